@@ -1,0 +1,40 @@
+/*
+ * weft.h - Rust's async model as a C library: everything a program includes
+ *
+ * A future is a value that is not ready yet; polling it makes it go on. An async function (WEFT_ASYNC)
+ * is a future whose steps are written as straight code; where it awaits another future, its worker
+ * thread goes on with other tasks. A task is a future that an executor polls on its own
+ * (weft_spawn), each time a waker asks for it. The workers of a runtime steal tasks from each other;
+ * its reactor thread waits for the kernel and wakes; its blocking pool runs what can't be awaited.
+ *
+ *     weft/future.h    the future, its rules, polling, the context
+ *     weft/waker.h     who asks for a poll
+ *     weft/async.h     async functions: frames, await, call, return
+ *     weft/combine.h   select, join_all, try_join
+ *     weft/runtime.h   start, stop, block_on, configuration, counters
+ *     weft/task.h      spawn, join, detach, cancel
+ *     weft/time.h      sleep, timeout
+ *     weft/net.h       TCP
+ *     weft/file.h      files
+ *     weft/signal.h    signals
+ *     weft/blocking.h  spawn_blocking, name resolution
+ *     weft/channel.h   oneshot and mpsc channels
+ */
+#ifndef WEFT_H
+#define WEFT_H
+
+#include <weft/async.h>
+#include <weft/base.h>
+#include <weft/blocking.h>
+#include <weft/channel.h>
+#include <weft/combine.h>
+#include <weft/file.h>
+#include <weft/future.h>
+#include <weft/net.h>
+#include <weft/runtime.h>
+#include <weft/signal.h>
+#include <weft/task.h>
+#include <weft/time.h>
+#include <weft/waker.h>
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * async.h - async functions: a state machine whose frame is a struct you can see
+ *
+ *     struct greet {
+ *         WEFT_FRAME;
+ *         struct { weft_stream *conn; } in;    arguments: all that spawning copies
+ *         weft_io io;                          whatever outlives an await
+ *     };
+ *     WEFT_ASYNC(greet)
+ *     {
+ *         int64_t n;                           lives between awaits, never across one
+ *
+ *         WEFT_BEGIN();
+ *         WEFT_AWAIT(n, weft_write_all(&self->io, self->in.conn, "hi\n", 3));
+ *         WEFT_END(n);
+ *     }
+ *
+ * The body sees `self`, its frame, and `cx`, the context. `in` must be there, and is written
+ * `struct {} in;` where there are no arguments. The rules that the compiler can't check:
+ *
+ *  - what outlives an await lives in the frame; a local is garbage after one. -Wall at -O2 and
+ *    -Wjump-misses-init (gcc) tell of most slips; WEFT_STRICT makes them errors;
+ *  - nothing is computed before WEFT_BEGIN(): it would run again at every poll;
+ *  - one await a line; an await is a statement, never part of an expression;
+ *  - no await inside a `switch` of your own: with a case type wider than int it is only noticed when
+ *    it resumes (the process aborts with file and line).
+ */
+#ifndef WEFT_ASYNC_H
+#define WEFT_ASYNC_H
+
+#include <weft/future.h>
+
+WEFT_BEGIN_DECLS
+
+typedef struct weft_frame weft_frame;
+
+/* The head of every frame. */
+struct weft_frame {
+    weft_future  future;
+    weft_future *awaiting_; /* what the current await waits for */
+    uint32_t     line_;     /* of the current await; 0 before the first */
+    uint16_t     n_parked_; /* kept branches that selects have left pending */
+    uint16_t     flags_;
+};
+
+#define WEFT_FRAME weft_frame weft_frame_
+
+#ifdef WEFT_STRICT
+#ifdef __clang__
+#define WEFT_STRICT_                                                                               \
+    _Pragma("clang diagnostic error \"-Wswitch\"")                                                 \
+        _Pragma("clang diagnostic error \"-Wconditional-uninitialized\"")                          \
+            _Pragma("clang diagnostic error \"-Wsometimes-uninitialized\"")                        \
+                _Pragma("clang diagnostic error \"-Wuninitialized\"")
+#elif defined(__cplusplus)
+#define WEFT_STRICT_                                                                               \
+    _Pragma("GCC diagnostic error \"-Woverflow\"")                                                 \
+        _Pragma("GCC diagnostic error \"-Wmaybe-uninitialized\"")                                  \
+            _Pragma("GCC diagnostic error \"-Wuninitialized\"")
+#else
+#define WEFT_STRICT_                                                                               \
+    _Pragma("GCC diagnostic error \"-Woverflow\"")                                                 \
+        _Pragma("GCC diagnostic error \"-Wjump-misses-init\"")                                     \
+            _Pragma("GCC diagnostic error \"-Wmaybe-uninitialized\"")                              \
+                _Pragma("GCC diagnostic error \"-Wuninitialized\"")
+#endif
+#else
+#define WEFT_STRICT_
+#endif
+
+#define WEFT_ASYNC_(linkage, name)                                                                 \
+    WEFT_STRICT_                                                                                   \
+    static weft_poll weft_body_##name(struct name *self, weft_context *cx);                        \
+    static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)                      \
+    {                                                                                              \
+        struct name *self = (struct name *)(void *)future;                                         \
+        weft_frame  *outer = weft_frame_enter_(&self->weft_frame_, cx);                            \
+        uint32_t     flags = cx->flags;                                                            \
+        weft_poll    poll;                                                                         \
+                                                                                                   \
+        cx->flags |= weft_frame_flags_(&self->weft_frame_);                                        \
+        poll = weft_body_##name(self, cx);                                                         \
+        cx->flags = flags;                                                                         \
+        cx->frame_ = outer;                                                                        \
+        return poll;                                                                               \
+    }                                                                                              \
+    linkage const weft_future_ops *weft_ops_##name(void)                                           \
+    {                                                                                              \
+        static const weft_future_ops ops = {sizeof(struct name), WEFT_FUTURE_DRAINS, #name,        \
+                                            weft_thunk_##name, weft_frame_cancel_};                \
+        return &ops;                                                                               \
+    }                                                                                              \
+    static weft_poll weft_body_##name(struct name *self, weft_context *cx)
+
+/* Defines the body of the async function whose frame is `struct name`, for this file. */
+#define WEFT_ASYNC(name)                                                                           \
+    static const weft_future_ops *weft_ops_##name(void);                                           \
+    WEFT_ASYNC_(static, name)
+/* Announces it, so that code above the definition can call or spawn it. */
+#define WEFT_DECLARE(name) static const weft_future_ops *weft_ops_##name(void)
+/* The same two for an async function that other files use; the frame struct goes into a header. */
+#define WEFT_ASYNC_EXTERN(name) WEFT_ASYNC_(, name)
+#define WEFT_DECLARE_EXTERN(name) const weft_future_ops *weft_ops_##name(void)
+
+/* The argument struct of async function `name`, and a pointer to one with the named values. */
+#define WEFT_ARGS_TYPE_(name) __typeof__(((struct name *)0)->in)
+#ifdef __cplusplus
+#define WEFT_ARGS_(name, ...)                                                                      \
+    weft_args_pointer_<WEFT_ARGS_TYPE_(name)>(WEFT_ARGS_TYPE_(name){__VA_ARGS__})
+#else
+#define WEFT_ARGS_(name, ...) (&(WEFT_ARGS_TYPE_(name)){__VA_ARGS__})
+#endif
+
+/* The future of `name(.arg = ...)` in the caller's memory `frame` (a struct name *), which nothing
+ * may touch until it is READY. Returns it, unpolled: weft_select(&self->sel,
+ * weft_async(child, &self->child, .x = 1), ...). */
+#define weft_async(name, frame, ...)                                                               \
+    weft_frame_init_(&(1 ? (frame) : (struct name *)0)->weft_frame_, weft_ops_##name(),            \
+                     (uint32_t)offsetof(struct name, in), WEFT_ARGS_(name, __VA_ARGS__),           \
+                     sizeof(WEFT_ARGS_TYPE_(name)))
+
+/* First statement of a body: everything below it runs once. */
+#define WEFT_BEGIN()                                                                               \
+    (void)cx;                                                                                      \
+    switch (weft_frame_resume_(&self->weft_frame_)) {                                              \
+    default:                                                                                       \
+        weft_frame_lost_(&self->weft_frame_, __FILE__);                                            \
+    case 0:
+
+/* Waits for the future and assigns its result. Evaluates the second argument once. While the future
+ * is pending the task gives its worker to others. */
+#define WEFT_AWAIT(result_, future_)                                                               \
+    do {                                                                                           \
+        weft_frame_await_(&self->weft_frame_, (future_), __LINE__);                                \
+        __attribute__((fallthrough));                                                              \
+    case 1LL << 40 | __LINE__:                                                                     \
+        if (!weft_frame_poll_(&self->weft_frame_, cx))                                             \
+            return WEFT_PENDING;                                                                   \
+        (result_) = weft_frame_take_(&self->weft_frame_);                                          \
+    } while (0)
+
+/* Calls an async function and waits for its result; its frame is memory in ours. */
+#define WEFT_CALL(result_, name, frame, ...)                                                       \
+    WEFT_AWAIT(result_, weft_async(name, frame, __VA_ARGS__))
+
+/* Lets the worker run its other tasks before going on. */
+#define WEFT_YIELD()                                                                               \
+    do {                                                                                           \
+        self->weft_frame_.line_ = __LINE__;                                                        \
+        weft_waker_wake_by_ref(cx->waker);                                                         \
+        return WEFT_PENDING;                                                                       \
+    case 1LL << 40 | __LINE__:;                                                                    \
+    } while (0)
+
+/* Ends the async function with a result: >= 0, or -errno. */
+#define WEFT_RETURN(result_) return weft_frame_finish_(&self->weft_frame_, (result_))
+
+/* Last statement of a body: ends it with a result. */
+#define WEFT_END(result_)                                                                          \
+    }                                                                                              \
+    return weft_frame_finish_(&self->weft_frame_, (result_))
+
+/* Whether the function has been asked to end: its awaits answer -ECANCELED. */
+#define WEFT_CANCELLED() ((cx->flags & WEFT_CONTEXT_CANCELLED_) != 0)
+
+/* ---- what the macros call ---- */
+
+WEFT_API __attribute__((noreturn, cold)) void weft_frame_lost_(const weft_frame *frame,
+                                                               const char       *file);
+WEFT_API __attribute__((noreturn, cold)) void weft_frame_kept_(const weft_frame *frame);
+/* Cancelling an async function cancels its awaits, one after the other, until its body returns. */
+WEFT_API void weft_frame_cancel_(weft_future *future);
+
+static inline weft_future *weft_frame_init_(weft_frame *frame, const weft_future_ops *ops,
+                                            uint32_t at, const void *args, size_t size)
+{
+    weft_future_init(&frame->future, ops);
+    frame->awaiting_ = NULL;
+    frame->line_ = 0;
+    frame->n_parked_ = 0;
+    frame->flags_ = 0;
+    __builtin_memcpy((char *)frame + at, args, size);
+    return &frame->future;
+}
+
+static inline weft_frame *weft_frame_enter_(weft_frame *frame, weft_context *cx)
+{
+    weft_frame *outer = cx->frame_;
+
+    cx->frame_ = frame;
+    return outer;
+}
+
+static inline uint32_t weft_frame_flags_(const weft_frame *frame)
+{
+    return weft_future_is_cancelled(&frame->future) ? WEFT_CONTEXT_CANCELLED_ : 0;
+}
+
+static inline long long weft_frame_resume_(const weft_frame *frame)
+{
+    return frame->line_ ? 1LL << 40 | frame->line_ : 0;
+}
+
+static inline void weft_frame_await_(weft_frame *frame, weft_future *future, uint32_t line)
+{
+    frame->awaiting_ = future;
+    frame->line_ = line;
+}
+
+/* Polls the awaited future; true when it is READY. Passes a cancel on, once. */
+static inline bool weft_frame_poll_(weft_frame *frame, weft_context *cx)
+{
+    weft_future *future = frame->awaiting_;
+
+    if (__builtin_expect(cx->flags & WEFT_CONTEXT_CANCELLED_, 0)) {
+        if (!weft_future_is_pending(future) && !weft_context_spend(cx))
+            return false;
+        if (weft_poll_is_ready(weft_future_cancel(future)))
+            return true;
+    }
+    return weft_poll_is_ready(weft_future_poll(future, cx));
+}
+
+static inline int64_t weft_frame_take_(weft_frame *frame)
+{
+    weft_future *future = frame->awaiting_;
+
+    frame->awaiting_ = NULL;
+    return future->result;
+}
+
+static inline weft_poll weft_frame_finish_(weft_frame *frame, int64_t result)
+{
+    if (__builtin_expect(frame->n_parked_ != 0, 0))
+        weft_frame_kept_(frame);
+    return weft_ready(&frame->future, result);
+}
+
+WEFT_END_DECLS
+
+#ifdef __cplusplus
+template <class T> static inline const T *weft_args_pointer_(const T &args)
+{
+    return &args;
+}
+#endif
+
+#endif

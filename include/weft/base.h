@@ -1,0 +1,64 @@
+/*
+ * base.h - what every other header of weft starts from
+ *
+ * Results     A function that can fail returns a value >= 0, or -errno. What it returns through
+ *             a pointer (ret_...) is untouched on failure.
+ * Time        Durations and instants are int64_t nanoseconds; instants count CLOCK_MONOTONIC.
+ * Misuse      A broken rule of the interface (a future moved while pending, say) is a bug of the
+ *             program: it aborts with one line that names the function, the rule and the place.
+ */
+#ifndef WEFT_BASE_H
+#define WEFT_BASE_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WEFT_VERSION_MAJOR 0
+#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_PATCH 0
+
+#ifdef __cplusplus
+#define WEFT_BEGIN_DECLS extern "C" {
+#define WEFT_END_DECLS   }
+#else
+#define WEFT_BEGIN_DECLS
+#define WEFT_END_DECLS
+#endif
+
+#define WEFT_API       __attribute__((visibility("default")))
+#define WEFT_NODISCARD __attribute__((warn_unused_result))
+
+/* Durations. WEFT_FOREVER is later than any instant. */
+#define WEFT_NS(n)   ((int64_t)(n))
+#define WEFT_US(n)   ((int64_t)(n) * 1000)
+#define WEFT_MS(n)   ((int64_t)(n) * 1000000)
+#define WEFT_S(n)    ((int64_t)(n) * 1000000000)
+#define WEFT_FOREVER INT64_MAX
+
+/* The struct of the given type whose member `pointer` points at. */
+#define weft_container(pointer, type, member)                                                      \
+    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+#ifdef __cplusplus
+#define WEFT_STATIC_ASSERT_ static_assert
+#else
+#define WEFT_STATIC_ASSERT_ _Static_assert
+#endif
+
+#define WEFT_STRING_(x)  #x
+#define WEFT_STRING__(x) WEFT_STRING_(x)
+/* "file.c:12", for messages that say where. */
+#define WEFT_HERE_       __FILE__ ":" WEFT_STRING__(__LINE__)
+
+WEFT_BEGIN_DECLS
+
+/* Ends the process with "weft: FUNCTION: RULE (WHERE)". Visible for the macros and inline functions
+ * of these headers only. */
+WEFT_API __attribute__((noreturn, cold)) void weft_misuse_(const char *function, const char *rule,
+                                                           const char *where);
+
+WEFT_END_DECLS
+
+#endif

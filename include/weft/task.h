@@ -1,0 +1,51 @@
+/*
+ * task.h - tasks: spawning, joining, cancelling
+ */
+#ifndef WEFT_TASK_H
+#define WEFT_TASK_H
+
+#include <weft/runtime.h>
+
+WEFT_BEGIN_DECLS
+
+/* A handle on one task, in the owner's memory. It must be joined to READY or detached; it may move
+ * while no join is pending, and be used by any thread, one at a time. Also after the runtime has
+ * stopped. */
+typedef struct weft_handle {
+    weft_future     future_;
+    struct wf_task *task_;
+} weft_handle;
+
+/* Spawns the async function as a task of its own, on the runtime of the caller's worker or
+ * weft_block_on: weft_spawn(&self->handle, echo, .conn = c). A NULL handle detaches. The arguments
+ * are copied. 0; -ENOMEM; -ESHUTDOWN: the runtime is stopping; -ENXIO: the thread has no runtime.
+ * After an error nothing has run and the handle is untouched. */
+#define weft_spawn(handle, name, ...) weft_spawn_on(NULL, handle, name, __VA_ARGS__)
+
+/* The same on a given runtime, from any thread. */
+#define weft_spawn_on(rt, handle, name, ...)                                                       \
+    weft_spawn_(rt, handle, weft_ops_##name(), (uint32_t)offsetof(struct name, in),                \
+                WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)), WEFT_HERE_)
+
+WEFT_API WEFT_NODISCARD int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle,
+                                        const weft_future_ops *ops, uint32_t at, const void *args,
+                                        size_t size, const char *site);
+
+/* A future that ends with the task, and answers its result. WITHDRAWS: a cancelled join leaves task
+ * and handle as they were; join again or detach. READY with another result than that of a cancelled
+ * join: the handle is empty. */
+WEFT_API weft_future *weft_join(weft_handle *handle);
+
+/* Gives the task up: it runs on, nobody hears of its end. The handle is empty. */
+WEFT_API void weft_detach(weft_handle *handle);
+
+/* Asks the task to end: its current await is cancelled, all later ones answer -ECANCELED, until its
+ * body returns. A task that has not started never runs; its result is -ECANCELED. */
+WEFT_API void weft_cancel(const weft_handle *handle);
+
+/* Whether the task has ended. */
+WEFT_API bool weft_is_finished(const weft_handle *handle);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,272 @@
+/*
+ * combine.c - select, join_all, try_join over branches in the caller's frame
+ *
+ * Purpose     Polls the branches that were woken until the group is decided; then cancels the rest
+ *             and polls them until they have ended. Branches to be kept are polled at every turn,
+ *             with the task's waker: they may outlive the group.
+ * Threads     Polls: the owner. Wakes: any thread, through the waker of a branch.
+ * Invariants  C1 a branch that is pending has either the waker of its branch, or (direct mode) that of
+ *             the task. C2 a future that stores a branch's waker without cloning it calls it only
+ *             while it can't become READY; so no waker outlives its branch. C3 a clone is one of the
+ *             task's waker: its branch is then polled at every turn.
+ * Ordering    [combine-1] a wake sets `woken_` before it wakes the task; the poll clears it before it
+ *             polls the branch, so that what the waker published is seen by this poll or a later one.
+ * Failure     None: no memory, no calls that fail.
+ */
+#include <weft/combine.h>
+
+#include "order.h"
+
+enum {
+    BRANCH_DONE = 1 << 0,   /* READY, or cancelled before it began */
+    BRANCH_ALWAYS = 1 << 1, /* its future holds a clone: no telling whether it was woken */
+    BRANCH_KEPT = 1 << 2,   /* left pending */
+};
+
+enum { PHASE_START, PHASE_RUN, PHASE_DRAIN };
+
+static weft_waker branch_clone(void *data);
+static void       branch_wake(void *data);
+static void       branch_drop(void *data);
+static void      *branch_notify(void *data);
+
+static const weft_waker_vtable branch_vtable = {branch_clone, branch_wake, branch_wake, branch_drop,
+                                                branch_notify};
+
+static weft_waker branch_clone(void *data)
+{
+    weft_branch *b = data;
+
+    b->flags_ |= BRANCH_ALWAYS; /* only a poll of the branch clones: the owner's thread */
+    return weft_waker_clone(&b->group_->waker_);
+}
+
+static void branch_wake(void *data)
+{
+    weft_branch *b = data;
+
+    wf_store(&b->woken_, 1, RELEASE); /* [combine-1] */
+    weft_waker_wake_by_ref(&b->group_->waker_);
+}
+
+static void branch_drop(void *data)
+{
+    (void)data; /* borrowed: nothing was counted */
+}
+
+static void *branch_notify(void *data)
+{
+    weft_branch *b = data;
+
+    wf_store(&b->woken_, 1, RELEASE); /* [combine-1] */
+    return b->group_->waker_.vtable->notify_(b->group_->waker_.data);
+}
+
+/* Whether the task's waker is one that branches may borrow through us. */
+static bool precise(const weft_group *g)
+{
+    return g->waker_.vtable != NULL;
+}
+
+/* At the first poll, and when a poll comes with another waker: from then on every poll polls every
+ * branch with the waker it came with. */
+static void adopt_waker(weft_group *g, const weft_waker *waker, bool first)
+{
+    if (first)
+        g->waker_ = waker->vtable->notify_ ? *waker : (weft_waker){0};
+    else if (precise(g) && !weft_waker_will_wake(&g->waker_, waker))
+        g->waker_ = (weft_waker){0};
+}
+
+static bool is_kept(const weft_branch *b)
+{
+    return !weft_future_is_ready(b->future) && (b->future->result & WEFT_KEPT_);
+}
+
+/* A branch has ended; does that decide the group? */
+static void branch_ended(weft_group *g, uint32_t i)
+{
+    weft_branch *b = &g->branch_[i];
+    int64_t      result = b->future->result;
+
+    b->flags_ |= BRANCH_DONE;
+    g->n_left_--;
+    if (g->phase_ == PHASE_RUN) {
+        if (g->kind_ == WEFT_GROUP_SELECT_ || (g->kind_ == WEFT_GROUP_TRY_JOIN_ && result < 0)) {
+            g->winner_ = (int32_t)i;
+            g->phase_ = PHASE_DRAIN;
+        }
+    } else if (result != -ECANCELED) {
+        if (g->winner_ < 0 && g->kind_ == WEFT_GROUP_SELECT_)
+            g->winner_ = (int32_t)i; /* cancelled as a whole, and yet this one completed */
+        else if (i < 64)
+            g->undone_ |= UINT64_C(1) << i;
+    }
+}
+
+static void branch_poll(weft_group *g, uint32_t i, weft_context *cx)
+{
+    weft_branch      *b = &g->branch_[i];
+    const weft_waker *outer = cx->waker;
+    weft_waker        waker = {&branch_vtable, b};
+
+    if (b->flags_ & BRANCH_DONE)
+        return;
+    if (precise(g) && !is_kept(b)) {
+        if (!wf_swap(&b->woken_, 0, ACQ_REL) && !(b->flags_ & BRANCH_ALWAYS)) /* [combine-1] */
+            return;
+        cx->waker = &waker;
+    }
+    if (weft_poll_is_ready(weft_future_poll(b->future, cx)))
+        branch_ended(g, i);
+    cx->waker = outer;
+}
+
+/* Asks every branch that still runs to end; kept ones only if the whole function is cancelled. */
+static void cancel_branches(weft_group *g, const weft_context *cx)
+{
+    bool all = cx->flags & WEFT_CONTEXT_CANCELLED_;
+
+    for (uint32_t i = 0; i < g->n_; i++) {
+        weft_branch *b = &g->branch_[i];
+
+        if (b->flags_ & (BRANCH_DONE | BRANCH_KEPT))
+            continue;
+        if (is_kept(b) && weft_future_is_pending(b->future) && !all) {
+            b->flags_ |= BRANCH_DONE | BRANCH_KEPT;
+            g->n_left_--;
+            g->n_kept_++;
+            continue;
+        }
+        wf_store(&b->woken_, 1, RELAXED); /* the poll below is by this thread */
+        if (weft_poll_is_ready(weft_future_cancel(b->future)))
+            branch_ended(g, i);
+    }
+}
+
+/* Kept branches outlive the group, pending with the task's own waker; their function counts them. */
+static void park_kept(weft_group *g, weft_context *cx)
+{
+    for (uint32_t i = 0; i < g->n_; i++) {
+        weft_future *f = g->branch_[i].future;
+
+        if ((g->branch_[i].flags_ & BRANCH_KEPT) && !(f->result & WEFT_PARKED_) && cx->frame_) {
+            f->result |= WEFT_PARKED_;
+            cx->frame_->n_parked_++;
+        }
+    }
+}
+
+static bool any_cancelled(const weft_group *g)
+{
+    for (uint32_t i = 0; i < g->n_; i++)
+        if (g->branch_[i].future->result == -ECANCELED)
+            return true;
+    return false;
+}
+
+static weft_poll group_end(weft_group *g, weft_context *cx)
+{
+    if (g->n_kept_)
+        park_kept(g, cx);
+    if (g->winner_ >= 0)
+        return weft_ready(&g->future, g->kind_ == WEFT_GROUP_SELECT_
+                                          ? g->winner_
+                                          : g->branch_[g->winner_].future->result);
+    if (g->kind_ == WEFT_GROUP_SELECT_ ||
+        (weft_future_is_cancelled(&g->future) && any_cancelled(g)))
+        return weft_ready(&g->future, -ECANCELED);
+    return weft_ready(&g->future, 0);
+}
+
+static void poll_branches(weft_group *g, weft_context *cx, uint8_t phase)
+{
+    uint32_t start = g->order_ ? 0 : g->start_++ % g->n_;
+
+    for (uint32_t i = 0; i < g->n_ && g->phase_ == phase; i++)
+        branch_poll(g, (start + i) % g->n_, cx);
+}
+
+static weft_poll group_poll(weft_future *future, weft_context *cx)
+{
+    weft_group *g = weft_container(future, weft_group, future);
+
+    adopt_waker(g, cx->waker, g->phase_ == PHASE_START);
+    if (g->phase_ == PHASE_START) {
+        g->phase_ = PHASE_RUN;
+        g->start_ = (uint32_t)((uintptr_t)g >> 4 ^ cx->budget); /* any spread will do */
+    }
+    if (g->phase_ == PHASE_RUN) {
+        if (weft_future_is_cancelled(future))
+            g->phase_ = PHASE_DRAIN;
+        else if (g->n_left_ > 0)
+            poll_branches(g, cx, PHASE_RUN);
+        if (g->phase_ == PHASE_DRAIN)
+            cancel_branches(g, cx);
+    }
+    if (g->phase_ == PHASE_DRAIN && g->n_left_ > 0)
+        poll_branches(g, cx, PHASE_DRAIN);
+    return g->n_left_ > 0 ? WEFT_PENDING : group_end(g, cx);
+}
+
+static void group_cancel(weft_future *future)
+{
+    (void)future; /* the next poll cancels the branches */
+}
+
+static const weft_future_ops group_ops[] = {
+    {sizeof(weft_group), WEFT_FUTURE_DRAINS, "weft_select", group_poll, group_cancel},
+    {sizeof(weft_group), WEFT_FUTURE_DRAINS, "weft_join_all", group_poll, group_cancel},
+    {sizeof(weft_group), WEFT_FUTURE_DRAINS, "weft_try_join", group_poll, group_cancel},
+};
+
+static weft_future *group_start(weft_group *g, int kind, int biased, weft_branch *branch,
+                                uint32_t n)
+{
+    weft_future_init(&g->future, &group_ops[kind]);
+    g->branch_ = branch;
+    g->undone_ = 0;
+    g->n_ = g->n_left_ = n;
+    g->winner_ = -1;
+    g->kind_ = (uint8_t)kind;
+    g->order_ = (uint8_t)biased;
+    g->phase_ = PHASE_START;
+    g->n_kept_ = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        branch[i].group_ = g;
+        branch[i].woken_ = 1; /* the first poll polls all */
+        branch[i].flags_ = 0;
+    }
+    return &g->future;
+}
+
+WEFT_API weft_future *weft_group_init_(weft_group *group, int kind, int biased, weft_future *a,
+                                       weft_future *b, weft_future *c, weft_future *d,
+                                       weft_future *e, weft_future *f, weft_future *g,
+                                       weft_future *h, weft_future *one_too_many)
+{
+    weft_future *list[] = {a, b, c, d, e, f, g, h};
+    uint32_t     n = 0;
+
+    if (one_too_many)
+        weft_misuse_(group_ops[kind].name, "more than 8 branches; use the ..._array function",
+                     one_too_many->ops->name);
+    for (; n < WEFT_BRANCHES_MAX && list[n]; n++)
+        group->inline_[n].future = list[n];
+    return group_start(group, kind, biased, group->inline_, n);
+}
+
+WEFT_API weft_future *weft_select_array(weft_group *group, weft_branch *branch, uint32_t n)
+{
+    return group_start(group, WEFT_GROUP_SELECT_, 0, branch, n);
+}
+
+WEFT_API weft_future *weft_join_all_array(weft_group *group, weft_branch *branch, uint32_t n)
+{
+    return group_start(group, WEFT_GROUP_JOIN_, 1, branch, n);
+}
+
+WEFT_API weft_future *weft_try_join_array(weft_group *group, weft_branch *branch, uint32_t n)
+{
+    return group_start(group, WEFT_GROUP_TRY_JOIN_, 1, branch, n);
+}

@@ -1,0 +1,124 @@
+/*
+ * deque.c - work-stealing deque
+ *
+ * Purpose     See deque.h.
+ * Threads     See deque.h.
+ * Invariants  Old buffers stay until the deque is freed: a slow thief may still read one, and all of
+ *             them together are smaller than the newest.
+ * Ordering    See deque.h.
+ * Failure     See deque.h.
+ */
+#include "deque.h"
+
+#include "rt.h"
+
+#define FIRST_CAPACITY 256
+
+struct wf_deque_buffer {
+    struct wf_deque_buffer *older;
+    int64_t                 mask;
+    struct wf_task         *slot[];
+};
+
+static size_t buffer_size(int64_t capacity)
+{
+    return sizeof(struct wf_deque_buffer) + (size_t)capacity * sizeof(struct wf_task *);
+}
+
+static struct wf_deque_buffer *buffer_new(const weft_allocator *alloc, int64_t capacity)
+{
+    struct wf_deque_buffer *b = wf_alloc(alloc, buffer_size(capacity));
+
+    if (b) {
+        b->older = NULL;
+        b->mask = capacity - 1;
+    }
+    return b;
+}
+
+int wf_deque_init(wf_deque *d, const weft_allocator *alloc)
+{
+    *d = (wf_deque){.alloc = alloc, .buffer = buffer_new(alloc, FIRST_CAPACITY)};
+    return d->buffer ? 0 : -ENOMEM;
+}
+
+void wf_deque_free(wf_deque *d)
+{
+    for (struct wf_deque_buffer *b = d->buffer, *older; b; b = older) {
+        older = b->older;
+        wf_release(d->alloc, b, buffer_size(b->mask + 1));
+    }
+    d->buffer = NULL;
+}
+
+static struct wf_deque_buffer *grow(wf_deque *d, int64_t top, int64_t bottom)
+{
+    struct wf_deque_buffer *old = d->buffer;
+    struct wf_deque_buffer *b = buffer_new(d->alloc, (old->mask + 1) * 2);
+
+    if (!b)
+        return NULL;
+    for (int64_t i = top; i < bottom; i++)
+        b->slot[i & b->mask] = old->slot[i & old->mask];
+    b->older = old;
+    wf_store(&d->buffer, b, RELEASE); /* [deque-3] */
+    return b;
+}
+
+bool wf_deque_push_owner(wf_deque *d, struct wf_task *t)
+{
+    int64_t                 bottom = wf_load(&d->bottom, RELAXED); /* the owner wrote it */
+    int64_t                 top = wf_load(&d->top, ACQUIRE);       /* [deque-2] slots below are free */
+    struct wf_deque_buffer *b = d->buffer;
+
+    if (bottom - top > b->mask) {
+        b = grow(d, top, bottom);
+        if (!b)
+            return false;
+    }
+    wf_store(&b->slot[bottom & b->mask], t, RELAXED); /* published by bottom */
+    wf_store(&d->bottom, bottom + 1, SEQ_CST);        /* [deque-1] [idle-1] */
+    return true;
+}
+
+struct wf_task *wf_deque_pop_owner(wf_deque *d)
+{
+    int64_t                 bottom = wf_load(&d->bottom, RELAXED) - 1; /* the owner wrote it */
+    struct wf_deque_buffer *b = d->buffer;
+    struct wf_task         *t = NULL;
+    int64_t                 top;
+
+    /* Nobody but the owner adds: an empty deque can be seen without the barrier below. */
+    if (bottom < wf_load(&d->top, RELAXED))
+        return NULL;
+    wf_store(&d->bottom, bottom, SEQ_CST); /* [deque-2] */
+    top = wf_load(&d->top, SEQ_CST);       /* [deque-2] */
+    if (top <= bottom) {
+        t = wf_load(&b->slot[bottom & b->mask], RELAXED); /* the owner wrote it */
+        if (top == bottom) {
+            if (!wf_cas(&d->top, &top, top + 1, SEQ_CST)) /* [deque-2] */
+                t = NULL;
+            wf_store(&d->bottom, bottom + 1, RELAXED); /* the deque is empty either way */
+        }
+    } else {
+        wf_store(&d->bottom, bottom + 1, RELAXED); /* as above */
+    }
+    return t;
+}
+
+struct wf_task *wf_deque_steal_any(wf_deque *d)
+{
+    for (;;) {
+        int64_t                 top = wf_load(&d->top, SEQ_CST);       /* [deque-2] */
+        int64_t                 bottom = wf_load(&d->bottom, SEQ_CST); /* [deque-1] [deque-2] */
+        struct wf_deque_buffer *b;
+        struct wf_task         *t;
+
+        if (top >= bottom)
+            return NULL;
+        b = wf_load(&d->buffer, ACQUIRE);               /* [deque-3] */
+        t = wf_load(&b->slot[top & b->mask], RELAXED);  /* ordered by bottom; checked by the CAS */
+        if (wf_cas(&d->top, &top, top + 1, SEQ_CST))    /* [deque-2] */
+            return t;
+    }
+}

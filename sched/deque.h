@@ -1,0 +1,51 @@
+/*
+ * deque.h - work-stealing deque (Chase & Lev 2005; orders from Lê et al. 2013, without fences)
+ *
+ * Purpose     One worker's runnable tasks; idle workers take the oldest.
+ * Threads     push, pop: owner only. steal: any worker, the owner too (then the deque is a queue).
+ * Invariants  D1 top never decreases. D2 bottom - top <= capacity, as the owner sees it. D3 a slot
+ *             between top and bottom is written once before bottom passes it.
+ * Ordering    [deque-1] bottom publishes a slot. [deque-2] owner and thief race for the last task.
+ *             [deque-3] a grown buffer is published before the bottom that needs it.
+ * Failure     Growing may fail: push says so and the caller puts the task elsewhere.
+ */
+#ifndef WF_DEQUE_H
+#define WF_DEQUE_H
+
+#include "order.h"
+
+#include <weft/runtime.h>
+
+struct wf_task;
+struct wf_deque_buffer;
+
+typedef struct wf_deque {
+    WF_ALIGNED int64_t      top;    /* thieves */
+    WF_ALIGNED int64_t      bottom; /* owner */
+    struct wf_deque_buffer *buffer; /* owner; the newest, older ones hang behind it */
+    const weft_allocator   *alloc;
+} wf_deque;
+
+/* 0 or -ENOMEM. */
+int  wf_deque_init(wf_deque *d, const weft_allocator *alloc);
+/* Nobody uses it any more. */
+void wf_deque_free(wf_deque *d);
+
+/* Puts a task at the bottom; false when out of memory. Also a full barrier: what the caller reads
+ * next can't be older than the push [idle-1]. */
+bool            wf_deque_push_owner(wf_deque *d, struct wf_task *t);
+/* Takes the newest task, or NULL. */
+struct wf_task *wf_deque_pop_owner(wf_deque *d);
+/* Takes the oldest task, or NULL if there is none. Loses a race only to somebody who got a task. */
+struct wf_task *wf_deque_steal_any(wf_deque *d);
+
+/* How many tasks wait; a moment old for all but the owner. */
+static inline int64_t wf_deque_length_any(const wf_deque *d)
+{
+    int64_t top = wf_load(&d->top, SEQ_CST);          /* [idle-1] */
+    int64_t n = wf_load(&d->bottom, SEQ_CST) - top;   /* [idle-1] */
+
+    return n > 0 ? n : 0;
+}
+
+#endif

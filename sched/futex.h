@@ -1,0 +1,36 @@
+/*
+ * futex.h - sleeping on a word of memory
+ *
+ * Purpose     The two futex calls that weft makes.
+ * Threads     Any.
+ * Invariants  The word is private to the process.
+ * Ordering    None of its own: callers order with the word itself.
+ * Failure     wait returns early on signals and spurious wakes; callers look at the word again.
+ */
+#ifndef WF_FUTEX_H
+#define WF_FUTEX_H
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Sleeps while *word == value, until woken or the CLOCK_MONOTONIC instant; false after the latter. */
+static inline bool wf_futex_wait(uint32_t *word, uint32_t value, int64_t until_ns)
+{
+    struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+
+    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
+                   until_ns == INT64_MAX ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
+           errno != ETIMEDOUT;
+}
+
+static inline void wf_futex_wake(uint32_t *word, int n)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, n, NULL, NULL, 0);
+}
+
+#endif

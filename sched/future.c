@@ -1,0 +1,70 @@
+/*
+ * future.c - the rules of futures and frames that need more than a line
+ *
+ * Purpose     Names the rule that a caller broke; polls kept branches.
+ * Threads     The future's owner.
+ * Invariants  F1 a READY future is not polled. F2 a pending one stays where its first poll was.
+ * Ordering    None: one owner at a time.
+ * Failure     Breaking a rule aborts.
+ */
+#include <weft/combine.h>
+
+#include <stdio.h>
+
+WEFT_API void weft_future_misuse_(const weft_future *future, const char *function)
+{
+    char     where[160];
+    uint64_t was = (uint64_t)future->result & ~((uint64_t)WEFT_UNPOLLED_ | WEFT_RESULT_FLAGS_);
+
+    if (weft_future_is_ready(future)) {
+        snprintf(where, sizeof where, "%s at %p", future->ops->name, (const void *)future);
+        weft_misuse_(function, "the future was READY before; it is polled once more", where);
+    }
+    snprintf(where, sizeof where, "%s, first polled at %#llx, now at %p", future->ops->name,
+             (unsigned long long)was, (const void *)future);
+    weft_misuse_(function, "a future must not move between its first poll and READY", where);
+}
+
+WEFT_API void weft_frame_lost_(const weft_frame *frame, const char *file)
+{
+    char where[256];
+
+    snprintf(where, sizeof where, "%s at %s:%u; is that await inside a switch of its own?",
+             frame->future.ops->name, file, frame->line_);
+    weft_misuse_("WEFT_BEGIN", "the function can't resume at its await", where);
+}
+
+WEFT_API void weft_frame_kept_(const weft_frame *frame)
+{
+    weft_misuse_("WEFT_END", "an async function returned while a branch it had kept is pending",
+                 frame->future.ops->name);
+}
+
+WEFT_API void weft_frame_cancel_(weft_future *future)
+{
+    (void)future; /* the flag is enough: the next poll passes it to the await */
+}
+
+WEFT_API weft_future *weft_keep(weft_future *future)
+{
+    if (!weft_future_is_ready(future))
+        future->result |= WEFT_KEPT_;
+    return future;
+}
+
+WEFT_API weft_poll weft_future_poll_parked_(weft_future *future, weft_context *cx)
+{
+    weft_poll poll;
+
+    if (weft_future_is_cancelled(future) && !future->ops->cancel)
+        poll = weft_ready(future, -ECANCELED);
+    else
+        poll = future->ops->poll(future, cx);
+    if (weft_poll_is_ready(poll) && cx->frame_) {
+        if (cx->frame_->n_parked_ == 0)
+            weft_misuse_("weft_keep", "a kept branch must end in the async function that kept it",
+                         future->ops->name);
+        cx->frame_->n_parked_--;
+    }
+    return poll;
+}

@@ -1,0 +1,66 @@
+/*
+ * idle.h - which workers sleep, and how many look for work
+ *
+ * Purpose     Decides whom new work wakes: nobody while somebody searches, else one sleeper.
+ * Threads     Any.
+ * Invariants  I1 a set bit: that worker sleeps or is about to. Whoever clears it, but for the worker
+ *             itself, has counted it as searching and wakes it. I2 at most half of the workers start
+ *             to search by themselves.
+ * Ordering    [idle-1] No wake-up is lost. A pusher publishes work, then reads n_searching and the
+ *             mask; a worker leaves n_searching or sets its bit, then reads all queues. All of these
+ *             are SEQ_CST, so in their one order either the pusher's read comes after the worker's
+ *             write, and it wakes that worker; or the worker's reads come after the push, and it
+ *             finds the work.
+ * Failure     None.
+ */
+#ifndef WF_IDLE_H
+#define WF_IDLE_H
+
+#include "order.h"
+
+#define WF_WORKERS_MAX 512
+
+typedef struct wf_idle {
+    WF_ALIGNED uint32_t n_searching;
+    uint32_t            n_workers;
+    WF_ALIGNED uint64_t sleeping[WF_WORKERS_MAX / 64];
+} wf_idle;
+
+/* The worker starts to search, if not too many do. */
+static inline bool wf_idle_search(wf_idle *idle)
+{
+    if (2 * wf_load(&idle->n_searching, RELAXED) >= idle->n_workers) /* a limit, not a promise */
+        return false;
+    wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
+    return true;
+}
+
+/* The worker stops searching; true if it was the last. */
+static inline bool wf_idle_found(wf_idle *idle)
+{
+    return wf_sub(&idle->n_searching, 1, SEQ_CST) == 1; /* [idle-1] */
+}
+
+/* Worker i is about to sleep; it must look at all queues once more. */
+static inline void wf_idle_prepare(wf_idle *idle, uint32_t i)
+{
+    wf_or(&idle->sleeping[i / 64], UINT64_C(1) << i % 64, SEQ_CST); /* [idle-1] */
+}
+
+static inline bool wf_idle_is_sleeping(const wf_idle *idle, uint32_t i)
+{
+    return wf_load(&idle->sleeping[i / 64], ACQUIRE) & UINT64_C(1) << i % 64; /* [idle-1] */
+}
+
+/* Takes worker i out of the sleepers; false if somebody else has, see I1. */
+static inline bool wf_idle_take(wf_idle *idle, uint32_t i)
+{
+    uint64_t bit = UINT64_C(1) << i % 64;
+
+    return wf_and(&idle->sleeping[i / 64], ~bit, SEQ_CST) & bit; /* [idle-1] */
+}
+
+/* There is new work: the sleeper to wake, now counted as searching, or -1. */
+int wf_idle_pick(wf_idle *idle);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * lock.h - a lock in four bytes
+ *
+ * Purpose     Guards a few fields for a few nanoseconds, inside structs that exist by the million.
+ * Threads     Any.
+ * Invariants  0 free, 1 held, 2 held and somebody sleeps. The holder never calls user code.
+ * Ordering    [lock-1] unlock releases what the next lock acquires.
+ * Failure     A holder that the kernel has preempted is slept for, not spun on.
+ */
+#ifndef WF_LOCK_H
+#define WF_LOCK_H
+
+#include "futex.h"
+#include "order.h"
+
+#include <ck_backoff.h>
+
+static inline void wf_lock(uint32_t *lock)
+{
+    ck_backoff_t backoff = 8;
+    uint32_t     seen = 0;
+
+    if (wf_cas(lock, &seen, 1, ACQUIRE)) /* [lock-1] */
+        return;
+    while (backoff < 512) {
+        ck_backoff_eb(&backoff);
+        seen = 0;
+        if (wf_cas(lock, &seen, 1, ACQUIRE)) /* [lock-1] */
+            return;
+    }
+    while (wf_swap(lock, 2, ACQUIRE) != 0) /* [lock-1] */
+        wf_futex_wait(lock, 2, INT64_MAX);
+}
+
+static inline void wf_unlock(uint32_t *lock)
+{
+    if (wf_swap(lock, 0, RELEASE) == 2) /* [lock-1] */
+        wf_futex_wake(lock, 1);
+}
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * log.c - the one way out for text
+ *
+ * Purpose     Formats one line and hands it to the host's callback.
+ * Threads     Any.
+ * Invariants  The library writes to no descriptor but in weft_misuse_ and the default callback.
+ * Ordering    None.
+ * Failure     A line too long is cut.
+ */
+#include "rt.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+_Thread_local wf_current wf_current_thread __attribute__((tls_model("initial-exec")));
+
+void wf_log(const weft_config *config, weft_log_level level, const char *format, ...)
+{
+    char    line[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    config->log(config->log_arg, level, line);
+}
+
+WEFT_API void weft_log_none(void *arg, weft_log_level level, const char *line)
+{
+    (void)arg, (void)level, (void)line;
+}
+
+WEFT_API weft_runtime *weft_runtime_current(void)
+{
+    return wf_current_thread.rt;
+}
+
+WEFT_API void weft_misuse_(const char *function, const char *rule, const char *where)
+{
+    char line[1024];
+    int  n = snprintf(line, sizeof line, "weft: %s: %s (%s)\n", function, rule, where);
+
+    if (n >= (int)sizeof line)
+        n = sizeof line - 1;
+    if (write(STDERR_FILENO, line, (size_t)n) < 0) /* nobody left to tell */
+        abort();
+    abort();
+}

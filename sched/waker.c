@@ -1,0 +1,82 @@
+/*
+ * waker.c - storing wakers in futures, and waking in two steps
+ *
+ * Purpose     See waker.h.
+ * Threads     Any.
+ * Invariants  See waker.h.
+ * Ordering    See waker.h.
+ * Failure     None.
+ */
+#include "waker.h"
+
+#include "executor.h"
+#include "task.h"
+
+void wf_waker_store(weft_waker *slot, const weft_waker *waker)
+{
+    if (slot->vtable && weft_waker_will_wake(slot, waker))
+        return;
+    wf_waker_forget(slot);
+    *slot = waker->vtable->notify_ ? *waker : weft_waker_clone(waker);
+}
+
+void wf_waker_forget(weft_waker *slot)
+{
+    if (slot->vtable && !slot->vtable->notify_)
+        weft_waker_drop(*slot);
+    slot->vtable = NULL;
+}
+
+void wf_waker_fire(weft_waker *slot, wf_wakes *wakes)
+{
+    struct wf_task *t;
+
+    if (!slot->vtable)
+        return;
+    if (slot->vtable->notify_) {
+        t = slot->vtable->notify_(slot->data);
+        if (t) {
+            t->next = NULL;
+            if (wakes->last)
+                wakes->last->next = t;
+            else
+                wakes->first = t;
+            wakes->last = t;
+        }
+    } else {
+        if (wakes->foreign.vtable)
+            weft_waker_wake(wakes->foreign);
+        wakes->foreign = *slot;
+    }
+    slot->vtable = NULL;
+}
+
+void wf_wakes_flush(wf_wakes *wakes)
+{
+    struct wf_task *t = wakes->first;
+
+    wakes->first = wakes->last = NULL;
+    if (t)
+        wf_executor_queue_chain(t);
+    if (wakes->foreign.vtable)
+        weft_waker_wake(wakes->foreign);
+    wakes->foreign.vtable = NULL;
+}
+
+static weft_waker noop_clone(void *data)
+{
+    (void)data;
+    return weft_waker_noop();
+}
+
+static void noop(void *data)
+{
+    (void)data;
+}
+
+WEFT_API weft_waker weft_waker_noop(void)
+{
+    static const weft_waker_vtable vtable = {noop_clone, noop, noop, noop, NULL};
+
+    return (weft_waker){&vtable, NULL};
+}

@@ -1,0 +1,35 @@
+/*
+ * waker.h - storing wakers in futures, and waking in two steps
+ *
+ * Purpose     What a leaf future does with its task's waker, and what its completer does with it.
+ * Threads     Any; the slot is guarded by the lock of the object that the future waits on.
+ * Invariants  W1 the slot is touched only under that lock. W2 step one of a wake (wf_waker_fire: mark
+ *             the task) happens under the lock, so the future can't end before it is done: that is
+ *             what makes borrowing safe. W3 step two (wf_wakes_flush: queue the task) happens outside;
+ *             a marked task can't end before it has been queued and run.
+ * Ordering    The lock, and the task's state word [task-1].
+ * Failure     None.
+ */
+#ifndef WF_WAKER_H
+#define WF_WAKER_H
+
+#include <weft/waker.h>
+
+struct wf_task;
+
+/* Tasks that are marked woken and wait to be queued, oldest first. */
+typedef struct wf_wakes {
+    struct wf_task *first, *last;
+    weft_waker      foreign; /* of another executor, to be woken outside the lock */
+} wf_wakes;
+
+/* Stores the context's waker in place of what is there. weft's own are borrowed, others cloned. */
+void wf_waker_store(weft_waker *slot, const weft_waker *waker);
+/* Empties the slot without waking. */
+void wf_waker_forget(weft_waker *slot);
+/* Step one: empties the slot and marks its task. */
+void wf_waker_fire(weft_waker *slot, wf_wakes *wakes);
+/* Step two: queues the tasks. Outside all locks. */
+void wf_wakes_flush(wf_wakes *wakes);
+
+#endif

@@ -1,0 +1,247 @@
+/*
+ * worker.c - one thread that polls tasks
+ *
+ * Purpose     See worker.h.
+ * Threads     The worker's own, but for what it steals.
+ * Invariants  See worker.h.
+ * Ordering    See worker.h.
+ * Failure     See worker.h.
+ */
+#include "worker.h"
+
+#include "executor.h"
+#include "task.h"
+
+#define OLDEST_CHILD_EVERY 32  /* turns of the children after which the oldest goes first */
+#define INJECT_BATCH_MAX   128
+
+static uint32_t next_random(wf_worker *w)
+{
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 17;
+    w->random ^= w->random << 5;
+    return w->random;
+}
+
+/* Puts a task into one of our deques; wakes a sleeper if there is more than we can run next. */
+static void push(wf_worker *w, wf_deque *d, wf_task *t)
+{
+    if (!wf_deque_push_owner(d, t)) {
+        wf_executor_inject_any(w->executor, t, t, 1);
+        return;
+    }
+    if (w->polling || wf_deque_length_any(d) > 1)
+        wf_executor_notify_any(w->executor);
+}
+
+void wf_worker_push_woken_owner(wf_worker *w, wf_task *t)
+{
+    wf_task *before = w->lifo;
+
+    if (!w->polling) {
+        push(w, &w->woken, t);
+        return;
+    }
+    w->lifo = t;
+    if (before)
+        push(w, &w->woken, before);
+}
+
+void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
+{
+    push(w, &w->children, t);
+}
+
+/* ---- polling ---- */
+
+static void complete(wf_worker *w, wf_task *t)
+{
+    wf_executor_forget_task(w->executor, t);
+    wf_count(&w->counters.ended, 1);
+    wf_task_to_complete(t);
+    wf_task_unref(t);
+}
+
+static void run(wf_worker *w, wf_task *t)
+{
+    bool         cancelled = wf_task_to_running(t);
+    weft_waker   waker = {&wf_task_vtable, t};
+    weft_future *root = &t->frame.future;
+    weft_poll    poll = WEFT_PENDING;
+    weft_context cx;
+
+    weft_context_init(&cx, &waker, t->rt);
+    cx.budget = (uint32_t)t->rt->config.budget;
+    w->polling = true;
+    if (cancelled) {
+        cx.flags |= WEFT_CONTEXT_CANCELLED_;
+        poll = weft_future_cancel(root);
+    }
+    if (!weft_poll_is_ready(poll))
+        poll = weft_future_poll(root, &cx);
+    wf_count(&w->counters.polls, 1);
+    if (weft_poll_is_ready(poll))
+        complete(w, t); /* wakes its joiner as if by the task itself */
+    w->polling = false;
+    if (!weft_poll_is_ready(poll) && wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+        push(w, &w->woken, t);
+}
+
+/* ---- finding the next task ---- */
+
+/* Takes a batch of outside tasks: runs the first, keeps the rest. */
+static wf_task *take_injected(wf_worker *w)
+{
+    uint32_t n = wf_inject_length_any(&w->executor->inject) / w->executor->idle.n_workers + 1;
+    wf_task *first = wf_inject_take_any(&w->executor->inject, n < INJECT_BATCH_MAX ? n : INJECT_BATCH_MAX);
+    wf_task *t, *next;
+
+    if (!first)
+        return NULL;
+    for (t = first->next; t; t = next) {
+        next = t->next;
+        if (!wf_deque_push_owner(&w->woken, t))
+            wf_executor_inject_any(w->executor, t, t, 1);
+    }
+    return first;
+}
+
+static wf_task *take_lifo(wf_worker *w)
+{
+    wf_task *t = w->lifo;
+
+    if (!t)
+        return NULL;
+    w->lifo = NULL;
+    if (w->lifo_run++ < WF_LIFO_RUN) {
+        wf_count(&w->counters.lifo_hits, 1);
+        return t;
+    }
+    push(w, &w->woken, t);
+    return NULL;
+}
+
+static wf_task *take_child(wf_worker *w)
+{
+    if (w->tick / 2 % OLDEST_CHILD_EVERY == 0)
+        return wf_deque_steal_any(&w->children);
+    return wf_deque_pop_owner(&w->children);
+}
+
+static wf_task *take_own(wf_worker *w)
+{
+    wf_task *t = take_lifo(w);
+
+    if (t)
+        return t;
+    w->lifo_run = 0;
+    w->tick++;
+    if (w->tick % (uint32_t)w->executor->rt->config.inject_interval == 0 && (t = take_injected(w)))
+        return t;
+    if (w->tick % 2) {
+        if (!(t = wf_deque_steal_any(&w->woken)))
+            t = take_child(w);
+    } else {
+        if (!(t = take_child(w)))
+            t = wf_deque_steal_any(&w->woken);
+    }
+    return t ? t : take_injected(w);
+}
+
+static wf_task *steal(wf_worker *w)
+{
+    struct wf_executor *s = w->executor;
+    uint32_t         n = s->idle.n_workers;
+    uint32_t         start = next_random(w) % n;
+    wf_task         *t;
+
+    for (uint32_t i = 0; i < n; i++) {
+        wf_worker *victim = s->workers[(start + i) % n];
+
+        if (victim == w)
+            continue;
+        if ((t = wf_deque_steal_any(&victim->woken)) ||
+            (t = wf_deque_steal_any(&victim->children))) {
+            wf_count(&w->counters.steals, 1);
+            return t;
+        }
+    }
+    return take_injected(w);
+}
+
+static bool any_work(const wf_worker *w)
+{
+    const struct wf_executor *s = w->executor;
+
+    if (wf_inject_length_any(&s->inject) > 0)
+        return true;
+    for (uint32_t i = 0; i < s->idle.n_workers; i++)
+        if (wf_deque_length_any(&s->workers[i]->woken) > 0 ||
+            wf_deque_length_any(&s->workers[i]->children) > 0)
+            return true;
+    return false;
+}
+
+/* We searched and have a task: if nobody else searches, somebody may be needed for what is left. */
+static void stop_searching(wf_worker *w)
+{
+    w->searching = false;
+    if (wf_idle_found(&w->executor->idle) && any_work(w))
+        wf_executor_notify_any(w->executor);
+}
+
+/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
+static void park(wf_worker *w)
+{
+    wf_idle *idle = &w->executor->idle;
+    uint32_t key = wf_park_prepare(&w->park);
+
+    wf_idle_prepare(idle, w->index);
+    if (w->searching) {
+        w->searching = false;
+        wf_idle_found(idle);
+    }
+    if (any_work(w) || wf_executor_is_stopping(w->executor)) {
+        w->searching = !wf_idle_take(idle, w->index); /* if not: we have been counted */
+        return;
+    }
+    wf_count(&w->counters.parks, 1);
+    while (wf_idle_is_sleeping(idle, w->index) && !wf_executor_is_stopping(w->executor)) {
+        wf_park_commit(&w->park, key);
+        key = wf_park_prepare(&w->park);
+    }
+    w->searching = !wf_idle_take(idle, w->index);
+}
+
+static wf_task *next_task(wf_worker *w)
+{
+    wf_task *t = take_own(w);
+
+    if (t) {
+        if (w->searching)
+            stop_searching(w);
+        return t;
+    }
+    if (!w->searching)
+        w->searching = wf_idle_search(&w->executor->idle);
+    if (w->searching && (t = steal(w)))
+        stop_searching(w);
+    return t;
+}
+
+void *wf_worker_main(void *worker)
+{
+    wf_worker *w = worker;
+    wf_task   *t;
+
+    wf_current_thread = (wf_current){.rt = w->executor->rt, .worker = w, .owned = true};
+    while (!wf_executor_is_stopping(w->executor)) {
+        if ((t = next_task(w)))
+            run(w, t);
+        else
+            park(w);
+    }
+    if (w->searching)
+        wf_idle_found(&w->executor->idle);
+    return NULL;
+}
