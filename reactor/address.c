@@ -1,0 +1,129 @@
+/*
+ * address.c - IPv4 and IPv6 addresses with a port
+ *
+ * Purpose     Reading, writing and asking for addresses.
+ * Threads     Any.
+ * Invariants  The family says which member is valid.
+ * Ordering    None.
+ * Failure     -EINVAL for text that is no address; the result is untouched.
+ */
+#include "stream.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int parse_port(const char *text, uint16_t *ret)
+{
+    char         *end;
+    unsigned long value;
+
+    if (!isdigit((unsigned char)*text))
+        return -EINVAL;
+    value = strtoul(text, &end, 10);
+    if (*end || value > 65535)
+        return -EINVAL;
+    *ret = (uint16_t)value;
+    return 0;
+}
+
+/* Splits "[host]:port", "v4:port" or a bare host. */
+static int split(const char *text, char *host, size_t size, uint16_t *port)
+{
+    const char *open = *text == '[' ? text + 1 : text;
+    const char *end = *text == '[' ? strchr(open, ']') : strchr(open, ':');
+    size_t      length;
+
+    if (*text == '[' && !end)
+        return -EINVAL;
+    if (*text != '[' && end && strchr(end + 1, ':'))
+        end = NULL; /* a bare IPv6 address */
+    length = end ? (size_t)(end - open) : strlen(open);
+    if (length >= size)
+        return -EINVAL;
+    memcpy(host, open, length);
+    host[length] = 0;
+    if (!end)
+        return 0;
+    if (*end == ']' && *++end == 0)
+        return 0;
+    return *end == ':' ? parse_port(end + 1, port) : -EINVAL;
+}
+
+static int parse_v6(struct sockaddr_in6 *v6, char *host)
+{
+    char *scope = strchr(host, '%');
+
+    if (scope) {
+        *scope++ = 0;
+        v6->sin6_scope_id = if_nametoindex(scope);
+        if (!v6->sin6_scope_id)
+            return -EINVAL;
+    }
+    return inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 ? 0 : -EINVAL;
+}
+
+WEFT_API int weft_address_parse(weft_address *ret, const char *text, uint16_t port)
+{
+    weft_address address;
+    char         host[INET6_ADDRSTRLEN + IF_NAMESIZE];
+
+    memset(&address, 0, sizeof address);
+    if (split(text, host, sizeof host, &port) < 0)
+        return -EINVAL;
+    if (strchr(host, ':')) {
+        address.u.v6.sin6_family = AF_INET6;
+        address.u.v6.sin6_port = htons(port);
+        if (parse_v6(&address.u.v6, host) < 0)
+            return -EINVAL;
+    } else {
+        address.u.v4.sin_family = AF_INET;
+        address.u.v4.sin_port = htons(port);
+        if (*text == '[' || inet_pton(AF_INET, host, &address.u.v4.sin_addr) != 1)
+            return -EINVAL;
+    }
+    *ret = address;
+    return 0;
+}
+
+WEFT_API const char *weft_address_format(const weft_address *address, char *text)
+{
+    char host[INET6_ADDRSTRLEN] = "?", scope[IF_NAMESIZE + 1] = "";
+
+    if (address->u.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &address->u.v6.sin6_addr, host, sizeof host);
+        if (address->u.v6.sin6_scope_id && if_indextoname(address->u.v6.sin6_scope_id, scope + 1))
+            scope[0] = '%';
+        snprintf(text, WEFT_ADDRESS_TEXT, "[%s%s]:%u", host, scope, weft_address_port(address));
+    } else {
+        inet_ntop(AF_INET, &address->u.v4.sin_addr, host, sizeof host);
+        snprintf(text, WEFT_ADDRESS_TEXT, "%s:%u", host, weft_address_port(address));
+    }
+    return text;
+}
+
+WEFT_API uint16_t weft_address_port(const weft_address *address)
+{
+    return ntohs(address->u.any.sa_family == AF_INET6 ? address->u.v6.sin6_port
+                                                      : address->u.v4.sin_port);
+}
+
+socklen_t wf_address_size(const weft_address *address)
+{
+    return address->u.any.sa_family == AF_INET6 ? sizeof address->u.v6 : sizeof address->u.v4;
+}
+
+int wf_address_of(int fd, int (*ask)(int, struct sockaddr *, socklen_t *), weft_address *ret)
+{
+    weft_address address;
+    socklen_t    size = sizeof address;
+
+    memset(&address, 0, sizeof address);
+    if (ask(fd, &address.u.any, &size) < 0)
+        return -errno;
+    *ret = address;
+    return 0;
+}

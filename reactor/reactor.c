@@ -1,0 +1,223 @@
+/*
+ * reactor.c - the thread that waits in the kernel and wakes tasks
+ *
+ * Purpose     See reactor.h.
+ * Threads     See reactor.h.
+ * Invariants  See reactor.h.
+ * Ordering    See reactor.h.
+ * Failure     See reactor.h.
+ */
+#include "reactor.h"
+
+#include "executor.h"
+#include "operation.h"
+#include "socket.h"
+#include "timer.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define DRAIN_ROUNDS 8 /* looks at a growing completion queue before what it brought is published */
+
+static void unpark(wf_driver *driver)
+{
+    wf_reactor *r = (wf_reactor *)driver;
+    uint64_t    one = 1;
+
+    if (wf_swap(&r->kicked, 1, SEQ_CST)) /* [driver-1] */
+        return;
+    while (write(r->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+void wf_reactor_submit_any(wf_reactor *r, wf_submission *s)
+{
+    wf_inbox_push_any(&r->inbox, s);
+    wf_driver_hint(&r->driver, WF_DRIVER_NOW);
+}
+
+/* Each write to the descriptor completes this poll once more; nobody needs to read it. */
+static void watch_wake_fd(wf_reactor *r)
+{
+    struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
+
+    io_uring_prep_poll_multishot(sqe, r->wake_fd, POLLIN);
+    sqe->user_data = wf_reactor_tag(NULL, WF_TAG_WAKE);
+}
+
+static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
+{
+    void            *object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)WF_TAG_MASK);
+    wf_reactor_token token = {r};
+
+    switch (cqe->user_data & WF_TAG_MASK) {
+    case WF_TAG_SOCKET:
+        wf_socket_completed(token, object, cqe->res, cqe->flags & IORING_CQE_F_MORE);
+        break;
+    case WF_TAG_IO:
+        wf_io_completed(token, object, cqe->res);
+        break;
+    case WF_TAG_WAKE:
+        if (!(cqe->flags & IORING_CQE_F_MORE))
+            watch_wake_fd(r);
+        break;
+    case WF_TAG_NOTHING:
+        break;
+    }
+}
+
+static unsigned collect(wf_reactor *r)
+{
+    struct io_uring_cqe *cqe;
+    unsigned             head, n = 0;
+
+    io_uring_for_each_cqe(&r->ring.uring, head, cqe) {
+        complete_one(r, cqe);
+        n++;
+    }
+    io_uring_cq_advance(&r->ring.uring, n);
+    return n;
+}
+
+/* Collects while the queue still grows, then hands all woken tasks over at once. */
+static void drain(wf_reactor *r)
+{
+    unsigned n = collect(r), total = n;
+
+    for (int round = 0; n > 0 && round < DRAIN_ROUNDS && wf_ring_run_deferred(&r->ring); round++)
+        total += n = collect(r);
+    wf_count(&r->n_completions, total);
+    wf_wakes_flush(&r->wakes);
+}
+
+static void take_inbox(wf_reactor *r)
+{
+    wf_submission *s, *next;
+
+    wf_store(&r->kicked, 0, SEQ_CST); /* [driver-1] before the inbox is taken */
+    for (s = wf_inbox_take(&r->inbox); s; s = next) {
+        next = s->next; /* take may hand it back to its owner */
+        s->take(r, s);
+    }
+    wf_wakes_flush(&r->wakes);
+}
+
+/* Announces the sleep, then looks once more. */
+static int64_t sleep_until(wf_reactor *r)
+{
+    wf_timers *timers = r->rt->timers;
+    int64_t    until = wf_timers_next(timers);
+
+    wf_store(&r->driver.sleeps_until, until, SEQ_CST); /* [driver-1] */
+    if (!wf_inbox_is_empty(&r->inbox) || wf_timers_next(timers) < until ||
+        wf_load(&r->stopping, SEQ_CST)) /* [reactor-1] */
+        return WF_DRIVER_AWAKE;
+    return until;
+}
+
+static void turn(wf_reactor *r)
+{
+    int64_t until;
+
+    take_inbox(r);
+    if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
+        wf_timers_fire(r->rt->timers, wf_now());
+    until = sleep_until(r);
+    wf_ring_enter(&r->ring, until);
+    wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* early or late: a kick too many */
+    wf_count(&r->n_enters, 1);
+    drain(r);
+}
+
+static bool may_end(wf_reactor *r)
+{
+    return wf_load(&r->stopping, SEQ_CST) /* [reactor-1] */ && r->n_held == 0 &&
+           wf_inbox_is_empty(&r->inbox);
+}
+
+static void *reactor_main(void *arg)
+{
+    wf_reactor *r = arg;
+    int         result;
+
+    wf_current_thread = (wf_current){.rt = r->rt, .owned = true};
+    result = wf_ring_open(&r->ring, &r->rt->config); /* on this thread: it is the single issuer */
+    r->start_result = result;
+    wf_store(&r->started, 1, RELEASE); /* [reactor-2] */
+    wf_futex_wake(&r->started, 1);
+    if (result < 0)
+        return NULL;
+    watch_wake_fd(r);
+    while (!may_end(r))
+        turn(r);
+    wf_ring_close(&r->ring);
+    return NULL;
+}
+
+static int start_thread(wf_reactor *r)
+{
+    int result = wf_executor_thread(&r->thread, reactor_main, r, "weft-reactor");
+
+    if (result < 0) {
+        wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: can't create the reactor's thread: %s",
+               strerror(-result));
+        return result;
+    }
+    while (!wf_load(&r->started, ACQUIRE)) /* [reactor-2] */
+        wf_futex_wait(&r->started, 0, INT64_MAX);
+    if (r->start_result < 0)
+        pthread_join(r->thread, NULL);
+    return r->start_result;
+}
+
+static void reactor_free(wf_reactor *r)
+{
+    if (r->wake_fd >= 0)
+        close(r->wake_fd);
+    r->rt->timers->driver = NULL;
+    r->rt->reactor = NULL;
+    wf_release(&r->rt->config.allocator, r, sizeof *r);
+}
+
+int wf_reactor_start(weft_runtime *rt)
+{
+    wf_reactor *r = wf_alloc(&rt->config.allocator, sizeof *r);
+    int         result;
+
+    if (!r)
+        return -ENOMEM;
+    memset(r, 0, sizeof *r);
+    r->rt = rt;
+    r->driver = (wf_driver){.unpark = unpark, .sleeps_until = WF_DRIVER_AWAKE};
+    rt->timers->driver = &r->driver;
+    rt->reactor = r;
+    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->wake_fd < 0) {
+        result = -errno;
+        wf_log(&rt->config, WEFT_LOG_ERROR, "start: eventfd: %s; raise RLIMIT_NOFILE (ulimit -n)",
+               strerror(-result));
+    } else {
+        result = start_thread(r);
+    }
+    if (result < 0)
+        reactor_free(r);
+    return result;
+}
+
+void wf_reactor_stop(weft_runtime *rt)
+{
+    wf_reactor *r = rt->reactor;
+    uint64_t    open;
+
+    wf_store(&r->stopping, true, SEQ_CST); /* [reactor-1] */
+    wf_driver_hint(&r->driver, WF_DRIVER_NOW);
+    pthread_join(r->thread, NULL);
+    open = wf_load(&r->n_sockets, RELAXED); /* the thread that counted has been joined */
+    if (open > 0)
+        wf_log(&rt->config, WEFT_LOG_WARNING,
+               "stop: %llu streams or listeners have not been closed; they leak",
+               (unsigned long long)open);
+    reactor_free(r);
+}

@@ -1,0 +1,73 @@
+/*
+ * reactor.h - the thread that waits in the kernel and wakes tasks
+ *
+ * Purpose     Owns the ring: submits what other threads hand it, turns completions into wakes, fires
+ *             timers. It runs no task.
+ * Threads     Functions that take a wf_reactor_token: the reactor's thread only. The others: any.
+ * Invariants  N1 the low bits of a completion's user data say what it points to; that memory stays
+ *             until the completion that is its last. N2 n_held counts operations and closing
+ *             sockets that the kernel still holds; the thread ends when told to, n_held is 0 and the
+ *             inbox is empty.
+ * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
+ *             [reactor-2] the result of starting.
+ * Failure     Starting fails with the ring's error; afterwards nothing here fails.
+ */
+#ifndef WF_REACTOR_H
+#define WF_REACTOR_H
+
+#include "driver.h"
+#include "inbox.h"
+#include "ring.h"
+#include "rt.h"
+#include "waker.h"
+
+#include <pthread.h>
+
+typedef struct wf_reactor {
+    wf_driver driver; /* first: see reactor.c */
+    wf_inbox  inbox;
+
+    WF_ALIGNED uint32_t kicked; /* a wake-up is on its way */
+    int                 wake_fd;
+    uint64_t            n_sockets; /* open ones, for the counters: any thread */
+
+    WF_ALIGNED weft_runtime *rt; /* constant */
+    pthread_t                thread;
+    uint32_t                 started; /* 0, or 1: `start_result` tells */
+    int                      start_result;
+    bool                     stopping;
+
+    WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
+    wf_wakes           wakes;
+    uint64_t           n_held;
+    uint64_t           n_enters, n_completions;
+} wf_reactor;
+
+/* Proof that the caller is on the reactor's thread. */
+typedef struct wf_reactor_token {
+    wf_reactor *r;
+} wf_reactor_token;
+
+/* What a completion's user data points to. */
+enum {
+    WF_TAG_SOCKET, /* wf_socket: its poll */
+    WF_TAG_IO,     /* weft_io: its operation */
+    WF_TAG_WAKE,   /* the wake descriptor */
+    WF_TAG_NOTHING,
+    WF_TAG_MASK = 7,
+};
+
+static inline uint64_t wf_reactor_tag(const void *object, unsigned tag)
+{
+    return (uint64_t)(uintptr_t)object | tag;
+}
+
+/* Starts the thread and sets rt->reactor. 0 or -errno, logged. */
+int  wf_reactor_start(weft_runtime *rt);
+/* Ends it once the kernel has let go of everything; warns of sockets nobody has closed. */
+void wf_reactor_stop(weft_runtime *rt);
+
+/* Hands something over; its `take` runs on the reactor's thread. */
+void wf_reactor_submit_any(wf_reactor *r, wf_submission *s);
+
+#endif

@@ -1,0 +1,154 @@
+/*
+ * ring.c - setting up io_uring, or saying why it can't be had
+ *
+ * Purpose     See ring.h.
+ * Threads     See ring.h.
+ * Invariants  See ring.h.
+ * Ordering    See ring.h.
+ * Failure     See ring.h.
+ */
+#include "ring.h"
+
+#include "driver.h"
+#include "timer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+/* Sets of flags from the best to the plainest. */
+static const struct {
+    uint32_t features, flags;
+} choices[] = {
+    {WF_RING_DEFER_TASKRUN | WF_RING_SINGLE_ISSUER,
+     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN},
+    {WF_RING_COOP_TASKRUN | WF_RING_SINGLE_ISSUER,
+     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG},
+    {WF_RING_COOP_TASKRUN, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG},
+    {0, 0},
+};
+
+static int sysctl_disabled(void)
+{
+    FILE *f = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+    int   value = 0;
+
+    if (f) {
+        if (fscanf(f, "%d", &value) != 1)
+            value = 0;
+        fclose(f);
+    }
+    return value;
+}
+
+static void explain(const weft_config *config, int error)
+{
+    struct utsname host = {0};
+    int            disabled = sysctl_disabled();
+
+    uname(&host);
+    if (error == -EPERM && disabled)
+        wf_log(config, WEFT_LOG_ERROR,
+               "start: io_uring is switched off by sysctl kernel.io_uring_disabled=%d; set it to 0"
+               "%s",
+               disabled, disabled == 1 ? " or join the group of kernel.io_uring_group" : "");
+    else if (error == -EPERM || (error == -ENOSYS && strverscmp(host.release, "5.19") >= 0))
+        wf_log(config, WEFT_LOG_ERROR,
+               "start: io_uring_setup is denied (%s), most likely by a seccomp filter (container "
+               "runtimes have one); allow io_uring_setup, io_uring_enter and io_uring_register",
+               strerror(-error));
+    else if (error == -ENOMEM)
+        wf_log(config, WEFT_LOG_ERROR,
+               "start: no memory for the ring of %lld entries; raise RLIMIT_MEMLOCK (ulimit -l) or "
+               "lower WEFT_RING_ENTRIES",
+               (long long)config->ring_entries);
+    else if (error == -EMFILE || error == -ENFILE)
+        wf_log(config, WEFT_LOG_ERROR,
+               "start: no file descriptor left for the ring; raise RLIMIT_NOFILE (ulimit -n)");
+    else
+        wf_log(config, WEFT_LOG_ERROR,
+               "start: this kernel (%s) has no io_uring that weft can use (%s); Linux 5.19 or newer "
+               "is needed",
+               host.release, strerror(-error));
+}
+
+/* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. */
+static int check_kernel(struct io_uring *uring)
+{
+    struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
+    int r = probe && io_uring_opcode_supported(probe, IORING_OP_SOCKET) ? 0 : -ENOSYS;
+
+    io_uring_free_probe(probe);
+    return r;
+}
+
+int wf_ring_open(wf_ring *ring, const weft_config *config)
+{
+    int r = -EINVAL;
+
+    for (size_t i = 0; i < sizeof choices / sizeof *choices && r == -EINVAL; i++) {
+        struct io_uring_params params = {.flags = choices[i].flags | IORING_SETUP_CQSIZE |
+                                                  IORING_SETUP_CLAMP,
+                                         .cq_entries = (uint32_t)config->ring_entries * 8};
+
+        if (choices[i].features & (uint32_t)config->ring_mask)
+            continue;
+        r = io_uring_queue_init_params((unsigned)config->ring_entries, &ring->uring, &params);
+        ring->features = choices[i].features;
+    }
+    if (r == 0 && (r = check_kernel(&ring->uring)) < 0)
+        io_uring_queue_exit(&ring->uring);
+    if (r < 0) {
+        explain(config, r);
+        return r;
+    }
+    io_uring_ring_dontfork(&ring->uring);
+    return 0;
+}
+
+void wf_ring_close(wf_ring *ring)
+{
+    io_uring_queue_exit(&ring->uring);
+}
+
+struct io_uring_sqe *wf_ring_sqe(wf_ring *ring)
+{
+    struct io_uring_sqe *sqe;
+
+    /* -EBUSY: completions must be collected first. The kernel keeps what overflows, so it goes on. */
+    while (!(sqe = io_uring_get_sqe(&ring->uring)))
+        if (io_uring_submit(&ring->uring) < 0)
+            io_uring_get_events(&ring->uring);
+    return sqe;
+}
+
+void wf_ring_enter(wf_ring *ring, int64_t until)
+{
+    struct __kernel_timespec timeout, *given = NULL;
+    struct io_uring_cqe     *cqe;
+
+    if (until == WF_DRIVER_AWAKE) {
+        io_uring_submit_and_get_events(&ring->uring);
+        return;
+    }
+    if (until != WEFT_FOREVER) {
+        int64_t left = until - wf_now();
+
+        left = left > 0 ? left : 0;
+        timeout.tv_sec = left / 1000000000;
+        timeout.tv_nsec = left % 1000000000;
+        given = &timeout;
+    }
+    /* What goes wrong here (EINTR, ETIME, EAGAIN, EBUSY) is cured by looking and entering again. */
+    io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, given, NULL);
+}
+
+bool wf_ring_run_deferred(wf_ring *ring)
+{
+    unsigned flags = IO_URING_READ_ONCE(*ring->uring.sq.kflags);
+
+    if (!(flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)))
+        return false;
+    io_uring_get_events(&ring->uring);
+    return true;
+}
