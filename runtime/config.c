@@ -1,0 +1,270 @@
+/*
+ * config.c - the one table of knobs
+ *
+ * Purpose     See config.h.
+ * Threads     See config.h.
+ * Invariants  See config.h.
+ * Ordering    None.
+ * Failure     See config.h.
+ */
+#include "config.h"
+
+#include "idle.h"
+#include "rt.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#define FIELD(f) #f, offsetof(weft_config, f)
+#define BY_CPUS  (-1) /* a fallback to be computed */
+
+const wf_knob wf_knobs[] = {
+    {"WEFT_WORKERS", FIELD(workers), 1, WF_WORKERS_MAX, BY_CPUS,
+     "worker threads; default: CPUs of the affinity mask, at most the cgroup's quota"},
+    {"WEFT_BLOCKING_THREADS", FIELD(blocking_threads), 1, 10000, 512,
+     "most threads of the blocking pool"},
+    {"WEFT_BLOCKING_KEEP_MS", FIELD(blocking_keep_ms), 1, 3600000, 10000,
+     "how long an idle thread of the blocking pool stays, in ms"},
+    {"WEFT_BUDGET", FIELD(budget), 1, 1000000, WEFT_BUDGET_DEFAULT,
+     "operations a task may do in one poll before it must yield"},
+    {"WEFT_INJECT_INTERVAL", FIELD(inject_interval), 1, 1000000, 61,
+     "polls after which a worker looks at tasks from outside first"},
+    {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
+     "submission entries of the reactor's ring; eight times as many completions"},
+    {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,
+     "how long weft_main waits for tasks to end, in ms"},
+    {"WEFT_RING_MASK", FIELD(ring_mask), 0, 7, 0,
+     "debugging: do without 1 DEFER_TASKRUN, 2 SINGLE_ISSUER, 4 COOP_TASKRUN (a sum)"},
+    {"WEFT_DISPLAY_ENV", NULL, SIZE_MAX, 0, 1, 0,
+     "1: log every knob with its value and where that came from"},
+};
+const size_t wf_n_knobs = sizeof wf_knobs / sizeof *wf_knobs;
+
+extern char **environ;
+
+/* ---- defaults that depend on the machine ---- */
+
+/* "max 100000" or "50000 100000": the share of one period, rounded up; INT64_MAX if unlimited. */
+static int64_t quota_in(const char *path)
+{
+    FILE     *f = fopen(path, "re");
+    long long quota, period;
+    int64_t   cpus = INT64_MAX;
+
+    if (!f)
+        return INT64_MAX;
+    if (fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
+        cpus = (quota + period - 1) / period;
+    fclose(f);
+    return cpus;
+}
+
+/* The tightest cpu.max from our cgroup up to the root (cgroup v2). */
+static int64_t cgroup_quota(void)
+{
+    char    line[512], path[640], *group;
+    FILE   *f = fopen("/proc/self/cgroup", "re");
+    int64_t least = INT64_MAX;
+
+    if (!f)
+        return INT64_MAX;
+    while (fgets(line, sizeof line, f)) {
+        if (strncmp(line, "0::", 3) != 0)
+            continue;
+        line[strcspn(line, "\n")] = 0;
+        group = line + 3;
+        for (;;) {
+            char *slash = strrchr(group, '/');
+            int64_t quota;
+
+            snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+            quota = quota_in(path);
+            least = quota < least ? quota : least;
+            if (!slash)
+                break;
+            *slash = 0;
+        }
+    }
+    fclose(f);
+    return least;
+}
+
+int64_t wf_config_cpus(void)
+{
+    cpu_set_t mask;
+    int64_t   n = 1, quota = cgroup_quota();
+
+    if (sched_getaffinity(0, sizeof mask, &mask) == 0)
+        n = CPU_COUNT(&mask);
+    else /* more CPUs than the mask has room for */
+        n = sysconf(_SC_NPROCESSORS_ONLN);
+    n = n < quota ? n : quota;
+    n = n < WF_WORKERS_MAX ? n : WF_WORKERS_MAX;
+    return n > 0 ? n : 1;
+}
+
+/* ---- reading ---- */
+
+static bool is_setuid(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
+static int refuse(const weft_config *config, const wf_knob *knob, const char *who,
+                  const char *value)
+{
+    wf_log(config, WEFT_LOG_ERROR, "start: %s=%s is not a whole number from %lld to %lld (%s)", who,
+           value, (long long)knob->least, (long long)knob->most, knob->help);
+    return -EINVAL;
+}
+
+static int read_environment(const weft_config *config, const wf_knob *knob, int64_t *ret)
+{
+    const char *text = is_setuid() ? NULL : getenv(knob->name);
+    char       *end;
+    long long   value;
+
+    if (!text || !*text)
+        return 0;
+    errno = 0;
+    value = strtoll(text, &end, 10);
+    if (errno || *end || *text == ' ' || value < knob->least || value > knob->most)
+        return refuse(config, knob, knob->name, text);
+    *ret = value;
+    return 1;
+}
+
+static void display(const weft_config *config, const wf_knob *knob, int64_t value,
+                    const char *origin)
+{
+    wf_log(config, WEFT_LOG_INFO, "%s=%lld (%s)", knob->name, (long long)value, origin);
+}
+
+/* One knob's value: 0, or -EINVAL. */
+static int complete(weft_config *config, const wf_knob *knob, bool show)
+{
+    int64_t    *field = knob->at == SIZE_MAX ? NULL : (int64_t *)((char *)config + knob->at);
+    int64_t     value = field ? *field : 0;
+    const char *origin = "code";
+    char        text[32];
+    int         r;
+
+    if (value != 0) {
+        snprintf(text, sizeof text, "%lld", (long long)value);
+        if (value < knob->least || value > knob->most)
+            return refuse(config, knob, knob->field, text);
+    } else if ((r = read_environment(config, knob, &value)) < 0) {
+        return r;
+    } else if (r > 0) {
+        origin = "environment";
+    } else {
+        value = knob->fallback == BY_CPUS ? wf_config_cpus() : knob->fallback;
+        origin = "default";
+    }
+    if (field)
+        *field = value;
+    if (show)
+        display(config, knob, value, origin);
+    return 0;
+}
+
+/* ---- names nobody knows ---- */
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many letters must change to make one of the other (Levenshtein). */
+static size_t distance(const char *a, size_t n, const char *b)
+{
+    size_t row[64], m = strlen(b);
+
+    if (n >= 64 || m >= 64)
+        return 64;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t corner = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            size_t above = row[j];
+
+            row[j] = least(least(above, row[j - 1]) + 1, corner + (a[i - 1] != b[j - 1]));
+            corner = above;
+        }
+    }
+    return row[m];
+}
+
+static void warn_unknown(const weft_config *config, const char *name, size_t length)
+{
+    const wf_knob *nearest = &wf_knobs[0];
+    size_t         best = SIZE_MAX;
+
+    for (size_t i = 0; i < wf_n_knobs; i++) {
+        size_t d = distance(name, length, wf_knobs[i].name);
+
+        if (d == 0)
+            return;
+        if (d < best) {
+            best = d;
+            nearest = &wf_knobs[i];
+        }
+    }
+    wf_log(config, WEFT_LOG_WARNING, "start: unknown variable %.*s; did you mean %s?", (int)length,
+           name, nearest->name);
+}
+
+static void check_names(const weft_config *config)
+{
+    for (char **e = environ; e && *e && !is_setuid(); e++)
+        if (strncmp(*e, "WEFT_", 5) == 0)
+            warn_unknown(config, *e, strcspn(*e, "="));
+}
+
+/* ---- all of it ---- */
+
+static void *allocate(void *arg, size_t size)
+{
+    (void)arg;
+    return malloc(size);
+}
+
+static void release(void *arg, void *memory, size_t size)
+{
+    (void)arg, (void)size;
+    free(memory);
+}
+
+static void log_to_stderr(void *arg, weft_log_level level, const char *line)
+{
+    (void)arg, (void)level;
+    dprintf(STDERR_FILENO, "weft: %s\n", line);
+}
+
+int wf_config_complete(weft_config *ret, const weft_config *given)
+{
+    weft_config    config = given ? *given : (weft_config){0};
+    const wf_knob *show = &wf_knobs[wf_n_knobs - 1];
+    int64_t        shown = 0;
+    int            r;
+
+    if (!config.log)
+        config.log = log_to_stderr;
+    if (!config.allocator.allocate || !config.allocator.release)
+        config.allocator = (weft_allocator){allocate, release, NULL};
+    check_names(&config);
+    if ((r = read_environment(&config, show, &shown)) < 0)
+        return r;
+    for (size_t i = 0; i < wf_n_knobs; i++)
+        if ((r = complete(&config, &wf_knobs[i], shown)) < 0)
+            return r;
+    *ret = config;
+    return 0;
+}

@@ -1,0 +1,45 @@
+/*
+ * main.c - weft_main: a runtime around one async function
+ *
+ * Purpose     What a program's main() needs and nothing else.
+ * Threads     The program's first.
+ * Invariants  The runtime's environment knobs apply.
+ * Ordering    None.
+ * Failure     One line on standard error, through the runtime's log, and exit status 1.
+ */
+#include "rt.h"
+
+#include <string.h>
+#include <weft/task.h>
+
+static int fail(const weft_config *config, const char *what, const char *name, int64_t error)
+{
+    wf_log(config, WEFT_LOG_ERROR, "%s %s: %s", name, what, strerror((int)-error));
+    return 1;
+}
+
+static int stop(weft_runtime *rt, const char *name)
+{
+    weft_config config = rt->config;
+    int         r = weft_runtime_stop(rt, WEFT_MS(config.stop_ms));
+
+    return r < 0 ? fail(&config, "could not stop", name, r) : 0;
+}
+
+WEFT_API int weft_main_(const weft_future_ops *ops, uint32_t at, const void *args, size_t size,
+                        const char *name)
+{
+    weft_runtime *rt;
+    weft_handle   handle;
+    int64_t       result;
+    int           status = 0;
+
+    if (weft_runtime_start(&rt, NULL) < 0)
+        return 1; /* logged */
+    result = weft_spawn_(rt, &handle, ops, at, args, size, name);
+    if (result == 0)
+        result = weft_block_on(rt, weft_join(&handle));
+    if (result < 0)
+        status = fail(&rt->config, "failed", name, result);
+    return stop(rt, name) | status;
+}

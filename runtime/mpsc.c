@@ -1,0 +1,292 @@
+/*
+ * mpsc.c - a bounded channel with many senders and one receiver
+ *
+ * Purpose     Messages in order, with back-pressure: who sends into a full channel waits its turn.
+ * Threads     Each end: its owners.
+ * Invariants  Q1 senders wait only while the buffer is full, first come first served; the receiver, as
+ *             it takes a message, moves the first waiter's message into the room: no permit is ever
+ *             parked on somebody who may not use it. Q2 the channel is freed by its last end.
+ * Ordering    The lock.
+ * Failure     -EPIPE when the other side is closed.
+ */
+#include "lock.h"
+#include "waker.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <weft/channel.h>
+
+#define BUFFER_MOST ((size_t)1 << 40)
+
+typedef struct mpsc {
+    uint32_t      lock;
+    bool          receiver_closed; /* under the lock, as is all below */
+    size_t        n_senders;
+    size_t        size, capacity;
+    size_t        head, n; /* the oldest message, and how many there are */
+    weft_message *receiver;
+    weft_message *first, *last; /* senders waiting */
+    _Alignas(16) char buffer[];
+} mpsc;
+
+enum { SEND_NEW, SEND_WAITING, SEND_DONE };
+
+WEFT_API int weft_mpsc_open(weft_mpsc_sender **ret_sender, weft_mpsc_receiver **ret_receiver,
+                            size_t size, size_t capacity)
+{
+    size_t bytes;
+    mpsc  *c;
+
+    if (capacity == 0 || __builtin_mul_overflow(size, capacity, &bytes) || bytes > BUFFER_MOST)
+        return -EINVAL;
+    c = malloc(sizeof *c + bytes);
+    if (!c)
+        return -ENOMEM;
+    *c = (mpsc){.n_senders = 1, .size = size, .capacity = capacity};
+    *ret_sender = (weft_mpsc_sender *)c;
+    *ret_receiver = (weft_mpsc_receiver *)c;
+    return 0;
+}
+
+/* ---- under the lock ---- */
+
+static void put(mpsc *c, const void *message)
+{
+    memcpy(c->buffer + (c->head + c->n) % c->capacity * c->size, message, c->size);
+    c->n++;
+}
+
+static void unlink_sender(mpsc *c, weft_message *wait)
+{
+    if (wait->next_)
+        wait->next_->prev_ = wait->prev_;
+    else
+        c->last = wait->prev_;
+    if (wait->prev_)
+        wait->prev_->next_ = wait->next_;
+    else
+        c->first = wait->next_;
+}
+
+static void link_sender(mpsc *c, weft_message *wait)
+{
+    wait->next_ = NULL;
+    wait->prev_ = c->last;
+    if (c->last)
+        c->last->next_ = wait;
+    else
+        c->first = wait;
+    c->last = wait;
+}
+
+/* The first waiting sender is done, one way or the other. */
+static void settle_sender(mpsc *c, int64_t answer, wf_wakes *wakes)
+{
+    weft_message *wait = c->first;
+
+    unlink_sender(c, wait);
+    wait->state_ = SEND_DONE;
+    wait->answer_ = answer;
+    wf_waker_fire(&wait->waker_, wakes);
+}
+
+static int try_send(mpsc *c, const void *message, wf_wakes *wakes)
+{
+    if (c->receiver_closed)
+        return -EPIPE;
+    if (c->n == c->capacity || c->first)
+        return -EAGAIN;
+    put(c, message);
+    if (c->receiver)
+        wf_waker_fire(&c->receiver->waker_, wakes);
+    return 0;
+}
+
+static int try_receive(mpsc *c, void *ret_message, wf_wakes *wakes)
+{
+    if (c->n == 0)
+        return c->n_senders == 0 ? -EPIPE : -EAGAIN;
+    memcpy(ret_message, c->buffer + c->head * c->size, c->size);
+    c->head = (c->head + 1) % c->capacity;
+    c->n--;
+    if (c->first) {
+        put(c, c->first->memory_);
+        settle_sender(c, 0, wakes);
+    }
+    return 0;
+}
+
+/* ---- senders ---- */
+
+WEFT_API weft_mpsc_sender *weft_mpsc_sender_clone(weft_mpsc_sender *sender)
+{
+    mpsc *c = (mpsc *)sender;
+
+    wf_lock(&c->lock);
+    c->n_senders++;
+    wf_unlock(&c->lock);
+    return sender;
+}
+
+WEFT_API void weft_mpsc_sender_close(weft_mpsc_sender *sender)
+{
+    mpsc    *c = (mpsc *)sender;
+    wf_wakes wakes = {0};
+    bool     last;
+
+    if (!c)
+        return;
+    wf_lock(&c->lock);
+    c->n_senders--;
+    if (c->n_senders == 0 && c->receiver)
+        wf_waker_fire(&c->receiver->waker_, &wakes);
+    last = c->n_senders == 0 && c->receiver_closed;
+    wf_unlock(&c->lock);
+    wf_wakes_flush(&wakes);
+    if (last)
+        free(c);
+}
+
+WEFT_API int weft_mpsc_try_send(weft_mpsc_sender *sender, const void *message)
+{
+    mpsc    *c = (mpsc *)sender;
+    wf_wakes wakes = {0};
+    int      r;
+
+    wf_lock(&c->lock);
+    r = try_send(c, message, &wakes);
+    wf_unlock(&c->lock);
+    wf_wakes_flush(&wakes);
+    return r;
+}
+
+/* Under the lock: the send's answer, or -EAGAIN while it waits. */
+static int64_t advance_send(mpsc *c, weft_message *wait, const weft_context *cx, wf_wakes *wakes)
+{
+    int64_t r;
+
+    if (wait->state_ == SEND_DONE)
+        return wait->answer_;
+    if (weft_future_is_cancelled(&wait->future)) {
+        if (wait->state_ == SEND_WAITING)
+            unlink_sender(c, wait);
+        wf_waker_forget(&wait->waker_);
+        return -ECANCELED;
+    }
+    if (wait->state_ == SEND_NEW) {
+        r = try_send(c, wait->memory_, wakes);
+        if (r != -EAGAIN)
+            return r;
+        wait->state_ = SEND_WAITING;
+        link_sender(c, wait);
+    }
+    wf_waker_store(&wait->waker_, cx->waker);
+    return -EAGAIN;
+}
+
+static weft_poll send_poll(weft_future *future, weft_context *cx)
+{
+    weft_message *wait = weft_container(future, weft_message, future);
+    mpsc         *c = wait->end_;
+    wf_wakes      wakes = {0};
+    int64_t       r;
+
+    if (wait->state_ == SEND_NEW && !weft_future_is_cancelled(future) && !weft_context_spend(cx))
+        return WEFT_PENDING;
+    wf_lock(&c->lock);
+    r = advance_send(c, wait, cx, &wakes);
+    wf_unlock(&c->lock);
+    wf_wakes_flush(&wakes);
+    return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
+}
+
+static void withdraw(weft_future *future)
+{
+    (void)future; /* the next poll does it */
+}
+
+static const weft_future_ops send_ops = {sizeof(weft_message), WEFT_FUTURE_WITHDRAWS,
+                                         "weft_mpsc_send", send_poll, withdraw};
+
+WEFT_API weft_future *weft_mpsc_send(weft_message *wait, weft_mpsc_sender *sender,
+                                     const void *message)
+{
+    *wait = (weft_message){.end_ = sender, .memory_ = (void *)(uintptr_t)message,
+                           .state_ = SEND_NEW};
+    weft_future_init(&wait->future, &send_ops);
+    return &wait->future;
+}
+
+/* ---- the receiver ---- */
+
+WEFT_API int weft_mpsc_try_receive(weft_mpsc_receiver *receiver, void *ret_message)
+{
+    mpsc    *c = (mpsc *)receiver;
+    wf_wakes wakes = {0};
+    int      r;
+
+    wf_lock(&c->lock);
+    r = try_receive(c, ret_message, &wakes);
+    wf_unlock(&c->lock);
+    wf_wakes_flush(&wakes);
+    return r;
+}
+
+WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
+{
+    mpsc    *c = (mpsc *)receiver;
+    wf_wakes wakes = {0};
+    bool     last;
+
+    if (!c)
+        return;
+    wf_lock(&c->lock);
+    c->receiver_closed = true;
+    while (c->first)
+        settle_sender(c, -EPIPE, &wakes);
+    last = c->n_senders == 0;
+    wf_unlock(&c->lock);
+    wf_wakes_flush(&wakes);
+    if (last)
+        free(c);
+}
+
+static weft_poll receive_poll(weft_future *future, weft_context *cx)
+{
+    weft_message *wait = weft_container(future, weft_message, future);
+    mpsc         *c = wait->end_;
+    bool          cancelled = weft_future_is_cancelled(future);
+    wf_wakes      wakes = {0};
+    int           r;
+
+    if (!cancelled && !weft_context_spend(cx))
+        return WEFT_PENDING;
+    wf_lock(&c->lock);
+    if (cancelled)
+        r = -ECANCELED;
+    else if (c->receiver && c->receiver != wait)
+        r = -EBUSY;
+    else
+        r = try_receive(c, wait->memory_, &wakes);
+    if (r == -EAGAIN) {
+        c->receiver = wait;
+        wf_waker_store(&wait->waker_, cx->waker);
+    } else if (c->receiver == wait) {
+        c->receiver = NULL;
+        wf_waker_forget(&wait->waker_);
+    }
+    wf_unlock(&c->lock);
+    wf_wakes_flush(&wakes);
+    return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
+}
+
+static const weft_future_ops receive_ops = {sizeof(weft_message), WEFT_FUTURE_WITHDRAWS,
+                                            "weft_mpsc_receive", receive_poll, withdraw};
+
+WEFT_API weft_future *weft_mpsc_receive(weft_message *wait, weft_mpsc_receiver *receiver,
+                                        void *ret_message)
+{
+    *wait = (weft_message){.end_ = receiver, .memory_ = ret_message};
+    weft_future_init(&wait->future, &receive_ops);
+    return &wait->future;
+}

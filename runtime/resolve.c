@@ -1,0 +1,87 @@
+/*
+ * resolve.c - host names to addresses, by getaddrinfo on a pool thread
+ *
+ * Purpose     A blocking job around the system's resolver.
+ * Threads     The future's owner; the job on a pool thread.
+ * Invariants  Z1 the job works on its own copy of the lookup: a cancelled one may go on alone.
+ * Ordering    blocking.h.
+ * Failure     getaddrinfo's errors as -errno.
+ */
+#include "blocking.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+static int64_t error_of(int code)
+{
+    switch (code) {
+    case EAI_NONAME:
+    case EAI_NODATA:
+        return -ENOENT;
+    case EAI_AGAIN:
+        return -EAGAIN;
+    case EAI_MEMORY:
+        return -ENOMEM;
+    case EAI_SYSTEM:
+        return -errno;
+    default:
+        return -EIO;
+    }
+}
+
+static int64_t look_up(void *args)
+{
+    weft_lookup     *self = args;
+    struct addrinfo  hints = {.ai_socktype = SOCK_STREAM}, *list;
+    char             port[8];
+    int64_t          n = 0;
+    int              r;
+
+    snprintf(port, sizeof port, "%u", self->port_);
+    r = getaddrinfo(self->host_, port, &hints, &list);
+    if (r != 0)
+        return error_of(r);
+    for (struct addrinfo *a = list; a && n < WEFT_RESOLVE_MAX; a = a->ai_next)
+        if (a->ai_family == AF_INET || a->ai_family == AF_INET6)
+            memcpy(&self->address[n++], a->ai_addr, a->ai_addrlen);
+    freeaddrinfo(list);
+    return n;
+}
+
+static weft_poll resolution_poll(weft_future *future, weft_context *cx)
+{
+    weft_resolution *self = weft_container(future, weft_resolution, future);
+    weft_future     *job = &self->job_.future;
+
+    if (!self->found.host_[0])
+        return weft_ready(future, -EINVAL);
+    if (!weft_future_is_pending(job)) /* pinned from here on, so the job may point to us */
+        wf_job_init(&self->job_, look_up, &self->found, sizeof self->found, &self->found);
+    if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(job)))
+        return weft_ready(future, job->result);
+    return weft_poll_is_ready(weft_future_poll(job, cx)) ? weft_ready(future, job->result)
+                                                         : WEFT_PENDING;
+}
+
+static void resolution_cancel(weft_future *future)
+{
+    (void)future; /* the next poll cancels the job */
+}
+
+static const weft_future_ops resolution_ops = {sizeof(weft_resolution), WEFT_FUTURE_WITHDRAWS,
+                                               "weft_resolve", resolution_poll,
+                                               resolution_cancel};
+
+WEFT_API weft_future *weft_resolve(weft_resolution *resolution, const char *host, uint16_t port)
+{
+    size_t n = strnlen(host, WEFT_HOST_MAX + 1);
+
+    weft_future_init(&resolution->future, &resolution_ops);
+    memset(&resolution->found, 0, sizeof resolution->found);
+    weft_future_init(&resolution->job_.future, NULL); /* not yet pending */
+    resolution->found.port_ = port;
+    if (n <= WEFT_HOST_MAX)
+        memcpy(resolution->found.host_, host, n);
+    return &resolution->future;
+}

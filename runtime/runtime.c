@@ -1,0 +1,131 @@
+/*
+ * runtime.c - starting and stopping a runtime
+ *
+ * Purpose     The phases of a runtime's life.
+ *
+ *             start   1 configuration  2 timer wheels  3 reactor  4 blocking pool  5 workers
+ *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pool
+ *                     4 end the reactor  5 end the workers  6 free
+ *
+ *             Until stop's phase 3 all threads run; a stop that runs out of time has changed nothing
+ *             but phase 1, and may be called again.
+ * Threads     Any but the runtime's own.
+ * Invariants  U1 what a phase of start began, a failure later undoes. U2 phase 3 of stop is reached
+ *             only without tasks, so nobody uses what ends.
+ * Ordering    Thread creation and joining.
+ * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
+ */
+#include "blocking.h"
+#include "config.h"
+#include "executor.h"
+#include "reactor.h"
+#include "timer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void runtime_free(weft_runtime *rt)
+{
+    wf_release(&rt->config.allocator, rt, sizeof *rt);
+}
+
+static int start_workers(weft_runtime *rt)
+{
+    int r = wf_executor_start(rt);
+
+    if (r < 0)
+        wf_log(&rt->config, WEFT_LOG_ERROR, "start: can't create %lld worker threads: %s",
+               (long long)rt->config.workers, strerror(-r));
+    return r;
+}
+
+static int start_phases(weft_runtime *rt)
+{
+    int r = wf_timers_start(rt);
+
+    if (r < 0)
+        return r;
+    if ((r = wf_reactor_start(rt)) < 0)
+        goto no_reactor;
+    if ((r = wf_pool_start(rt)) < 0)
+        goto no_pool;
+    if ((r = start_workers(rt)) < 0)
+        goto no_workers;
+    return 0;
+no_workers:
+    (void)wf_pool_stop(rt, 0); /* it has no threads yet */
+no_pool:
+    wf_reactor_stop(rt);
+no_reactor:
+    wf_timers_stop(rt);
+    return r;
+}
+
+WEFT_API int weft_runtime_start(weft_runtime **ret, const weft_config *config)
+{
+    weft_config   complete;
+    weft_runtime *rt;
+    int           r = wf_config_complete(&complete, config);
+
+    if (r < 0)
+        return r;
+    rt = wf_alloc(&complete.allocator, sizeof *rt);
+    if (!rt)
+        return -ENOMEM;
+    *rt = (weft_runtime){.config = complete};
+    r = start_phases(rt);
+    if (r < 0)
+        runtime_free(rt);
+    else
+        *ret = rt;
+    return r;
+}
+
+WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
+{
+    int64_t now = wf_now(), until;
+
+    if (wf_current_thread.owned && wf_current_thread.rt == rt)
+        return -EDEADLK;
+    until = patience > WEFT_FOREVER - now ? WEFT_FOREVER : now + patience;
+    wf_executor_close(rt->executor);
+    if (!wf_executor_wait_empty(rt->executor, until)) {
+        wf_executor_report(rt->executor);
+        return -ETIMEDOUT;
+    }
+    if (wf_pool_stop(rt, until) < 0)
+        return -ETIMEDOUT;
+    wf_reactor_stop(rt);
+    wf_executor_stop(rt->executor);
+    wf_timers_stop(rt);
+    runtime_free(rt);
+    return 0;
+}
+
+static void count_worker(const wf_worker_counters *from, weft_counters *to)
+{
+    to->tasks_spawned += wf_load(&from->spawned, RELAXED); /* counters: see wf_count */
+    to->tasks_ended += wf_load(&from->ended, RELAXED);     /* as above, and below */
+    to->polls += wf_load(&from->polls, RELAXED);
+    to->steals += wf_load(&from->steals, RELAXED);
+    to->lifo_hits += wf_load(&from->lifo_hits, RELAXED);
+    to->parks += wf_load(&from->parks, RELAXED);
+}
+
+WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters)
+{
+    weft_counters      c = {0};
+    const wf_executor *e = rt->executor;
+
+    for (uint32_t i = 0; i < e->idle.n_workers; i++)
+        count_worker(&e->workers[i]->counters, &c);
+    c.tasks_spawned += wf_load(&e->foreign_spawned, RELAXED);
+    c.injected = wf_load(&e->inject.n_total, RELAXED);
+    c.tasks_alive = wf_executor_alive(rt->executor);
+    c.reactor_enters = wf_load(&rt->reactor->n_enters, RELAXED);
+    c.completions = wf_load(&rt->reactor->n_completions, RELAXED);
+    c.streams_open = wf_load(&rt->reactor->n_sockets, RELAXED);
+    c.timers_fired = wf_load(&rt->timers->n_fired, RELAXED);
+    wf_pool_count(rt, &c);
+    *ret_counters = c;
+}
