@@ -66,6 +66,7 @@ static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
     case WF_TAG_NOTHING:
         break;
     }
+    wf_wakes_flush_foreign(&r->wakes);
 }
 
 static unsigned collect(wf_reactor *r)
@@ -100,6 +101,7 @@ static void take_inbox(wf_reactor *r)
     for (s = wf_inbox_take(&r->inbox); s; s = next) {
         next = s->next; /* take may hand it back to its owner */
         s->take(r, s);
+        wf_wakes_flush_foreign(&r->wakes);
     }
     wf_wakes_flush(&r->wakes);
 }

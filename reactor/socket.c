@@ -143,8 +143,7 @@ void *wf_socket_nudge(wf_socket *s, wf_direction *d)
     wf_lock(&s->lock);
     wake_waiter(d, &wakes);
     wf_unlock(&s->lock);
-    if (wakes.foreign.vtable)
-        weft_waker_wake(wakes.foreign);
+    wf_wakes_flush_foreign(&wakes);
     return wakes.first;
 }
 

@@ -242,8 +242,14 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
         return;
     wf_lock(&c->lock);
     c->receiver_closed = true;
-    while (c->first)
+    while (c->first) {
         settle_sender(c, -EPIPE, &wakes);
+        if (wf_wakes_full(&wakes)) {
+            wf_unlock(&c->lock);
+            wf_wakes_flush(&wakes);
+            wf_lock(&c->lock);
+        }
+    }
     last = c->n_senders == 0;
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);

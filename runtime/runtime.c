@@ -87,6 +87,7 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
 
     if (wf_current_thread.owned && wf_current_thread.rt == rt)
         return -EDEADLK;
+    patience = patience > 0 ? patience : 0;
     until = patience > WEFT_FOREVER - now ? WEFT_FOREVER : now + patience;
     wf_executor_close(rt->executor);
     if (!wf_executor_wait_empty(rt->executor, until)) {

@@ -13,6 +13,11 @@ static weft_poll nap_poll(weft_future *future, weft_context *cx)
 {
     weft_nap *nap = weft_container(future, weft_nap, future);
 
+    if (weft_future_is_cancelled(future)) {
+        if (nap->wheel_)
+            wf_timer_disarm(nap);
+        return weft_ready(future, -ECANCELED);
+    }
     if (!nap->wheel_) {
         if (!cx->runtime)
             return weft_ready(future, -ENXIO);
@@ -21,10 +26,6 @@ static weft_poll nap_poll(weft_future *future, weft_context *cx)
         if (!wf_timer_arm(cx->runtime->timers, nap, cx->waker))
             return weft_ready(future, 0);
         return WEFT_PENDING;
-    }
-    if (weft_future_is_cancelled(future)) {
-        wf_timer_disarm(nap);
-        return weft_ready(future, -ECANCELED);
     }
     return wf_timer_poll(nap, cx->waker) ? weft_ready(future, 0) : WEFT_PENDING;
 }
@@ -64,7 +65,7 @@ WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration)
 
 /* ---- timeout ---- */
 
-/* The timer has fired: from here on the inner future is asked to end, and its answer decides. */
+/* The timer has fired, or can't be had: from here on the inner future is asked to end, and its answer decides. */
 static weft_poll limit_drain(weft_limit *self, weft_context *cx)
 {
     weft_poll poll = weft_future_cancel(self->inner_);
@@ -76,7 +77,7 @@ static weft_poll limit_drain(weft_limit *self, weft_context *cx)
         return WEFT_PENDING;
     result = self->inner_->result;
     if (result == -ECANCELED && !weft_future_is_cancelled(&self->future))
-        result = -ETIMEDOUT;
+        result = self->nap_.future.result < 0 ? self->nap_.future.result : -ETIMEDOUT;
     return weft_ready(&self->future, result);
 }
 

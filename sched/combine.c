@@ -194,7 +194,8 @@ static weft_poll group_poll(weft_future *future, weft_context *cx)
     adopt_waker(g, cx->waker, g->phase_ == PHASE_START);
     if (g->phase_ == PHASE_START) {
         g->phase_ = PHASE_RUN;
-        g->start_ = (uint32_t)((uintptr_t)g >> 4 ^ cx->budget); /* any spread will do */
+        g->start_ = cx->random_ >> 16;
+        cx->random_ = cx->random_ * 1664525 + 1013904223;
     }
     if (g->phase_ == PHASE_RUN) {
         if (weft_future_is_cancelled(future))

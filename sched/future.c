@@ -25,6 +25,17 @@ WEFT_API void weft_future_misuse_(const weft_future *future, const char *functio
     weft_misuse_(function, "a future must not move between its first poll and READY", where);
 }
 
+WEFT_API void weft_context_init(weft_context *cx, const weft_waker *waker, weft_runtime *rt)
+{
+    static _Thread_local uint32_t n_contexts;
+
+    *cx = (weft_context){.waker = waker,
+                         .runtime = rt,
+                         .deadline = WEFT_FOREVER,
+                         .budget = WEFT_BUDGET_DEFAULT,
+                         .random_ = ++n_contexts * 2654435761u};
+}
+
 WEFT_API void weft_frame_lost_(const weft_frame *frame, const char *file)
 {
     char where[256];

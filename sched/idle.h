@@ -4,7 +4,7 @@
  * Purpose     Decides whom new work wakes: nobody while somebody searches, else one sleeper.
  * Threads     Any.
  * Invariants  I1 a set bit: that worker sleeps or is about to. Whoever clears it, but for the worker
- *             itself, has counted it as searching and wakes it. I2 at most half of the workers start
+ *             itself, has counted it as searching before, and wakes it. I2 at most half of the workers start
  *             to search by themselves.
  * Ordering    [idle-1] No wake-up is lost. A pusher publishes work, then reads n_searching and the
  *             mask; a worker leaves n_searching or sets its bit, then reads all queues. All of these

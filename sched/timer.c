@@ -138,7 +138,7 @@ static bool wheel_fire(wf_wheel *w, uint64_t now, wf_wakes *wakes, uint64_t *n_f
     while (wheel_first(w, &level, &slot, &tick) && tick <= now) {
         weft_nap *nap = w->slot[level][slot];
 
-        if (n == FIRE_BATCH)
+        if (n == FIRE_BATCH || wf_wakes_full(wakes))
             return true;
         if (tick > w->now)
             w->now = tick;

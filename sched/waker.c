@@ -44,9 +44,7 @@ void wf_waker_fire(weft_waker *slot, wf_wakes *wakes)
             wakes->last = t;
         }
     } else {
-        if (wakes->foreign.vtable)
-            weft_waker_wake(wakes->foreign);
-        wakes->foreign = *slot;
+        wakes->foreign[wakes->n_foreign++] = *slot; /* W4 */
     }
     slot->vtable = NULL;
 }
@@ -58,9 +56,13 @@ void wf_wakes_flush(wf_wakes *wakes)
     wakes->first = wakes->last = NULL;
     if (t)
         wf_executor_queue_chain(t);
-    if (wakes->foreign.vtable)
-        weft_waker_wake(wakes->foreign);
-    wakes->foreign.vtable = NULL;
+    wf_wakes_flush_foreign(wakes);
+}
+
+void wf_wakes_flush_foreign(wf_wakes *wakes)
+{
+    while (wakes->n_foreign > 0)
+        weft_waker_wake(wakes->foreign[--wakes->n_foreign]);
 }
 
 static weft_waker noop_clone(void *data)

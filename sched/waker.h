@@ -6,7 +6,8 @@
  * Invariants  W1 the slot is touched only under that lock. W2 step one of a wake (wf_waker_fire: mark
  *             the task) happens under the lock, so the future can't end before it is done: that is
  *             what makes borrowing safe. W3 step two (wf_wakes_flush: queue the task) happens outside;
- *             a marked task can't end before it has been queued and run.
+ *             a marked task can't end before it has been queued and run. W4 at most two wakers are fired
+ *             between looks at wf_wakes_full.
  * Ordering    The lock, and the task's state word [task-1].
  * Failure     None.
  */
@@ -20,7 +21,8 @@ struct wf_task;
 /* Tasks that are marked woken and wait to be queued, oldest first. */
 typedef struct wf_wakes {
     struct wf_task *first, *last;
-    weft_waker      foreign; /* of another executor, to be woken outside the lock */
+    weft_waker      foreign[2]; /* of other executors, to be woken outside the lock */
+    uint32_t        n_foreign;
 } wf_wakes;
 
 /* Stores the context's waker in place of what is there. weft's own are borrowed, others cloned. */
@@ -29,7 +31,14 @@ void wf_waker_store(weft_waker *slot, const weft_waker *waker);
 void wf_waker_forget(weft_waker *slot);
 /* Step one: empties the slot and marks its task. */
 void wf_waker_fire(weft_waker *slot, wf_wakes *wakes);
+/* Whether they must be flushed, outside the lock, before more are fired. */
+static inline bool wf_wakes_full(const wf_wakes *wakes)
+{
+    return wakes->n_foreign > 0;
+}
 /* Step two: queues the tasks. Outside all locks. */
 void wf_wakes_flush(wf_wakes *wakes);
+/* Only what is not weft's own. Outside all locks. */
+void wf_wakes_flush_foreign(wf_wakes *wakes);
 
 #endif

@@ -23,14 +23,15 @@ static uint32_t next_random(wf_worker *w)
     return w->random;
 }
 
-/* Puts a task into one of our deques; wakes a sleeper if there is more than we can run next. */
+/* Puts a task into one of our deques; wakes a sleeper unless the task is what we run next anyway. */
 static void push(wf_worker *w, wf_deque *d, wf_task *t)
 {
     if (!wf_deque_push_owner(d, t)) {
         wf_executor_inject_any(w->executor, t, t, 1);
         return;
     }
-    if (w->polling || wf_deque_length_any(d) > 1)
+    if (w->polling || w->lifo ||
+        wf_deque_length_any(&w->woken) + wf_deque_length_any(&w->children) > 1)
         wf_executor_notify_any(w->executor);
 }
 
@@ -103,6 +104,8 @@ static wf_task *take_injected(wf_worker *w)
         if (!wf_deque_push_owner(&w->woken, t))
             wf_executor_inject_any(w->executor, t, t, 1);
     }
+    if (first->next)
+        wf_executor_notify_any(w->executor); /* nobody saw them while we had them */
     return first;
 }
 

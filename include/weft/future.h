@@ -84,6 +84,7 @@ struct weft_context {
     int64_t            deadline; /* instant; WEFT_FOREVER if none */
     uint32_t           budget;   /* operations left in this poll */
     uint32_t           flags;
+    uint32_t           random_; /* where fair selects begin */
 };
 
 enum {
@@ -94,15 +95,7 @@ enum {
 
 /* Fills a context for an executor of your own. `waker` must outlive the polls made with it; `rt` is
  * where futures find timers and I/O, NULL if there is none (those futures end with -ENXIO). */
-static inline void weft_context_init(weft_context *cx, const weft_waker *waker, weft_runtime *rt)
-{
-    cx->waker = waker;
-    cx->runtime = rt;
-    cx->frame_ = NULL;
-    cx->deadline = WEFT_FOREVER;
-    cx->budget = WEFT_BUDGET_DEFAULT;
-    cx->flags = 0;
-}
+WEFT_API void weft_context_init(weft_context *cx, const weft_waker *waker, weft_runtime *rt);
 
 /* The waker to store (cloned) or to wake before answering PENDING. Borrowed for this poll. */
 static inline const weft_waker *weft_context_waker(const weft_context *cx)

@@ -38,8 +38,8 @@ typedef struct weft_limit {
 
 /* The future's own result if it ends within `duration` of this call. Otherwise the future is cancelled
  * and polled until it has ended; the result is -ETIMEDOUT if it then answered -ECANCELED, else its
- * own. The future is polled first: one that is ready at once never times out. DRAINS as the future
- * does. */
+ * own. The future is polled first: one that is ready at once never times out. -ENXIO without a
+ * runtime. DRAINS as the future does. */
 WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64_t duration);
 
 /* The same with an instant. */
