@@ -180,6 +180,8 @@ static weft_poll kernel_poll(weft_future *future, weft_context *cx)
     bool     done;
 
     if (!io->phase_) {
+        if (weft_future_is_cancelled(future))
+            return weft_ready(future, -ECANCELED);
         if (!cx->runtime)
             return weft_ready(future, -ENXIO);
         if (!weft_context_spend(cx))
