@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define TICK_SHIFT  20 /* 1.05 ms */
-#define FIRE_BATCH  64 /* timers fired in one hold of the lock */
+#define FIRE_BATCH  64 /* timers fired or moved in one hold of the lock */
 #define LEVEL_SHIFT 6
 
 enum { NAP_UNARMED, NAP_ARMED, NAP_FIRED };
@@ -58,16 +58,19 @@ void wf_timers_stop(weft_runtime *rt)
 static void wheel_add(wf_wheel *w, weft_nap *nap)
 {
     uint64_t when = tick_of(nap->deadline_);
-    uint32_t level, slot;
+    uint32_t level, slot, here;
 
     if (when < w->now)
         when = w->now; /* due since the caller looked at the clock: the slot that fires next */
     level = (63u - (uint32_t)__builtin_clzll((w->now ^ when) | 63)) / LEVEL_SHIFT;
     if (level < WF_WHEEL_LEVELS) {
         slot = when >> (level * LEVEL_SHIFT) & 63;
-    } else { /* years ahead: the last slot to come, to be looked at again then */
+    } else { /* in the top level's next lap; if years ahead, the last slot to come, to be moved then */
         level = WF_WHEEL_LEVELS - 1;
-        slot = ((w->now >> (level * LEVEL_SHIFT)) - 1) & 63;
+        here = w->now >> (level * LEVEL_SHIFT) & 63;
+        slot = when >> (level * LEVEL_SHIFT) & 63;
+        if (when - w->now >= UINT64_C(1) << (WF_WHEEL_LEVELS * LEVEL_SHIFT) || slot == here)
+            slot = (here - 1) & 63;
     }
     nap->slot_ = level * 64 + slot;
     nap->prev_ = NULL;
@@ -92,30 +95,37 @@ static void wheel_remove(wf_wheel *w, weft_nap *nap)
     w->n--;
 }
 
-/* The first slot to come and the tick at which it begins; false if the wheel is empty. */
+/* The first slot to come and the tick at which it begins; false if the wheel is empty. Of two that
+ * begin together the higher one: while it is being moved down, it comes before what has been. */
 static bool wheel_first(const wf_wheel *w, uint32_t *ret_level, uint32_t *ret_slot,
                         uint64_t *ret_tick)
 {
+    bool found = false;
+
     for (uint32_t level = 0; level < WF_WHEEL_LEVELS; level++) {
         uint32_t shift = level * LEVEL_SHIFT;
-        uint32_t here = w->now >> shift & 63;
+        uint32_t here = w->now >> shift & 63, slot;
         uint64_t from_here = w->occupied[level] >> here;
         uint64_t lap = UINT64_C(1) << (shift + LEVEL_SHIFT);
-        uint64_t start = w->now & ~(lap - 1);
+        uint64_t tick = w->now & ~(lap - 1);
 
         if (!w->occupied[level])
             continue;
         if (from_here) {
-            *ret_slot = here + (uint32_t)__builtin_ctzll(from_here);
+            slot = here + (uint32_t)__builtin_ctzll(from_here);
         } else { /* only at the top level: in the next lap */
-            *ret_slot = (uint32_t)__builtin_ctzll(w->occupied[level]);
-            start += lap;
+            slot = (uint32_t)__builtin_ctzll(w->occupied[level]);
+            tick += lap;
         }
+        tick += (uint64_t)slot << shift;
+        if (found && tick > *ret_tick)
+            continue;
         *ret_level = level;
-        *ret_tick = start + ((uint64_t)*ret_slot << shift);
-        return true;
+        *ret_slot = slot;
+        *ret_tick = tick;
+        found = true;
     }
-    return false;
+    return found;
 }
 
 static void wheel_set_next(wf_wheel *w)
@@ -145,12 +155,12 @@ static bool wheel_fire(wf_wheel *w, uint64_t now, wf_wakes *wakes, uint64_t *n_f
         wheel_remove(w, nap);
         if (tick_of(nap->deadline_) > w->now) {
             wheel_add(w, nap); /* further down */
-            continue;
+        } else {
+            nap->state_ = NAP_FIRED;
+            wf_waker_fire(&nap->waker_, wakes);
+            ++*n_fired;
         }
-        nap->state_ = NAP_FIRED;
-        wf_waker_fire(&nap->waker_, wakes);
         n++;
-        ++*n_fired;
     }
     if (now > w->now)
         w->now = now;
