@@ -126,7 +126,7 @@ static wf_task *take_lifo(wf_worker *w)
 
 static wf_task *take_child(wf_worker *w)
 {
-    if (w->tick / 2 % OLDEST_CHILD_EVERY == 0)
+    if (w->tick / 2 % OLDEST_CHILD_EVERY == OLDEST_CHILD_EVERY - 1)
         return wf_deque_steal_any(&w->children);
     return wf_deque_pop_owner(&w->children);
 }
