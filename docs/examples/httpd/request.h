@@ -1,0 +1,78 @@
+/*
+ * request.h - one request at a time, parsed from whatever pieces the socket yields
+ *
+ * The parser is llhttp, or its elder http-parser; this is the only place that knows. It keeps its
+ * state between pieces, so an input buffer may be reused as soon as request_parse has seen it. A
+ * request is read without allocating, except for a body that somebody wants (request_keep_body).
+ */
+#ifndef HTTPD_REQUEST_H
+#define HTTPD_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef HTTPD_LLHTTP
+#include <llhttp.h>
+typedef llhttp_t request_parser;
+#else
+#include <http_parser.h>
+typedef http_parser request_parser;
+#endif
+
+#define URL_MAX  2048 /* longer ones get 414 */
+#define HEAD_MAX 8192 /* request line and header fields: beyond, 431 */
+
+/* What request_parse has come to. A value from 400 on is the status to refuse the request with. */
+enum {
+    REQUEST_MORE,     /* all input is used up, the request goes on */
+    REQUEST_HEAD,     /* its head is complete, a body follows */
+    REQUEST_COMPLETE, /* it is complete: answer it, then parse on */
+};
+
+enum request_phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY };
+
+struct request {
+    request_parser     parser;
+    enum request_phase phase;
+    int                refused;   /* status that a callback has refused it with */
+    uint32_t           head_size; /* bytes of the head parsed so far */
+    uint32_t           url_size;
+    bool               keep_alive; /* valid once complete: the client would send another one */
+    bool               expects_continue; /* it waits for "100 Continue" before it sends the body */
+    bool               has_host;
+    bool               in_name;
+    uint8_t            name_size;
+    char               name[8]; /* of the header field at hand: enough to know host and expect */
+    uint64_t           max_body;
+    uint64_t           body_size; /* bytes of body so far, kept or not */
+    char              *body;      /* NULL: not kept */
+    size_t             body_room;
+    char               url[URL_MAX];
+};
+
+void request_init(struct request *request, uint64_t max_body);
+
+/* Parses on, up to the end of the input or the next event. *ret_used: how much is done with. */
+int request_parse(struct request *request, const char *input, size_t size, size_t *ret_used);
+
+/* At REQUEST_HEAD: keeps the body that follows. 0 or -ENOMEM. */
+int request_keep_body(struct request *request);
+/* Forgets a body that was kept. */
+void request_drop_body(struct request *request);
+
+/* The path that is asked for: without "http://host", query and fragment, not decoded. */
+const char *request_path(const struct request *request, size_t *ret_size);
+
+static inline bool request_is(const struct request *request, int method)
+{
+    return request->parser.method == (unsigned)method;
+}
+
+/* HTTP/1.0: a client that wants to keep the connection must be told that it is kept. */
+static inline bool request_is_1_0(const struct request *request)
+{
+    return request->parser.http_major == 1 && request->parser.http_minor == 0;
+}
+
+#endif

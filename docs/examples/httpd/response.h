@@ -1,0 +1,71 @@
+/*
+ * response.h - answers, collected in one buffer and written at once
+ *
+ * Answers to pipelined requests follow each other in the buffer, so that a batch of requests costs
+ * one read and one write. RESPONSE_ROOM is what a head and a short body need: keep that much free.
+ */
+#ifndef HTTPD_RESPONSE_H
+#define HTTPD_RESPONSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include "request.h"
+
+#define OUTPUT_SIZE   16384
+#define RESPONSE_ROOM (URL_MAX + 1024)
+
+enum persistence {
+    PERSIST,       /* HTTP/1.1: nothing need be said */
+    PERSIST_SAID,  /* HTTP/1.0: "Connection: keep-alive" */
+    PERSIST_CLOSE, /* "Connection: close" */
+};
+
+struct output {
+    uint32_t length;
+    time_t   second;   /* that `date` is the text of */
+    char     date[40]; /* "Date: ...\r\n" */
+    char     bytes[OUTPUT_SIZE];
+};
+
+struct response {
+    int              status;
+    enum persistence persistence;
+    const char      *type;     /* Content-Type; NULL: none */
+    int64_t          length;   /* Content-Length */
+    const char      *extra;    /* more header fields, each with its line end; NULL: none */
+    const char      *location; /* of a redirect, `location_size` bytes and a slash */
+    size_t           location_size;
+};
+
+static inline void output_init(struct output *out)
+{
+    out->length = 0;
+    out->second = 0;
+}
+
+static inline size_t output_room(const struct output *out)
+{
+    return OUTPUT_SIZE - out->length;
+}
+
+static inline void output_put(struct output *out, const void *bytes, size_t size)
+{
+    memcpy(out->bytes + out->length, bytes, size);
+    out->length += (uint32_t)size;
+}
+
+/* Appends status line and header fields. */
+void output_head(struct output *out, const struct response *response);
+
+/* Appends a whole answer whose body is text. The body is left out for a HEAD request. */
+void output_text(struct output *out, const struct response *response, const char *text,
+                 bool head_only);
+
+/* Appends an answer that says no more than the status does. `extra` as above. */
+void output_status(struct output *out, int status, enum persistence persistence, const char *extra,
+                   bool head_only);
+
+#endif

@@ -1,0 +1,277 @@
+/* test_join_all.c - join_all and try_join: all of them, and only who was woken is polled */
+#include "../helpers.h"
+
+static struct hand hand;
+
+Test(join_all, ends_when_the_last_branch_has_and_each_has_its_own_result)
+{
+    weft_join_all all;
+    struct event  a, b;
+
+    hand_init(&hand, NULL);
+    check(!hand_poll(&hand, weft_join_all(&all, event(&a), event(&b))));
+    event_set(&b, -EIO);
+    check(!hand_poll(&hand, &all.future));
+    check_eq(weft_future_result(&b.future), -EIO);
+    event_set(&a, 5);
+    check_eq(hand_run(&hand, &all.future), 0);
+    check_eq(weft_future_result(&a.future), 5);
+}
+
+Test(join_all, of_nothing_is_ready_at_once)
+{
+    weft_join_all all;
+
+    hand_init(&hand, NULL);
+    check_eq(hand_run(&hand, weft_join_all_array(&all, NULL, 0)), 0);
+}
+
+Test(join_all, does_not_poll_a_branch_that_has_ended)
+{
+    weft_join_all all;
+    struct event  a, b;
+
+    hand_init(&hand, NULL);
+    check(!hand_poll(&hand, weft_join_all(&all, event(&a), event(&b))));
+    event_set(&a, 0);
+    check(!hand_poll(&hand, &all.future));
+    check(!hand_poll(&hand, &all.future));
+    check_eq(a.n_polls, 2);
+    check_eq(hand_cancel(&hand, &all.future), -ECANCELED);
+}
+
+Test(join_all, that_is_cancelled_drains_all_and_says_so)
+{
+    weft_join_all all;
+    struct event  a, b;
+
+    hand_init(&hand, NULL);
+    event(&a), event(&b);
+    a.lingers = true;
+    check(!hand_poll(&hand, weft_join_all(&all, &a.future, &b.future)));
+    check(!weft_poll_is_ready(weft_future_cancel(&all.future)));
+    check(!hand_poll(&hand, &all.future));
+    event_set(&a, 0);
+    check_eq(hand_run(&hand, &all.future), -ECANCELED);
+    check_eq(hand.n_wakers, 0);
+}
+
+Test(join_all, that_is_cancelled_answers_0_if_every_branch_completed_all_the_same)
+{
+    weft_join_all all;
+    struct event  a, b;
+
+    hand_init(&hand, NULL);
+    event(&a), event(&b);
+    a.when_cancelled = b.when_cancelled = 1;
+    check(!hand_poll(&hand, weft_join_all(&all, &a.future, &b.future)));
+    check_eq(hand_cancel(&hand, &all.future), 0);
+}
+
+Test(try_join, answers_0_when_all_succeed)
+{
+    weft_try_join all;
+    struct event  a, b;
+
+    hand_init(&hand, NULL);
+    check(!hand_poll(&hand, weft_try_join(&all, at_once(&a, 3), event(&b))));
+    event_set(&b, 4);
+    check_eq(hand_run(&hand, &all.future), 0);
+}
+
+Test(try_join, answers_the_first_error_after_the_others_have_drained)
+{
+    weft_try_join all;
+    struct event  a, b, c;
+
+    hand_init(&hand, NULL);
+    event(&a), event(&b), event(&c);
+    a.lingers = true;
+    check(!hand_poll(&hand, weft_try_join(&all, &a.future, &b.future, &c.future)));
+    event_set(&b, -EIO);
+    check(!hand_poll(&hand, &all.future));
+    check_eq(a.n_cancels, 1);
+    check_eq(weft_future_result(&c.future), -ECANCELED);
+    event_set(&a, 0);
+    check_eq(hand_run(&hand, &all.future), -EIO);
+}
+
+/* ---- in a task: how often each branch is polled ---- */
+
+#define MANY 100
+
+struct joins_many {
+    WEFT_FRAME;
+    struct {
+        weft_oneshot_receiver **receiver;
+        int64_t                *begun;
+    } in;
+    weft_join_all  all;
+    weft_branch    branch[MANY];
+    struct watched watched[MANY];
+    weft_message   wait[MANY];
+    int            got[MANY];
+    int64_t        polls;
+};
+
+static weft_future *joined(struct joins_many *self)
+{
+    for (int i = 0; i < MANY; i++)
+        self->branch[i].future =
+            watched(&self->watched[i],
+                    weft_oneshot_receive(&self->wait[i], self->in.receiver[i], &self->got[i]));
+    return weft_join_all_array(&self->all, self->branch, MANY);
+}
+
+/* Says when the branches have all been polled once. */
+struct begun {
+    weft_future  future;
+    weft_future *inner;
+    int64_t     *begun;
+};
+
+static weft_poll begun_poll(weft_future *future, weft_context *cx)
+{
+    struct begun *self = weft_container(future, struct begun, future);
+    bool          ready = weft_poll_is_ready(weft_future_poll(self->inner, cx));
+
+    add(self->begun, 1);
+    return ready ? weft_ready(future, self->inner->result) : WEFT_PENDING;
+}
+
+static weft_future *begun(struct begun *self, weft_future *inner, int64_t *flag)
+{
+    static const weft_future_ops ops = {.size = sizeof *self, .name = "begun", .poll = begun_poll};
+
+    weft_future_init(&self->future, &ops);
+    self->inner = inner;
+    self->begun = flag;
+    return &self->future;
+}
+
+struct joins {
+    WEFT_FRAME;
+    struct {
+        weft_oneshot_receiver **receiver;
+        int64_t                *begun;
+    } in;
+    struct begun      begun;
+    struct joins_many many;
+};
+WEFT_ASYNC(joins)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->many.in.receiver = self->in.receiver;
+    WEFT_AWAIT(n, begun(&self->begun, joined(&self->many), self->in.begun));
+    for (int i = 0; i < MANY; i++) {
+        check_eq(self->many.got[i], i);
+        self->many.polls = self->many.watched[i].n_polls;
+        check_eq(self->many.polls, 2); /* the first, and the one it was woken for */
+    }
+    WEFT_END(n);
+}
+
+Test(join_all, in_a_task_polls_each_of_100_branches_only_when_it_was_woken)
+{
+    weft_runtime          *rt = start(2);
+    weft_oneshot_receiver *receiver[MANY];
+    weft_oneshot_sender   *sender[MANY];
+    int64_t                begun = 0, before;
+    weft_handle            handle;
+
+    for (int i = 0; i < MANY; i++)
+        check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof i), 0);
+    check_eq(weft_spawn_on(rt, &handle, joins, receiver, &begun), 0);
+    spin_until(&begun, 1);
+    for (int i = 0; i < MANY; i++) {
+        int which = i * 37 % MANY;
+        before = get(&begun);
+        check_eq(weft_oneshot_send(sender[which], &which), 0);
+        if (i < MANY / 2)
+            spin_until(&begun, before + 1); /* the first half one by one, the rest in a burst */
+    }
+    check_eq(join(rt, &handle), 0);
+    for (int i = 0; i < MANY; i++)
+        weft_oneshot_receiver_close(receiver[i]);
+    stop(rt);
+}
+
+/* A join_all of ten join_alls of ten. */
+struct joins_deep {
+    WEFT_FRAME;
+    struct {
+        weft_oneshot_receiver **receiver;
+        int64_t                *begun;
+    } in;
+    struct begun   begun;
+    weft_join_all  outer, inner[10];
+    weft_branch    outers[10], inners[MANY];
+    struct watched watched[MANY];
+    weft_message   wait[MANY];
+    int            got[MANY];
+};
+
+static weft_future *joined_deep(struct joins_deep *self)
+{
+    for (int i = 0; i < MANY; i++)
+        self->inners[i].future =
+            watched(&self->watched[i],
+                    weft_oneshot_receive(&self->wait[i], self->in.receiver[i], &self->got[i]));
+    for (int i = 0; i < 10; i++)
+        self->outers[i].future = weft_join_all_array(&self->inner[i], &self->inners[i * 10], 10);
+    return weft_join_all_array(&self->outer, self->outers, 10);
+}
+
+WEFT_ASYNC(joins_deep)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, begun(&self->begun, joined_deep(self), self->in.begun));
+    for (int i = 0; i < MANY; i++)
+        check_eq(self->watched[i].n_polls, 2);
+    WEFT_END(n);
+}
+
+struct sender_thread {
+    weft_oneshot_sender **sender;
+    int                   first;
+};
+
+static void *send_half(void *arg)
+{
+    struct sender_thread *s = arg;
+
+    for (int i = s->first; i < MANY; i += 2)
+        check_eq(weft_oneshot_send(s->sender[i], &i), 0);
+    return NULL;
+}
+
+Test(join_all, inside_join_all_polls_only_the_woken_and_loses_no_wake_of_two_threads)
+{
+    weft_runtime *rt = start(2);
+
+    for (int64_t round = test_scaled(200); round > 0; round--) {
+        weft_oneshot_receiver *receiver[MANY];
+        weft_oneshot_sender   *sender[MANY];
+        struct sender_thread   half[2] = {{sender, 0}, {sender, 1}};
+        int64_t                begun = 0;
+        weft_handle            handle;
+        pthread_t              threads[2];
+
+        for (int i = 0; i < MANY; i++)
+            check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof i), 0);
+        check_eq(weft_spawn_on(rt, &handle, joins_deep, receiver, &begun), 0);
+        spin_until(&begun, 1);
+        for (int i = 0; i < 2; i++)
+            threads[i] = thread(send_half, &half[i]);
+        check_eq(join(rt, &handle), 0);
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+        for (int i = 0; i < MANY; i++)
+            weft_oneshot_receiver_close(receiver[i]);
+    }
+    stop(rt);
+}

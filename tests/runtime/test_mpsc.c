@@ -1,0 +1,285 @@
+/* test_mpsc.c - the bounded channel: order, back-pressure, cancelling, closing */
+#include "../helpers.h"
+
+static struct hand         hand;
+static weft_mpsc_sender   *sender;
+static weft_mpsc_receiver *receiver;
+static weft_message        wait;
+static int                 got;
+
+static void begin(size_t capacity)
+{
+    hand_init(&hand, NULL);
+    check_eq(weft_mpsc_open(&sender, &receiver, sizeof got, capacity), 0);
+}
+
+static void end(void)
+{
+    weft_mpsc_sender_close(sender);
+    weft_mpsc_receiver_close(receiver);
+    check_eq(hand.n_wakers, 0);
+}
+
+static int try_send(int message)
+{
+    return weft_mpsc_try_send(sender, &message);
+}
+
+/* The next message, or -errno. */
+static int received(void)
+{
+    int r = weft_mpsc_try_receive(receiver, &got);
+
+    return r < 0 ? r : got;
+}
+
+static weft_future *receive(void)
+{
+    return weft_mpsc_receive(&wait, receiver, &got);
+}
+
+Test(mpsc, gives_messages_in_the_order_they_were_sent_over_many_laps)
+{
+    begin(3);
+    for (int i = 0; i < 100; i++) {
+        check_eq(try_send(2 * i), 0);
+        check_eq(try_send(2 * i + 1), 0);
+        check_eq(received(), 2 * i);
+        check_eq(received(), 2 * i + 1);
+    }
+    end();
+}
+
+Test(mpsc, holds_as_many_messages_as_its_capacity)
+{
+    begin(3);
+    for (int i = 0; i < 3; i++)
+        check_eq(try_send(i), 0);
+    check_eq(try_send(3), -EAGAIN);
+    check_eq(received(), 0);
+    check_eq(try_send(3), 0);
+    end();
+}
+
+Test(mpsc, says_eagain_when_empty_and_einval_for_capacity_0)
+{
+    begin(1);
+    check_eq(received(), -EAGAIN);
+    end();
+    check_eq(weft_mpsc_open(&sender, &receiver, 4, 0), -EINVAL);
+    check_eq(weft_mpsc_open(&sender, &receiver, SIZE_MAX / 2, 3), -EINVAL);
+}
+
+Test(mpsc, wakes_a_receiver_that_waits)
+{
+    begin(1);
+    check(!hand_poll(&hand, receive()));
+    check_eq(try_send(7), 0);
+    check_eq(hand.n_wakes, 1);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    check_eq(got, 7);
+    end();
+}
+
+Test(mpsc, makes_a_sender_wait_while_it_is_full_and_takes_its_message_when_there_is_room)
+{
+    int message = 2;
+
+    begin(1);
+    check_eq(try_send(1), 0);
+    check(!hand_poll(&hand, weft_mpsc_send(&wait, sender, &message)));
+    check_eq(received(), 1);
+    check_eq(hand.n_wakes, 1);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    check_eq(received(), 2);
+    end();
+}
+
+Test(mpsc, serves_waiting_senders_first_come_first_served)
+{
+    weft_message waits[5];
+    int          message[5];
+
+    begin(1);
+    check_eq(try_send(100), 0);
+    for (int i = 0; i < 5; i++) {
+        message[i] = i;
+        check(!hand_poll(&hand, weft_mpsc_send(&waits[i], sender, &message[i])));
+    }
+    check_eq(received(), 100);
+    for (int i = 0; i < 5; i++)
+        check_eq(received(), i);
+    for (int i = 0; i < 5; i++)
+        check_eq(hand_run(&hand, &waits[i].future), 0);
+    end();
+}
+
+Test(mpsc, lets_no_try_send_pass_a_sender_that_waits)
+{
+    int message = 2;
+
+    begin(1);
+    check_eq(try_send(1), 0);
+    check(!hand_poll(&hand, weft_mpsc_send(&wait, sender, &message)));
+    check_eq(try_send(3), -EAGAIN);
+    check_eq(received(), 1);
+    check_eq(try_send(3), -EAGAIN); /* the waiting message has taken the room */
+    check_eq(received(), 2);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    end();
+}
+
+Test(mpsc, send_that_was_cancelled_has_sent_nothing_and_the_next_gets_its_turn)
+{
+    weft_message waits[3];
+    int          message[3] = {0, 1, 2};
+
+    begin(1);
+    check_eq(try_send(100), 0);
+    for (int i = 0; i < 3; i++)
+        check(!hand_poll(&hand, weft_mpsc_send(&waits[i], sender, &message[i])));
+    check_eq(hand_cancel(&hand, &waits[0].future), -ECANCELED);
+    check_eq(hand_cancel(&hand, &waits[2].future), -ECANCELED);
+    check_eq(received(), 100);
+    check_eq(received(), 1);
+    check_eq(received(), -EAGAIN);
+    check_eq(hand_run(&hand, &waits[1].future), 0);
+    end();
+}
+
+Test(mpsc, send_cancelled_after_its_message_went_says_so)
+{
+    int message = 2;
+
+    begin(1);
+    check_eq(try_send(1), 0);
+    check(!hand_poll(&hand, weft_mpsc_send(&wait, sender, &message)));
+    check_eq(received(), 1);
+    check_eq(hand_cancel(&hand, &wait.future), 0);
+    check_eq(received(), 2);
+    end();
+}
+
+Test(mpsc, send_that_the_budget_refused_can_be_cancelled_and_has_sent_nothing)
+{
+    int message = 2;
+
+    begin(1);
+    check(!hand_poll_budget(&hand, weft_mpsc_send(&wait, sender, &message), 0));
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    check_eq(received(), -EAGAIN);
+    end();
+}
+
+Test(mpsc, receive_that_was_cancelled_after_its_wake_has_taken_nothing)
+{
+    begin(1);
+    check(!hand_poll(&hand, receive()));
+    check_eq(try_send(7), 0);
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    check_eq(received(), 7);
+    end();
+}
+
+Test(mpsc, lets_one_receive_wait_at_a_time)
+{
+    weft_message other;
+    int          also;
+
+    begin(1);
+    check(!hand_poll(&hand, receive()));
+    check_eq(hand_run(&hand, weft_mpsc_receive(&other, receiver, &also)), -EBUSY);
+    check_eq(try_send(7), 0);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    end();
+}
+
+Test(mpsc, whose_last_sender_closed_gives_what_was_sent_and_then_epipe)
+{
+    weft_mpsc_sender *other;
+
+    begin(2);
+    other = weft_mpsc_sender_clone(sender);
+    check_eq(try_send(7), 0);
+    weft_mpsc_sender_close(sender);
+    check_eq(received(), 7);
+    check(!hand_poll(&hand, receive()));
+    weft_mpsc_sender_close(other);
+    check_eq(hand_run(&hand, &wait.future), -EPIPE);
+    check_eq(received(), -EPIPE);
+    weft_mpsc_receiver_close(receiver);
+}
+
+Test(mpsc, whose_receiver_closed_answers_epipe_to_waiting_and_later_senders)
+{
+    weft_message waits[3];
+    int          message = 1;
+
+    begin(1);
+    check_eq(try_send(100), 0);
+    for (int i = 0; i < 3; i++)
+        check(!hand_poll(&hand, weft_mpsc_send(&waits[i], sender, &message)));
+    weft_mpsc_receiver_close(receiver);
+    check_eq(hand.n_wakes, 3);
+    for (int i = 0; i < 3; i++)
+        check_eq(hand_run(&hand, &waits[i].future), -EPIPE);
+    check_eq(try_send(2), -EPIPE);
+    check_eq(hand_run(&hand, weft_mpsc_send(&wait, sender, &message)), -EPIPE);
+    weft_mpsc_sender_close(sender);
+    check_eq(hand.n_wakers, 0);
+}
+
+/* A foreign waker that uses the channel it is woken by: it must be called outside the lock. */
+static weft_waker touch_clone(void *data);
+
+static void touch(void *data)
+{
+    int message = 9;
+
+    (void)data;
+    check_eq(try_send(message), -EPIPE);
+}
+
+static void touch_drop(void *data)
+{
+    (void)data;
+}
+
+static const weft_waker_vtable touch_vtable = {touch_clone, touch, touch, touch_drop, NULL};
+
+static weft_waker touch_clone(void *data)
+{
+    return (weft_waker){&touch_vtable, data};
+}
+
+Test(mpsc, wakes_foreign_executors_outside_its_lock, .timeout = 10)
+{
+    weft_message waits[3];
+    weft_waker   waker = {&touch_vtable, NULL};
+    weft_context cx;
+    int          message = 1;
+
+    begin(1);
+    check_eq(try_send(100), 0);
+    weft_context_init(&cx, &waker, NULL);
+    for (int i = 0; i < 3; i++)
+        check(!weft_poll_is_ready(
+            weft_future_poll(weft_mpsc_send(&waits[i], sender, &message), &cx)));
+    weft_mpsc_receiver_close(receiver);
+    for (int i = 0; i < 3; i++)
+        check(weft_poll_is_ready(weft_future_poll(&waits[i].future, &cx)));
+    weft_mpsc_sender_close(sender);
+}
+
+Test(mpsc, carries_messages_of_no_bytes)
+{
+    weft_mpsc_sender   *signal;
+    weft_mpsc_receiver *to;
+
+    check_eq(weft_mpsc_open(&signal, &to, 0, 2), 0);
+    check_eq(weft_mpsc_try_send(signal, NULL), 0);
+    check_eq(weft_mpsc_try_receive(to, NULL), 0);
+    check_eq(weft_mpsc_try_receive(to, NULL), -EAGAIN);
+    weft_mpsc_sender_close(signal);
+    weft_mpsc_receiver_close(to);
+}

@@ -1,0 +1,92 @@
+/* test_deque_orders.c - the real deque in every order of its steps: nothing lost, nothing twice */
+#include "explore.h"
+
+#include "deque.c"
+
+static wf_deque deque;
+static char     tasks[8]; /* their addresses are the tasks */
+static int      n_taken[8];
+
+static void *allocate(void *arg, size_t size)
+{
+    (void)arg;
+    return malloc(size);
+}
+
+static void release(void *arg, void *memory, size_t size)
+{
+    (void)arg, (void)size;
+    free(memory);
+}
+
+static const weft_allocator plain = {allocate, release, NULL};
+
+static void set_up(void)
+{
+    check_eq(wf_deque_init(&deque, &plain), 0);
+    memset(n_taken, 0, sizeof n_taken);
+}
+
+static void push(int i)
+{
+    check(wf_deque_push_owner(&deque, (struct wf_task *)(void *)&tasks[i]));
+}
+
+static bool took(const struct wf_task *t)
+{
+    if (t)
+        n_taken[(const char *)(const void *)t - tasks]++;
+    return t;
+}
+
+static void steal_two(void)
+{
+    took(wf_deque_steal_any(&deque));
+    took(wf_deque_steal_any(&deque));
+}
+
+static void steal_one(void)
+{
+    took(wf_deque_steal_any(&deque));
+}
+
+static void push_pop_push_pop(void)
+{
+    push(0);
+    took(wf_deque_pop_owner(&deque));
+    push(1);
+    push(2);
+    took(wf_deque_pop_owner(&deque));
+    took(wf_deque_pop_owner(&deque));
+}
+
+static void push_and_take_as_queue(void)
+{
+    push(0);
+    push(1);
+    took(wf_deque_steal_any(&deque));
+    push(2);
+    took(wf_deque_pop_owner(&deque));
+}
+
+/* Whatever is left must still be there, each once. */
+static void claim(void)
+{
+    while (took(wf_deque_pop_owner(&deque)))
+        ;
+    check(!wf_deque_steal_any(&deque));
+    for (int i = 0; i < 3; i++)
+        check_eq(n_taken[i], 1);
+    wf_deque_free(&deque);
+}
+
+Test(deque_orders, owner_and_two_thieves_take_each_task_once)
+{
+    explore(4, set_up, claim, 3, (void (*const[])(void)){push_pop_push_pop, steal_two, steal_one});
+}
+
+Test(deque_orders, owner_as_thief_and_two_thieves_take_each_task_once)
+{
+    explore(4, set_up, claim, 3,
+            (void (*const[])(void)){push_and_take_as_queue, steal_two, steal_two});
+}

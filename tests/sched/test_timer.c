@@ -1,0 +1,328 @@
+/* test_timer.c - the timer wheels against a naive model; the test says what time it is */
+#include "../helpers.h"
+
+#include "timer.h"
+
+#define TICK  (INT64_C(1) << 20)
+#define NAPS  2000
+#define YEARS (INT64_C(365) * 24 * 3600 * 1000000000)
+
+static weft_runtime rt;
+static wf_timers   *timers;
+static int64_t      base;      /* all deadlines are later; arming looks at the real clock */
+static int64_t      n_unparks; /* of the reactor that there is not */
+
+static void unpark(wf_driver *driver)
+{
+    (void)driver;
+    n_unparks++;
+}
+
+static void begin(void)
+{
+    static struct memory memory;
+    static wf_driver     driver = {unpark, WF_DRIVER_AWAKE};
+
+    rt.config.workers = 1;
+    rt.config.allocator = memory_hooks(&memory);
+    check_eq(wf_timers_start(&rt), 0);
+    timers = rt.timers;
+    timers->driver = &driver;
+    base = wf_now() + WEFT_S(3600);
+}
+
+/* A timer of the model: fired[i] is set by its waker. */
+static weft_nap nap[NAPS];
+static int64_t  fired[NAPS], n_fired, last_fired;
+
+static weft_waker nap_clone(void *data);
+
+static void nap_wake(void *data)
+{
+    fired[(int64_t *)data - fired]++;
+    n_fired++;
+    last_fired = (int64_t *)data - fired;
+}
+
+static void nap_drop(void *data)
+{
+    (void)data;
+}
+
+static const weft_waker_vtable nap_vtable = {nap_clone, nap_wake, nap_wake, nap_drop, NULL};
+
+static weft_waker nap_clone(void *data)
+{
+    return (weft_waker){&nap_vtable, data};
+}
+
+static void arm(int i, int64_t deadline)
+{
+    weft_waker waker = {&nap_vtable, &fired[i]};
+
+    fired[i] = 0;
+    nap[i] = (weft_nap){.deadline_ = deadline};
+    check(wf_timer_arm(timers, &nap[i], &waker));
+}
+
+/* Pseudo-random, the same in each run. */
+static uint64_t dice(void)
+{
+    static uint64_t state = 88172645463325252u;
+
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+/* At `now`, exactly the timers due have fired: none early, none more than a tick late. */
+static void check_model(const bool *armed, int n, int64_t now)
+{
+    int64_t first = WEFT_FOREVER;
+
+    for (int i = 0; i < n; i++) {
+        bool due = nap[i].deadline_ <= now / TICK * TICK;
+
+        if (!armed[i])
+            continue;
+        check_eq(fired[i], due);
+        if (!due && nap[i].deadline_ < first)
+            first = nap[i].deadline_;
+    }
+    if (first != WEFT_FOREVER)
+        check_cmp(wf_timers_next(timers), <=, (first + TICK - 1) / TICK * TICK);
+    check_cmp(wf_timers_next(timers), >, now); /* or the reactor would not sleep at all */
+}
+
+Test(timer, wheels_agree_with_a_naive_model_for_random_deadlines_and_cancels)
+{
+    static bool armed[NAPS];
+    int64_t     now;
+    int         n = 300;
+
+    begin();
+    now = base;
+    for (int round = 0; round < test_scaled(2000); round++) {
+        int64_t span = INT64_C(1) << (16 + dice() % 44); /* 65 us to 36 years */
+
+        for (int i = 0; i < n; i++) {
+            if (armed[i] && (fired[i] || dice() % 16 == 0)) {
+                wf_timer_disarm(&nap[i]);
+                armed[i] = false;
+            } else if (!armed[i] && dice() % 4 == 0) {
+                arm(i, now + 1 + (int64_t)(dice() % (uint64_t)span));
+                armed[i] = true;
+            }
+        }
+        if (now < 100 * YEARS)
+            now += (int64_t)(dice() % (uint64_t)span);
+        wf_timers_fire(timers, now);
+        check_model(armed, n, now);
+    }
+    for (int i = 0; i < n; i++)
+        if (armed[i])
+            wf_timer_disarm(&nap[i]);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, at_each_edge_of_each_level_fires_in_its_tick_and_not_before)
+{
+    int64_t now;
+    int     n = 0;
+
+    begin();
+    now = base / TICK;
+    for (int level = 0; level < WF_WHEEL_LEVELS; level++)
+        for (int64_t slots = 1; slots < 64; slots += 31)
+            for (int64_t off = -1; off <= 1; off++) {
+                int64_t lap = INT64_C(1) << (6 * level);
+                int64_t tick = (now / lap + slots) * lap + off;
+                if (tick <= now)
+                    continue;
+                arm(n, tick * TICK);
+                n++;
+            }
+    for (int left = n; left > 0;) { /* hop from announced instant to announced instant */
+        now = wf_timers_next(timers);
+        wf_timers_fire(timers, now - 1);
+        for (int i = 0; i < n; i++)
+            check_eq(fired[i], nap[i].deadline_ < now);
+        wf_timers_fire(timers, now);
+        left = n;
+        for (int i = 0; i < n; i++) {
+            check_eq(fired[i], nap[i].deadline_ <= now);
+            left -= fired[i] != 0;
+        }
+    }
+    wf_timers_stop(&rt);
+}
+
+Test(timer, hops_of_the_reactor_to_one_distant_timer_are_few)
+{
+    int n_hops = 0;
+
+    begin();
+    arm(0, base + YEARS);
+    while (!fired[0] && n_hops < 100) {
+        wf_timers_fire(timers, wf_timers_next(timers));
+        n_hops++;
+    }
+    check_cmp(n_hops, <=, WF_WHEEL_LEVELS + 1);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, beyond_the_wheels_stays_pending_and_can_be_cancelled)
+{
+    int64_t now;
+
+    begin();
+    arm(0, WEFT_FOREVER);
+    arm(1, base + 200 * YEARS);
+    for (now = base; now < 190 * YEARS; now += YEARS / 3)
+        wf_timers_fire(timers, now);
+    check_eq(n_fired, 0);
+    wf_timer_disarm(&nap[0]);
+    wf_timers_fire(timers, base + 201 * YEARS);
+    check_eq(fired[1], 1);
+    check_eq(wf_timers_next(timers), WEFT_FOREVER);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, that_was_cancelled_never_fires_wherever_it_sat)
+{
+    begin();
+    for (int i = 0; i < NAPS; i++)
+        arm(i, base + (INT64_C(1) << (i % 58)) + i * TICK);
+    for (int i = 0; i < NAPS; i += 2)
+        wf_timer_disarm(&nap[i]);
+    wf_timers_fire(timers, base + 10 * YEARS);
+    for (int i = 0; i < NAPS; i++)
+        check_eq(fired[i], i % 2);
+    check_eq(wf_timers_next(timers), WEFT_FOREVER);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, for_an_instant_that_has_come_is_not_armed)
+{
+    weft_waker waker = weft_waker_noop();
+
+    begin();
+    nap[0].deadline_ = wf_now();
+    check(!wf_timer_arm(timers, &nap[0], &waker));
+    nap[0].deadline_ = INT64_MIN;
+    check(!wf_timer_arm(timers, &nap[0], &waker));
+    check_eq(wf_timers_next(timers), WEFT_FOREVER);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, ticks_fire_in_their_order)
+{
+    begin();
+    for (int i = 0; i < NAPS; i++) {
+        int64_t at = i * 7919 % NAPS; /* a permutation */
+        arm((int)at, base + at * 3 * TICK);
+    }
+    for (int i = 0; i < NAPS; i++) { /* one by one: the wheels are only told where time stands */
+        wf_timers_fire(timers, base + i * 3 * TICK + TICK);
+        check_eq(n_fired, i + 1);
+        check_eq(last_fired, i);
+    }
+    wf_timers_stop(&rt);
+}
+
+Test(timer, more_than_a_batch_that_are_due_together_all_fire)
+{
+    begin();
+    for (int i = 0; i < NAPS; i++)
+        arm(i, base);
+    wf_timers_fire(timers, base + TICK);
+    check_eq(n_fired, NAPS);
+    check_eq(timers->n_fired, NAPS);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, poll_says_whether_it_has_fired)
+{
+    weft_waker waker = {&nap_vtable, &fired[0]};
+
+    begin();
+    arm(0, base);
+    check(!wf_timer_poll(&nap[0], &waker));
+    wf_timers_fire(timers, base + TICK);
+    check(wf_timer_poll(&nap[0], &waker));
+    wf_timers_stop(&rt);
+}
+
+Test(timer, wakes_the_waker_of_the_last_poll)
+{
+    weft_waker other = {&nap_vtable, &fired[1]};
+
+    begin();
+    arm(0, base);
+    check(!wf_timer_poll(&nap[0], &other));
+    wf_timers_fire(timers, base + TICK);
+    check_eq(fired[0], 0);
+    check_eq(fired[1], 1);
+    wf_timers_stop(&rt);
+}
+
+/* A waker of a foreign executor that arms the next timer: it must be called outside the lock. */
+static void arms_next(void *data)
+{
+    nap_wake(data);
+    arm((int)last_fired + 1, base + TICK * (last_fired + 2));
+}
+
+Test(timer, wakes_foreign_executors_outside_its_lock, .timeout = 10)
+{
+    static const weft_waker_vtable vtable = {nap_clone, arms_next, arms_next, nap_drop, NULL};
+    weft_waker                     waker = {&nap_vtable, &fired[0]};
+
+    begin();
+    arm(0, base);
+    arm(100, base);
+    arm(101, base);
+    nap[0].waker_ = (weft_waker){&vtable, waker.data};
+    wf_timers_fire(timers, base + TICK);
+    check_eq(n_fired, 3);
+    check(nap[1].wheel_ == &timers->wheel[0]);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, that_comes_before_all_others_wakes_a_reactor_that_sleeps_too_long)
+{
+    begin();
+    timers->driver->sleeps_until = WEFT_FOREVER;
+    arm(0, base + YEARS);
+    check_eq(n_unparks, 1);
+    timers->driver->sleeps_until = wf_timers_next(timers);
+    arm(1, base + YEARS + WEFT_S(1));
+    check_eq(n_unparks, 1);
+    arm(2, base);
+    check_eq(n_unparks, 2);
+    timers->driver->sleeps_until = WF_DRIVER_AWAKE;
+    arm(3, base - WEFT_S(1800));
+    check_eq(n_unparks, 2);
+    wf_timers_stop(&rt);
+}
+
+Test(timer, across_the_end_of_the_top_lap_is_not_late)
+{
+    int64_t lap = (INT64_C(1) << (6 * WF_WHEEL_LEVELS)) * TICK, now = lap - WEFT_S(10);
+
+    begin();
+    arm(0, WEFT_FOREVER); /* else an empty wheel would start again at the real time */
+    wf_timers_fire(timers, now); /* two years of uptime */
+    arm(1, now + WEFT_S(60));
+    arm(2, now + WEFT_S(20));
+    arm(3, now + WEFT_S(5));
+    wf_timers_fire(timers, now + WEFT_S(6));
+    check_eq(fired[3], 1);
+    wf_timers_fire(timers, now + WEFT_S(21));
+    check_eq(fired[2], 1);
+    check_eq(fired[1], 0);
+    wf_timers_fire(timers, now + WEFT_S(61));
+    check_eq(fired[1], 1);
+    wf_timers_stop(&rt);
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""What the source promises about itself, in a build folder's compile commands and in its comments.
+
+layers    a file is compiled with the headers of its own folder and of those to the left of it
+headings  an internal file opens with Purpose, Threads, Invariants, Ordering, Failure
+tags      an ordering tag, [deque-1], stands at two sites at least
+fences    there are none: TSan can't see them (sched/order.h)
+listed    each test file is in tests/meson.build
+top       nothing new appears at the top level by accident
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+from tally import Tally
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAYERS = ["include", "sched", "reactor", "runtime"]
+HEADINGS = ["Purpose", "Threads", "Invariants", "Ordering", "Failure"]
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+TAG = re.compile(r"\[([a-z][a-z_]+-[0-9]+)\]")
+FENCE = re.compile(r"\b(atomic_(thread|signal)_fence|__atomic_(thread|signal)_fence|"
+                   r"__sync_synchronize|ck_pr_(stm_)?fence\w*|_mm_[lsm]?fence)\b")
+LONG = 500
+TOP = {"include", "sched", "reactor", "runtime", "bench", "tests", "docs", "dev", "meson.build",
+       "meson_options.txt", "README.md", "LICENSE", "CHANGELOG.md"}
+
+build = pathlib.Path(sys.argv[1]).resolve()
+tally = Tally()
+sources = {path.relative_to(ROOT): path.read_text()
+           for folder in LAYERS[1:] for path in sorted((ROOT / folder).glob("*.[ch]"))}
+
+for command in json.loads((build / "compile_commands.json").read_text()):
+    path = pathlib.Path(command["directory"], command["file"]).resolve()
+    if not path.is_relative_to(ROOT) or path.parent.name not in LAYERS:
+        continue
+    own = LAYERS.index(path.parent.name)
+    if path.parent != ROOT / LAYERS[own]:
+        continue
+    seen = {pathlib.Path(command["directory"], folder).resolve()
+            for folder in re.findall(r"-(?:I|isystem ?|iquote ?)(\S+)", command["command"])}
+    right = [folder for folder in LAYERS[own + 1:]
+             if ROOT / folder in seen or build / folder in seen]
+    tally.check(not right, f"{path.relative_to(ROOT)}: is compiled with the headers of {right}")
+
+tags = {}
+for path, text in sources.items():
+    tally.check(not re.search(r'#\s*include\s+"[^"]*/', text),
+                f"{path}: includes a header by a path")
+    opening = COMMENT.match(text)
+    missing = [h for h in HEADINGS if not opening or f"\n * {h} " not in opening.group()]
+    tally.check(not missing, f"{path}: the opening comment lacks {', '.join(missing)}")
+    comments = " ".join(COMMENT.findall(text))
+    fences = FENCE.findall(COMMENT.sub("", text))
+    tally.check(not fences, f"{path}: has a fence")
+    for tag in TAG.findall(comments):
+        tags.setdefault(tag, []).append(path)
+    if text.count("\n") > LONG:
+        print(f"note: {path} has {text.count(chr(10))} lines")
+for tag, paths in sorted(tags.items()):
+    tally.check(len(paths) > 1, f"{paths[0]}: nothing pairs with [{tag}]")
+
+listed = (ROOT / "tests/meson.build").read_text()
+for folder in LAYERS:
+    for path in sorted((ROOT / "tests" / folder).glob("test_*.c")):
+        tally.check(f"'{path.stem[5:]}'" in listed, f"{path}: is not in tests/meson.build")
+
+if (ROOT / ".git").exists():
+    files = subprocess.check_output(["git", "-C", ROOT, "ls-files", "--cached", "--others",
+                                     "--exclude-standard"], text=True).splitlines()
+    for name in sorted({file.split("/")[0] for file in files}):
+        tally.check(name in TOP or name.startswith("."), f"{name}: does not belong at the top")
+tally.finish()
