@@ -7,6 +7,7 @@
  * Ordering    None.
  * Failure     The kernel's answer.
  */
+#include "memcheck.h"
 #include "operation.h"
 
 #include <unistd.h>
@@ -46,6 +47,14 @@ int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled)
         return result;
     close((int)result);
     return -ECANCELED;
+}
+
+int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled)
+{
+    (void)cancelled;
+    if (result > 0)
+        wf_memcheck_defined(io->memory_, (size_t)result);
+    return result;
 }
 
 static weft_future *transfer(weft_io *io, int op, int fd, const void *buffer, size_t size,

@@ -79,6 +79,7 @@ void    wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_file_prepare_write(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_file_prepare_ready(const weft_io *io, struct io_uring_sqe *sqe);
+int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled);
 
 /* The reactor's thread: the kernel's answer. */
