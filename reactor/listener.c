@@ -22,8 +22,8 @@
 struct weft_listener {
     wf_socket socket;
     bool      no_delay;
-    bool      starved; /* the last attempt found no descriptor: whoever accepts */
-    bool      napping; /* the timer has been armed: whoever accepts, or closes */
+    bool      starved; /* the last attempt found no descriptor: the accept's, as are the next two */
+    bool      napping; /* the timer has been armed */
     weft_nap  nap;
 };
 
@@ -69,8 +69,10 @@ void wf_accept_waits(weft_io *io, wf_socket *s, weft_context *cx)
     if (!l->starved)
         return;
     l->starved = false;
-    l->nap.deadline_ = wf_now() + STARVED_PAUSE;
-    l->napping = wf_timer_arm(s->reactor->rt->timers, &l->nap, &waker);
+    do /* again if we have been kept from the CPU for so long that it is over already */
+        l->nap.deadline_ = wf_now() + STARVED_PAUSE;
+    while (!wf_timer_arm(s->reactor->rt->timers, &l->nap, &waker));
+    l->napping = true;
 }
 
 int64_t wf_accept_end(weft_io *io, int64_t result, bool cancelled)

@@ -82,16 +82,24 @@ static wf_direction *direction(const weft_io *io, wf_socket *s)
 /* The first poll: 0, or the result. */
 static int64_t socket_start(weft_io *io, weft_context *cx)
 {
-    int r = 0;
+    int        r = 0;
+    wf_socket *s;
 
     if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
         return r;
-    if (!wf_socket_ref(io->object_)) {
-        io->object_ = NULL;
-        return -ECANCELED;
+    s = io->object_;
+    if (wf_socket_ref(s)) {
+        if (wf_socket_claim(direction(io, s), io)) {
+            io->phase_ = SOCKET_TRY;
+            return 0;
+        }
+        wf_socket_unref(s);
+        r = -EBUSY;
+    } else {
+        r = -ECANCELED;
     }
-    io->phase_ = SOCKET_TRY;
-    return 0;
+    io->object_ = NULL; /* nothing to clean up */
+    return r;
 }
 
 static weft_poll socket_end(weft_io *io, int64_t result)
@@ -99,6 +107,7 @@ static weft_poll socket_end(weft_io *io, int64_t result)
     wf_socket *s = io->object_;
     weft_poll  poll = io_end(io, result);
 
+    wf_socket_let_go(direction(io, s));
     wf_socket_unref(s);
     return poll;
 }
@@ -139,8 +148,6 @@ static weft_poll socket_poll(weft_future *future, weft_context *cx)
             return WEFT_PENDING;
         case WF_SOCKET_RETRY:
             break;
-        case WF_SOCKET_BUSY:
-            return socket_end(io, -EBUSY);
         case WF_SOCKET_IS_CLOSED:
             return socket_end(io, -ECANCELED);
         }

@@ -180,12 +180,12 @@ static void reactor_free(wf_reactor *r)
         close(r->wake_fd);
     r->rt->timers->driver = NULL;
     r->rt->reactor = NULL;
-    wf_release(&r->rt->config.allocator, r, sizeof *r);
+    wf_release_aligned(&r->rt->config.allocator, r, sizeof *r);
 }
 
 int wf_reactor_start(weft_runtime *rt)
 {
-    wf_reactor *r = wf_alloc(&rt->config.allocator, sizeof *r);
+    wf_reactor *r = wf_alloc_aligned(&rt->config.allocator, sizeof *r);
     int         result;
 
     if (!r)

@@ -98,8 +98,6 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
     wf_lock(&s->lock);
     if (wf_load(&s->refs, RELAXED) & WF_SOCKET_CLOSED) { /* see wf_socket_close */
         result = WF_SOCKET_IS_CLOSED;
-    } else if (d->waiter && d->waiter != io) {
-        result = WF_SOCKET_BUSY;
     } else if (d->seq != seq) { /* [socket-1] */
         result = WF_SOCKET_RETRY;
     } else {
@@ -197,10 +195,11 @@ void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, b
             return;
         }
     }
-    if (events & (POLLRDHUP | POLLHUP | POLLERR))
-        wf_store(&s->ended, true, RELAXED); /* published by seq below */
+    /* After the end no event will come; recv stops at urgent data, so a short read may leave bytes. */
+    if (events & (POLLRDHUP | POLLHUP | POLLERR | POLLPRI))
+        wf_store(&s->always_try, true, RELAXED); /* published by seq below */
     wf_lock(&s->lock);
-    if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
+    if (events & (POLLIN | POLLPRI | POLLRDHUP | POLLHUP | POLLERR))
         wake_waiter(&s->in, &r->wakes);
     if (events & (POLLOUT | POLLHUP | POLLERR))
         wake_waiter(&s->out, &r->wakes);

@@ -6,14 +6,15 @@
  *             names its buffer, and cancelling a wait is local.
  * Threads     Any; completed, take: the reactor's.
  * Invariants  K1 the descriptor stays open while anybody holds a reference: the owner until it closes,
- *             each operation from its first poll to READY. K2 one waiter a direction. K3 once the poll
+ *             each operation from its first poll to READY. K2 one operation a direction, from its first poll to READY. K3 once the poll
  *             has been asked for, the socket's memory is the reactor's to free, after the poll's last
  *             completion: until then the kernel holds the file, and close(2) would send no FIN. K4 the
  *             poll is edge-like: what was there before the event is not told again, so whoever waits
  *             has seen EAGAIN, or a read shorter than its buffer, since the last event.
  * Ordering    `lock` guards waiters. [socket-1] `seq` counts events: read before the attempt, compared
  *             under the lock before waiting. [socket-2] the last reference. [socket-3] `requests`: who sets the first
- *             bit submits, the reactor takes them all.
+ *             bit submits, the reactor takes them all. [socket-4] one operation after the other has
+ *             a direction, and what is its owner's.
  * Failure     A poll that the kernel ends is armed again; one that fails wakes both directions, whose
  *             attempts then get the error.
  */
@@ -27,8 +28,9 @@
 #include <weft/net.h>
 
 typedef struct wf_direction {
-    weft_io *waiter;
-    uint32_t seq;
+    weft_io *owner;  /* whose turn it is: claimed and released by operations */
+    weft_io *waiter; /* the owner, while it waits: under the lock */
+    uint32_t seq;    /* written under the lock */
 } wf_direction;
 
 typedef struct wf_socket {
@@ -40,9 +42,9 @@ typedef struct wf_socket {
     uint32_t       requests;  /* for the reactor: WF_SOCKET_ARM, WF_SOCKET_CLOSE */
     uint32_t       events;    /* poll(2) events to wait for; constant */
     bool           asked;     /* under the lock: the poll has been asked for */
-    bool           ended;     /* an event told that no more data will come: never skip an attempt */
-    uint64_t       drained;   /* 1 << 32 | in.seq at which a short read emptied the socket; or 0 */
-    wf_direction   in, out;   /* under the lock */
+    bool           always_try; /* events no longer tell of everything: see completed in socket.c */
+    uint64_t       drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
+    wf_direction   in, out;
     bool           polling, closing; /* the reactor's */
     size_t         size;    /* of the whole object; constant */
 } wf_socket;
@@ -55,13 +57,25 @@ void wf_socket_init(wf_socket *s, wf_reactor *r, int fd, uint32_t events, size_t
 /* A reference for an operation; false if the socket is closed. */
 bool wf_socket_ref(wf_socket *s);
 void wf_socket_unref(wf_socket *s);
+/* The direction is the operation's until it lets it go; false: it is another's. */
+static inline bool wf_socket_claim(wf_direction *d, weft_io *io)
+{
+    weft_io *nobody = NULL;
+
+    return wf_cas(&d->owner, &nobody, io, ACQUIRE); /* [socket-4] */
+}
+
+static inline void wf_socket_let_go(wf_direction *d)
+{
+    wf_store(&d->owner, NULL, RELEASE); /* [socket-4] */
+}
+
 /* The owner closes: waiters are woken and find it closed. */
 void wf_socket_close(wf_socket *s);
 
 typedef enum wf_socket_wait_result {
     WF_SOCKET_WAITING, /* the waker will be woken */
     WF_SOCKET_RETRY,   /* an event came since `seq` was read */
-    WF_SOCKET_BUSY,    /* another operation waits in this direction */
     WF_SOCKET_IS_CLOSED,
 } wf_socket_wait_result;
 

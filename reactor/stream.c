@@ -27,7 +27,7 @@ int wf_stream_new(wf_reactor *r, int fd, weft_stream **ret)
 
     if (!stream)
         return -ENOMEM;
-    wf_socket_init(&stream->socket, r, fd, POLLIN | POLLOUT | POLLRDHUP, sizeof *stream);
+    wf_socket_init(&stream->socket, r, fd, POLLIN | POLLPRI | POLLOUT | POLLRDHUP, sizeof *stream);
     *ret = stream;
     return 0;
 }
@@ -40,17 +40,17 @@ static int64_t answer(ssize_t n)
 /* ---- reading ---- */
 
 /* A read shorter than its buffer has emptied the socket: until the next event another would only see
- * EAGAIN. Not before the poll is armed, nor when the end may have come with the last bytes. */
+ * EAGAIN. Not before the poll is armed, nor once events don't tell everything. */
 static bool is_drained(wf_socket *s, uint32_t seq)
 {
-    return wf_load(&s->drained, RELAXED) == (UINT64_C(1) << 32 | seq) && /* one reader at a time */
-           !wf_load(&s->ended, RELAXED);                                 /* published by seq */
+    return s->drained == (UINT64_C(1) << 32 | seq) &&
+           !wf_load(&s->always_try, RELAXED); /* published by seq */
 }
 
 static int64_t note_drained(wf_socket *s, uint32_t seq, int64_t n, size_t size)
 {
     if (n > 0 && (size_t)n < size && wf_load(&s->asked, RELAXED)) /* a hint */
-        wf_store(&s->drained, UINT64_C(1) << 32 | seq, RELAXED);  /* one reader at a time */
+        s->drained = UINT64_C(1) << 32 | seq;
     return n;
 }
 
@@ -58,7 +58,9 @@ int64_t wf_stream_read(weft_io *io, wf_socket *s)
 {
     uint32_t seq = wf_socket_seq(&s->in);
 
-    if (is_drained(s, seq) && io->size_ > 0)
+    if (io->size_ == 0)
+        return 0; /* recv would wait for data */
+    if (is_drained(s, seq))
         return -EAGAIN;
     return note_drained(s, seq, answer(recv(s->fd, io->memory_, io->size_, MSG_DONTWAIT)),
                         io->size_);
@@ -67,8 +69,11 @@ int64_t wf_stream_read(weft_io *io, wf_socket *s)
 int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
 {
     size_t  left = io->size_ - io->done;
-    int64_t n = answer(recv(s->fd, (char *)io->memory_ + io->done, left, MSG_DONTWAIT));
+    int64_t n;
 
+    if (left == 0)
+        return 0; /* recv would wait for data */
+    n = answer(recv(s->fd, (char *)io->memory_ + io->done, left, MSG_DONTWAIT));
     if (n < 0)
         return n;
     io->done += (size_t)n;
@@ -77,12 +82,22 @@ int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
     return n == 0 ? -EPIPE : WF_IO_MORE;
 }
 
+static bool is_empty(const struct iovec *vector, size_t n)
+{
+    while (n > 0)
+        if (vector[--n].iov_len > 0)
+            return false;
+    return true;
+}
+
 int64_t wf_stream_readv(weft_io *io, wf_socket *s)
 {
     struct msghdr message = {.msg_iov = io->memory_, .msg_iovlen = io->size_};
 
     if (io->size_ > IOV_MOST)
         return -EINVAL;
+    if (is_empty(io->memory_, io->size_))
+        return 0; /* recvmsg would wait for data */
     return answer(recvmsg(s->fd, &message, MSG_DONTWAIT));
 }
 

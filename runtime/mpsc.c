@@ -52,7 +52,8 @@ WEFT_API int weft_mpsc_open(weft_mpsc_sender **ret_sender, weft_mpsc_receiver **
 
 static void put(mpsc *c, const void *message)
 {
-    memcpy(c->buffer + (c->head + c->n) % c->capacity * c->size, message, c->size);
+    if (c->size > 0)
+        memcpy(c->buffer + (c->head + c->n) % c->capacity * c->size, message, c->size);
     c->n++;
 }
 
@@ -85,7 +86,7 @@ static void settle_sender(mpsc *c, int64_t answer, wf_wakes *wakes)
     weft_message *wait = c->first;
 
     unlink_sender(c, wait);
-    wait->state_ = SEND_DONE;
+    wf_store(&wait->state_, SEND_DONE, RELAXED); /* under the lock; send_poll peeks */
     wait->answer_ = answer;
     wf_waker_fire(&wait->waker_, wakes);
 }
@@ -106,7 +107,8 @@ static int try_receive(mpsc *c, void *ret_message, wf_wakes *wakes)
 {
     if (c->n == 0)
         return c->n_senders == 0 ? -EPIPE : -EAGAIN;
-    memcpy(ret_message, c->buffer + c->head * c->size, c->size);
+    if (c->size > 0)
+        memcpy(ret_message, c->buffer + c->head * c->size, c->size);
     c->head = (c->head + 1) % c->capacity;
     c->n--;
     if (c->first) {
@@ -191,7 +193,8 @@ static weft_poll send_poll(weft_future *future, weft_context *cx)
     wf_wakes      wakes = {0};
     int64_t       r;
 
-    if (wait->state_ == SEND_NEW && !weft_future_is_cancelled(future) && !weft_context_spend(cx))
+    if (wf_load(&wait->state_, RELAXED) == SEND_NEW && /* only we leave that state */
+        !weft_future_is_cancelled(future) && !weft_context_spend(cx))
         return WEFT_PENDING;
     wf_lock(&c->lock);
     r = advance_send(c, wait, cx, &wakes);

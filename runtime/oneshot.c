@@ -41,17 +41,16 @@ WEFT_API int weft_oneshot_open(weft_oneshot_sender **ret_sender,
     return 0;
 }
 
-static int sender_close(oneshot *c, const void *message)
+static int sender_close(oneshot *c, bool send, const void *message)
 {
     wf_wakes wakes = {0};
     bool     last;
 
     wf_lock(&c->lock);
     last = c->receiver_closed;
-    if (message && !last) {
+    c->sent = send && !last;
+    if (c->sent && c->size > 0)
         memcpy(c->message, message, c->size);
-        c->sent = true;
-    }
     c->sender_closed = true;
     if (c->waiter)
         wf_waker_fire(&c->waiter->waker_, &wakes);
@@ -64,13 +63,13 @@ static int sender_close(oneshot *c, const void *message)
 
 WEFT_API int weft_oneshot_send(weft_oneshot_sender *sender, const void *message)
 {
-    return sender_close((oneshot *)sender, message);
+    return sender_close((oneshot *)sender, true, message);
 }
 
 WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender)
 {
     if (sender)
-        sender_close((oneshot *)sender, NULL);
+        sender_close((oneshot *)sender, false, NULL);
 }
 
 /* Under the lock. */
@@ -78,7 +77,8 @@ static int take(oneshot *c, void *ret_message)
 {
     if (!c->sent)
         return c->sender_closed ? -EPIPE : -EAGAIN;
-    memcpy(ret_message, c->message, c->size);
+    if (c->size > 0)
+        memcpy(ret_message, c->message, c->size);
     c->sent = false;
     return 0;
 }

@@ -37,15 +37,13 @@ static void worker_free(wf_executor *s, wf_worker *w)
 {
     wf_deque_free(&w->woken);
     wf_deque_free(&w->children);
-    wf_release(&s->rt->config.allocator, w, sizeof *w + WF_CACHE_LINE);
+    wf_release_aligned(&s->rt->config.allocator, w, sizeof *w);
 }
 
-/* Memory from the hooks is aligned to 16; workers want a cache line of their own at least between
- * them, which the padding gives. */
 static wf_worker *worker_new(wf_executor *s, uint32_t index)
 {
     const weft_allocator *alloc = &s->rt->config.allocator;
-    wf_worker            *w = wf_alloc(alloc, sizeof *w + WF_CACHE_LINE);
+    wf_worker            *w = wf_alloc_aligned(alloc, sizeof *w);
 
     if (!w)
         return NULL;
@@ -80,7 +78,7 @@ static void executor_free(wf_executor *s)
     if (s->workers)
         wf_release(alloc, s->workers, n * sizeof *s->workers);
     s->rt->executor = NULL;
-    wf_release(alloc, s, sizeof *s);
+    wf_release_aligned(alloc, s, sizeof *s);
 }
 
 static int start_workers(wf_executor *s)
@@ -103,7 +101,7 @@ int wf_executor_start(weft_runtime *rt)
 {
     const weft_allocator *alloc = &rt->config.allocator;
     uint32_t              n = (uint32_t)rt->config.workers;
-    wf_executor             *s = wf_alloc(alloc, sizeof *s);
+    wf_executor             *s = wf_alloc_aligned(alloc, sizeof *s);
     int                   r = -ENOMEM;
 
     if (!s)

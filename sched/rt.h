@@ -10,6 +10,8 @@
 #ifndef WF_RT_H
 #define WF_RT_H
 
+#include "order.h"
+
 #include <weft/runtime.h>
 
 struct wf_executor;
@@ -33,6 +35,25 @@ static inline void *wf_alloc(const weft_allocator *a, size_t size)
 static inline void wf_release(const weft_allocator *a, void *memory, size_t size)
 {
     a->release(a->arg, memory, size);
+}
+
+/* The same for structs with members on cache lines of their own. */
+static inline void *wf_alloc_aligned(const weft_allocator *a, size_t size)
+{
+    char  *raw = wf_alloc(a, size + WF_CACHE_LINE);
+    size_t shift = WF_CACHE_LINE - (uintptr_t)raw % WF_CACHE_LINE;
+
+    if (!raw)
+        return NULL;
+    raw[shift - 1] = (char)shift;
+    return raw + shift;
+}
+
+static inline void wf_release_aligned(const weft_allocator *a, void *memory, size_t size)
+{
+    char *aligned = memory;
+
+    wf_release(a, aligned - aligned[-1], size + WF_CACHE_LINE);
 }
 
 /* Which runtime, and which of its threads, runs the caller. */

@@ -35,7 +35,7 @@ static size_t timers_size(uint32_t n)
 int wf_timers_start(weft_runtime *rt)
 {
     uint32_t   n = (uint32_t)rt->config.workers;
-    wf_timers *t = wf_alloc(&rt->config.allocator, timers_size(n));
+    wf_timers *t = wf_alloc_aligned(&rt->config.allocator, timers_size(n));
 
     if (!t)
         return -ENOMEM;
@@ -49,7 +49,7 @@ int wf_timers_start(weft_runtime *rt)
 
 void wf_timers_stop(weft_runtime *rt)
 {
-    wf_release(&rt->config.allocator, rt->timers, timers_size(rt->timers->n_wheels));
+    wf_release_aligned(&rt->config.allocator, rt->timers, timers_size(rt->timers->n_wheels));
     rt->timers = NULL;
 }
 
@@ -102,6 +102,8 @@ static bool wheel_first(const wf_wheel *w, uint32_t *ret_level, uint32_t *ret_sl
 {
     bool found = false;
 
+    *ret_level = *ret_slot = 0;
+    *ret_tick = 0;
     for (uint32_t level = 0; level < WF_WHEEL_LEVELS; level++) {
         uint32_t shift = level * LEVEL_SHIFT;
         uint32_t here = w->now >> shift & 63, slot;

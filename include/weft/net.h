@@ -5,8 +5,11 @@
  * are counts of bytes, or 0, or -errno; buffers are borrowed until READY. Operations on sockets
  * WITHDRAW: cancelling one leaves no byte half-taken, and nothing with the kernel.
  *
- * A stream has one owner who closes it, once; one operation may read from it and one may write to it
- * at a time, by any tasks (more get -EBUSY). Closing ends pending operations with -ECANCELED.
+ * One operation may read from a stream and one may write to it at a time, by any tasks (more get -EBUSY).
+ *
+ * Who closes: the task that uses the stream or listener, once; or another, when every task that uses it
+ * has ended, or waits in an operation and will make no further call on it. Operations that wait end
+ * with -ECANCELED. To stop a loop from outside, cancel its task: the loop then closes.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
@@ -72,7 +75,7 @@ WEFT_API WEFT_NODISCARD int weft_listen(weft_runtime *rt, weft_listener **ret,
                                         const weft_address        *address,
                                         const weft_listen_options *options);
 WEFT_API int  weft_listener_address(const weft_listener *listener, weft_address *ret);
-/* Stops listening; pending accepts end with -ECANCELED. Any thread, once. */
+/* Stops listening; a pending accept ends with -ECANCELED. See "who closes" above. NULL is fine. */
 WEFT_API void weft_listener_close(weft_listener *listener);
 
 /* Takes the next connection: 0 and *ret_stream, which is then the caller's. When the process is out
@@ -103,13 +106,14 @@ WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct
 /* Ends the writing half (SHUT_WR), the reading half (SHUT_RD) or both, at once. 0 or -errno. */
 WEFT_API int weft_stream_shutdown(weft_stream *stream, int how);
 /* Closes the stream: pending operations end with -ECANCELED, the socket closes once the last of them
- * has. The stream must not be used afterwards. Any thread, once; NULL is fine. */
+ * has. See "who closes" above. Any thread; NULL is fine. */
 WEFT_API void weft_stream_close(weft_stream *stream);
 
 WEFT_API int weft_stream_set_no_delay(weft_stream *stream, bool on);
 WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret);
 WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret);
-/* The file descriptor, still weft's: for socket options. */
+/* The file descriptor, still weft's: for socket options. Not for those that make a read return less
+ * than the socket has (kernel TLS): a read that got less than it asked for waits for the next event. */
 WEFT_API int weft_stream_fd(const weft_stream *stream);
 
 WEFT_END_DECLS
