@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,14 +241,14 @@ typedef struct counted {
 
 static weft_poll counted_poll(weft_future *future, weft_context *cx)
 {
-    counted *self = weft_container(future, counted, future);
+    counted  *self = weft_container(future, counted, future);
+    weft_poll poll;
 
-    self->n++;
     if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(self->inner)))
         return weft_ready(future, self->inner->result);
-    if (weft_poll_is_ready(weft_future_poll(self->inner, cx)))
-        return weft_ready(future, self->inner->result);
-    return WEFT_PENDING;
+    poll = weft_future_poll(self->inner, cx);
+    self->n++;
+    return weft_poll_is_ready(poll) ? weft_ready(future, self->inner->result) : WEFT_PENDING;
 }
 
 static void counted_cancel(weft_future *future)

@@ -143,6 +143,15 @@ static bool member_next_event(struct member *self)
     return true;
 }
 
+/* The read that is pending since an earlier round, or a new one. */
+static weft_future *member_read(struct member *self)
+{
+    if (!weft_future_is_pending(&self->read.future))
+        weft_read(&self->read, self->in.conn, self->input + self->length,
+                  sizeof self->input - self->length);
+    return weft_keep(&self->read.future);
+}
+
 static weft_future *member_write_line(struct member *self)
 {
     return weft_timeout(
@@ -157,6 +166,7 @@ WEFT_ASYNC(member)
     int64_t           n;
 
     WEFT_BEGIN();
+    self->read = (weft_io){0}; /* not pending */
     self->length = 0;
     self->name[0] = '\0';
     n = weft_mpsc_open(&self->event.mailbox, &self->mailbox, sizeof(struct line), MAILBOX);
@@ -169,11 +179,10 @@ WEFT_ASYNC(member)
         weft_mpsc_sender_close(self->event.mailbox);
         goto close;
     }
-    weft_read(&self->read, self->in.conn, self->input, sizeof self->input);
     WEFT_AWAIT(n, weft_write_all(&self->write, self->in.conn, greeting, sizeof greeting - 1));
 
     while (n >= 0) {
-        WEFT_AWAIT(n, weft_select(&self->either, weft_keep(&self->read.future),
+        WEFT_AWAIT(n, weft_select(&self->either, member_read(self),
                                   weft_mpsc_receive(&self->receive, self->mailbox, &self->line)));
         if (n == 0) {
             n = weft_future_result(&self->read.future);
@@ -182,8 +191,6 @@ WEFT_ASYNC(member)
             self->length += (size_t)n;
             while (n >= 0 && member_next_event(self))
                 WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
-            weft_read(&self->read, self->in.conn, self->input + self->length,
-                      sizeof self->input - self->length);
         } else if (n == 1) {
             n = weft_future_result(&self->receive.future);
             if (n < 0)

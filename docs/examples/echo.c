@@ -57,7 +57,7 @@ WEFT_ASYNC(acceptor)
     for (;;) {
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->conn));
         if (n < 0)
-            break; /* -ECANCELED: we are asked to stop */
+            break;                                          /* -ECANCELED: we are asked to stop */
         if (weft_spawn(NULL, echo, .conn = self->conn) < 0) /* NULL: nobody will join it */
             weft_stream_close(self->conn);
     }

@@ -164,7 +164,10 @@ class Client:
         return data
 
     def line(self):
-        return self.take_until(b"\n").decode()
+        line = self.take_until(b"\n").decode()
+        if not line.endswith("\n"):
+            raise AssertionError(f"the stream has ended; the last of it: {line!r}")
+        return line
 
     def rest(self):
         """What comes until the end of the stream."""

@@ -45,31 +45,26 @@ struct weft_frame {
 
 #define WEFT_FRAME weft_frame weft_frame_
 
+/* WEFT_STRICT: slips that compilers only warn of, or only when asked, become errors. Here and not in the
+ * macros, because gcc asks what holds where a macro was defined. */
 #ifdef WEFT_STRICT
 #ifdef __clang__
-#define WEFT_STRICT_                                                                               \
-    _Pragma("clang diagnostic error \"-Wswitch\"")                                                 \
-        _Pragma("clang diagnostic error \"-Wconditional-uninitialized\"")                          \
-            _Pragma("clang diagnostic error \"-Wsometimes-uninitialized\"")                        \
-                _Pragma("clang diagnostic error \"-Wuninitialized\"")
-#elif defined(__cplusplus)
-#define WEFT_STRICT_                                                                               \
-    _Pragma("GCC diagnostic error \"-Woverflow\"")                                                 \
-        _Pragma("GCC diagnostic error \"-Wmaybe-uninitialized\"")                                  \
-            _Pragma("GCC diagnostic error \"-Wuninitialized\"")
+#pragma clang diagnostic error "-Wswitch"
+#pragma clang diagnostic error "-Wconditional-uninitialized"
+#pragma clang diagnostic error "-Wsometimes-uninitialized"
+#pragma clang diagnostic error "-Wuninitialized"
 #else
-#define WEFT_STRICT_                                                                               \
-    _Pragma("GCC diagnostic error \"-Woverflow\"")                                                 \
-        _Pragma("GCC diagnostic error \"-Wjump-misses-init\"")                                     \
-            _Pragma("GCC diagnostic error \"-Wmaybe-uninitialized\"")                              \
-                _Pragma("GCC diagnostic error \"-Wuninitialized\"")
+#pragma GCC diagnostic error "-Woverflow"
+#pragma GCC diagnostic error "-Wmaybe-uninitialized"
+#pragma GCC diagnostic error "-Wuninitialized"
+#ifndef __cplusplus
+#pragma GCC diagnostic error "-Wjump-misses-init"
 #endif
-#else
-#define WEFT_STRICT_
+#endif
 #endif
 
 #define WEFT_ASYNC_(linkage, name)                                                                 \
-    WEFT_STRICT_                                                                                   \
+    WEFT_STATIC_ASSERT_(offsetof(struct name, weft_frame_) == 0, "WEFT_FRAME must come first");    \
     static weft_poll weft_body_##name(struct name *self, weft_context *cx);                        \
     static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)                      \
     {                                                                                              \

@@ -207,6 +207,27 @@ Test(waker, may_be_used_by_many_threads_while_the_task_runs_and_ends)
     stop(rt);
 }
 
+Test(waker, may_be_used_by_many_threads_while_the_runtime_stops)
+{
+    for (int64_t round = test_scaled(100); round > 0; round--) {
+        weft_runtime *rt = start(2);
+        struct board  board = {0};
+        struct waking waking[2];
+        pthread_t     threads[2];
+
+        check_eq(weft_spawn_on(rt, NULL, listener, .board = &board), 0);
+        spin_until(&board.out, 1);
+        for (int i = 0; i < 2; i++) {
+            waking[i] = (struct waking){weft_waker_clone(&board.waker), 300};
+            threads[i] = thread(wake_often, &waking[i]);
+        }
+        stop(rt);
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+        weft_waker_drop(board.waker);
+    }
+}
+
 Test(waker, is_harmless_after_its_task_has_ended)
 {
     weft_runtime *rt = start(1);

@@ -217,6 +217,33 @@ Test(cancel, of_a_task_that_has_ended_changes_nothing)
     stop(rt);
 }
 
+static void *cancel_often(void *arg)
+{
+    for (int i = 0; i < 100; i++)
+        weft_cancel(arg);
+    return NULL;
+}
+
+Test(cancel, by_two_threads_at_once_ends_the_task_once_and_the_handle_stays)
+{
+    weft_runtime *rt = start(2);
+
+    for (int64_t round = test_scaled(300); round > 0; round--) {
+        int64_t     ran = 0, got;
+        weft_handle handle;
+        pthread_t   threads[2];
+
+        check_eq(weft_spawn_on(rt, &handle, waits, &ran, .answer = 6), 0);
+        for (int i = 0; i < 2; i++)
+            threads[i] = thread(cancel_often, &handle);
+        for (int i = 0; i < 2; i++)
+            pthread_join(threads[i], NULL);
+        got = join(rt, &handle);
+        check_eq(got, get(&ran) ? 6 : -ECANCELED);
+    }
+    stop(rt);
+}
+
 /* Retries what can't succeed under a cancel until *in.enough. */
 struct retries {
     WEFT_FRAME;

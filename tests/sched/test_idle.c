@@ -116,6 +116,23 @@ static void inject_twice(void)
     inject_1();
 }
 
+/* A worker whose first task never comes back from its poll. */
+static void work_once_and_hang(void)
+{
+    wf_worker *w = &worker[0];
+    wf_task   *t;
+
+    for (int idle_rounds = 0; !(t = next_task(w));) {
+        park(w);
+        if (++idle_rounds == 3) {
+            explore_wait();
+            idle_rounds = 0;
+        }
+    }
+    n_taken[t - task]++;
+    w->polling = true;
+}
+
 /* All sleep: then there must be nothing to do. */
 static void claim(int n)
 {
@@ -184,4 +201,22 @@ static void push_and_hang(void)
 Test(idle, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
 {
     explore(3, set_up_two, claim_three, 2, (void (*const[])(void)){push_and_hang, work_1});
+}
+
+Test(idle, nothing_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(3, set_up_two, claim_two, 3,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_twice});
+}
+
+Test(idle, nothing_of_a_batch_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(2, set_up_two, claim_three, 3,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_three});
+}
+
+Test(idle, nothing_from_two_threads_waits_behind_a_task_that_hangs)
+{
+    explore(2, set_up_two, claim_two, 4,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_0, inject_1});
 }

@@ -119,6 +119,7 @@ static const weft_waker joiner;
 static weft_waker joiner_clone(void *data_)
 {
     (void)data_;
+    explore_step();
     n_wakers++;
     return joiner;
 }
@@ -126,6 +127,7 @@ static weft_waker joiner_clone(void *data_)
 static void joiner_wake(void *data_)
 {
     (void)data_;
+    explore_step();
     n_wakers--;
     woken_up = true;
 }
@@ -133,6 +135,7 @@ static void joiner_wake(void *data_)
 static void joiner_drop(void *data_)
 {
     (void)data_;
+    explore_step();
     n_wakers--;
 }
 

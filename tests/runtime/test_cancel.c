@@ -1,0 +1,392 @@
+/*
+ * test_cancel.c - every operation that can wait can be given up: by a timeout, by a select, by
+ * cancelling its task, with and without budget to begin; and nothing is left behind
+ */
+#include "../net_helpers.h"
+
+#include <semaphore.h>
+
+#define LARGE (8 << 20)
+
+/* One operation that waits for ever, and what it waits on. */
+typedef struct target {
+    const char *name;
+    weft_future *(*begin)(struct target *); /* makes the future; again and again */
+    weft_runtime    *rt;
+    weft_io          io;
+    weft_nap         nap;
+    weft_job         job;
+    weft_signal      signal;
+    weft_resolution  resolution;
+    weft_stream     *stream;
+    weft_listener   *listener;
+    weft_address     address;
+    weft_stream     *accepted;
+    int              fd, pipe[2];
+    char            *buffer;
+} target;
+
+/* ---- the operations ---- */
+
+static weft_future *begin_read(target *t)
+{
+    return weft_read(&t->io, t->stream, t->buffer, LARGE);
+}
+
+static weft_future *begin_read_exact(target *t)
+{
+    return weft_read_exact(&t->io, t->stream, t->buffer, LARGE);
+}
+
+static weft_future *begin_readv(target *t)
+{
+    static struct iovec v;
+
+    v = (struct iovec){t->buffer, LARGE};
+    return weft_readv(&t->io, t->stream, &v, 1);
+}
+
+static weft_future *begin_write(target *t) /* the first time fills the buffers */
+{
+    return weft_write_all(&t->io, t->stream, t->buffer, LARGE);
+}
+
+static weft_future *begin_accept(target *t)
+{
+    return weft_accept(&t->io, t->listener, &t->accepted);
+}
+
+static weft_future *begin_ready(target *t)
+{
+    return weft_fd_ready(&t->io, t->pipe[0], POLLIN);
+}
+
+static weft_future *begin_pipe_read(target *t)
+{
+    return weft_file_read(&t->io, t->pipe[0], t->buffer, 1, -1);
+}
+
+static weft_future *begin_sleep(target *t)
+{
+    return weft_sleep(&t->nap, WEFT_S(3600));
+}
+
+static weft_future *begin_signal(target *t)
+{
+    return weft_signal_wait(&t->signal, WEFT_SIGNAL(SIGUSR1));
+}
+
+static sem_t gate;
+
+struct hold {
+    int unused;
+};
+WEFT_BLOCKING(hold)
+{
+    (void)self;
+    while (sem_wait(&gate) < 0)
+        ;
+    return 0;
+}
+
+static weft_future *begin_job(target *t) /* the first ones run, the others are queued */
+{
+    return weft_spawn_blocking(&t->job, hold, .unused = 0);
+}
+
+static weft_future *begin_resolve(target *t) /* behind the jobs */
+{
+    return weft_resolve(&t->resolution, "127.0.0.1", 1);
+}
+
+static target targets[] = {
+    {.name = "sleep", .begin = begin_sleep},
+    {.name = "read", .begin = begin_read},
+    {.name = "read_exact", .begin = begin_read_exact},
+    {.name = "readv", .begin = begin_readv},
+    {.name = "write_all", .begin = begin_write},
+    {.name = "accept", .begin = begin_accept},
+    {.name = "fd_ready", .begin = begin_ready},
+    {.name = "file_read of a pipe", .begin = begin_pipe_read},
+    {.name = "signal_wait", .begin = begin_signal},
+    {.name = "spawn_blocking", .begin = begin_job},
+    {.name = "resolve", .begin = begin_resolve},
+};
+#define N_TARGETS (sizeof targets / sizeof *targets)
+
+/* Whether it can't be cancelled at once: the kernel has to let go first. */
+static bool drains(const target *t)
+{
+    return strncmp(t->name, "file_", 5) == 0 || strcmp(t->name, "fd_ready") == 0 ||
+           strcmp(t->name, "signal_wait") == 0;
+}
+
+static void set_up(weft_runtime *rt, target *t)
+{
+    t->rt = rt;
+    t->buffer = malloc(LARGE);
+    memset(t->buffer, 0, LARGE);
+    t->fd = pair(rt, &t->stream);
+    t->listener = listen_on(rt, false, &t->address);
+    check_eq(pipe2(t->pipe, O_CLOEXEC), 0);
+}
+
+static void tear_down(target *t)
+{
+    weft_stream_close(t->stream);
+    weft_listener_close(t->listener);
+    close(t->fd);
+    close(t->pipe[0]);
+    close(t->pipe[1]);
+    free(t->buffer);
+}
+
+/* Runs the body for each operation on a runtime with a pool of one thread. */
+static void each(void (*body)(target *t), int64_t budget)
+{
+    check_eq(weft_signal_block(WEFT_SIGNAL(SIGUSR1)), 0);
+    sem_init(&gate, 0, 0);
+    for (size_t i = 0; i < N_TARGETS; i++) {
+        weft_runtime *rt = start_with((weft_config){.workers = 1, .blocking_threads = 1,
+                                                    .budget = budget});
+        target       *t = &targets[i];
+        weft_job      holder;
+        weft_limit    limit;
+        int           n;
+
+        set_up(rt, t);
+        if (t->begin == begin_resolve) /* the only thread is taken */
+            check_eq(weft_block_on(rt, weft_timeout(&limit, weft_spawn_blocking(&holder, hold,
+                                                                                .unused = 0),
+                                                    WEFT_MS(10))),
+                     -ETIMEDOUT);
+        n = n_fds();
+        fprintf(stderr, "  %s\n", t->name); /* a failure tells which */
+        body(t);
+        EVENTUALLY(n_fds() == n);
+        tear_down(t);
+        sem_post(&gate);
+        stop(rt);
+        while (sem_trywait(&gate) == 0)
+            ;
+    }
+}
+
+/* ---- the ways to give up ---- */
+
+struct by_timeout {
+    WEFT_FRAME;
+    struct {
+        target *target;
+    } in;
+    weft_limit limit;
+    int        i;
+};
+WEFT_ASYNC(by_timeout)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (self->i = 0; self->i < 3; self->i++) {
+        WEFT_AWAIT(n, weft_timeout(&self->limit, self->in.target->begin(self->in.target),
+                                   WEFT_MS(3)));
+        check_eq(n, -ETIMEDOUT);
+    }
+    WEFT_END(0);
+}
+
+static void timeouts(target *t)
+{
+    check_eq(RUN(t->rt, by_timeout, .target = t), 0);
+}
+
+Test(cancel, every_operation_times_out)
+{
+    each(timeouts, 0);
+}
+
+Test(cancel, every_operation_times_out_with_a_budget_of_one)
+{
+    each(timeouts, 1);
+}
+
+static void timeouts_on_a_thread(target *t)
+{
+    weft_limit limit;
+
+    for (int i = 0; i < 3; i++)
+        check_eq(weft_block_on(t->rt, weft_timeout(&limit, t->begin(t), WEFT_MS(3))), -ETIMEDOUT);
+}
+
+Test(cancel, every_operation_times_out_on_a_plain_thread)
+{
+    each(timeouts_on_a_thread, 0);
+}
+
+struct by_select {
+    WEFT_FRAME;
+    struct {
+        target *target;
+    } in;
+    weft_select  sel;
+    ticks        turn;
+    weft_future *future;
+    uint32_t     i;
+};
+WEFT_ASYNC(by_select)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (self->i = 0; self->i < 100; self->i++) {
+        self->future = self->in.target->begin(self->in.target);
+        WEFT_AWAIT(n, weft_select_biased(&self->sel, self->future,
+                                         after_ticks(&self->turn, self->i % 10)));
+        check_eq(n, 1);
+        check_eq(weft_future_result(self->future), -ECANCELED);
+        check_eq(weft_select_undone(&self->sel), 0);
+    }
+    WEFT_END(0);
+}
+
+static void selects(target *t)
+{
+    check_eq(RUN(t->rt, by_select, .target = t), 0);
+}
+
+Test(cancel, every_operation_loses_a_select)
+{
+    each(selects, 0);
+}
+
+Test(cancel, every_operation_loses_a_select_with_a_budget_of_one)
+{
+    each(selects, 1);
+}
+
+struct plainly {
+    WEFT_FRAME;
+    struct {
+        target *target;
+    } in;
+};
+WEFT_ASYNC(plainly)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, self->in.target->begin(self->in.target));
+    WEFT_END(n);
+}
+
+static void tasks(target *t)
+{
+    for (int i = 0; i < 3; i++) {
+        weft_handle h;
+
+        check_eq(weft_spawn_on(t->rt, &h, plainly, .target = t), 0);
+        pause_ms(i == 0 ? 10 : i - 1);
+        check(!weft_is_finished(&h));
+        weft_cancel(&h);
+        check_eq(JOIN(t->rt, &h), -ECANCELED);
+    }
+}
+
+Test(cancel, every_operation_ends_with_its_task)
+{
+    each(tasks, 0);
+}
+
+/* Polled when the budget is used up, an operation has not begun; cancelled then, it must not. */
+static void without_budget(target *t)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_future *f = t->begin(t);
+    weft_context cx;
+    int          polls = 0;
+
+    weft_context_init(&cx, &noop, t->rt);
+    cx.budget = 0;
+    check(!weft_poll_is_ready(weft_future_poll(f, &cx)));
+    check(!weft_poll_is_ready(weft_future_cancel(f)));
+    weft_context_init(&cx, &noop, t->rt);
+    while (!weft_poll_is_ready(weft_future_poll(f, &cx))) {
+        check(drains(t));
+        check_cmp(polls++, <, 5000);
+        pause_ms(1);
+    }
+    check_eq(weft_future_result(f), -ECANCELED);
+}
+
+Test(cancel, every_operation_that_found_no_budget_can_be_cancelled)
+{
+    each(without_budget, 0);
+}
+
+/* A cancelled WITHDRAWS future is READY at its next poll. */
+static void at_once(target *t)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_future *f = t->begin(t);
+    weft_context cx;
+    int          polls = 0;
+
+    weft_context_init(&cx, &noop, t->rt);
+    check(!weft_poll_is_ready(weft_future_poll(f, &cx)));
+    check(!weft_poll_is_ready(weft_future_cancel(f)));
+    check(!weft_poll_is_ready(weft_future_cancel(f))); /* asking again changes nothing */
+    check_eq(!!(f->ops->flags & WEFT_FUTURE_DRAINS), drains(t));
+    check_eq(!!(f->ops->flags & WEFT_FUTURE_WITHDRAWS), !drains(t));
+    while (!weft_poll_is_ready(weft_future_poll(f, &cx))) {
+        check(drains(t));
+        check_cmp(polls++, <, 5000);
+        pause_ms(1);
+    }
+    check_eq(weft_future_result(f), -ECANCELED);
+}
+
+Test(cancel, what_withdraws_is_ready_at_the_next_poll)
+{
+    each(at_once, 0);
+}
+
+/* The same by stopping the runtime; its sockets are closed by the tasks themselves. */
+struct until_stop {
+    WEFT_FRAME;
+    struct {
+        target *target;
+    } in;
+};
+WEFT_ASYNC(until_stop)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, self->in.target->begin(self->in.target));
+    check_eq(n, -ECANCELED);
+    tear_down(self->in.target);
+    WEFT_END(n);
+}
+
+Test(cancel, stopping_ends_every_operation)
+{
+    int n = n_fds();
+
+    check_eq(weft_signal_block(WEFT_SIGNAL(SIGUSR1)), 0);
+    for (size_t i = 0; i < N_TARGETS; i++) {
+        target       *t = &targets[i];
+        weft_runtime *rt;
+        weft_handle   h;
+
+        if (t->begin == begin_job || t->begin == begin_resolve)
+            continue; /* what runs is waited for: see test_blocking.c */
+        rt = start(2);
+        set_up(rt, t);
+        check_eq(weft_spawn_on(rt, &h, until_stop, .target = t), 0);
+        pause_ms(5);
+        stop(rt);
+        check(weft_is_finished(&h));
+        weft_detach(&h);
+        check_eq(n_fds(), n);
+    }
+}

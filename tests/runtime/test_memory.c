@@ -1,0 +1,155 @@
+/* test_memory.c - when the allocation hooks say no: an error to the caller, and nothing leaks */
+#include "../helpers.h"
+
+#include <dirent.h>
+
+static int count_entries(const char *path)
+{
+    DIR *d = opendir(path);
+    int  n = 0;
+
+    check(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+struct counts {
+    WEFT_FRAME;
+    struct {
+        int64_t *ran;
+    } in;
+};
+WEFT_ASYNC(counts)
+{
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    WEFT_END(0);
+}
+
+Test(memory, start_without_it_says_enomem_and_leaves_nothing_behind)
+{
+    struct memory  memory;
+    weft_allocator hooks = memory_hooks(&memory);
+    weft_config    config = {
+        .workers = 2, .ring_entries = 8, .allocator = hooks, .log = weft_log_none};
+    weft_runtime *rt = NULL;
+    int64_t       n, fail_at;
+    int           fds, threads;
+
+    check_eq(weft_runtime_start(&rt, &config), 0);
+    n = get(&memory.n);
+    stop(rt);
+    fds = count_entries("/proc/self/fd");
+    threads = count_entries("/proc/self/task");
+    check(n > 5);
+    for (fail_at = 1; fail_at <= n; fail_at++) {
+        memory = (struct memory){.fail_at = fail_at};
+        rt = NULL;
+        check_eq(weft_runtime_start(&rt, &config), -ENOMEM);
+        check(!rt);
+        check_eq(memory.live, 0);
+    }
+    check_eq(count_entries("/proc/self/fd"), fds);
+    check_eq(count_entries("/proc/self/task"), threads);
+}
+
+Test(memory, spawn_without_it_says_enomem_and_leaves_the_handle_alone)
+{
+    struct memory memory;
+    weft_runtime *rt = start_with(
+        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
+    int64_t       ran = 0, live = get(&memory.live);
+    weft_handle   handle = {.task_ = NULL};
+
+    __atomic_store_n(&memory.fail_at, get(&memory.n) + 1, __ATOMIC_RELEASE);
+    check_eq(weft_spawn_on(rt, &handle, counts, &ran), -ENOMEM);
+    check(!handle.task_);
+    check_eq(get(&memory.live), live);
+    check_eq(weft_spawn_on(rt, NULL, counts, &ran), 0);
+    spin_until(&ran, 1);
+    stop(rt);
+    check_eq(memory.live, 0);
+}
+
+/* Spawns children although every third allocation fails. */
+struct spawns {
+    WEFT_FRAME;
+    struct {
+        int64_t *ran;
+        int      n;
+    } in;
+    int64_t n_spawned;
+};
+
+WEFT_ASYNC(spawns)
+{
+    WEFT_BEGIN();
+    self->n_spawned = 0;
+    for (int i = 0; i < self->in.n; i++) {
+        int r = weft_spawn(NULL, counts, self->in.ran);
+        check(r == 0 || r == -ENOMEM);
+        self->n_spawned += r == 0;
+    }
+    WEFT_END(self->n_spawned);
+}
+
+static void *sometimes(void *arg, size_t size)
+{
+    struct memory *m = arg;
+
+    if (get(&m->fail_at) && add(&m->n, 1) % 3 == 0)
+        return NULL;
+    add(&m->live, (int64_t)size);
+    return malloc(size);
+}
+
+Test(memory, that_fails_now_and_then_loses_no_task_that_was_spawned)
+{
+    struct memory  memory;
+    weft_allocator hooks = memory_hooks(&memory);
+    weft_runtime  *rt;
+    int64_t        ran = 0, spawned;
+    weft_handle    handle;
+
+    hooks.allocate = sometimes;
+    rt = start_with(&(weft_config){.workers = 2, .allocator = hooks});
+    check_eq(weft_spawn_on(rt, &handle, spawns, &ran, .n = 5000), 0);
+    __atomic_store_n(&memory.fail_at, 1, __ATOMIC_RELEASE);
+    spin_until(&ran, 100);
+    __atomic_store_n(&memory.fail_at, 0, __ATOMIC_RELEASE);
+    spawned = join(rt, &handle);
+    spin_until(&ran, spawned);
+    stop(rt);
+    check_eq(get(&ran), spawned);
+    check_eq(memory.live, 0);
+}
+
+/* Memory as the contract has it, and no better: aligned to 16, and to nothing more. */
+static void *allocate_16(void *arg, size_t size)
+{
+    char *block = NULL;
+
+    (void)arg;
+    check_eq(posix_memalign((void **)&block, 128, size + 128), 0);
+    return block + 16;
+}
+
+static void release_16(void *arg, void *memory, size_t size)
+{
+    (void)arg, (void)size;
+    free((char *)memory - 16);
+}
+
+Test(memory, need_not_be_aligned_to_more_than_16)
+{
+    weft_runtime *rt =
+        start_with(&(weft_config){.workers = 2, .allocator = {allocate_16, release_16, NULL}});
+    int64_t     ran = 0;
+    weft_handle handle;
+
+    check_eq(weft_spawn_on(rt, &handle, spawns, &ran, .n = 1000), 0);
+    check_eq(join(rt, &handle), 1000);
+    stop(rt);
+}

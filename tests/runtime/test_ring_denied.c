@@ -1,0 +1,189 @@
+/*
+ * test_ring_denied.c - where io_uring can't be had, starting fails with one line that says why
+ */
+#include "../net_helpers.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+static atomic_llong n_bytes; /* allocated and not released */
+
+static void *allocate(void *arg, size_t size)
+{
+    (void)arg;
+    n_bytes += (long long)size;
+    return malloc(size);
+}
+
+static void release(void *arg, void *memory, size_t size)
+{
+    (void)arg;
+    n_bytes -= (long long)size;
+    free(memory);
+}
+
+/* From now on the system call fails with the error. */
+static void deny(int number, int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+
+    check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        test_skip("no seccomp filters here");
+}
+
+/* Starting fails with the error, logs one line with the text, and leaves nothing behind. */
+static void check_refused(int error, const char *text)
+{
+    log_lines     log = LOG_LINES;
+    weft_config   config = {.workers = 2, .log = keep_line, .log_arg = &log,
+                            .allocator = {allocate, release, NULL}};
+    weft_runtime *rt = NULL;
+    struct rlimit limit, most;
+    int           n_before, n_after;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    check_eq(weft_runtime_start(&rt, &config), error);
+    check(rt == NULL);
+    check_eq(log.n, 1);
+    check_str_contains(log.text, text);
+    check_eq(n_bytes, 0);
+    most = (struct rlimit){limit.rlim_max, limit.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &most); /* opendir needs one */
+    n_before = n_fds();
+    EVENTUALLY(n_entries("/proc/self/task") == 1);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    check_cmp(weft_runtime_start(&rt, &config), <, 0); /* once more: the same descriptors are free */
+    setrlimit(RLIMIT_NOFILE, &most);
+    n_after = n_fds();
+    setrlimit(RLIMIT_NOFILE, &limit);
+    check_eq(n_after, n_before);
+    check_eq(n_bytes, 0);
+}
+
+Test(ring_denied, eperm_names_seccomp_and_the_calls_to_allow)
+{
+    deny(SYS_io_uring_setup, EPERM);
+    check_refused(-EPERM, "seccomp");
+}
+
+Test(ring_denied, enosys_on_a_new_kernel_names_seccomp)
+{
+    deny(SYS_io_uring_setup, ENOSYS);
+    check_refused(-ENOSYS, "seccomp");
+}
+
+Test(ring_denied, enomem_names_memlock)
+{
+    deny(SYS_io_uring_setup, ENOMEM);
+    check_refused(-ENOMEM, "RLIMIT_MEMLOCK");
+}
+
+Test(ring_denied, einval_names_the_kernel)
+{
+    deny(SYS_io_uring_setup, EINVAL);
+    check_refused(-EINVAL, "Linux 5.19");
+}
+
+Test(ring_denied, a_filter_on_io_uring_register_is_noticed)
+{
+    deny(SYS_io_uring_register, EPERM);
+    check_refused(-ENOSYS, "seccomp");
+}
+
+Test(ring_denied, a_filter_on_io_uring_enter_is_noticed, .timeout = 10)
+{
+    deny(SYS_io_uring_enter, EPERM);
+    check_refused(-EPERM, "seccomp");
+}
+
+Test(ring_denied, too_few_descriptors_name_the_limit)
+{
+    struct rlimit limit;
+    int           free_fd = dup(2), n_failed = 0;
+
+    close(free_fd);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    for (int more = 0; more < 10; more++) {
+        weft_config   config = {.workers = 2, .log = weft_log_none};
+        weft_runtime *rt;
+
+        limit.rlim_cur = (rlim_t)(free_fd + more);
+        check_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        if (weft_runtime_start(&rt, &config) == 0) {
+            stop(rt);
+            break;
+        }
+        n_failed++;
+        check_refused(-EMFILE, "RLIMIT_NOFILE");
+    }
+    check_eq(n_failed, 2); /* without the wake-up descriptor, and without the ring */
+}
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+Test(ring_denied, too_few_threads_say_so)
+{
+    log_lines     log = LOG_LINES;
+    weft_config   config = {.workers = 4, .log = keep_line, .log_arg = &log,
+                            .allocator = {allocate, release, NULL}};
+    weft_runtime *rt;
+    int           n = n_fds();
+
+    deny(SYS_clone3, EAGAIN);
+    {
+        pthread_t thread;
+        int       r = pthread_create(&thread, NULL, nothing, NULL);
+
+        if (r == 0)
+            pthread_join(thread, NULL);
+        if (r != EAGAIN)
+            test_skip("threads are not made by clone3 here");
+    }
+    check_eq(weft_runtime_start(&rt, &config), -EAGAIN);
+    check_eq(log.n, 1);
+    check_str_contains(log.text, "thread");
+    check_eq(n_bytes, 0);
+    check_eq(n_fds(), n);
+}
+
+/* ---- memory ---- */
+
+static int64_t n_allowed;
+
+static void *allocate_some(void *arg, size_t size)
+{
+    return n_allowed-- > 0 ? allocate(arg, size) : NULL;
+}
+
+Test(ring_denied, memory_that_runs_out_at_any_point_leaves_nothing_behind)
+{
+    weft_config   config = {.workers = 3, .log = weft_log_none,
+                            .allocator = {allocate_some, release, NULL}};
+    weft_runtime *rt;
+    int           n = n_fds(), r = -ENOMEM;
+
+    for (int64_t i = 0; r < 0; i++) {
+        check_cmp(i, <, 1000);
+        n_allowed = i;
+        r = weft_runtime_start(&rt, &config);
+        check(r == 0 || r == -ENOMEM);
+        if (r == 0)
+            stop(rt);
+        check_eq(n_bytes, 0);
+        check_eq(n_fds(), n);
+    }
+}

@@ -1,0 +1,345 @@
+/* test_runtime.c - starting and stopping, again and again, with and without memory */
+#include "../helpers.h"
+
+#include <dirent.h>
+
+static struct lines lines;
+
+/* Drains until *until is set, however often it is polled and cancelled. */
+struct stuck {
+    weft_future future;
+    int64_t    *until;
+};
+
+static weft_poll stuck_poll(weft_future *future, weft_context *cx)
+{
+    (void)cx; /* nobody wakes it: a stop polls all that are left */
+    return get(weft_container(future, struct stuck, future)->until) ? weft_ready(future, 0)
+                                                                     : WEFT_PENDING;
+}
+
+static void stuck_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+static weft_future *stuck(struct stuck *self, int64_t *until)
+{
+    static const weft_future_ops ops = {.size = sizeof *self,
+                                        .flags = WEFT_FUTURE_DRAINS,
+                                        .name = "stuck",
+                                        .poll = stuck_poll,
+                                        .cancel = stuck_cancel};
+
+    weft_future_init(&self->future, &ops);
+    self->until = until;
+    return &self->future;
+}
+
+/* Awaits it in a function that it calls. */
+struct waits {
+    WEFT_FRAME;
+    struct {
+        int64_t *until;
+    } in;
+    struct stuck stuck;
+};
+WEFT_ASYNC(waits)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, stuck(&self->stuck, self->in.until));
+    WEFT_END(n);
+}
+
+struct straggler {
+    WEFT_FRAME;
+    struct {
+        int64_t *until, *ran;
+    } in;
+    struct waits waits;
+};
+WEFT_ASYNC(straggler)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    WEFT_CALL(n, waits, &self->waits, self->in.until);
+    WEFT_END(n);
+}
+
+/* Lives until it is cancelled. */
+struct naps {
+    WEFT_FRAME;
+    struct {
+        int64_t *ran;
+    } in;
+    weft_nap nap;
+};
+WEFT_ASYNC(naps)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(3600)));
+    add(self->in.ran, -1);
+    WEFT_END(n);
+}
+
+/* Yields until told, cancelled or not. */
+struct yields {
+    WEFT_FRAME;
+    struct {
+        int64_t *until, *ran;
+    } in;
+};
+WEFT_ASYNC(yields)
+{
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    while (!get(self->in.until))
+        WEFT_YIELD();
+    WEFT_END(0);
+}
+
+/* A started task that yields until told. */
+static void spawn_yields(weft_runtime *rt, weft_handle *ret_handle, int64_t *until)
+{
+    int64_t ran = 0;
+
+    check_eq(weft_spawn_on(rt, ret_handle, yields, until, &ran), 0);
+    spin_until(&ran, 1);
+}
+
+/* Keeps its worker until told. */
+struct hog {
+    WEFT_FRAME;
+    struct {
+        int64_t *until, *ran;
+    } in;
+};
+WEFT_ASYNC(hog)
+{
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    spin_until(self->in.until, 1);
+    WEFT_END(0);
+}
+
+struct counts {
+    WEFT_FRAME;
+    struct {
+        int64_t *ran;
+    } in;
+};
+WEFT_ASYNC(counts)
+{
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    WEFT_END(0);
+}
+
+Test(stop, cancels_all_tasks_and_waits_for_their_end)
+{
+    weft_runtime *rt = start(2);
+    int64_t       ran = 0;
+
+    for (int i = 0; i < 100; i++)
+        check_eq(weft_spawn_on(rt, NULL, naps, &ran), 0);
+    spin_until(&ran, 100);
+    stop(rt);
+    check_eq(get(&ran), 0);
+}
+
+static weft_runtime *start_logged(int64_t workers)
+{
+    lines_init(&lines);
+    return start_with(
+        &(weft_config){.workers = workers, .log = lines_add, .log_arg = &lines});
+}
+
+Test(stop, ends_tasks_that_never_started_without_running_them)
+{
+    weft_runtime *rt = start_logged(1);
+    int64_t       ran = 0, until = 0, started = 0;
+
+    check_eq(weft_spawn_on(rt, NULL, hog, &until, &started), 0);
+    spin_until(&started, 1);
+    for (int i = 0; i < 1000; i++)
+        check_eq(weft_spawn_on(rt, NULL, counts, &ran), 0);
+    check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
+    add(&until, 1);
+    stop(rt);
+    check_eq(get(&ran), 0);
+}
+
+Test(stop, that_runs_out_of_time_names_the_straggler_and_what_it_awaits)
+{
+    weft_runtime *rt = start_logged(1);
+    int64_t       ran = 0, until = 0;
+
+    check_eq(weft_spawn_on(rt, NULL, straggler, &until, &ran), 0);
+    spin_until(&ran, 1);
+    check_eq(weft_runtime_stop(rt, WEFT_MS(20)), -ETIMEDOUT);
+    check_str_contains(lines.text, "straggler (spawned at ");
+    check_str_contains(lines.text, "test_runtime.c:");
+    check_str_contains(lines.text, "awaits stuck");
+    add(&until, 1);
+    stop(rt);
+}
+
+Test(stop, may_be_called_again_and_succeeds_when_the_straggler_has_ended)
+{
+    weft_runtime *rt = start_logged(1);
+    int64_t       until = 0;
+    weft_handle   handle;
+
+    spawn_yields(rt, &handle, &until);
+    check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+    check_str_contains(lines.text, "yields");
+    add(&until, 1);
+    stop(rt);
+    weft_detach(&handle);
+}
+
+Test(stop, refuses_new_tasks_from_the_moment_it_is_called)
+{
+    struct memory memory;
+    weft_runtime *rt = start_with(&(weft_config){
+        .workers = 1, .log = weft_log_none, .allocator = memory_hooks(&memory)});
+    int64_t       until = 0;
+    weft_handle   handle = {.task_ = NULL};
+
+    spawn_yields(rt, NULL, &until);
+    check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
+    check_eq(weft_spawn_on(rt, &handle, yields, &until, &until), -ESHUTDOWN);
+    check(!handle.task_);
+    add(&until, 1);
+    stop(rt);
+    check_eq(memory.live, 0);
+}
+
+Test(stop, with_a_patience_below_zero_does_not_wait, .timeout = 10)
+{
+    weft_runtime *rt = start_logged(1);
+    int64_t       until = 0;
+
+    spawn_yields(rt, NULL, &until);
+    check_eq(weft_runtime_stop(rt, -WEFT_S(1000000000)), -ETIMEDOUT);
+    add(&until, 1);
+    stop(rt);
+}
+
+Test(stop, with_endless_patience_waits_for_the_last)
+{
+    weft_runtime *rt = start(1);
+    int64_t       ran = 0;
+
+    check_eq(weft_spawn_on(rt, NULL, naps, &ran), 0);
+    check_eq(weft_runtime_stop(rt, WEFT_FOREVER), 0);
+}
+
+struct stops {
+    WEFT_FRAME;
+    struct {
+        weft_runtime *rt;
+    } in;
+};
+WEFT_ASYNC(stops)
+{
+    WEFT_BEGIN();
+    WEFT_END(weft_runtime_stop(self->in.rt, WEFT_S(1)));
+}
+
+Test(stop, from_a_task_of_the_runtime_is_refused)
+{
+    weft_runtime *rt = start(1);
+    weft_handle   handle;
+
+    check_eq(weft_spawn_on(rt, &handle, stops, rt), 0);
+    check_eq(join(rt, &handle), -EDEADLK);
+    stop(rt);
+}
+
+static int count_entries(const char *path)
+{
+    DIR *d = opendir(path);
+    int  n = 0;
+
+    check(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+static void live_once(struct memory *memory)
+{
+    weft_runtime *rt = start_with(
+        &(weft_config){.workers = 2, .ring_entries = 8, .allocator = memory_hooks(memory)});
+    int64_t       ran = 0;
+    weft_handle   handle;
+
+    check_eq(weft_spawn_on(rt, &handle, naps, &ran), 0);
+    stop(rt);
+    weft_detach(&handle);
+    check_eq(memory->live, 0);
+}
+
+Test(runtime, starts_and_stops_200_times_without_leaving_anything)
+{
+    struct memory memory;
+    int           fds, threads;
+
+    live_once(&memory); /* what the C library keeps */
+    fds = count_entries("/proc/self/fd");
+    threads = count_entries("/proc/self/task");
+    for (int64_t i = test_scaled(200); i > 0; i--)
+        live_once(&memory);
+    check_eq(count_entries("/proc/self/fd"), fds);
+    check_eq(count_entries("/proc/self/task"), threads);
+}
+
+struct tells_current {
+    WEFT_FRAME;
+    struct {
+        weft_runtime *rt;
+    } in;
+};
+WEFT_ASYNC(tells_current)
+{
+    WEFT_BEGIN();
+    WEFT_END(weft_runtime_current() == self->in.rt && cx->runtime == self->in.rt);
+}
+
+Test(runtime, is_current_in_its_own_tasks_only)
+{
+    weft_runtime *rt = start(1), *other = start(1);
+    weft_handle   handle;
+
+    check_eq(weft_spawn_on(rt, &handle, tells_current, rt), 0);
+    check_eq(join(other, &handle), 1);
+    check(!weft_runtime_current());
+    stop(rt);
+    stop(other);
+}
+
+Test(runtime, several_live_in_one_process)
+{
+    weft_runtime *rt[5];
+    int64_t       ran = 0;
+
+    for (int i = 0; i < 5; i++) {
+        rt[i] = start(1);
+        check_eq(weft_spawn_on(rt[i], NULL, naps, &ran), 0);
+    }
+    spin_until(&ran, 5);
+    for (int i = 0; i < 5; i++) {
+        stop(rt[i]);
+        check_eq(get(&ran), 4 - i); /* the others live on */
+    }
+}

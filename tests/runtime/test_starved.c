@@ -1,0 +1,157 @@
+/*
+ * test_starved.c - out of file descriptors: accepting waits, the rest says so
+ */
+#include "../net_helpers.h"
+
+#include <sys/resource.h>
+
+struct accept_one {
+    WEFT_FRAME;
+    struct {
+        weft_listener *listener;
+        weft_stream  **ret;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(accept_one)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, self->in.ret));
+    WEFT_END(n);
+}
+
+static int hoard[256], n_hoarded;
+
+/* Takes every descriptor that is left. */
+static void starve(void)
+{
+    struct rlimit limit = {.rlim_cur = 100, .rlim_max = 100};
+    int           fd;
+
+    check_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    while ((fd = dup(2)) >= 0)
+        hoard[n_hoarded++] = fd;
+    check_eq(errno, EMFILE);
+    check_cmp(n_hoarded, >, 0);
+}
+
+static void feed(void)
+{
+    while (n_hoarded > 0)
+        close(hoard[--n_hoarded]);
+}
+
+typedef struct fixture {
+    weft_runtime  *rt;
+    weft_listener *listener;
+    weft_address   address;
+    weft_handle    accept;
+    weft_stream   *stream;
+    int            client;
+} fixture;
+
+/* An accept that has a connection to take, and no descriptor for it. */
+static void begin(fixture *f)
+{
+    f->rt = start(1);
+    f->listener = listen_on(f->rt, false, &f->address);
+    f->client = raw_connect(&f->address);
+    starve();
+    check_eq(weft_spawn_on(f->rt, &f->accept, accept_one, .listener = f->listener,
+                           .ret = &f->stream),
+             0);
+    pause_ms(100);
+    check(!weft_is_finished(&f->accept));
+}
+
+static void end(fixture *f)
+{
+    weft_listener_close(f->listener);
+    close(f->client);
+    stop(f->rt);
+}
+
+Test(starved, accept_goes_on_when_descriptors_come_back, .timeout = 30)
+{
+    fixture f;
+
+    begin(&f);
+    feed();
+    check_eq(JOIN(f.rt, &f.accept), 0);
+    weft_stream_close(f.stream);
+    end(&f);
+}
+
+Test(starved, accept_does_not_spin_meanwhile, .timeout = 30)
+{
+    fixture       f;
+    weft_counters before;
+
+    begin(&f);
+    before = counters(f.rt);
+    pause_ms(300);
+    check_cmp(counters(f.rt).polls - before.polls, <, 100);
+    check_cmp(counters(f.rt).reactor_enters - before.reactor_enters, <, 200);
+    feed();
+    check_eq(JOIN(f.rt, &f.accept), 0);
+    weft_stream_close(f.stream);
+    end(&f);
+}
+
+Test(starved, accept_can_be_cancelled_and_the_connection_stays, .timeout = 30)
+{
+    fixture f;
+
+    begin(&f);
+    weft_cancel(&f.accept);
+    check_eq(JOIN(f.rt, &f.accept), -ECANCELED);
+    feed();
+    check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &f.stream), 0);
+    weft_stream_close(f.stream);
+    end(&f);
+}
+
+Test(starved, accept_ends_when_its_listener_is_closed, .timeout = 30)
+{
+    fixture f;
+
+    begin(&f);
+    weft_listener_close(f.listener);
+    check_eq(JOIN(f.rt, &f.accept), -ECANCELED);
+    feed();
+    close(f.client);
+    stop(f.rt);
+}
+
+Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first, .timeout = 30)
+{
+    fixture      f;
+    weft_stream *other;
+
+    begin(&f);
+    check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &other), -EBUSY);
+    feed();
+    EVENTUALLY(weft_is_finished(&f.accept));
+    check_eq(JOIN(f.rt, &f.accept), 0);
+    weft_stream_close(f.stream);
+    end(&f);
+}
+
+Test(starved, connect_open_and_signals_answer_emfile, .timeout = 30)
+{
+    fixture      f;
+    weft_stream *s;
+    weft_io      io;
+    weft_signal  sig;
+
+    begin(&f);
+    check_eq(weft_block_on(f.rt, weft_connect(&io, &s, &f.address)), -EMFILE);
+    check_eq(weft_block_on(f.rt, weft_file_open(&io, "/dev/null", O_RDONLY, 0)), -EMFILE);
+    check_eq(weft_block_on(f.rt, weft_signal_wait(&sig, WEFT_SIGNAL(SIGUSR1))), -EMFILE);
+    feed();
+    check_eq(JOIN(f.rt, &f.accept), 0);
+    weft_stream_close(f.stream);
+    end(&f);
+}

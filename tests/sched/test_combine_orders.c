@@ -1,0 +1,185 @@
+/*
+ * test_combine_orders.c - wakes of branches, in every order: a group polls whom it must
+ *
+ * The real combinators, wakers and task state; the futures are cells that two threads fill.
+ */
+#include "explore.h"
+
+#define sched_yield() explore_wait()
+#include "combine.c"
+#include "lock.h"
+#include "task.c"
+#include "waker.c"
+
+/* What every channel of weft's is at heart: a value and who waits for it, under a lock. */
+struct cell {
+    weft_future future;
+    uint32_t    lock;
+    bool        full;
+    weft_waker  waker;
+    int         n_polls;
+};
+
+static weft_runtime  rt;
+static wf_task      *task;
+static int64_t       n_queued;
+static struct cell   cell[3];
+static weft_group    inner, outer;
+static int           kind; /* WEFT_GROUP_... of both groups */
+
+void wf_executor_queue(wf_task *t)
+{
+    check(t == task);
+    check_eq(add(&n_queued, 1), 1);
+}
+
+void wf_executor_queue_chain(wf_task *t)
+{
+    check(!t->next);
+    wf_executor_queue(t);
+}
+
+static weft_poll cell_poll(weft_future *future, weft_context *cx)
+{
+    struct cell *self = weft_container(future, struct cell, future);
+    bool         cancelled = weft_future_is_cancelled(future), full;
+
+    self->n_polls++;
+    wf_lock(&self->lock);
+    full = self->full;
+    if (full || cancelled)
+        wf_waker_forget(&self->waker);
+    else
+        wf_waker_store(&self->waker, cx->waker);
+    wf_unlock(&self->lock);
+    if (cancelled)
+        return weft_ready(future, -ECANCELED);
+    return full ? weft_ready(future, 0) : WEFT_PENDING;
+}
+
+static void cell_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+static void fill(struct cell *c)
+{
+    wf_wakes wakes = {0};
+
+    wf_lock(&c->lock);
+    c->full = true;
+    wf_waker_fire(&c->waker, &wakes);
+    wf_unlock(&c->lock);
+    wf_wakes_flush(&wakes);
+}
+
+static void *allocate(void *arg, size_t size)
+{
+    (void)arg;
+    return malloc(size);
+}
+
+static void release(void *arg, void *memory, size_t size)
+{
+    (void)arg, (void)size;
+    free(memory);
+}
+
+struct nothing {
+    WEFT_FRAME;
+    struct {
+    } in;
+};
+WEFT_ASYNC(nothing)
+{
+    WEFT_BEGIN();
+    WEFT_END(0);
+}
+
+static void set_up(void)
+{
+    static const weft_future_ops ops = {.size = sizeof(struct cell),
+                                        .flags = WEFT_FUTURE_WITHDRAWS,
+                                        .name = "cell",
+                                        .poll = cell_poll,
+                                        .cancel = cell_cancel};
+
+    rt.config.allocator = (weft_allocator){allocate, release, NULL};
+    task = wf_task_new(&rt, weft_ops_nothing(), offsetof(struct nothing, in), &(char){0}, 0, "here",
+                       1);
+    n_queued = 1;
+    for (int i = 0; i < 3; i++) {
+        cell[i] = (struct cell){0};
+        weft_future_init(&cell[i].future, &ops);
+    }
+    weft_group_init_(&inner, kind, 1, &cell[0].future, &cell[1].future, NULL, NULL, NULL, NULL,
+                     NULL, NULL, NULL);
+    weft_group_init_(&outer, kind, 1, &inner.future, &cell[2].future, NULL, NULL, NULL, NULL, NULL,
+                     NULL, NULL);
+}
+
+/* Polls the outer group whenever its task is queued; gives up when nobody is left to wake it. */
+static void run(void)
+{
+    weft_waker   waker = {&wf_task_vtable, task};
+    weft_context cx;
+
+    for (int idle_rounds = 0; idle_rounds < 4; idle_rounds++) {
+        explore_step();
+        if (get(&n_queued) == 0) {
+            if (idle_rounds == 2)
+                explore_wait();
+            continue;
+        }
+        idle_rounds = 0;
+        add(&n_queued, -1);
+        (void)!wf_task_to_running(task);
+        weft_context_init(&cx, &waker, &rt);
+        if (weft_poll_is_ready(weft_future_poll(&outer.future, &cx)))
+            return;
+        if (wf_task_to_idle(task) == WF_TASK_IDLE_REQUEUE)
+            wf_executor_queue(task);
+    }
+}
+
+static void fill_0_and_2(void)
+{
+    fill(&cell[0]);
+    fill(&cell[2]);
+}
+
+static void fill_1(void)
+{
+    fill(&cell[1]);
+}
+
+static void all_ended(void)
+{
+    check_eq(weft_future_result(&outer.future), 0);
+    for (int i = 0; i < 3; i++)
+        check_cmp(cell[i].n_polls, <=, 2); /* the first, and one for its wake */
+    wf_task_discard(task);
+}
+
+Test(combine_orders, join_all_in_join_all_loses_no_wake_and_polls_each_branch_twice_at_most)
+{
+    kind = WEFT_GROUP_JOIN_;
+    explore(3, set_up, all_ended, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
+}
+
+/* Whoever won: the others have ended, and nobody keeps a waker into the groups. */
+static void one_won(void)
+{
+    check_cmp(weft_future_result(&outer.future), >=, 0);
+    for (int i = 0; i < 3; i++) {
+        check(weft_future_is_ready(&cell[i].future) || cell[i].n_polls == 0);
+        check(!cell[i].waker.vtable);
+    }
+    wf_task_discard(task);
+}
+
+Test(combine_orders, select_in_select_ends_and_leaves_no_waker_of_its_branches)
+{
+    kind = WEFT_GROUP_SELECT_;
+    explore(3, set_up, one_won, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
+}
