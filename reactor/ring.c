@@ -56,7 +56,7 @@ static void explain(const weft_config *config, int error)
                disabled, disabled == 1 ? " or join the group of kernel.io_uring_group" : "");
     else if (error == -EPERM || (error == -ENOSYS && strverscmp(host.release, "5.19") >= 0))
         wf_log(config, WEFT_LOG_ERROR,
-               "start: io_uring_setup is denied (%s), most likely by a seccomp filter (container "
+               "start: io_uring is denied (%s), most likely by a seccomp filter (container "
                "runtimes have one); allow io_uring_setup, io_uring_enter and io_uring_register",
                strerror(-error));
     else if (error == -ENOMEM)
@@ -74,14 +74,17 @@ static void explain(const weft_config *config, int error)
                host.release, strerror(-error));
 }
 
-/* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. */
+/* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. And a filter may allow to set
+ * a ring up but not to use it. */
 static int check_kernel(struct io_uring *uring)
 {
     struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
-    int r = probe && io_uring_opcode_supported(probe, IORING_OP_SOCKET) ? 0 : -ENOSYS;
+    int                    r = -ENOSYS;
 
+    if (probe && io_uring_opcode_supported(probe, IORING_OP_SOCKET))
+        r = io_uring_get_events(uring);
     io_uring_free_probe(probe);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 int wf_ring_open(wf_ring *ring, const weft_config *config)

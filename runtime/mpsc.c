@@ -20,8 +20,9 @@
 
 typedef struct mpsc {
     uint32_t      lock;
-    bool          receiver_closed; /* under the lock, as is all below */
+    bool          receiver_closed; /* sends fail; under the lock, as is all below */
     size_t        n_senders;
+    size_t        n_ends; /* senders and the receiver: the last to leave frees */
     size_t        size, capacity;
     size_t        head, n; /* the oldest message, and how many there are */
     weft_message *receiver;
@@ -42,7 +43,7 @@ WEFT_API int weft_mpsc_open(weft_mpsc_sender **ret_sender, weft_mpsc_receiver **
     c = malloc(sizeof *c + bytes);
     if (!c)
         return -ENOMEM;
-    *c = (mpsc){.n_senders = 1, .size = size, .capacity = capacity};
+    *c = (mpsc){.n_senders = 1, .n_ends = 2, .size = size, .capacity = capacity};
     *ret_sender = (weft_mpsc_sender *)c;
     *ret_receiver = (weft_mpsc_receiver *)c;
     return 0;
@@ -126,6 +127,7 @@ WEFT_API weft_mpsc_sender *weft_mpsc_sender_clone(weft_mpsc_sender *sender)
 
     wf_lock(&c->lock);
     c->n_senders++;
+    c->n_ends++;
     wf_unlock(&c->lock);
     return sender;
 }
@@ -142,7 +144,7 @@ WEFT_API void weft_mpsc_sender_close(weft_mpsc_sender *sender)
     c->n_senders--;
     if (c->n_senders == 0 && c->receiver)
         wf_waker_fire(&c->receiver->waker_, &wakes);
-    last = c->n_senders == 0 && c->receiver_closed;
+    last = --c->n_ends == 0;
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
     if (last)
@@ -253,7 +255,7 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
             wf_lock(&c->lock);
         }
     }
-    last = c->n_senders == 0;
+    last = --c->n_ends == 0; /* not before the last unlock: whom we have woken may close meanwhile */
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
     if (last)
