@@ -163,11 +163,10 @@ static void socket_cancel(weft_future *future)
 /* ---- the kernel: hand over, wait for the answer ---- */
 
 enum {
-    KERNEL_STARTED = 1 << 0,
-    KERNEL_IN_INBOX = 1 << 1,
-    KERNEL_IN_RING = 1 << 2,
-    KERNEL_CANCEL = 1 << 3,
-    KERNEL_DONE = 1 << 4,
+    KERNEL_IN_INBOX = 1 << 0,
+    KERNEL_IN_RING = 1 << 1,
+    KERNEL_CANCEL = 1 << 2,
+    KERNEL_DONE = 1 << 3,
 };
 
 static void kernel_take(void *reactor, wf_submission *submission);
@@ -187,7 +186,7 @@ static weft_poll kernel_poll(weft_future *future, weft_context *cx)
     weft_io *io = weft_container(future, weft_io, future);
     bool     done;
 
-    if (!io->phase_) {
+    if (!io->object_) { /* not begun; only we write it */
         if (weft_future_is_cancelled(future))
             return weft_ready(future, -ECANCELED);
         if (!cx->runtime)
@@ -196,7 +195,6 @@ static weft_poll kernel_poll(weft_future *future, weft_context *cx)
             return WEFT_PENDING;
         io->object_ = cx->runtime->reactor;
         wf_waker_store(&io->waker_, cx->waker);
-        io->phase_ = KERNEL_STARTED;
         io->answer_ = -ECANCELED; /* unless the ring gives another */
         kernel_submit(io);
         wf_driver_hint(&cx->runtime->reactor->driver, WF_DRIVER_NOW);

@@ -160,7 +160,7 @@ static bool wheel_fire(wf_wheel *w, uint64_t now, wf_wakes *wakes, uint64_t *n_f
         } else {
             nap->state_ = NAP_FIRED;
             wf_waker_fire(&nap->waker_, wakes);
-            ++*n_fired;
+            wf_count(n_fired, 1);
         }
         n++;
     }

@@ -96,6 +96,28 @@ UNUSED static int n_fds(void)
     return n_entries("/proc/self/fd") - 1; /* the one that looks */
 }
 
+/* Threads of runtimes; sanitizers have some of their own. */
+UNUSED static int n_weft_threads(void)
+{
+    DIR           *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    int            n = 0;
+
+    check(dir != NULL);
+    while ((entry = readdir(dir))) {
+        char  path[64], name[32] = "";
+        FILE *f;
+
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", entry->d_name);
+        if (!(f = fopen(path, "re")))
+            continue;
+        n += fgets(name, sizeof name, f) && strncmp(name, "weft-", 5) == 0;
+        fclose(f);
+    }
+    closedir(dir);
+    return n;
+}
+
 /* ---- pseudo-random numbers: the same at each run ---- */
 
 UNUSED static uint32_t rnd(uint32_t *state)

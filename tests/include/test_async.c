@@ -35,7 +35,8 @@ WEFT_ASYNC(two_awaits)
 }
 
 _Static_assert(sizeof(weft_frame) == 32, "the head of every frame");
-_Static_assert(sizeof(struct two_awaits) == sizeof(weft_frame) + 2 * sizeof(void *) + sizeof(int64_t),
+_Static_assert(sizeof(struct two_awaits) ==
+                   sizeof(weft_frame) + 2 * sizeof(void *) + sizeof(int64_t),
                "a frame is as large as what it declares");
 
 Test(async, function_does_nothing_before_its_first_poll)

@@ -150,8 +150,8 @@ Test(select, inside_a_select_passes_wakes_in_and_cancels_down)
     weft_select  in, out;
 
     three(e);
-    check(!hand_poll(&hand, weft_select(&out, event(&outer),
-                                        weft_select(&in, &e[0].future, &e[1].future))));
+    check(!hand_poll(
+        &hand, weft_select(&out, event(&outer), weft_select(&in, &e[0].future, &e[1].future))));
     event_set(&e[1], 0);
     check_eq(hand_run(&hand, &out.future), 1);
     check_eq(weft_future_result(&in.future), 1);
@@ -303,60 +303,4 @@ Test(select, that_left_a_kept_branch_without_a_cancel_function_sees_it_end_when_
 
     hand_init(&hand, NULL);
     check_eq(hand_run(&hand, weft_async(keeps_no_cancel, &frame)), -ECANCELED);
-}
-
-/* ---- in a task, where branches have wakers of their own ---- */
-
-struct chooses {
-    WEFT_FRAME;
-    struct {
-        weft_oneshot_receiver **receiver;
-        int64_t                *polled; /* counts the rounds that ended */
-    } in;
-    weft_select    sel;
-    weft_message   wait[2];
-    struct watched watched[2];
-    int            got[2];
-    int64_t        first;
-};
-WEFT_ASYNC(chooses)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_select(&self->sel,
-                              watched(&self->watched[0],
-                                      weft_oneshot_receive(&self->wait[0], self->in.receiver[0],
-                                                           &self->got[0])),
-                              watched(&self->watched[1],
-                                      weft_oneshot_receive(&self->wait[1], self->in.receiver[1],
-                                                           &self->got[1]))));
-    self->first = n;
-    add(self->in.polled, 1);
-    WEFT_AWAIT(n, weft_oneshot_receive(&self->wait[!self->first],
-                                       self->in.receiver[!self->first],
-                                       &self->got[!self->first]));
-    check_eq(n, 0);
-    WEFT_END(self->first * 10000 + self->got[0] * 100 + self->got[1]);
-}
-
-Test(select, in_a_task_loses_no_message_of_the_branch_that_lost)
-{
-    weft_runtime          *rt = start(2);
-    weft_oneshot_receiver *receiver[2];
-    weft_oneshot_sender   *sender[2];
-    int64_t                polled = 0;
-    int                    first = 34, second = 12;
-    weft_handle            handle;
-
-    for (int i = 0; i < 2; i++)
-        check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof first), 0);
-    check_eq(weft_spawn_on(rt, &handle, chooses, receiver, &polled), 0);
-    check_eq(weft_oneshot_send(sender[1], &first), 0);
-    spin_until(&polled, 1);
-    check_eq(weft_oneshot_send(sender[0], &second), 0);
-    check_eq(join(rt, &handle), 1 * 10000 + 12 * 100 + 34);
-    for (int i = 0; i < 2; i++)
-        weft_oneshot_receiver_close(receiver[i]);
-    stop(rt);
 }

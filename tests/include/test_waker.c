@@ -163,16 +163,17 @@ Test(waker, woken_during_a_poll_gives_one_more_poll)
     stop(rt);
 }
 
+/* Wakes n times, and on until `until` is set. */
 struct waking {
     weft_waker waker;
-    int64_t    n;
+    int64_t    n, *until;
 };
 
 static void *wake_often(void *arg)
 {
     struct waking *w = arg;
 
-    for (int64_t i = 0; i < w->n; i++) {
+    for (int64_t i = 0; i < w->n || !get(w->until); i++) {
         weft_waker clone = weft_waker_clone(&w->waker);
         if (i % 2)
             weft_waker_wake(clone);
@@ -195,7 +196,7 @@ Test(waker, may_be_used_by_many_threads_while_the_task_runs_and_ends)
     check_eq(weft_spawn_on(rt, &handle, listener, .board = &board), 0);
     spin_until(&board.out, 1);
     for (int i = 0; i < 4; i++) {
-        waking[i] = (struct waking){weft_waker_clone(&board.waker), test_scaled(20000)};
+        waking[i] = (struct waking){weft_waker_clone(&board.waker), test_scaled(5000), &board.told};
         threads[i] = thread(wake_often, &waking[i]);
     }
     spin_until(&board.n_polls, 3); /* they are at it */
@@ -218,7 +219,7 @@ Test(waker, may_be_used_by_many_threads_while_the_runtime_stops)
         check_eq(weft_spawn_on(rt, NULL, listener, .board = &board), 0);
         spin_until(&board.out, 1);
         for (int i = 0; i < 2; i++) {
-            waking[i] = (struct waking){weft_waker_clone(&board.waker), 300};
+            waking[i] = (struct waking){weft_waker_clone(&board.waker), 300, &board.out};
             threads[i] = thread(wake_often, &waking[i]);
         }
         stop(rt);
@@ -246,8 +247,7 @@ Test(waker, is_harmless_after_its_task_has_ended)
 Test(waker, is_harmless_after_its_runtime_has_stopped)
 {
     struct memory memory;
-    weft_runtime *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
     struct board  board = {0};
 
     check_eq(weft_spawn_on(rt, NULL, listener, .board = &board), 0);
@@ -285,8 +285,7 @@ Test(waker, wakes_a_thread_in_block_on)
 Test(waker, of_a_block_on_that_has_returned_is_harmless)
 {
     struct memory memory;
-    weft_runtime *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
     struct board  board = {.told = 1};
     struct told   future;
 

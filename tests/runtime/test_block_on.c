@@ -21,8 +21,7 @@ Test(block_on, polls_until_ready_and_answers_the_result)
 Test(block_on, leaves_no_waker_and_no_memory_behind)
 {
     struct memory memory;
-    weft_runtime *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
     int64_t       live = get(&memory.live);
 
     check_eq(block_on_here(rt), 3);
@@ -31,10 +30,10 @@ Test(block_on, leaves_no_waker_and_no_memory_behind)
 }
 
 struct told {
-    weft_future       future;
-    weft_runtime     *rt;
-    weft_context     *cx;
-    int64_t           nested;
+    weft_future   future;
+    weft_runtime *rt;
+    weft_context *cx;
+    int64_t       nested;
 };
 
 /* Looks around inside a poll. */
@@ -153,10 +152,10 @@ Test(block_on, awaits_a_select_although_its_waker_is_no_task)
     for (int i = 0; i < 2; i++)
         check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof sent), 0);
     check_eq(weft_oneshot_send(sender[1], &sent), 0);
-    check_eq(weft_block_on(rt, weft_select(&sel,
-                                           weft_oneshot_receive(&wait[0], receiver[0], &got[0]),
-                                           weft_oneshot_receive(&wait[1], receiver[1], &got[1]))),
-             1);
+    check_eq(
+        weft_block_on(rt, weft_select(&sel, weft_oneshot_receive(&wait[0], receiver[0], &got[0]),
+                                      weft_oneshot_receive(&wait[1], receiver[1], &got[1]))),
+        1);
     check_eq(got[1], 5);
     weft_oneshot_sender_close(sender[0]);
     for (int i = 0; i < 2; i++)
@@ -166,9 +165,8 @@ Test(block_on, awaits_a_select_although_its_waker_is_no_task)
 
 Test(block_on, says_enomem_and_leaves_the_future_alone)
 {
-    struct memory  memory;
-    weft_runtime  *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
+    struct memory memory;
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
     struct counter c;
 
     __atomic_store_n(&memory.fail_at, get(&memory.n) + 1, __ATOMIC_RELEASE);

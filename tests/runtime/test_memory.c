@@ -33,7 +33,7 @@ Test(memory, start_without_it_says_enomem_and_leaves_nothing_behind)
     struct memory  memory;
     weft_allocator hooks = memory_hooks(&memory);
     weft_config    config = {
-        .workers = 2, .ring_entries = 8, .allocator = hooks, .log = weft_log_none};
+           .workers = 2, .ring_entries = 8, .allocator = hooks, .log = weft_log_none};
     weft_runtime *rt = NULL;
     int64_t       n, fail_at;
     int           fds, threads;
@@ -58,8 +58,7 @@ Test(memory, start_without_it_says_enomem_and_leaves_nothing_behind)
 Test(memory, spawn_without_it_says_enomem_and_leaves_the_handle_alone)
 {
     struct memory memory;
-    weft_runtime *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
     int64_t       ran = 0, live = get(&memory.live);
     weft_handle   handle = {.task_ = NULL};
 

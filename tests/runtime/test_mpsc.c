@@ -271,6 +271,41 @@ Test(mpsc, wakes_foreign_executors_outside_its_lock, .timeout = 10)
     weft_mpsc_sender_close(sender);
 }
 
+/* A foreign executor that polls at once, and closes its sender when its send is done. */
+static void finish(void *data)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_context cx;
+
+    (void)data;
+    weft_context_init(&cx, &noop, NULL);
+    check(weft_poll_is_ready(weft_future_poll(&wait.future, &cx)));
+    check_eq(weft_future_result(&wait.future), -EPIPE);
+    weft_mpsc_sender_close(sender);
+}
+
+static weft_waker finish_clone(void *data);
+
+static const weft_waker_vtable finish_vtable = {finish_clone, finish, finish, touch_drop, NULL};
+
+static weft_waker finish_clone(void *data)
+{
+    return (weft_waker){&finish_vtable, data};
+}
+
+Test(mpsc, whose_receiver_closes_may_be_freed_by_the_sender_it_wakes)
+{
+    weft_waker   waker = {&finish_vtable, NULL};
+    weft_context cx;
+    int          message = 1;
+
+    begin(1);
+    check_eq(try_send(100), 0);
+    weft_context_init(&cx, &waker, NULL);
+    check(!weft_poll_is_ready(weft_future_poll(weft_mpsc_send(&wait, sender, &message), &cx)));
+    weft_mpsc_receiver_close(receiver);
+}
+
 Test(mpsc, carries_messages_of_no_bytes)
 {
     weft_mpsc_sender   *signal;

@@ -22,10 +22,9 @@ WEFT_ASYNC(sends)
     for (self->i = 1; self->i <= self->in.n; self->i++) {
         if (self->in.impatient)
             do
-                WEFT_AWAIT(n, weft_select_biased(
-                                  &self->sel,
-                                  weft_mpsc_send(&self->wait, self->in.to, &self->i),
-                                  counter(&self->few, 1)));
+                WEFT_AWAIT(n, weft_select_biased(&self->sel,
+                                                 weft_mpsc_send(&self->wait, self->in.to, &self->i),
+                                                 counter(&self->few, 1)));
             while (n == 1 && !(weft_select_undone(&self->sel) & 1));
         else
             WEFT_AWAIT(n, weft_mpsc_send(&self->wait, self->in.to, &self->i));
@@ -57,8 +56,7 @@ WEFT_ASYNC(receives)
     for (;;) {
         if (self->in.impatient)
             WEFT_AWAIT(n, weft_select_biased(
-                              &self->sel,
-                              weft_mpsc_receive(&self->wait, self->in.from, &self->got),
+                              &self->sel, weft_mpsc_receive(&self->wait, self->in.from, &self->got),
                               counter(&self->few, 1)));
         else
             WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, self->in.from, &self->got));
@@ -166,8 +164,8 @@ Test(mpsc_tasks, a_receiver_that_closes_ends_the_senders_that_wait)
 
     check_eq(weft_mpsc_open(&sender, &receiver, sizeof got, 1), 0);
     for (int i = 0; i < 3; i++)
-        check_eq(weft_spawn_on(rt, &sending[i], sends,
-                               i ? weft_mpsc_sender_clone(sender) : sender, .n = 1000),
+        check_eq(weft_spawn_on(rt, &sending[i], sends, i ? weft_mpsc_sender_clone(sender) : sender,
+                               .n = 1000),
                  0);
     while (weft_mpsc_try_receive(receiver, &got) == -EAGAIN)
         sched_yield();

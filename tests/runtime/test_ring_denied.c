@@ -61,7 +61,7 @@ static void check_refused(int error, const char *text)
     most = (struct rlimit){limit.rlim_max, limit.rlim_max};
     setrlimit(RLIMIT_NOFILE, &most); /* opendir needs one */
     n_before = n_fds();
-    EVENTUALLY(n_entries("/proc/self/task") == 1);
+    EVENTUALLY(n_weft_threads() == 0);
     setrlimit(RLIMIT_NOFILE, &limit);
     check_cmp(weft_runtime_start(&rt, &config), <, 0); /* once more: the same descriptors are free */
     setrlimit(RLIMIT_NOFILE, &most);

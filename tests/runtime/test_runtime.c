@@ -15,7 +15,7 @@ static weft_poll stuck_poll(weft_future *future, weft_context *cx)
 {
     (void)cx; /* nobody wakes it: a stop polls all that are left */
     return get(weft_container(future, struct stuck, future)->until) ? weft_ready(future, 0)
-                                                                     : WEFT_PENDING;
+                                                                    : WEFT_PENDING;
 }
 
 static void stuck_cancel(weft_future *future)
@@ -157,8 +157,7 @@ Test(stop, cancels_all_tasks_and_waits_for_their_end)
 static weft_runtime *start_logged(int64_t workers)
 {
     lines_init(&lines);
-    return start_with(
-        &(weft_config){.workers = workers, .log = lines_add, .log_arg = &lines});
+    return start_with(&(weft_config){.workers = workers, .log = lines_add, .log_arg = &lines});
 }
 
 Test(stop, ends_tasks_that_never_started_without_running_them)
@@ -209,10 +208,10 @@ Test(stop, may_be_called_again_and_succeeds_when_the_straggler_has_ended)
 Test(stop, refuses_new_tasks_from_the_moment_it_is_called)
 {
     struct memory memory;
-    weft_runtime *rt = start_with(&(weft_config){
-        .workers = 1, .log = weft_log_none, .allocator = memory_hooks(&memory)});
-    int64_t       until = 0;
-    weft_handle   handle = {.task_ = NULL};
+    weft_runtime *rt = start_with(
+        &(weft_config){.workers = 1, .log = weft_log_none, .allocator = memory_hooks(&memory)});
+    int64_t     until = 0;
+    weft_handle handle = {.task_ = NULL};
 
     spawn_yields(rt, NULL, &until);
     check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
@@ -281,8 +280,8 @@ static void live_once(struct memory *memory)
 {
     weft_runtime *rt = start_with(
         &(weft_config){.workers = 2, .ring_entries = 8, .allocator = memory_hooks(memory)});
-    int64_t       ran = 0;
-    weft_handle   handle;
+    int64_t     ran = 0;
+    weft_handle handle;
 
     check_eq(weft_spawn_on(rt, &handle, naps, &ran), 0);
     stop(rt);

@@ -337,8 +337,7 @@ Test(join, may_be_cancelled_at_any_moment_while_the_task_ends)
 Test(handle, may_be_used_after_the_runtime_has_stopped)
 {
     struct memory memory;
-    weft_runtime *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
     weft_runtime *other = start(1);
     weft_handle   ended, cancelled;
     int64_t       ran = 0;

@@ -10,6 +10,7 @@ struct accept_one {
     struct {
         weft_listener *listener;
         weft_stream  **ret;
+        counted       *polls;
     } in;
     weft_io io;
 };
@@ -18,7 +19,8 @@ WEFT_ASYNC(accept_one)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, self->in.ret));
+    WEFT_AWAIT(n, count_polls(self->in.polls,
+                              weft_accept(&self->io, self->in.listener, self->in.ret)));
     WEFT_END(n);
 }
 
@@ -49,6 +51,7 @@ typedef struct fixture {
     weft_address   address;
     weft_handle    accept;
     weft_stream   *stream;
+    counted        polls;
     int            client;
 } fixture;
 
@@ -56,12 +59,14 @@ typedef struct fixture {
 static void begin(fixture *f)
 {
     f->rt = start(1);
+    f->polls.n = 0;
     f->listener = listen_on(f->rt, false, &f->address);
     f->client = raw_connect(&f->address);
     starve();
     check_eq(weft_spawn_on(f->rt, &f->accept, accept_one, .listener = f->listener,
-                           .ret = &f->stream),
+                           .ret = &f->stream, .polls = &f->polls),
              0);
+    EVENTUALLY(f->polls.n > 0);
     pause_ms(100);
     check(!weft_is_finished(&f->accept));
 }
@@ -108,7 +113,7 @@ Test(starved, accept_can_be_cancelled_and_the_connection_stays, .timeout = 30)
     weft_cancel(&f.accept);
     check_eq(JOIN(f.rt, &f.accept), -ECANCELED);
     feed();
-    check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &f.stream), 0);
+    check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &f.stream, .polls = &f.polls), 0);
     weft_stream_close(f.stream);
     end(&f);
 }
@@ -129,9 +134,10 @@ Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first, .timeout = 30
 {
     fixture      f;
     weft_stream *other;
+    counted      polls;
 
     begin(&f);
-    check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &other), -EBUSY);
+    check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &other, .polls = &polls), -EBUSY);
     feed();
     EVENTUALLY(weft_is_finished(&f.accept));
     check_eq(JOIN(f.rt, &f.accept), 0);

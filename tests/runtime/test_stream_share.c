@@ -102,16 +102,17 @@ Test(stream_share, a_second_writer_is_busy)
     weft_runtime *rt = start(1);
     weft_stream  *s;
     weft_handle   h;
-    char         *data = calloc(1, 8 << 20);
+    char         *data = calloc(1, 8 << 20), *got = malloc(8 << 20);
     int           fd = pair(rt, &s);
 
     check_eq(weft_spawn_on(rt, &h, write_once, .stream = s, .data = data, .size = 8 << 20), 0);
     pause_ms(20);
     check_eq(RUN(rt, write_once, .stream = s, .data = "x", .size = 1), -EBUSY);
-    raw_read(fd, data, 8 << 20);
+    raw_read(fd, got, 8 << 20);
     check_eq(JOIN(rt, &h), 8 << 20);
     weft_stream_close(s);
     free(data);
+    free(got);
     close(fd);
     stop(rt);
 }

@@ -142,8 +142,8 @@ static inline void wf_futex_wake(uint32_t *word, int n)
 #define wf_or(p, v, order)    (explore_step(), __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST))
 #define wf_and(p, v, order)   (explore_step(), __atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST))
 #define wf_cas(p, expected, v, order)                                                              \
-    (explore_step(), __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_SEQ_CST,    \
-                                                 __ATOMIC_SEQ_CST))
+    (explore_step(),                                                                               \
+     __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 #undef wf_count
 #define wf_count(p, n) ((void)(*(p) += (n))) /* no point of interest */
 

@@ -20,12 +20,12 @@ struct cell {
     int         n_polls;
 };
 
-static weft_runtime  rt;
-static wf_task      *task;
-static int64_t       n_queued;
-static struct cell   cell[3];
-static weft_group    inner, outer;
-static int           kind; /* WEFT_GROUP_... of both groups */
+static weft_runtime rt;
+static wf_task     *task;
+static int64_t      n_queued;
+static struct cell  cell[3];
+static weft_group   inner, outer;
+static int          kind; /* WEFT_GROUP_... of both groups */
 
 void wf_executor_queue(wf_task *t)
 {

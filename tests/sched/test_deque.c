@@ -160,7 +160,7 @@ static void take(struct stress *s, const struct wf_task *t)
 
 static void *steal(void *arg)
 {
-    struct stress         *s = arg;
+    struct stress        *s = arg;
     const struct wf_task *t;
 
     spin_until(&s->go, 1);

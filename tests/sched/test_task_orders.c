@@ -218,7 +218,7 @@ static void not_queued_while_it_ran(void)
 static void set_up_clone(void)
 {
     set_up();
-    n_queued = 0; /* taken: complete() runs it */
+    n_queued = 0;           /* taken: complete() runs it */
     (void)task_clone(task); /* keeps the memory until the thread below has its clones */
 }
 

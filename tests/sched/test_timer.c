@@ -312,7 +312,7 @@ Test(timer, across_the_end_of_the_top_lap_is_not_late)
     int64_t lap = (INT64_C(1) << (6 * WF_WHEEL_LEVELS)) * TICK, now = lap - WEFT_S(10);
 
     begin();
-    arm(0, WEFT_FOREVER); /* else an empty wheel would start again at the real time */
+    arm(0, WEFT_FOREVER);        /* else an empty wheel would start again at the real time */
     wf_timers_fire(timers, now); /* two years of uptime */
     arm(1, now + WEFT_S(60));
     arm(2, now + WEFT_S(20));

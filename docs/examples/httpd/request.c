@@ -229,7 +229,7 @@ const char *request_path(const struct request *request, size_t *ret_size)
     const char *end = path + request->url_size;
     const char *at;
 
-    if (end - path > 7 && !strncasecmp(path, "http://", 7)) {
+    if (end - path > 7 && *path != '/' && !strncasecmp(path, "http://", 7)) {
         path = memchr(path + 7, '/', (size_t)(end - path) - 7);
         if (!path)
             path = "/", end = path + 1;
