@@ -12,6 +12,7 @@
 #include "executor.h"
 #include "operation.h"
 #include "socket.h"
+#include "task.h"
 #include "timer.h"
 
 #include <poll.h>
@@ -26,6 +27,8 @@ static void unpark(wf_driver *driver)
     wf_reactor *r = (wf_reactor *)driver;
     uint64_t    one = 1;
 
+    if (wf_driver_open(driver)) /* it was at the gate, not in the kernel */
+        return;
     if (wf_swap(&r->kicked, 1, SEQ_CST)) /* [driver-1] */
         return;
     while (write(r->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
@@ -82,7 +85,26 @@ static unsigned collect(wf_reactor *r)
     return n;
 }
 
-/* Collects while the queue still grows, then hands all woken tasks over at once. */
+/* Hands all woken tasks over at once. Wakes a worker if none is awake and making progress, or if there
+ * is enough to do for one more: waking costs more than a few polls. */
+static void hand_over(wf_reactor *r)
+{
+    wf_executor *e = r->rt->executor;
+    bool         idle, batch;
+
+    if (!r->wakes.first)
+        return;
+    wf_executor_hand_over(e, &r->wakes);
+    idle = wf_gate_present(&r->gate) == 0; /* [idle-1] after the tasks have been queued */
+    batch = wf_executor_backlog(e) > 1;
+    r->may_gate = batch;
+    if (batch || !idle)
+        wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
+    if (idle || wf_executor_wants_help(e))
+        wf_executor_notify_any(e);
+}
+
+/* Collects while the queue still grows. */
 static void drain(wf_reactor *r)
 {
     unsigned n = collect(r), total = n;
@@ -90,7 +112,7 @@ static void drain(wf_reactor *r)
     for (int round = 0; n > 0 && round < DRAIN_ROUNDS && wf_ring_run_deferred(&r->ring); round++)
         total += n = collect(r);
     wf_count(&r->n_completions, total);
-    wf_wakes_flush(&r->wakes);
+    hand_over(r);
 }
 
 static void take_inbox(wf_reactor *r)
@@ -119,17 +141,49 @@ static int64_t sleep_until(wf_reactor *r)
     return until;
 }
 
+/* Watches while work waits. */
+static bool keep_watching(wf_reactor *r)
+{
+    if (!r->driver.watching)
+        return false;
+    wf_store(&r->driver.watching, false, SEQ_CST); /* [driver-3] */
+    if (wf_executor_backlog(r->rt->executor) == 0)
+        return false;
+    wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
+    return true;
+}
+
+static bool wait_at_gate(wf_reactor *r, int64_t until)
+{
+    bool waited;
+
+    r->may_gate = false;
+    wf_ring_flush(&r->ring);
+    waited = wf_gate_wait(&r->gate, &r->driver, until);
+    if (waited)
+        wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* as in turn */
+    return waited;
+}
+
 static void turn(wf_reactor *r)
 {
     int64_t until;
+    bool    watching;
 
     take_inbox(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
     until = sleep_until(r);
+    if (r->may_gate && until != WF_DRIVER_AWAKE && wait_at_gate(r, until))
+        return;
+    watching = keep_watching(r);
+    if (watching && until != WF_DRIVER_AWAKE)
+        until = wf_gate_next_tick(until);
     wf_ring_enter(&r->ring, until);
     wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* early or late: a kick too many */
     wf_count(&r->n_enters, 1);
+    if (watching)
+        wf_gate_tick(&r->gate, wf_now());
     drain(r);
 }
 
@@ -178,7 +232,7 @@ static void reactor_free(wf_reactor *r)
 {
     if (r->wake_fd >= 0)
         close(r->wake_fd);
-    r->rt->timers->driver = NULL;
+    r->rt->driver = NULL;
     r->rt->reactor = NULL;
     wf_release_aligned(&r->rt->config.allocator, r, sizeof *r);
 }
@@ -193,7 +247,8 @@ int wf_reactor_start(weft_runtime *rt)
     memset(r, 0, sizeof *r);
     r->rt = rt;
     r->driver = (wf_driver){.unpark = unpark, .sleeps_until = WF_DRIVER_AWAKE};
-    rt->timers->driver = &r->driver;
+    r->gate.executor = rt->executor;
+    rt->driver = &r->driver;
     rt->reactor = r;
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->wake_fd < 0) {

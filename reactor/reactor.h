@@ -16,6 +16,7 @@
 #define WF_REACTOR_H
 
 #include "driver.h"
+#include "gate.h"
 #include "inbox.h"
 #include "ring.h"
 #include "rt.h"
@@ -40,6 +41,8 @@ typedef struct wf_reactor {
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
     uint64_t           n_held;
+    wf_gate                  gate;
+    bool                     may_gate; /* a batch has been handed over */
     uint64_t           n_enters, n_completions;
 } wf_reactor;
 

@@ -23,7 +23,7 @@ static const struct {
     uint32_t features, flags;
 } choices[] = {
     {WF_RING_DEFER_TASKRUN | WF_RING_SINGLE_ISSUER,
-     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN},
+     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG},
     {WF_RING_COOP_TASKRUN | WF_RING_SINGLE_ISSUER,
      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG},
     {WF_RING_COOP_TASKRUN, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG},
@@ -125,6 +125,12 @@ struct io_uring_sqe *wf_ring_sqe(wf_ring *ring)
         if (io_uring_submit(&ring->uring) < 0)
             io_uring_get_events(&ring->uring);
     return sqe;
+}
+
+void wf_ring_flush(wf_ring *ring)
+{
+    if (io_uring_sq_ready(&ring->uring) > 0)
+        io_uring_submit(&ring->uring); /* what fails here is submitted by the next enter */
 }
 
 /* Valgrind stops all threads while one is in io_uring_enter, and none while one is in ppoll.

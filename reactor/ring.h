@@ -33,6 +33,8 @@ void wf_ring_close(wf_ring *ring);
 /* An empty submission entry, with its user data. */
 struct io_uring_sqe *wf_ring_sqe(wf_ring *ring);
 
+/* Submits what is prepared, if anything. */
+void wf_ring_flush(wf_ring *ring);
 /* Submits, and waits for a completion until the instant (WF_DRIVER_AWAKE: does not wait). */
 void wf_ring_enter(wf_ring *ring, int64_t until);
 /* Runs what the kernel has put off, without waiting; false if there was nothing. */

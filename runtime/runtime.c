@@ -3,7 +3,8 @@
  *
  * Purpose     The phases of a runtime's life.
  *
- *             start   1 configuration  2 timer wheels  3 reactor  4 blocking pool  5 workers
+ *             start   1 configuration  2 timer wheels, workers without threads  3 reactor  4 blocking pool
+ *                     5 the workers' threads
  *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pool
  *                     4 end the reactor  5 end the workers  6 free
  *
@@ -31,7 +32,7 @@ static void runtime_free(weft_runtime *rt)
 
 static int start_workers(weft_runtime *rt)
 {
-    int r = wf_executor_start(rt);
+    int r = wf_executor_start(rt->executor);
 
     if (r < 0)
         wf_log(&rt->config, WEFT_LOG_ERROR, "start: can't create %lld worker threads: %s",
@@ -45,6 +46,8 @@ static int start_phases(weft_runtime *rt)
 
     if (r < 0)
         return r;
+    if ((r = wf_executor_new(rt)) < 0)
+        goto no_executor;
     if ((r = wf_reactor_start(rt)) < 0)
         goto no_reactor;
     if ((r = wf_pool_start(rt)) < 0)
@@ -57,6 +60,8 @@ no_workers:
 no_pool:
     wf_reactor_stop(rt);
 no_reactor:
+    wf_executor_free(rt->executor);
+no_executor:
     wf_timers_stop(rt);
     return r;
 }
@@ -98,6 +103,7 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
         return -ETIMEDOUT;
     wf_reactor_stop(rt);
     wf_executor_stop(rt->executor);
+    wf_executor_free(rt->executor);
     wf_timers_stop(rt);
     runtime_free(rt);
     return 0;

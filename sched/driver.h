@@ -2,24 +2,40 @@
  * driver.h - what the scheduler knows of the thread that waits in the kernel
  *
  * Purpose     Lets timers and workers reach the reactor without seeing it.
- * Threads     unpark: any. sleeps_until: written by the reactor's thread.
+ * Threads     unpark, dry: any. sleeps_until: written by the reactor's thread.
  * Invariants  sleeps_until is the instant at which the reactor comes back by itself; WF_DRIVER_AWAKE
  *             while it is not about to sleep.
  * Ordering    [driver-1] the reactor announces its sleep, then looks for work once more; others add
  *             work, then look whether it sleeps. All four SEQ_CST: one of the two sees the other.
+ *             [driver-2] the reactor closes its gate, then looks whether a worker is awake; a worker
+ *             says that it is about to sleep, then looks at the gate. [driver-3] the reactor stops
+ *             watching, then looks whether work waits; a worker queues work, then looks whether it is
+ *             watched. All of these SEQ_CST.
  * Failure     None.
  */
 #ifndef WF_DRIVER_H
 #define WF_DRIVER_H
 
+#include "futex.h"
 #include "order.h"
 
 #define WF_DRIVER_AWAKE INT64_MIN
 
 typedef struct wf_driver {
     void (*unpark)(struct wf_driver *driver);
-    int64_t sleeps_until;
+    int64_t  sleeps_until;
+    uint32_t gate; /* 1: the reactor waits for a worker to run dry, or for unpark */
+    bool     watching; /* the reactor looks every millisecond whether somebody is stuck with work */
 } wf_driver;
+
+/* Opens the gate; true if it was closed. */
+static inline bool wf_driver_open(wf_driver *driver)
+{
+    if (wf_load(&driver->gate, SEQ_CST) == 0 || wf_swap(&driver->gate, 0, SEQ_CST) == 0)
+        return false; /* [driver-2] */
+    wf_futex_wake(&driver->gate, 1);
+    return true;
+}
 
 /* Work has been added that must be seen by the instant (INT64_MIN + 1: at once). */
 static inline void wf_driver_hint(wf_driver *driver, int64_t instant)

@@ -67,7 +67,7 @@ static void end_workers(wf_executor *s)
         pthread_join(s->workers[i]->thread, NULL);
 }
 
-static void executor_free(wf_executor *s)
+void wf_executor_free(wf_executor *s)
 {
     const weft_allocator *alloc = &s->rt->config.allocator;
     uint32_t              n = s->idle.n_workers;
@@ -81,7 +81,32 @@ static void executor_free(wf_executor *s)
     wf_release_aligned(alloc, s, sizeof *s);
 }
 
-static int start_workers(wf_executor *s)
+int wf_executor_new(weft_runtime *rt)
+{
+    const weft_allocator *alloc = &rt->config.allocator;
+    uint32_t              n = (uint32_t)rt->config.workers;
+    wf_executor          *s = wf_alloc_aligned(alloc, sizeof *s);
+
+    if (!s)
+        return -ENOMEM;
+    memset(s, 0, sizeof *s);
+    s->rt = rt;
+    s->idle.n_workers = n;
+    s->poll_ns = 2000; /* until it has been measured */
+    rt->executor = s;
+    s->workers = wf_alloc(alloc, n * sizeof *s->workers);
+    if (s->workers)
+        memset(s->workers, 0, n * sizeof *s->workers);
+    for (uint32_t i = 0; s->workers && i < n; i++)
+        if (!(s->workers[i] = worker_new(s, i)))
+            break;
+    if (s->workers && s->workers[n - 1])
+        return 0;
+    wf_executor_free(s);
+    return -ENOMEM;
+}
+
+int wf_executor_start(wf_executor *s)
 {
     char name[16];
     int  r = 0;
@@ -94,35 +119,8 @@ static int start_workers(wf_executor *s)
         if (r == 0)
             s->n_started++;
     }
-    return r;
-}
-
-int wf_executor_start(weft_runtime *rt)
-{
-    const weft_allocator *alloc = &rt->config.allocator;
-    uint32_t              n = (uint32_t)rt->config.workers;
-    wf_executor             *s = wf_alloc_aligned(alloc, sizeof *s);
-    int                   r = -ENOMEM;
-
-    if (!s)
-        return -ENOMEM;
-    memset(s, 0, sizeof *s);
-    s->rt = rt;
-    s->idle.n_workers = n;
-    rt->executor = s;
-    s->workers = wf_alloc(alloc, n * sizeof *s->workers);
-    if (!s->workers)
-        goto fail;
-    memset(s->workers, 0, n * sizeof *s->workers);
-    for (uint32_t i = 0; i < n; i++)
-        if (!(s->workers[i] = worker_new(s, i)))
-            goto fail;
-    r = start_workers(s);
-    if (r == 0)
-        return 0;
-    end_workers(s);
-fail:
-    executor_free(s);
+    if (r < 0)
+        end_workers(s);
     return r;
 }
 
@@ -173,7 +171,6 @@ void wf_executor_stop(wf_executor *s)
     end_workers(s);
     while (wf_load(&s->n_visitors, ACQUIRE) != 0) /* [executor-1] they have a few instructions left */
         sched_yield();
-    executor_free(s);
 }
 
 /* ---- the list of tasks ---- */
@@ -271,6 +268,55 @@ void wf_executor_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint3
 {
     wf_inject_push_any(&s->inject, first, last, n);
     wf_executor_notify_any(s);
+}
+
+/* ---- how much waits ---- */
+
+#define WAKE_COST_NS 50000 /* until a worker that slept runs, on a busy machine */
+
+bool wf_executor_wants_help(const wf_executor *s)
+{
+    uint64_t n = wf_inject_length_any(&s->inject);
+
+    for (uint32_t i = 0; i < s->idle.n_workers; i++) {
+        if (wf_deque_length_any(&s->workers[i]->children) > 0)
+            return true; /* they may be anything: the normal rule */
+        n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
+    }
+    return n * wf_load(&s->poll_ns, RELAXED) > WAKE_COST_NS; /* an estimate */
+}
+
+uint64_t wf_executor_backlog(const wf_executor *s)
+{
+    uint64_t n = wf_inject_length_any(&s->inject);
+
+    for (uint32_t i = 0; i < s->idle.n_workers; i++)
+        n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken) +
+             (uint64_t)wf_deque_length_any(&s->workers[i]->children);
+    return n;
+}
+
+void wf_executor_hand_over(wf_executor *s, wf_wakes *wakes)
+{
+    wf_wakes others = {0}, ours = {0};
+    uint32_t n = 0;
+
+    for (wf_task *t = wakes->first, *next; t; t = next) {
+        wf_wakes *to = t->rt == s->rt ? &ours : &others;
+
+        next = t->next;
+        t->next = NULL;
+        if (to->last)
+            to->last->next = t;
+        else
+            to->first = t;
+        to->last = t;
+        n += to == &ours;
+    }
+    wakes->first = wakes->last = NULL;
+    if (n > 0)
+        wf_inject_push_any(&s->inject, ours.first, ours.last, n);
+    wf_wakes_flush(&others);
 }
 
 static bool is_own_thread(const wf_executor *s)

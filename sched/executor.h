@@ -18,6 +18,7 @@
 #include "idle.h"
 #include "inject.h"
 #include "rt.h"
+#include "waker.h"
 #include "worker.h"
 
 #define WF_EXECUTOR_SHARDS 16
@@ -40,21 +41,25 @@ typedef struct wf_executor {
     bool          closing;
     uint64_t      n_visitors;
     uint64_t      foreign_spawned;
+    uint32_t      poll_ns; /* how long a poll takes, about: written by any worker */
     wf_idle       idle;
     wf_inject     inject;
     wf_shard      shard[WF_EXECUTOR_SHARDS];
 } wf_executor;
 
-/* Starts rt->config.workers threads and sets rt->executor. 0 or -errno. */
-int  wf_executor_start(weft_runtime *rt);
+/* Sets rt->executor: rt->config.workers workers, without threads yet. 0 or -ENOMEM. */
+int  wf_executor_new(weft_runtime *rt);
+/* Starts the threads. 0 or -errno, and then none runs. */
+int  wf_executor_start(wf_executor *s);
 /* Refuses new tasks, cancels all. Any number of times. */
 void wf_executor_close(wf_executor *s);
 /* Waits until no task is left; false at the instant. */
 bool wf_executor_wait_empty(wf_executor *s, int64_t until);
 /* Names every task that is left, in the log. */
 void wf_executor_report(wf_executor *s);
-/* Ends the workers (no task may be left) and frees all. */
+/* Ends the workers; no task may be left. */
 void wf_executor_stop(wf_executor *s);
+void wf_executor_free(wf_executor *s);
 
 /* A new task's first step into the runtime: 0, or -ESHUTDOWN (the caller frees it). */
 int  wf_executor_spawn(wf_executor *s, struct wf_task *t);
@@ -69,6 +74,13 @@ void wf_executor_queue_chain(struct wf_task *t);
 void wf_executor_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last, uint32_t n);
 /* There is new work: wakes a worker unless one is searching already. */
 void wf_executor_notify_any(wf_executor *s);
+
+/* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual. */
+void wf_executor_hand_over(wf_executor *s, wf_wakes *wakes);
+/* Whether what waits in the queues would take the workers longer than waking one more takes. */
+bool wf_executor_wants_help(const wf_executor *s);
+/* How many tasks wait in the queues. */
+uint64_t wf_executor_backlog(const wf_executor *s);
 
 /* Creates a thread that takes no signals. 0 or -errno. */
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name);

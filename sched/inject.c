@@ -21,12 +21,12 @@ void wf_inject_push_any(wf_inject *q, struct wf_task *first, struct wf_task *las
     else
         q->first = first;
     q->last = last;
-    wf_store(&q->n, q->n + n, SEQ_CST); /* [idle-1] */
+    wf_add(&q->n, n, SEQ_CST); /* [idle-1] */
     wf_count(&q->n_total, n);
     wf_unlock(&q->lock);
 }
 
-struct wf_task *wf_inject_take_any(wf_inject *q, uint32_t n)
+struct wf_task *wf_inject_take_any(wf_inject *q, uint32_t n, uint32_t *ret_n)
 {
     struct wf_task *first, *last;
     uint32_t        taken = 1;
@@ -42,8 +42,14 @@ struct wf_task *wf_inject_take_any(wf_inject *q, uint32_t n)
         if (!q->first)
             q->last = NULL;
         last->next = NULL;
-        wf_store(&q->n, q->n - taken, RELAXED); /* shrinking wakes nobody */
     }
     wf_unlock(&q->lock);
+    if (first)
+        *ret_n = taken;
     return first;
+}
+
+void wf_inject_taken_any(wf_inject *q, uint32_t n)
+{
+    wf_sub(&q->n, n, RELEASE); /* [idle-1] after the tasks have become visible elsewhere */
 }

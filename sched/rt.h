@@ -16,15 +16,17 @@
 
 struct wf_executor;
 struct wf_timers;
+struct wf_driver;
 struct wf_reactor;
 struct wf_pool;
 
 struct weft_runtime {
-    struct wf_executor   *executor;
-    struct wf_timers  *timers;
-    struct wf_reactor *reactor;
-    struct wf_pool    *pool;
-    weft_config        config; /* complete: no field is "default" any more */
+    struct wf_executor *executor;
+    struct wf_timers   *timers;
+    struct wf_driver   *driver; /* the reactor, as the scheduler sees it */
+    struct wf_reactor  *reactor;
+    struct wf_pool     *pool;
+    weft_config         config; /* complete: no field is "default" any more */
 };
 
 static inline void *wf_alloc(const weft_allocator *a, size_t size)

@@ -40,6 +40,7 @@ int wf_timers_start(weft_runtime *rt)
     if (!t)
         return -ENOMEM;
     memset(t, 0, timers_size(n));
+    t->rt = rt;
     t->n_wheels = n;
     for (uint32_t i = 0; i < n; i++)
         t->wheel[i].next = WEFT_FOREVER;
@@ -199,7 +200,7 @@ bool wf_timer_arm(wf_timers *timers, weft_nap *nap, const weft_waker *waker)
     next = w->next;
     wf_unlock(&w->lock);
     if (next < before)
-        wf_driver_hint(timers->driver, next);
+        wf_driver_hint(timers->rt->driver, next);
     return true;
 }
 

@@ -32,13 +32,13 @@ typedef struct wf_wheel {
 } wf_wheel;
 
 typedef struct wf_timers {
-    wf_driver *driver;
-    uint32_t   n_wheels;
-    uint64_t   n_fired; /* the reactor's */
-    wf_wheel   wheel[];
+    weft_runtime *rt; /* constant */
+    uint32_t      n_wheels;
+    uint64_t      n_fired; /* the reactor's */
+    wf_wheel      wheel[];
 } wf_timers;
 
-/* Sets rt->timers: a wheel for each worker. 0 or -ENOMEM. The driver comes later. */
+/* Sets rt->timers: a wheel for each worker. 0 or -ENOMEM. */
 int  wf_timers_start(weft_runtime *rt);
 void wf_timers_stop(weft_runtime *rt);
 

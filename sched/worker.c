@@ -9,11 +9,14 @@
  */
 #include "worker.h"
 
+#include "driver.h"
 #include "executor.h"
 #include "task.h"
+#include "timer.h"
 
 #define OLDEST_CHILD_EVERY 32  /* turns of the children after which the oldest goes first */
 #define INJECT_BATCH_MAX   128
+#define MEASURE_EVERY      256 /* polls between looks at the clock while busy */
 
 static uint32_t next_random(wf_worker *w)
 {
@@ -55,6 +58,20 @@ void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
 
 /* ---- polling ---- */
 
+/* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches. */
+static void measure_polls(wf_worker *w)
+{
+    int64_t  now = wf_now();
+    uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
+
+    if (w->busy_polls > 0) {
+        mean = (uint32_t)((now - w->busy_since) / w->busy_polls);
+        wf_store(&w->executor->poll_ns, before - before / 8 + mean / 8, RELAXED); /* an estimate */
+    }
+    w->busy_since = now;
+    w->busy_polls = 0;
+}
+
 static void complete(wf_worker *w, wf_task *t)
 {
     wf_executor_forget_task(w->executor, t);
@@ -81,6 +98,8 @@ static void run(wf_worker *w, wf_task *t)
     if (!weft_poll_is_ready(poll))
         poll = weft_future_poll(root, &cx);
     wf_count(&w->counters.polls, 1);
+    if (++w->busy_polls == MEASURE_EVERY)
+        measure_polls(w);
     if (weft_poll_is_ready(poll))
         complete(w, t); /* wakes its joiner as if by the task itself */
     w->polling = false;
@@ -90,12 +109,21 @@ static void run(wf_worker *w, wf_task *t)
 
 /* ---- finding the next task ---- */
 
+/* Work is left in the queues. Waking one more worker pays if there is much of it; if not, somebody must
+ * see to it that we aren't stuck with it: the reactor, while it watches. */
+static void call_for_help(wf_executor *s)
+{
+    if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_executor_wants_help(s))
+        wf_executor_notify_any(s);
+}
+
 /* Takes a batch of outside tasks: runs the first, keeps the rest. */
 static wf_task *take_injected(wf_worker *w)
 {
-    uint32_t n = wf_inject_length_any(&w->executor->inject) / w->executor->idle.n_workers + 1;
-    wf_task *first = wf_inject_take_any(&w->executor->inject, n < INJECT_BATCH_MAX ? n : INJECT_BATCH_MAX);
-    wf_task *t, *next;
+    wf_inject *q = &w->executor->inject;
+    uint32_t   n = wf_inject_length_any(q) / w->executor->idle.n_workers + 1;
+    wf_task   *first = wf_inject_take_any(q, n < INJECT_BATCH_MAX ? n : INJECT_BATCH_MAX, &n);
+    wf_task   *t, *next;
 
     if (!first)
         return NULL;
@@ -104,8 +132,9 @@ static wf_task *take_injected(wf_worker *w)
         if (!wf_deque_push_owner(&w->woken, t))
             wf_executor_inject_any(w->executor, t, t, 1);
     }
+    wf_inject_taken_any(q, n);
     if (first->next)
-        wf_executor_notify_any(w->executor); /* nobody saw them while we had them */
+        call_for_help(w->executor);
     return first;
 }
 
@@ -172,25 +201,12 @@ static wf_task *steal(wf_worker *w)
     return take_injected(w);
 }
 
-static bool any_work(const wf_worker *w)
-{
-    const struct wf_executor *s = w->executor;
-
-    if (wf_inject_length_any(&s->inject) > 0)
-        return true;
-    for (uint32_t i = 0; i < s->idle.n_workers; i++)
-        if (wf_deque_length_any(&s->workers[i]->woken) > 0 ||
-            wf_deque_length_any(&s->workers[i]->children) > 0)
-            return true;
-    return false;
-}
-
 /* We searched and have a task: if nobody else searches, somebody may be needed for what is left. */
 static void stop_searching(wf_worker *w)
 {
     w->searching = false;
-    if (wf_idle_found(&w->executor->idle) && any_work(w))
-        wf_executor_notify_any(w->executor);
+    if (wf_idle_found(&w->executor->idle) && wf_executor_backlog(w->executor) > 0)
+        call_for_help(w->executor);
 }
 
 /* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
@@ -204,15 +220,18 @@ static void park(wf_worker *w)
         w->searching = false;
         wf_idle_found(idle);
     }
-    if (any_work(w) || wf_executor_is_stopping(w->executor)) {
+    if (wf_executor_backlog(w->executor) > 0 || wf_executor_is_stopping(w->executor)) {
         w->searching = !wf_idle_take(idle, w->index); /* if not: we have been counted */
         return;
     }
+    wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
+    measure_polls(w);
     wf_count(&w->counters.parks, 1);
     while (wf_idle_is_sleeping(idle, w->index) && !wf_executor_is_stopping(w->executor)) {
         wf_park_commit(&w->park, key);
         key = wf_park_prepare(&w->park);
     }
+    w->busy_since = wf_now();
     w->searching = !wf_idle_take(idle, w->index);
 }
 
@@ -238,6 +257,7 @@ void *wf_worker_main(void *worker)
     wf_task   *t;
 
     wf_current_thread = (wf_current){.rt = w->executor->rt, .worker = w, .owned = true};
+    w->busy_since = wf_now();
     while (!wf_executor_is_stopping(w->executor)) {
         if ((t = next_task(w)))
             run(w, t);

@@ -43,6 +43,8 @@ typedef struct wf_worker {
     uint32_t        random;
     bool            searching;
     bool            polling;
+    int64_t         busy_since; /* when the clock was last looked at, and how many polls ago */
+    uint32_t        busy_polls;
 
     WF_ALIGNED wf_worker_counters counters;
 } wf_worker;

@@ -13,6 +13,7 @@
 #define TASKS 3
 
 static weft_runtime rt;
+static wf_driver    driver;
 static wf_executor  executor;
 static wf_worker    worker[2];
 static wf_worker   *workers[2] = {&worker[0], &worker[1]};
@@ -35,7 +36,9 @@ static void set_up(uint32_t n_workers)
 {
     static bool begun;
 
+    driver = (wf_driver){0};
     rt = (weft_runtime){.executor = &executor,
+                        .driver = &driver,
                         .config = {.inject_interval = 61, .allocator = {allocate, release, NULL}}};
     for (uint32_t i = 0; i < 2; i++) {
         if (begun) {

@@ -21,13 +21,13 @@ static void unpark(wf_driver *driver)
 static void begin(void)
 {
     static struct memory memory;
-    static wf_driver     driver = {unpark, WF_DRIVER_AWAKE};
+    static wf_driver     driver = {.unpark = unpark, .sleeps_until = WF_DRIVER_AWAKE};
 
     rt.config.workers = 1;
     rt.config.allocator = memory_hooks(&memory);
     check_eq(wf_timers_start(&rt), 0);
     timers = rt.timers;
-    timers->driver = &driver;
+    rt.driver = &driver;
     base = wf_now() + WEFT_S(3600);
 }
 
@@ -293,15 +293,15 @@ Test(timer, wakes_foreign_executors_outside_its_lock, .timeout = 10)
 Test(timer, that_comes_before_all_others_wakes_a_reactor_that_sleeps_too_long)
 {
     begin();
-    timers->driver->sleeps_until = WEFT_FOREVER;
+    rt.driver->sleeps_until = WEFT_FOREVER;
     arm(0, base + YEARS);
     check_eq(n_unparks, 1);
-    timers->driver->sleeps_until = wf_timers_next(timers);
+    rt.driver->sleeps_until = wf_timers_next(timers);
     arm(1, base + YEARS + WEFT_S(1));
     check_eq(n_unparks, 1);
     arm(2, base);
     check_eq(n_unparks, 2);
-    timers->driver->sleeps_until = WF_DRIVER_AWAKE;
+    rt.driver->sleeps_until = WF_DRIVER_AWAKE;
     arm(3, base - WEFT_S(1800));
     check_eq(n_unparks, 2);
     wf_timers_stop(&rt);

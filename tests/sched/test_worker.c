@@ -6,6 +6,7 @@
 #define TASKS 600
 
 static weft_runtime rt;
+static wf_driver    driver;
 static wf_executor  executor;
 static wf_worker    worker;
 static wf_worker   *workers[1] = {&worker};
@@ -27,6 +28,7 @@ static void begin(int64_t inject_interval)
 {
     rt = (weft_runtime){
         .executor = &executor,
+        .driver = &driver,
         .config = {.inject_interval = inject_interval, .allocator = {allocate, release, NULL}}};
     executor = (wf_executor){.rt = &rt, .workers = workers, .idle.n_workers = 1};
     worker.executor = &executor;
