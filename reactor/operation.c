@@ -19,7 +19,8 @@ static void      socket_cancel(weft_future *future);
 static void      kernel_cancel(weft_future *future);
 
 #define SOCKET(name) {sizeof(weft_io), WEFT_FUTURE_WITHDRAWS, name, socket_poll, socket_cancel}
-#define KERNEL(name) {sizeof(weft_io), WEFT_FUTURE_DRAINS, name, kernel_poll, kernel_cancel}
+#define KERNEL(name, ...)                                                                          \
+    {sizeof(weft_io), WEFT_FUTURE_DRAINS __VA_ARGS__, name, kernel_poll, kernel_cancel}
 
 const wf_operation wf_operations[WF_OP_COUNT] = {
     [WF_OP_READ] = {SOCKET("weft_read"), WF_SIDE_IN, .attempt = wf_stream_read},
@@ -38,7 +39,7 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
                          .end = wf_file_end_read},
     [WF_OP_FILE_WRITE] = {KERNEL("weft_file_write"), WF_SIDE_KERNEL,
                           .prepare = wf_file_prepare_write},
-    [WF_OP_FILE_CLOSE] = {KERNEL("weft_file_close"), WF_SIDE_KERNEL,
+    [WF_OP_FILE_CLOSE] = {KERNEL("weft_file_close", | WEFT_FUTURE_CLEANS_UP), WF_SIDE_KERNEL,
                           .prepare = wf_file_prepare_close},
     [WF_OP_FD_READY] = {KERNEL("weft_fd_ready"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_ready},
 };

@@ -132,8 +132,8 @@ static void cancel_branches(weft_group *g, const weft_context *cx)
 
         if (b->flags_ & (BRANCH_DONE | BRANCH_KEPT))
             continue;
-        if (is_kept(b) && weft_future_is_pending(b->future) && !all) {
-            b->flags_ |= BRANCH_DONE | BRANCH_KEPT;
+        if (is_kept(b) && !all) {
+            b->flags_ |= BRANCH_DONE | (weft_future_is_pending(b->future) ? BRANCH_KEPT : 0);
             g->n_left_--;
             g->n_kept_++;
             continue;

@@ -85,18 +85,15 @@ static void run(wf_worker *w, wf_task *t)
     bool         cancelled = wf_task_to_running(t);
     weft_waker   waker = {&wf_task_vtable, t};
     weft_future *root = &t->frame.future;
-    weft_poll    poll = WEFT_PENDING;
+    weft_poll    poll;
     weft_context cx;
 
     weft_context_init(&cx, &waker, t->rt);
     cx.budget = (uint32_t)t->rt->config.budget;
     w->polling = true;
-    if (cancelled) {
-        cx.flags |= WEFT_CONTEXT_CANCELLED_;
-        poll = weft_future_cancel(root);
-    }
-    if (!weft_poll_is_ready(poll))
-        poll = weft_future_poll(root, &cx);
+    if (cancelled)
+        cx.flags |= WEFT_CONTEXT_CANCELLED_; /* also at its first poll: it owns its arguments */
+    poll = weft_future_poll(root, &cx);
     wf_count(&w->counters.polls, 1);
     if (++w->busy_polls == MEASURE_EVERY)
         measure_polls(w);

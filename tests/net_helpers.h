@@ -280,8 +280,10 @@ static void counted_cancel(weft_future *future)
 
 UNUSED static weft_future *count_polls(counted *self, weft_future *inner)
 {
-    static const weft_future_ops ops = {.size = sizeof(counted), .flags = WEFT_FUTURE_DRAINS,
-                                        .name = "counted", .poll = counted_poll,
+    static const weft_future_ops ops = {.size = sizeof(counted),
+                                        .flags = WEFT_FUTURE_DRAINS,
+                                        .name = "counted",
+                                        .poll = counted_poll,
                                         .cancel = counted_cancel};
 
     weft_future_init(&self->future, &ops);
@@ -298,7 +300,10 @@ typedef struct log_lines {
     char            text[2048];
 } log_lines;
 
-#define LOG_LINES {.lock = PTHREAD_MUTEX_INITIALIZER}
+#define LOG_LINES                                                                                  \
+    {                                                                                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER                                                          \
+    }
 
 /* A weft_log that keeps what it is told: `.log = keep_line, .log_arg = &lines`. */
 UNUSED static void keep_line(void *arg, weft_log_level level, const char *line)

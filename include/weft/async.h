@@ -207,7 +207,8 @@ static inline bool weft_frame_poll_(weft_frame *frame, weft_context *cx)
 {
     weft_future *future = frame->awaiting_;
 
-    if (__builtin_expect(cx->flags & WEFT_CONTEXT_CANCELLED_, 0)) {
+    if (__builtin_expect(cx->flags & WEFT_CONTEXT_CANCELLED_, 0) &&
+        !(future->ops->flags & WEFT_FUTURE_CLEANS_UP)) {
         if (!weft_future_is_pending(future) && !weft_context_spend(cx))
             return false;
         if (weft_poll_is_ready(weft_future_cancel(future)))

@@ -78,11 +78,16 @@ static inline uint64_t weft_select_undone(const weft_group *group)
 
 /* Marks a branch of a select that, when it loses, stays pending and pinned instead of being
  * cancelled; await it again, alone or in another select of the same async function. An async function
- * that returns with such a branch unfinished aborts. A cancelled task cancels kept branches too.
+ * that returns with such a branch unfinished aborts. A branch that has not even been polled when it
+ * loses stays as it is, too. A cancelled task cancels kept branches like all others.
  *
- *     if (!weft_future_is_pending(&self->read.future))
- *         weft_read(&self->read, conn, buf, sizeof buf);
- *     WEFT_AWAIT(n, weft_select(&self->sel, weft_keep(&self->read.future), ...));
+ *     weft_read(&self->read, conn, self->buf, sizeof self->buf);
+ *     for (;;) {
+ *         WEFT_AWAIT(n, weft_select(&self->sel, weft_keep(&self->read.future), ...));
+ *         if (n == 0) {
+ *             use(self->buf, self->read.future.result);
+ *             weft_read(&self->read, conn, self->buf, sizeof self->buf);      the next one
+ *         }
  */
 WEFT_API weft_future *weft_keep(weft_future *future);
 

@@ -22,8 +22,7 @@ WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t s
                                      int64_t offset);
 WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, size_t size,
                                       int64_t offset);
-/* Closes the file: 0 or -errno. One that was cancelled before it began (-ECANCELED) has not closed it:
- * a task that has been cancelled calls close(2). */
+/* Closes the file: 0 or -errno. Runs also when awaited by an async function that is being cancelled. */
 WEFT_API weft_future *weft_file_close(weft_io *io, int fd);
 
 /* Waits until the descriptor, of whatever kind, shows one of the poll(2) events: those it shows. */

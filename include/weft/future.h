@@ -48,6 +48,9 @@ enum {
     WEFT_FUTURE_WITHDRAWS = 1 << 0,
     /* After cancel it may stay PENDING until the kernel or a job has let go of lent memory. */
     WEFT_FUTURE_DRAINS = 1 << 1,
+    /* Gives something back: awaited by an async function that is being cancelled, it runs all the
+     * same. Must not wait for long. */
+    WEFT_FUTURE_CLEANS_UP = 1 << 2,
 };
 
 struct weft_future_ops {

@@ -97,7 +97,8 @@ WEFT_API weft_future *weft_write(weft_io *io, weft_stream *stream, const void *b
 /* Writes all: size, or an error, with io->done bytes written. */
 WEFT_API weft_future *weft_write_all(weft_io *io, weft_stream *stream, const void *buffer,
                                      size_t size);
-/* The same for up to 1024 pieces; the array is borrowed until READY. */
+/* As weft_read and weft_write, at least one byte, over up to 1024 pieces; the array is borrowed until
+ * READY. */
 WEFT_API weft_future *weft_readv(weft_io *io, weft_stream *stream, const struct iovec *vector,
                                  int n);
 WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct iovec *vector,

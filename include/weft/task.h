@@ -40,7 +40,8 @@ WEFT_API weft_future *weft_join(weft_handle *handle);
 WEFT_API void weft_detach(weft_handle *handle);
 
 /* Asks the task to end: its current await is cancelled, all later ones answer -ECANCELED, until its
- * body returns. A task that has not started never runs; its result is -ECANCELED. */
+ * body returns. One that has not started yet starts with that: it owns its arguments, so it gets to
+ * close them; WEFT_CANCELLED() tells it. */
 WEFT_API void weft_cancel(const weft_handle *handle);
 
 /* Whether the task has ended. */

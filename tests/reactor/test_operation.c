@@ -14,7 +14,8 @@ Test(operation, every_row_has_what_its_kind_needs)
         check(op->future.name && strncmp(op->future.name, "weft_", 5) == 0);
         check_eq(op->future.size, sizeof(weft_io));
         check(op->future.poll && op->future.cancel);
-        check_eq(op->future.flags, kernel ? WEFT_FUTURE_DRAINS : WEFT_FUTURE_WITHDRAWS);
+        check_eq(op->future.flags & ~(uint32_t)WEFT_FUTURE_CLEANS_UP,
+                 kernel ? WEFT_FUTURE_DRAINS : WEFT_FUTURE_WITHDRAWS);
         check_eq(op->prepare != NULL, kernel);
         check_eq(op->attempt != NULL, !kernel);
     }
@@ -29,8 +30,8 @@ Test(operation, names_are_unique)
 
 Test(operation, ends_with_enxio_where_there_is_no_runtime)
 {
-    static const int kernel[] = {WF_OP_FILE_OPEN, WF_OP_FILE_READ, WF_OP_FILE_WRITE,
-                                 WF_OP_FILE_CLOSE, WF_OP_FD_READY, WF_OP_CONNECT};
+    static const int kernel[] = {WF_OP_FILE_OPEN,  WF_OP_FILE_READ, WF_OP_FILE_WRITE,
+                                 WF_OP_FILE_CLOSE, WF_OP_FD_READY,  WF_OP_CONNECT};
     weft_waker       noop = weft_waker_noop();
     weft_context     cx;
 

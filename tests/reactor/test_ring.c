@@ -19,7 +19,8 @@ static unsigned collect(wf_ring *ring, uint64_t *ret_sum)
     struct io_uring_cqe *cqe;
     unsigned             head, n = 0;
 
-    io_uring_for_each_cqe(&ring->uring, head, cqe) {
+    io_uring_for_each_cqe(&ring->uring, head, cqe)
+    {
         *ret_sum += cqe->user_data;
         n++;
     }

@@ -5,7 +5,7 @@
 
 #include <semaphore.h>
 
-static sem_t gate;           /* jobs that wait hold a thread until it is posted */
+static sem_t      gate;      /* jobs that wait hold a thread until it is posted */
 static atomic_int n_running; /* jobs that wait there */
 static atomic_int n_ran;
 
@@ -83,8 +83,8 @@ WEFT_ASYNC(run_gate)
 static weft_runtime *begin(int64_t threads, int64_t keep_ms)
 {
     sem_init(&gate, 0, 0);
-    return start_with((weft_config){.workers = 2, .blocking_threads = threads,
-                                    .blocking_keep_ms = keep_ms});
+    return start_with(
+        (weft_config){.workers = 2, .blocking_threads = threads, .blocking_keep_ms = keep_ms});
 }
 
 static void open_gate(int n)
@@ -284,10 +284,9 @@ Test(blocking, a_result_that_nobody_waits_for_is_not_copied)
     weft_job        job;
     struct slow_add into = {.sum = 5};
 
-    check_eq(weft_block_on(rt, weft_timeout(&limit,
-                                            weft_spawn_blocking_into(&job, &into, slow_add,
-                                                                     .sum = 1),
-                                            WEFT_MS(10))),
+    check_eq(weft_block_on(
+                 rt, weft_timeout(&limit, weft_spawn_blocking_into(&job, &into, slow_add, .sum = 1),
+                                  WEFT_MS(10))),
              -ETIMEDOUT);
     memset(&job, 0xee, sizeof job);
     open_gate(1);

@@ -12,18 +12,18 @@
 typedef struct target {
     const char *name;
     weft_future *(*begin)(struct target *); /* makes the future; again and again */
-    weft_runtime    *rt;
-    weft_io          io;
-    weft_nap         nap;
-    weft_job         job;
-    weft_signal      signal;
-    weft_resolution  resolution;
-    weft_stream     *stream;
-    weft_listener   *listener;
-    weft_address     address;
-    weft_stream     *accepted;
-    int              fd, pipe[2];
-    char            *buffer;
+    weft_runtime   *rt;
+    weft_io         io;
+    weft_nap        nap;
+    weft_job        job;
+    weft_signal     signal;
+    weft_resolution resolution;
+    weft_stream    *stream;
+    weft_listener  *listener;
+    weft_address    address;
+    weft_stream    *accepted;
+    int             fd, pipe[2];
+    char           *buffer;
 } target;
 
 /* ---- the operations ---- */
@@ -147,17 +147,17 @@ static void each(void (*body)(target *t), int64_t budget)
     check_eq(weft_signal_block(WEFT_SIGNAL(SIGUSR1)), 0);
     sem_init(&gate, 0, 0);
     for (size_t i = 0; i < N_TARGETS; i++) {
-        weft_runtime *rt = start_with((weft_config){.workers = 1, .blocking_threads = 1,
-                                                    .budget = budget});
-        target       *t = &targets[i];
-        weft_job      holder;
-        weft_limit    limit;
-        int           n;
+        weft_runtime *rt =
+            start_with((weft_config){.workers = 1, .blocking_threads = 1, .budget = budget});
+        target    *t = &targets[i];
+        weft_job   holder;
+        weft_limit limit;
+        int        n;
 
         set_up(rt, t);
         if (t->begin == begin_resolve) /* the only thread is taken */
-            check_eq(weft_block_on(rt, weft_timeout(&limit, weft_spawn_blocking(&holder, hold,
-                                                                                .unused = 0),
+            check_eq(weft_block_on(rt, weft_timeout(&limit,
+                                                    weft_spawn_blocking(&holder, hold, .unused = 0),
                                                     WEFT_MS(10))),
                      -ETIMEDOUT);
         n = n_fds();
@@ -188,8 +188,8 @@ WEFT_ASYNC(by_timeout)
 
     WEFT_BEGIN();
     for (self->i = 0; self->i < 3; self->i++) {
-        WEFT_AWAIT(n, weft_timeout(&self->limit, self->in.target->begin(self->in.target),
-                                   WEFT_MS(3)));
+        WEFT_AWAIT(n,
+                   weft_timeout(&self->limit, self->in.target->begin(self->in.target), WEFT_MS(3)));
         check_eq(n, -ETIMEDOUT);
     }
     WEFT_END(0);

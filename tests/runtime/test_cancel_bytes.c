@@ -6,7 +6,6 @@
 
 static size_t total; /* bytes to move: set by each test */
 
-
 static unsigned char byte_at(size_t i)
 {
     return (unsigned char)(i * 2654435761u >> 13);
@@ -62,15 +61,15 @@ struct hesitant_read {
         uint32_t     seed;
         bool         timer; /* gives up by the clock */
     } in;
-    weft_io      io;
-    weft_select  sel;
-    weft_limit   limit;
-    ticks        turn;
-    struct iovec vector[2];
-    weft_future *read;
-    size_t       at;
-    int          kind;
-    int64_t      n_cancelled;
+    weft_io       io;
+    weft_select   sel;
+    weft_limit    limit;
+    ticks         turn;
+    struct iovec  vector[2];
+    weft_future  *read;
+    size_t        at;
+    int           kind;
+    int64_t       n_cancelled;
     unsigned char buffer[1500];
 };
 WEFT_ASYNC(hesitant_read)
@@ -85,10 +84,11 @@ WEFT_ASYNC(hesitant_read)
         n = 1 + rnd(&self->in.seed) % 1500;
         self->vector[0] = (struct iovec){self->buffer, (size_t)n / 2};
         self->vector[1] = (struct iovec){self->buffer + n / 2, (size_t)n - (size_t)n / 2};
-        self->read = self->kind == 0   ? weft_read(&self->io, self->in.stream, self->buffer, (size_t)n)
-                     : self->kind == 1 ? weft_readv(&self->io, self->in.stream, self->vector, 2)
-                                       : weft_read_exact(&self->io, self->in.stream, self->buffer,
-                                                         (size_t)n);
+        self->read = self->kind == 0
+                         ? weft_read(&self->io, self->in.stream, self->buffer, (size_t)n)
+                     : self->kind == 1
+                         ? weft_readv(&self->io, self->in.stream, self->vector, 2)
+                         : weft_read_exact(&self->io, self->in.stream, self->buffer, (size_t)n);
         if (self->in.timer)
             WEFT_AWAIT(n, weft_timeout(&self->limit, self->read, rnd(&self->in.seed) % WEFT_MS(2)));
         else

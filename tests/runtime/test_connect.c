@@ -249,8 +249,8 @@ Test(connect, connections_that_come_and_go_leave_nothing_behind)
 
     check_eq(weft_spawn_on(rt, &server, serve, .listener = l), 0);
     for (int i = 0; i < 4; i++)
-        check_eq(weft_spawn_on(rt, &client[i], churn, .address = &address,
-                               .n = test_scaled(200), .half_close = i % 2),
+        check_eq(weft_spawn_on(rt, &client[i], churn, .address = &address, .n = test_scaled(200),
+                               .half_close = i % 2),
                  0);
     for (int i = 0; i < 4; i++)
         check_eq(JOIN(rt, &client[i]), 0);

@@ -10,8 +10,8 @@
 struct drain {
     WEFT_FRAME;
     struct {
-        weft_stream *stream;
-        size_t       size;
+        weft_stream  *stream;
+        size_t        size;
         atomic_llong *total;
     } in;
     weft_io    io;
@@ -24,10 +24,10 @@ WEFT_ASYNC(drain)
 
     WEFT_BEGIN();
     for (;;) {
-        WEFT_AWAIT(n, weft_timeout(&self->limit,
-                                   weft_read(&self->io, self->in.stream, self->buffer,
-                                             self->in.size),
-                                   PATIENCE * test_slow()));
+        WEFT_AWAIT(n,
+                   weft_timeout(&self->limit,
+                                weft_read(&self->io, self->in.stream, self->buffer, self->in.size),
+                                PATIENCE * test_slow()));
         if (n <= 0)
             break;
         *self->in.total += n;
@@ -105,18 +105,18 @@ Test(drained, data_then_a_reset)
 
 Test(drained, data_and_the_end_before_the_first_read)
 {
-    fixture       f = {.rt = start(1)};
-    weft_address  address;
+    fixture        f = {.rt = start(1)};
+    weft_address   address;
     weft_listener *l = listen_on(f.rt, false, &address);
-    weft_io       io;
-    int           fd = raw_connect(&address);
+    weft_io        io;
+    int            fd = raw_connect(&address);
 
     raw_write(fd, "early", 5);
     close(fd);
     check_eq(weft_block_on(f.rt, weft_accept(&io, l, &f.stream)), 0);
-    check_eq(weft_spawn_on(f.rt, &f.reader, drain, .stream = f.stream, .size = 4096,
-                           .total = &f.total),
-             0);
+    check_eq(
+        weft_spawn_on(f.rt, &f.reader, drain, .stream = f.stream, .size = 4096, .total = &f.total),
+        0);
     weft_listener_close(l);
     end(&f, 0, 5);
 }

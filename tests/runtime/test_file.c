@@ -192,9 +192,8 @@ Test(file, many_tasks_read_one_file_at_once)
     fd = open(path, O_RDWR | O_CLOEXEC);
     check_eq(pwrite(fd, words, sizeof words, 0), sizeof words);
     for (uint32_t i = 0; i < 20; i++)
-        check_eq(weft_spawn_on(rt, &h[i], read_many, .fd = fd, .seed = i + 1,
-                               .n = test_scaled(100)),
-                 0);
+        check_eq(
+            weft_spawn_on(rt, &h[i], read_many, .fd = fd, .seed = i + 1, .n = test_scaled(100)), 0);
     for (int i = 0; i < 20; i++)
         check_eq(JOIN(rt, &h[i]), 0);
     close(fd);
@@ -267,9 +266,9 @@ Test(file, fd_ready_tells_what_a_descriptor_shows)
 
     check_eq(pipe2(end, O_CLOEXEC), 0);
     check_eq(weft_block_on(rt, weft_fd_ready(&io, end[1], POLLOUT)), POLLOUT);
-    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_fd_ready(&io, end[0], POLLIN),
-                                            WEFT_MS(5))),
-             -ETIMEDOUT);
+    check_eq(
+        weft_block_on(rt, weft_timeout(&limit, weft_fd_ready(&io, end[0], POLLIN), WEFT_MS(5))),
+        -ETIMEDOUT);
     check_eq(write(end[1], "x", 1), 1);
     check_eq(weft_block_on(rt, weft_fd_ready(&io, end[0], POLLIN)), POLLIN);
     close(end[1]);

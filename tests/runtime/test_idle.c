@@ -20,9 +20,8 @@ WEFT_ASYNC(read_counted)
 
     WEFT_BEGIN();
     for (; self->in.n > 0; self->in.n--) {
-        WEFT_AWAIT(n, count_polls(&self->counted,
-                                  weft_read(&self->io, self->in.stream, self->buffer,
-                                            sizeof self->buffer)));
+        WEFT_AWAIT(n, count_polls(&self->counted, weft_read(&self->io, self->in.stream,
+                                                            self->buffer, sizeof self->buffer)));
         check_cmp(n, >, 0);
         *self->in.polls = self->counted.n;
     }
@@ -170,9 +169,9 @@ Test(idle, open_connections_and_waiting_tasks_use_no_cpu, .timeout = 60)
     check_eq(weft_spawn_on(rt, &acceptor, accept_loop, .listener = l), 0);
     for (int i = 0; i < N_IDLE; i++) {
         fd[i] = pair(rt, &s[i]);
-        check_eq(weft_spawn_on(rt, &reader[i], read_counted, .stream = s[i], .polls = &polls,
-                               .n = 2),
-                 0);
+        check_eq(
+            weft_spawn_on(rt, &reader[i], read_counted, .stream = s[i], .polls = &polls, .n = 2),
+            0);
         raw_write(fd[i], "once", 4);
     }
     check_eq(weft_block_on(rt, weft_spawn_blocking(&job, idle_job, .unused = 0)), 0);

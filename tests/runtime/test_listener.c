@@ -142,9 +142,9 @@ WEFT_ASYNC(hesitate)
     WEFT_BEGIN();
     for (self->seed = 5; self->in.n > 0;) {
         self->stream = NULL;
-        WEFT_AWAIT(n, weft_select(&self->sel,
-                                  weft_accept(&self->io, self->in.listener, &self->stream),
-                                  after_ticks(&self->turn, rnd(&self->seed) % 50)));
+        WEFT_AWAIT(n,
+                   weft_select(&self->sel, weft_accept(&self->io, self->in.listener, &self->stream),
+                               after_ticks(&self->turn, rnd(&self->seed) % 50)));
         check_eq(weft_future_result(&self->io.future), n == 0 ? 0 : -ECANCELED);
         check_eq(self->stream != NULL, n == 0);
         check_eq(weft_select_undone(&self->sel), 0);

@@ -45,9 +45,9 @@ static void deny(int number, int error)
 /* Starting fails with the error, logs one line with the text, and leaves nothing behind. */
 static void check_refused(int error, const char *text)
 {
-    log_lines     log = LOG_LINES;
-    weft_config   config = {.workers = 2, .log = keep_line, .log_arg = &log,
-                            .allocator = {allocate, release, NULL}};
+    log_lines   log = LOG_LINES;
+    weft_config config = {
+        .workers = 2, .log = keep_line, .log_arg = &log, .allocator = {allocate, release, NULL}};
     weft_runtime *rt = NULL;
     struct rlimit limit, most;
     int           n_before, n_after;
@@ -63,7 +63,8 @@ static void check_refused(int error, const char *text)
     n_before = n_fds();
     EVENTUALLY(n_weft_threads() == 0);
     setrlimit(RLIMIT_NOFILE, &limit);
-    check_cmp(weft_runtime_start(&rt, &config), <, 0); /* once more: the same descriptors are free */
+    check_cmp(weft_runtime_start(&rt, &config), <,
+              0); /* once more: the same descriptors are free */
     setrlimit(RLIMIT_NOFILE, &most);
     n_after = n_fds();
     setrlimit(RLIMIT_NOFILE, &limit);
@@ -137,9 +138,9 @@ static void *nothing(void *arg)
 
 Test(ring_denied, too_few_threads_say_so)
 {
-    log_lines     log = LOG_LINES;
-    weft_config   config = {.workers = 4, .log = keep_line, .log_arg = &log,
-                            .allocator = {allocate, release, NULL}};
+    log_lines   log = LOG_LINES;
+    weft_config config = {
+        .workers = 4, .log = keep_line, .log_arg = &log, .allocator = {allocate, release, NULL}};
     weft_runtime *rt;
     int           n = n_fds();
 
@@ -171,8 +172,8 @@ static void *allocate_some(void *arg, size_t size)
 
 Test(ring_denied, memory_that_runs_out_at_any_point_leaves_nothing_behind)
 {
-    weft_config   config = {.workers = 3, .log = weft_log_none,
-                            .allocator = {allocate_some, release, NULL}};
+    weft_config config = {
+        .workers = 3, .log = weft_log_none, .allocator = {allocate_some, release, NULL}};
     weft_runtime *rt;
     int           n = n_fds(), r = -ENOMEM;
 

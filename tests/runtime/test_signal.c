@@ -163,8 +163,8 @@ Test(signal, no_signal_is_lost_among_many_cancels)
 
 Test(signal, the_runtimes_threads_take_no_signals)
 {
-    weft_runtime *rt = start(2);
-    DIR          *dir = opendir("/proc/self/task");
+    weft_runtime  *rt = start(2);
+    DIR           *dir = opendir("/proc/self/task");
     struct dirent *entry;
 
     while ((entry = readdir(dir))) {

@@ -19,8 +19,8 @@ WEFT_ASYNC(accept_one)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, count_polls(self->in.polls,
-                              weft_accept(&self->io, self->in.listener, self->in.ret)));
+    WEFT_AWAIT(
+        n, count_polls(self->in.polls, weft_accept(&self->io, self->in.listener, self->in.ret)));
     WEFT_END(n);
 }
 

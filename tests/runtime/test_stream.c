@@ -280,9 +280,9 @@ Test(stream, write_all_tells_how_far_it_came)
     size_t        n = 0;
     ssize_t       r;
 
-    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_write_all(&io, s, data, LARGE),
-                                            WEFT_MS(20))),
-             -ETIMEDOUT);
+    check_eq(
+        weft_block_on(rt, weft_timeout(&limit, weft_write_all(&io, s, data, LARGE), WEFT_MS(20))),
+        -ETIMEDOUT);
     check_cmp(io.done, >, 0);
     check_cmp(io.done, <, LARGE);
     weft_stream_close(s);

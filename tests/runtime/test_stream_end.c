@@ -213,8 +213,8 @@ WEFT_ASYNC(write_large)
 
     WEFT_BEGIN();
     memset(self->data, 0, LARGE);
-    WEFT_AWAIT(n, count_polls(&polls, weft_write_all(&self->io, self->in.stream, self->data,
-                                                     LARGE)));
+    WEFT_AWAIT(n,
+               count_polls(&polls, weft_write_all(&self->io, self->in.stream, self->data, LARGE)));
     WEFT_END(n);
 }
 
@@ -237,13 +237,13 @@ Test(stream_end, closing_ends_the_write_of_another_task)
 
 Test(stream_end, closing_without_having_waited_closes_at_once)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s;
-    weft_address  address;
-    weft_io       io;
+    weft_runtime  *rt = start(1);
+    weft_stream   *s;
+    weft_address   address;
+    weft_io        io;
     weft_listener *l = listen_on(rt, false, &address);
-    int           fd = raw_connect(&address), n;
-    char          byte;
+    int            fd = raw_connect(&address), n;
+    char           byte;
 
     check_eq(weft_block_on(rt, weft_accept(&io, l, &s)), 0);
     n = n_fds();

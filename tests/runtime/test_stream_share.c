@@ -171,9 +171,9 @@ Test(stream_share, one_task_reads_and_another_writes_the_same_stream)
         data[i] = (unsigned char)(i * 7 >> 3);
     check_eq(pthread_create(&thread, NULL, echo_flood, &fd), 0);
     check_eq(weft_spawn_on(rt, &reader, read_flood, .stream = s), 0);
-    check_eq(weft_spawn_on(rt, &writer, write_once, .stream = s, .data = (char *)data,
-                           .size = FLOOD),
-             0);
+    check_eq(
+        weft_spawn_on(rt, &writer, write_once, .stream = s, .data = (char *)data, .size = FLOOD),
+        0);
     check_eq(JOIN(rt, &writer), FLOOD);
     check_eq(JOIN(rt, &reader), 0);
     pthread_join(thread, NULL);
@@ -281,8 +281,8 @@ WEFT_ASYNC(reconnect)
         WEFT_AWAIT(n, weft_write_all(&self->io, self->stream, &self->in.word, 4));
         check_eq(n, 4);
         self->polls.n = 0;
-        check_eq(weft_spawn(&self->reader, listen_to, .stream = self->stream,
-                            .word = self->in.word, .polls = &self->polls),
+        check_eq(weft_spawn(&self->reader, listen_to, .stream = self->stream, .word = self->in.word,
+                            .polls = &self->polls),
                  0);
         do /* a stream may only be closed under operations that have begun */
             WEFT_AWAIT(n, after_ticks(&self->turn, rnd(&self->seed) % 30));
