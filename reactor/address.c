@@ -53,6 +53,20 @@ static int split(const char *text, char *host, size_t size, uint16_t *port)
     return *end == ':' ? parse_port(end + 1, port) : -EINVAL;
 }
 
+static int parse_scope(const char *text, uint32_t *ret)
+{
+    char         *end;
+    unsigned long value;
+
+    if (!isdigit((unsigned char)*text))
+        return -EINVAL;
+    value = strtoul(text, &end, 10);
+    if (*end || value == 0 || value > UINT32_MAX)
+        return -EINVAL;
+    *ret = (uint32_t)value;
+    return 0;
+}
+
 static int parse_v6(struct sockaddr_in6 *v6, char *host)
 {
     char *scope = strchr(host, '%');
@@ -60,7 +74,7 @@ static int parse_v6(struct sockaddr_in6 *v6, char *host)
     if (scope) {
         *scope++ = 0;
         v6->sin6_scope_id = if_nametoindex(scope);
-        if (!v6->sin6_scope_id)
+        if (!v6->sin6_scope_id && parse_scope(scope, &v6->sin6_scope_id) < 0)
             return -EINVAL;
     }
     return inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 ? 0 : -EINVAL;

@@ -136,7 +136,7 @@ static int64_t sleep_until(wf_reactor *r)
 
     wf_store(&r->driver.sleeps_until, until, SEQ_CST); /* [driver-1] */
     if (!wf_inbox_is_empty(&r->inbox) || wf_timers_next(timers) < until ||
-        wf_load(&r->stopping, SEQ_CST)) /* [reactor-1] */
+        (wf_load(&r->stopping, SEQ_CST) && r->n_held == 0)) /* [reactor-1] */
         return WF_DRIVER_AWAKE;
     return until;
 }

@@ -40,7 +40,7 @@ typedef struct wf_pool {
     pthread_t       corpse; /* the thread that ended last, not yet joined */
     bool            has_corpse;
     wf_job         *first, *last;
-    int64_t         n_threads, n_idle, n_queued;
+    int64_t         n_threads, n_idle, n_queued, n_running;
     uint64_t        n_jobs;
     bool            stopping;
 } wf_pool;
@@ -96,6 +96,7 @@ static wf_job *take_locked(wf_pool *p)
         else
             p->last = NULL;
         p->n_queued--;
+        p->n_running++;
         job->queued = false;
     }
     return job;
@@ -158,6 +159,9 @@ static void *thread_main(void *arg)
         pthread_mutex_unlock(&p->mutex);
         job_finish(job, job->run(job->args));
         pthread_mutex_lock(&p->mutex);
+        p->n_running--;
+        if (p->stopping)
+            pthread_cond_broadcast(&p->ended);
     }
     before = p->corpse; /* each thread that ends joins the one before, stop joins the last */
     has_before = p->has_corpse;
@@ -328,19 +332,21 @@ int wf_pool_stop(weft_runtime *rt, int64_t until)
     wf_pool        *p = rt->pool;
     struct timespec at = {.tv_sec = until / WEFT_S(1), .tv_nsec = until % WEFT_S(1)};
     int             r = 0;
-    int64_t         left;
+    int64_t         running;
 
     pthread_mutex_lock(&p->mutex);
     p->stopping = true;
     pthread_cond_broadcast(&p->work);
-    while (p->n_threads > 0 && r == 0)
+    while (p->n_running > 0 && r == 0)
         r = until == WEFT_FOREVER ? pthread_cond_wait(&p->ended, &p->mutex)
                                   : pthread_cond_timedwait(&p->ended, &p->mutex, &at);
-    left = p->n_threads;
+    running = p->n_running;
+    while (running == 0 && p->n_threads > 0) /* idle: they are on their way out */
+        pthread_cond_wait(&p->ended, &p->mutex);
     pthread_mutex_unlock(&p->mutex);
-    if (left > 0) {
+    if (running > 0) {
         wf_log(&rt->config, WEFT_LOG_WARNING, "stop: %lld blocking jobs are running",
-               (long long)left);
+               (long long)running);
         return -ETIMEDOUT;
     }
     if (p->has_corpse)

@@ -6,7 +6,7 @@
  *             start   1 configuration  2 timer wheels, workers without threads  3 reactor  4 blocking pool
  *                     5 the workers' threads
  *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pool
- *                     4 end the reactor  5 end the workers  6 free
+ *                     4 end the workers  5 end the reactor  6 free
  *
  *             Until stop's phase 3 all threads run; a stop that runs out of time has changed nothing
  *             but phase 1, and may be called again.
@@ -40,17 +40,24 @@ static int start_workers(weft_runtime *rt)
     return r;
 }
 
+static int allocated(const weft_runtime *rt, int r)
+{
+    if (r < 0)
+        wf_log(&rt->config, WEFT_LOG_ERROR, "start: out of memory");
+    return r;
+}
+
 static int start_phases(weft_runtime *rt)
 {
-    int r = wf_timers_start(rt);
+    int r = allocated(rt, wf_timers_start(rt));
 
     if (r < 0)
         return r;
-    if ((r = wf_executor_new(rt)) < 0)
+    if ((r = allocated(rt, wf_executor_new(rt))) < 0)
         goto no_executor;
     if ((r = wf_reactor_start(rt)) < 0)
         goto no_reactor;
-    if ((r = wf_pool_start(rt)) < 0)
+    if ((r = allocated(rt, wf_pool_start(rt))) < 0)
         goto no_pool;
     if ((r = start_workers(rt)) < 0)
         goto no_workers;
@@ -101,8 +108,8 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
     }
     if (wf_pool_stop(rt, until) < 0)
         return -ETIMEDOUT;
+    wf_executor_stop(rt->executor); /* workers use the reactor to their end */
     wf_reactor_stop(rt);
-    wf_executor_stop(rt->executor);
     wf_executor_free(rt->executor);
     wf_timers_stop(rt);
     runtime_free(rt);
