@@ -230,18 +230,6 @@ static void check_names(const weft_config *config)
 
 /* ---- all of it ---- */
 
-static void *allocate(void *arg, size_t size)
-{
-    (void)arg;
-    return malloc(size);
-}
-
-static void release(void *arg, void *memory, size_t size)
-{
-    (void)arg, (void)size;
-    free(memory);
-}
-
 static void log_to_stderr(void *arg, weft_log_level level, const char *line)
 {
     (void)arg, (void)level;
@@ -258,7 +246,7 @@ int wf_config_complete(weft_config *ret, const weft_config *given)
     if (!config.log)
         config.log = log_to_stderr;
     if (!config.allocator.allocate || !config.allocator.release)
-        config.allocator = (weft_allocator){allocate, release, NULL};
+        config.allocator = wf_memory_default;
     check_names(&config);
     if ((r = read_environment(&config, show, &shown)) < 0)
         return r;

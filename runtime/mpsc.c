@@ -10,9 +10,9 @@
  * Failure     -EPIPE when the other side is closed.
  */
 #include "lock.h"
+#include "memory.h"
 #include "waker.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <weft/channel.h>
 
@@ -27,23 +27,32 @@ typedef struct mpsc {
     size_t        head, n; /* the oldest message, and how many there are */
     weft_message *receiver;
     weft_message *first, *last; /* senders waiting */
+    weft_allocator alloc;
     _Alignas(16) char buffer[];
 } mpsc;
 
 enum { SEND_NEW, SEND_WAITING, SEND_DONE };
 
+static void channel_free(mpsc *c)
+{
+    weft_allocator alloc = c->alloc;
+
+    wf_release(&alloc, c, sizeof *c + c->size * c->capacity);
+}
+
 WEFT_API int weft_mpsc_open(weft_mpsc_sender **ret_sender, weft_mpsc_receiver **ret_receiver,
                             size_t size, size_t capacity)
 {
-    size_t bytes;
-    mpsc  *c;
+    const weft_allocator *alloc = wf_memory_current();
+    size_t                bytes;
+    mpsc                 *c;
 
     if (capacity == 0 || __builtin_mul_overflow(size, capacity, &bytes) || bytes > BUFFER_MOST)
         return -EINVAL;
-    c = malloc(sizeof *c + bytes);
+    c = wf_alloc(alloc, sizeof *c + bytes);
     if (!c)
         return -ENOMEM;
-    *c = (mpsc){.n_senders = 1, .n_ends = 2, .size = size, .capacity = capacity};
+    *c = (mpsc){.n_senders = 1, .n_ends = 2, .size = size, .capacity = capacity, .alloc = *alloc};
     *ret_sender = (weft_mpsc_sender *)c;
     *ret_receiver = (weft_mpsc_receiver *)c;
     return 0;
@@ -148,7 +157,7 @@ WEFT_API void weft_mpsc_sender_close(weft_mpsc_sender *sender)
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
     if (last)
-        free(c);
+        channel_free(c);
 }
 
 WEFT_API int weft_mpsc_try_send(weft_mpsc_sender *sender, const void *message)
@@ -259,7 +268,7 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
     if (last)
-        free(c);
+        channel_free(c);
 }
 
 static weft_poll receive_poll(weft_future *future, weft_context *cx)

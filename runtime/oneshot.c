@@ -9,9 +9,9 @@
  * Failure     -EPIPE when the other end is closed.
  */
 #include "lock.h"
+#include "memory.h"
 #include "waker.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <weft/channel.h>
 
@@ -21,21 +21,30 @@ typedef struct oneshot {
     uint32_t      lock;
     bool          sent, sender_closed, receiver_closed; /* under the lock, as is all below */
     weft_message *waiter;
-    size_t        size;
+    size_t         size;
+    weft_allocator alloc;
     _Alignas(16) char message[];
 } oneshot;
+
+static void channel_free(oneshot *c)
+{
+    weft_allocator alloc = c->alloc;
+
+    wf_release(&alloc, c, sizeof *c + c->size);
+}
 
 WEFT_API int weft_oneshot_open(weft_oneshot_sender **ret_sender,
                                weft_oneshot_receiver **ret_receiver, size_t size)
 {
-    oneshot *c;
+    const weft_allocator *alloc = wf_memory_current();
+    oneshot              *c;
 
     if (size > MESSAGE_MOST)
         return -EINVAL;
-    c = malloc(sizeof *c + size);
+    c = wf_alloc(alloc, sizeof *c + size);
     if (!c)
         return -ENOMEM;
-    *c = (oneshot){.size = size};
+    *c = (oneshot){.size = size, .alloc = *alloc};
     *ret_sender = (weft_oneshot_sender *)c;
     *ret_receiver = (weft_oneshot_receiver *)c;
     return 0;
@@ -57,7 +66,7 @@ static int sender_close(oneshot *c, bool send, const void *message)
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
     if (last)
-        free(c);
+        channel_free(c);
     return last ? -EPIPE : 0;
 }
 
@@ -106,7 +115,7 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
     c->receiver_closed = true;
     wf_unlock(&c->lock);
     if (last)
-        free(c);
+        channel_free(c);
 }
 
 static weft_poll receive_poll(weft_future *future, weft_context *cx)

@@ -45,7 +45,7 @@ static void branch_wake(void *data)
 {
     weft_branch *b = data;
 
-    wf_store(&b->woken_, 1, RELEASE); /* [combine-1] */
+    wf_swap(&b->woken_, 1, ACQ_REL); /* [combine-1] */
     weft_waker_wake_by_ref(&b->group_->waker_);
 }
 
@@ -58,24 +58,20 @@ static void *branch_notify(void *data)
 {
     weft_branch *b = data;
 
-    wf_store(&b->woken_, 1, RELEASE); /* [combine-1] */
+    wf_swap(&b->woken_, 1, ACQ_REL); /* [combine-1] */
     return b->group_->waker_.vtable->notify_(b->group_->waker_.data);
 }
 
-/* Whether the task's waker is one that branches may borrow through us. */
-static bool precise(const weft_group *g)
-{
-    return g->waker_.vtable != NULL;
-}
-
-/* At the first poll, and when a poll comes with another waker: from then on every poll polls every
- * branch with the waker it came with. */
+/* A waker that branches may not borrow through us, or another one than at the first poll: from then on
+ * every poll polls every branch with the waker it came with. The first one stays: branches hold it. */
 static void adopt_waker(weft_group *g, const weft_waker *waker, bool first)
 {
-    if (first)
-        g->waker_ = waker->vtable->notify_ ? *waker : (weft_waker){0};
-    else if (precise(g) && !weft_waker_will_wake(&g->waker_, waker))
-        g->waker_ = (weft_waker){0};
+    if (first) {
+        g->waker_ = *waker;
+        g->direct_ = !waker->vtable->notify_;
+    } else if (!weft_waker_will_wake(&g->waker_, waker)) {
+        g->direct_ = 1;
+    }
 }
 
 static bool is_kept(const weft_branch *b)
@@ -112,7 +108,7 @@ static void branch_poll(weft_group *g, uint32_t i, weft_context *cx)
 
     if (b->flags_ & BRANCH_DONE)
         return;
-    if (precise(g) && !is_kept(b)) {
+    if (!g->direct_ && !is_kept(b)) {
         if (!wf_swap(&b->woken_, 0, ACQ_REL) && !(b->flags_ & BRANCH_ALWAYS)) /* [combine-1] */
             return;
         cx->waker = &waker;
@@ -135,10 +131,10 @@ static void cancel_branches(weft_group *g, const weft_context *cx)
         if (is_kept(b) && !all) {
             b->flags_ |= BRANCH_DONE | (weft_future_is_pending(b->future) ? BRANCH_KEPT : 0);
             g->n_left_--;
-            g->n_kept_++;
+            g->any_kept_ = 1;
             continue;
         }
-        wf_store(&b->woken_, 1, RELAXED); /* the poll below is by this thread */
+        wf_swap(&b->woken_, 1, ACQ_REL); /* [combine-1] a swap, to keep what a waker released */
         if (weft_poll_is_ready(weft_future_cancel(b->future)))
             branch_ended(g, i);
     }
@@ -167,7 +163,7 @@ static bool any_cancelled(const weft_group *g)
 
 static weft_poll group_end(weft_group *g, weft_context *cx)
 {
-    if (g->n_kept_)
+    if (g->any_kept_)
         park_kept(g, cx);
     if (g->winner_ >= 0)
         return weft_ready(&g->future, g->kind_ == WEFT_GROUP_SELECT_
@@ -232,7 +228,7 @@ static weft_future *group_start(weft_group *g, int kind, int biased, weft_branch
     g->kind_ = (uint8_t)kind;
     g->order_ = (uint8_t)biased;
     g->phase_ = PHASE_START;
-    g->n_kept_ = 0;
+    g->any_kept_ = 0;
     for (uint32_t i = 0; i < n; i++) {
         branch[i].group_ = g;
         branch[i].woken_ = 1; /* the first poll polls all */

@@ -242,7 +242,7 @@ void wf_executor_report(wf_executor *s)
             bool idle = wf_task_to_notified(t) == WF_TASK_WAKE_QUEUE;
 
             wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: task %s (spawned at %s) %s%s",
-                   t->frame.future.ops->name, t->site, idle ? "awaits " : "is running",
+                   t->frame.future.ops->name, t->site, idle ? "awaits " : "is queued or being polled",
                    idle ? awaited_name(t) : "");
             if (idle) {
                 t->next = wakes.first;

@@ -5,14 +5,12 @@
  * Threads     Set before the first thread of the runtime starts, constant until the last has ended.
  * Invariants  Parts of layers further right are pointers that only those layers look behind.
  * Ordering    Thread creation publishes it.
- * Failure     wf_alloc returns NULL when out of memory.
+ * Failure     None.
  */
 #ifndef WF_RT_H
 #define WF_RT_H
 
-#include "order.h"
-
-#include <weft/runtime.h>
+#include "memory.h"
 
 struct wf_executor;
 struct wf_timers;
@@ -28,35 +26,6 @@ struct weft_runtime {
     struct wf_pool     *pool;
     weft_config         config; /* complete: no field is "default" any more */
 };
-
-static inline void *wf_alloc(const weft_allocator *a, size_t size)
-{
-    return a->allocate(a->arg, size);
-}
-
-static inline void wf_release(const weft_allocator *a, void *memory, size_t size)
-{
-    a->release(a->arg, memory, size);
-}
-
-/* The same for structs with members on cache lines of their own. */
-static inline void *wf_alloc_aligned(const weft_allocator *a, size_t size)
-{
-    char  *raw = wf_alloc(a, size + WF_CACHE_LINE);
-    size_t shift = WF_CACHE_LINE - (uintptr_t)raw % WF_CACHE_LINE;
-
-    if (!raw)
-        return NULL;
-    raw[shift - 1] = (char)shift;
-    return raw + shift;
-}
-
-static inline void wf_release_aligned(const weft_allocator *a, void *memory, size_t size)
-{
-    char *aligned = memory;
-
-    wf_release(a, aligned - aligned[-1], size + WF_CACHE_LINE);
-}
 
 /* Which runtime, and which of its threads, runs the caller. */
 typedef struct wf_current {

@@ -2,7 +2,8 @@
  * channel.h - messages between tasks and threads: oneshot, and bounded mpsc
  *
  * A message is `size` bytes, copied in and out. Channels need no runtime: their ends may be used by
- * any thread and any executor. Each end has one owner who closes it. What can wait is a future in
+ * any thread and any executor; its memory comes from the hooks of the runtime that runs the caller of
+ * ..._open, if one does. Each end has one owner who closes it. What can wait is a future in
  * memory of the caller's; messages and places for results are borrowed until READY.
  */
 #ifndef WEFT_CHANNEL_H

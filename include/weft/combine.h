@@ -33,7 +33,7 @@ typedef struct weft_group {
     uint32_t     n_, n_left_;
     uint32_t     start_; /* where the next round of polls begins */
     int32_t      winner_;
-    uint8_t      kind_, order_, phase_, n_kept_;
+    uint8_t      kind_, order_, phase_, any_kept_, direct_;
     weft_branch  inline_[WEFT_BRANCHES_MAX];
 } weft_group;
 

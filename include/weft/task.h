@@ -32,9 +32,15 @@ WEFT_API WEFT_NODISCARD int weft_spawn_(weft_runtime *rt, weft_handle *ret_handl
                                         size_t size, const char *site);
 
 /* A future that ends with the task, and answers its result. WITHDRAWS: a cancelled join leaves task
- * and handle as they were; join again or detach. READY with another result than that of a cancelled
- * join: the handle is empty. */
+ * and handle as they were; join again or detach (weft_handle_is_empty tells its -ECANCELED from the
+ * task's). After any other READY the handle is empty. */
 WEFT_API weft_future *weft_join(weft_handle *handle);
+
+/* Whether the handle's task has been joined or detached. */
+static inline bool weft_handle_is_empty(const weft_handle *handle)
+{
+    return !handle->task_;
+}
 
 /* Gives the task up: it runs on, nobody hears of its end. The handle is empty. */
 WEFT_API void weft_detach(weft_handle *handle);

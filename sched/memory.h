@@ -1,0 +1,52 @@
+/*
+ * memory.h - all memory comes through the host's hooks
+ *
+ * Purpose     Allocating and giving back, and whose hooks to use.
+ * Threads     Any.
+ * Invariants  Memory goes back through the hooks it came from, with its size.
+ * Ordering    None.
+ * Failure     NULL when out of memory.
+ */
+#ifndef WF_MEMORY_H
+#define WF_MEMORY_H
+
+#include "order.h"
+
+#include <weft/runtime.h>
+
+/* malloc and free. */
+extern const weft_allocator wf_memory_default;
+
+/* The hooks of the runtime that runs the caller; outside of any, the default. */
+const weft_allocator *wf_memory_current(void);
+
+static inline void *wf_alloc(const weft_allocator *a, size_t size)
+{
+    return a->allocate(a->arg, size);
+}
+
+static inline void wf_release(const weft_allocator *a, void *memory, size_t size)
+{
+    a->release(a->arg, memory, size);
+}
+
+/* The same for structs with members on cache lines of their own. */
+static inline void *wf_alloc_aligned(const weft_allocator *a, size_t size)
+{
+    char  *raw = wf_alloc(a, size + WF_CACHE_LINE);
+    size_t shift = WF_CACHE_LINE - (uintptr_t)raw % WF_CACHE_LINE;
+
+    if (!raw)
+        return NULL;
+    raw[shift - 1] = (char)shift;
+    return raw + shift;
+}
+
+static inline void wf_release_aligned(const weft_allocator *a, void *memory, size_t size)
+{
+    char *aligned = memory;
+
+    wf_release(a, aligned - aligned[-1], size + WF_CACHE_LINE);
+}
+
+#endif
