@@ -16,7 +16,8 @@
 /* Grows whenever the worker ends a poll or goes to sleep. */
 static uint64_t progress(const wf_worker *w)
 {
-    return wf_load(&w->counters.polls, RELAXED) + wf_load(&w->counters.parks, RELAXED); /* counters */
+    return wf_load(&w->counters.polls, RELAXED) +
+           wf_load(&w->counters.parks, RELAXED); /* counters */
 }
 
 static bool is_present(wf_gate *g, uint32_t i)
@@ -47,8 +48,7 @@ void wf_gate_tick(wf_gate *g, int64_t now)
     for (uint32_t i = 0; i < g->executor->idle.n_workers; i++) {
         uint64_t p = progress(g->executor->workers[i]);
 
-        g->seen[i].absent = p == g->seen[i].progress &&
-                            !wf_idle_is_sleeping(&g->executor->idle, i);
+        g->seen[i].absent = p == g->seen[i].progress && !wf_idle_is_sleeping(&g->executor->idle, i);
         g->seen[i].progress = p;
         any_absent |= g->seen[i].absent;
     }

@@ -32,11 +32,11 @@ typedef struct wf_gate {
 /* How many workers are awake and present. */
 uint32_t wf_gate_present(wf_gate *g);
 /* Waits, if a worker is present, until the gate opens or the instant comes. True if it waited. */
-bool     wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until);
+bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until);
 /* Looks for absent workers, at most once in a tick, and has what waits behind them taken over. */
-void     wf_gate_tick(wf_gate *g, int64_t now);
+void wf_gate_tick(wf_gate *g, int64_t now);
 
 /* While work waits: when to look again, at most `until`. */
-int64_t  wf_gate_next_tick(int64_t until);
+int64_t wf_gate_next_tick(int64_t until);
 
 #endif

@@ -170,7 +170,7 @@ static int open_socket(const weft_address *address, const weft_listen_options *o
 WEFT_API int weft_listen(weft_runtime *rt, weft_listener **ret, const weft_address *address,
                          const weft_listen_options *options)
 {
-    const weft_listen_options none = {0};
+    const weft_listen_options  none = {0};
     const weft_listen_options *o = options ? options : &none;
     weft_listener             *l;
     int                        fd;

@@ -18,9 +18,14 @@ static weft_poll kernel_poll(weft_future *future, weft_context *cx);
 static void      socket_cancel(weft_future *future);
 static void      kernel_cancel(weft_future *future);
 
-#define SOCKET(name) {sizeof(weft_io), WEFT_FUTURE_WITHDRAWS, name, socket_poll, socket_cancel}
+#define SOCKET(name)                                                                               \
+    {                                                                                              \
+        sizeof(weft_io), WEFT_FUTURE_WITHDRAWS, name, socket_poll, socket_cancel                   \
+    }
 #define KERNEL(name, ...)                                                                          \
-    {sizeof(weft_io), WEFT_FUTURE_DRAINS __VA_ARGS__, name, kernel_poll, kernel_cancel}
+    {                                                                                              \
+        sizeof(weft_io), WEFT_FUTURE_DRAINS __VA_ARGS__, name, kernel_poll, kernel_cancel          \
+    }
 
 const wf_operation wf_operations[WF_OP_COUNT] = {
     [WF_OP_READ] = {SOCKET("weft_read"), WF_SIDE_IN, .attempt = wf_stream_read},

@@ -77,7 +77,8 @@ static unsigned collect(wf_reactor *r)
     struct io_uring_cqe *cqe;
     unsigned             head, n = 0;
 
-    io_uring_for_each_cqe(&r->ring.uring, head, cqe) {
+    io_uring_for_each_cqe(&r->ring.uring, head, cqe)
+    {
         complete_one(r, cqe);
         n++;
     }
@@ -180,7 +181,8 @@ static void turn(wf_reactor *r)
     if (watching && until != WF_DRIVER_AWAKE)
         until = wf_gate_next_tick(until);
     wf_ring_enter(&r->ring, until);
-    wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* early or late: a kick too many */
+    wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE,
+             RELAXED); /* early or late: a kick too many */
     wf_count(&r->n_enters, 1);
     if (watching)
         wf_gate_tick(&r->gate, wf_now());

@@ -41,8 +41,8 @@ typedef struct wf_reactor {
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
     uint64_t           n_held;
-    wf_gate                  gate;
-    bool                     may_gate; /* a batch has been handed over */
+    wf_gate            gate;
+    bool               may_gate; /* a batch has been handed over */
     uint64_t           n_enters, n_completions;
 } wf_reactor;
 
@@ -66,7 +66,7 @@ static inline uint64_t wf_reactor_tag(const void *object, unsigned tag)
 }
 
 /* Starts the thread and sets rt->reactor. 0 or -errno, logged. */
-int  wf_reactor_start(weft_runtime *rt);
+int wf_reactor_start(weft_runtime *rt);
 /* Ends it once the kernel has let go of everything; warns of sockets nobody has closed. */
 void wf_reactor_stop(weft_runtime *rt);
 

@@ -68,10 +68,11 @@ static void explain(const weft_config *config, int error)
         wf_log(config, WEFT_LOG_ERROR,
                "start: no file descriptor left for the ring; raise RLIMIT_NOFILE (ulimit -n)");
     else
-        wf_log(config, WEFT_LOG_ERROR,
-               "start: this kernel (%s) has no io_uring that weft can use (%s); Linux 5.19 or newer "
-               "is needed",
-               host.release, strerror(-error));
+        wf_log(
+            config, WEFT_LOG_ERROR,
+            "start: this kernel (%s) has no io_uring that weft can use (%s); Linux 5.19 or newer "
+            "is needed",
+            host.release, strerror(-error));
 }
 
 /* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. And a filter may allow to set

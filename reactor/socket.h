@@ -34,19 +34,19 @@ typedef struct wf_direction {
 } wf_direction;
 
 typedef struct wf_socket {
-    wf_submission  submission;
-    wf_reactor    *reactor; /* constant */
-    int            fd;      /* constant */
-    uint32_t       refs;    /* WF_SOCKET_CLOSED and a count */
-    uint32_t       lock;
-    uint32_t       requests;  /* for the reactor: WF_SOCKET_ARM, WF_SOCKET_CLOSE */
-    uint32_t       events;    /* poll(2) events to wait for; constant */
-    bool           asked;     /* under the lock: the poll has been asked for */
-    bool           always_try; /* events no longer tell of everything: see completed in socket.c */
-    uint64_t       drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
-    wf_direction   in, out;
-    bool           polling, closing; /* the reactor's */
-    size_t         size;    /* of the whole object; constant */
+    wf_submission submission;
+    wf_reactor   *reactor; /* constant */
+    int           fd;      /* constant */
+    uint32_t      refs;    /* WF_SOCKET_CLOSED and a count */
+    uint32_t      lock;
+    uint32_t      requests;   /* for the reactor: WF_SOCKET_ARM, WF_SOCKET_CLOSE */
+    uint32_t      events;     /* poll(2) events to wait for; constant */
+    bool          asked;      /* under the lock: the poll has been asked for */
+    bool          always_try; /* events no longer tell of everything: see completed in socket.c */
+    uint64_t drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
+    wf_direction in, out;
+    bool         polling, closing; /* the reactor's */
+    size_t       size;             /* of the whole object; constant */
 } wf_socket;
 
 enum { WF_SOCKET_ARM = 1, WF_SOCKET_CLOSE = 2 };

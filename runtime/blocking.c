@@ -23,8 +23,8 @@ typedef struct wf_job {
     struct wf_pool *pool;        /* constant, as are the next two */
     int64_t (*run)(void *args);
     size_t     size;
-    bool       queued;    /* under the pool's mutex */
-    bool       done;      /* under the lock, as are the next three */
+    bool       queued; /* under the pool's mutex */
+    bool       done;   /* under the lock, as are the next three */
     uint32_t   n_holders;
     int64_t    result;
     weft_waker waker;
@@ -35,8 +35,8 @@ typedef struct wf_job {
 typedef struct wf_pool {
     weft_runtime   *rt;
     pthread_mutex_t mutex;
-    pthread_cond_t  work;  /* a job was queued, or the pool stops */
-    pthread_cond_t  ended; /* a thread has ended */
+    pthread_cond_t  work;   /* a job was queued, or the pool stops */
+    pthread_cond_t  ended;  /* a thread has ended */
     pthread_t       corpse; /* the thread that ended last, not yet joined */
     bool            has_corpse;
     wf_job         *first, *last;

@@ -17,12 +17,12 @@
 #include <weft/blocking.h>
 
 /* Sets rt->pool; no thread yet. 0 or -errno. */
-int  wf_pool_start(weft_runtime *rt);
+int wf_pool_start(weft_runtime *rt);
 /* Waits for running jobs until the instant, then ends all threads: 0, or -ETIMEDOUT, logged. */
-int  wf_pool_stop(weft_runtime *rt, int64_t until);
+int wf_pool_stop(weft_runtime *rt, int64_t until);
 /* A job of any size: its arguments are copied from `from` at the first poll. */
 weft_future *wf_job_init(weft_job *job, int64_t (*run)(void *), const void *from, size_t size,
                          void *ret);
-void wf_pool_count(weft_runtime *rt, weft_counters *counters);
+void         wf_pool_count(weft_runtime *rt, weft_counters *counters);
 
 #endif

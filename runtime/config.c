@@ -78,7 +78,7 @@ static int64_t cgroup_quota(void)
         line[strcspn(line, "\n")] = 0;
         group = line + 3;
         for (;;) {
-            char *slash = strrchr(group, '/');
+            char   *slash = strrchr(group, '/');
             int64_t quota;
 
             snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);

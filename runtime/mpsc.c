@@ -19,14 +19,14 @@
 #define BUFFER_MOST ((size_t)1 << 40)
 
 typedef struct mpsc {
-    uint32_t      lock;
-    bool          receiver_closed; /* sends fail; under the lock, as is all below */
-    size_t        n_senders;
-    size_t        n_ends; /* senders and the receiver: the last to leave frees */
-    size_t        size, capacity;
-    size_t        head, n; /* the oldest message, and how many there are */
-    weft_message *receiver;
-    weft_message *first, *last; /* senders waiting */
+    uint32_t       lock;
+    bool           receiver_closed; /* sends fail; under the lock, as is all below */
+    size_t         n_senders;
+    size_t         n_ends; /* senders and the receiver: the last to leave frees */
+    size_t         size, capacity;
+    size_t         head, n; /* the oldest message, and how many there are */
+    weft_message  *receiver;
+    weft_message  *first, *last; /* senders waiting */
     weft_allocator alloc;
     _Alignas(16) char buffer[];
 } mpsc;
@@ -225,8 +225,8 @@ static const weft_future_ops send_ops = {sizeof(weft_message), WEFT_FUTURE_WITHD
 WEFT_API weft_future *weft_mpsc_send(weft_message *wait, weft_mpsc_sender *sender,
                                      const void *message)
 {
-    *wait = (weft_message){.end_ = sender, .memory_ = (void *)(uintptr_t)message,
-                           .state_ = SEND_NEW};
+    *wait =
+        (weft_message){.end_ = sender, .memory_ = (void *)(uintptr_t)message, .state_ = SEND_NEW};
     weft_future_init(&wait->future, &send_ops);
     return &wait->future;
 }
@@ -264,7 +264,8 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
             wf_lock(&c->lock);
         }
     }
-    last = --c->n_ends == 0; /* not before the last unlock: whom we have woken may close meanwhile */
+    last =
+        --c->n_ends == 0; /* not before the last unlock: whom we have woken may close meanwhile */
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
     if (last)

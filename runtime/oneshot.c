@@ -18,9 +18,9 @@
 #define MESSAGE_MOST 65536
 
 typedef struct oneshot {
-    uint32_t      lock;
-    bool          sent, sender_closed, receiver_closed; /* under the lock, as is all below */
-    weft_message *waiter;
+    uint32_t       lock;
+    bool           sent, sender_closed, receiver_closed; /* under the lock, as is all below */
+    weft_message  *waiter;
     size_t         size;
     weft_allocator alloc;
     _Alignas(16) char message[];
@@ -33,7 +33,7 @@ static void channel_free(oneshot *c)
     wf_release(&alloc, c, sizeof *c + c->size);
 }
 
-WEFT_API int weft_oneshot_open(weft_oneshot_sender **ret_sender,
+WEFT_API int weft_oneshot_open(weft_oneshot_sender   **ret_sender,
                                weft_oneshot_receiver **ret_receiver, size_t size)
 {
     const weft_allocator *alloc = wf_memory_current();

@@ -32,11 +32,11 @@ static int64_t error_of(int code)
 
 static int64_t look_up(void *args)
 {
-    weft_lookup     *self = args;
-    struct addrinfo  hints = {.ai_socktype = SOCK_STREAM}, *list;
-    char             port[8];
-    int64_t          n = 0;
-    int              r;
+    weft_lookup    *self = args;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    char            port[8];
+    int64_t         n = 0;
+    int             r;
 
     snprintf(port, sizeof port, "%u", self->port_);
     r = getaddrinfo(self->host_, port, &hints, &list);
@@ -70,8 +70,7 @@ static void resolution_cancel(weft_future *future)
 }
 
 static const weft_future_ops resolution_ops = {sizeof(weft_resolution), WEFT_FUTURE_WITHDRAWS,
-                                               "weft_resolve", resolution_poll,
-                                               resolution_cancel};
+                                               "weft_resolve", resolution_poll, resolution_cancel};
 
 WEFT_API weft_future *weft_resolve(weft_resolution *resolution, const char *host, uint16_t port)
 {

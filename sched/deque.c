@@ -68,7 +68,7 @@ static struct wf_deque_buffer *grow(wf_deque *d, int64_t top, int64_t bottom)
 bool wf_deque_push_owner(wf_deque *d, struct wf_task *t)
 {
     int64_t                 bottom = wf_load(&d->bottom, RELAXED); /* the owner wrote it */
-    int64_t                 top = wf_load(&d->top, ACQUIRE);       /* [deque-2] slots below are free */
+    int64_t                 top = wf_load(&d->top, ACQUIRE); /* [deque-2] slots below are free */
     struct wf_deque_buffer *b = d->buffer;
 
     if (bottom - top > b->mask) {
@@ -116,9 +116,9 @@ struct wf_task *wf_deque_steal_any(wf_deque *d)
 
         if (top >= bottom)
             return NULL;
-        b = wf_load(&d->buffer, ACQUIRE);               /* [deque-3] */
-        t = wf_load(&b->slot[top & b->mask], RELAXED);  /* ordered by bottom; checked by the CAS */
-        if (wf_cas(&d->top, &top, top + 1, SEQ_CST))    /* [deque-2] */
+        b = wf_load(&d->buffer, ACQUIRE);              /* [deque-3] */
+        t = wf_load(&b->slot[top & b->mask], RELAXED); /* ordered by bottom; checked by the CAS */
+        if (wf_cas(&d->top, &top, top + 1, SEQ_CST))   /* [deque-2] */
             return t;
     }
 }

@@ -27,13 +27,13 @@ typedef struct wf_deque {
 } wf_deque;
 
 /* 0 or -ENOMEM. */
-int  wf_deque_init(wf_deque *d, const weft_allocator *alloc);
+int wf_deque_init(wf_deque *d, const weft_allocator *alloc);
 /* Nobody uses it any more. */
 void wf_deque_free(wf_deque *d);
 
 /* Puts a task at the bottom; false when out of memory. Also a full barrier: what the caller reads
  * next can't be older than the push [idle-1]. */
-bool            wf_deque_push_owner(wf_deque *d, struct wf_task *t);
+bool wf_deque_push_owner(wf_deque *d, struct wf_task *t);
 /* Takes the newest task, or NULL. */
 struct wf_task *wf_deque_pop_owner(wf_deque *d);
 /* Takes the oldest task, or NULL if there is none. Loses a race only to somebody who got a task. */
@@ -42,8 +42,8 @@ struct wf_task *wf_deque_steal_any(wf_deque *d);
 /* How many tasks wait; a moment old for all but the owner. */
 static inline int64_t wf_deque_length_any(const wf_deque *d)
 {
-    int64_t top = wf_load(&d->top, SEQ_CST);          /* [idle-1] */
-    int64_t n = wf_load(&d->bottom, SEQ_CST) - top;   /* [idle-1] */
+    int64_t top = wf_load(&d->top, SEQ_CST);        /* [idle-1] */
+    int64_t n = wf_load(&d->bottom, SEQ_CST) - top; /* [idle-1] */
 
     return n > 0 ? n : 0;
 }

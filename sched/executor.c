@@ -169,7 +169,8 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
 void wf_executor_stop(wf_executor *s)
 {
     end_workers(s);
-    while (wf_load(&s->n_visitors, ACQUIRE) != 0) /* [executor-1] they have a few instructions left */
+    while (wf_load(&s->n_visitors, ACQUIRE) !=
+           0) /* [executor-1] they have a few instructions left */
         sched_yield();
 }
 
@@ -242,8 +243,8 @@ void wf_executor_report(wf_executor *s)
             bool idle = wf_task_to_notified(t) == WF_TASK_WAKE_QUEUE;
 
             wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: task %s (spawned at %s) %s%s",
-                   t->frame.future.ops->name, t->site, idle ? "awaits " : "is queued or being polled",
-                   idle ? awaited_name(t) : "");
+                   t->frame.future.ops->name, t->site,
+                   idle ? "awaits " : "is queued or being polled", idle ? awaited_name(t) : "");
             if (idle) {
                 t->next = wakes.first;
                 wakes.first = t;

@@ -48,9 +48,9 @@ typedef struct wf_executor {
 } wf_executor;
 
 /* Sets rt->executor: rt->config.workers workers, without threads yet. 0 or -ENOMEM. */
-int  wf_executor_new(weft_runtime *rt);
+int wf_executor_new(weft_runtime *rt);
 /* Starts the threads. 0 or -errno, and then none runs. */
-int  wf_executor_start(wf_executor *s);
+int wf_executor_start(wf_executor *s);
 /* Refuses new tasks, cancels all. Any number of times. */
 void wf_executor_close(wf_executor *s);
 /* Waits until no task is left; false at the instant. */
@@ -62,7 +62,7 @@ void wf_executor_stop(wf_executor *s);
 void wf_executor_free(wf_executor *s);
 
 /* A new task's first step into the runtime: 0, or -ESHUTDOWN (the caller frees it). */
-int  wf_executor_spawn(wf_executor *s, struct wf_task *t);
+int wf_executor_spawn(wf_executor *s, struct wf_task *t);
 /* Takes a task that has ended out of the list. */
 void wf_executor_forget_task(wf_executor *s, struct wf_task *t);
 
@@ -71,7 +71,8 @@ void wf_executor_queue(struct wf_task *t);
 /* The same for a chain. */
 void wf_executor_queue_chain(struct wf_task *t);
 /* Queues a chain of n for all workers and wakes one if needed. The runtime's own threads only. */
-void wf_executor_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last, uint32_t n);
+void wf_executor_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last,
+                            uint32_t n);
 /* There is new work: wakes a worker unless one is searching already. */
 void wf_executor_notify_any(wf_executor *s);
 

@@ -24,7 +24,8 @@ int wf_idle_pick(wf_idle *idle)
 {
     int i;
 
-    while (wf_load(&idle->n_searching, SEQ_CST) == 0 && (i = first_sleeper(idle)) >= 0) { /* [idle-1] */
+    while (wf_load(&idle->n_searching, SEQ_CST) == 0 &&
+           (i = first_sleeper(idle)) >= 0) {    /* [idle-1] */
         wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
         if (wf_idle_take(idle, (uint32_t)i))
             return i;

@@ -12,10 +12,10 @@
 
 #ifdef WEFT_VALGRIND
 #include <valgrind/memcheck.h>
-#define wf_memcheck_running()      (RUNNING_ON_VALGRIND != 0)
+#define wf_memcheck_running()     (RUNNING_ON_VALGRIND != 0)
 #define wf_memcheck_defined(p, n) ((void)VALGRIND_MAKE_MEM_DEFINED((p), (n)))
 #else
-#define wf_memcheck_running()      false
+#define wf_memcheck_running()     false
 #define wf_memcheck_defined(p, n) ((void)(p), (void)(n))
 #endif
 

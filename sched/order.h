@@ -21,13 +21,13 @@
 #define WF_ORDER_ACQ_REL __ATOMIC_ACQ_REL
 #define WF_ORDER_SEQ_CST __ATOMIC_SEQ_CST
 
-#define wf_load(p, order)       __atomic_load_n((p), WF_ORDER_##order)
-#define wf_store(p, v, order)   __atomic_store_n((p), (v), WF_ORDER_##order)
-#define wf_swap(p, v, order)    __atomic_exchange_n((p), (v), WF_ORDER_##order)
-#define wf_add(p, v, order)     __atomic_fetch_add((p), (v), WF_ORDER_##order)
-#define wf_sub(p, v, order)     __atomic_fetch_sub((p), (v), WF_ORDER_##order)
-#define wf_or(p, v, order)      __atomic_fetch_or((p), (v), WF_ORDER_##order)
-#define wf_and(p, v, order)     __atomic_fetch_and((p), (v), WF_ORDER_##order)
+#define wf_load(p, order)     __atomic_load_n((p), WF_ORDER_##order)
+#define wf_store(p, v, order) __atomic_store_n((p), (v), WF_ORDER_##order)
+#define wf_swap(p, v, order)  __atomic_exchange_n((p), (v), WF_ORDER_##order)
+#define wf_add(p, v, order)   __atomic_fetch_add((p), (v), WF_ORDER_##order)
+#define wf_sub(p, v, order)   __atomic_fetch_sub((p), (v), WF_ORDER_##order)
+#define wf_or(p, v, order)    __atomic_fetch_or((p), (v), WF_ORDER_##order)
+#define wf_and(p, v, order)   __atomic_fetch_and((p), (v), WF_ORDER_##order)
 /* On failure the value found is written to *expected, with ACQUIRE. */
 #define wf_cas(p, expected, v, order)                                                              \
     __atomic_compare_exchange_n((p), (expected), (v), false, WF_ORDER_##order, __ATOMIC_ACQUIRE)

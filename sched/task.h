@@ -40,10 +40,10 @@ enum {
 };
 
 typedef struct wf_task {
-    struct wf_task *next;  /* whoever has it in a chain or queue */
-    uint64_t        state; /* the transitions below */
-    weft_runtime   *rt;    /* constant; see T3 */
-    const char     *site;  /* constant: where it was spawned, "file.c:12" */
+    struct wf_task *next;   /* whoever has it in a chain or queue */
+    uint64_t        state;  /* the transitions below */
+    weft_runtime   *rt;     /* constant; see T3 */
+    const char     *site;   /* constant: where it was spawned, "file.c:12" */
     weft_waker      joiner; /* under JLOCK */
     union {
         struct {
@@ -54,7 +54,7 @@ typedef struct wf_task {
             void *arg;
         } memory; /* from COMPLETE on: who frees the task may have no runtime any more */
     };
-    weft_frame      frame; /* and the rest of the frame behind it */
+    weft_frame frame; /* and the rest of the frame behind it */
 } wf_task;
 
 _Static_assert(offsetof(wf_task, frame) <= 64, "a task costs its frame and at most 64 bytes");
@@ -66,9 +66,9 @@ extern const weft_waker_vtable wf_task_vtable;
 wf_task *wf_task_new(weft_runtime *rt, const weft_future_ops *ops, uint32_t at, const void *args,
                      size_t size, const char *site, unsigned n_refs);
 /* Frees a task that was never queued. */
-void     wf_task_discard(wf_task *t);
+void wf_task_discard(wf_task *t);
 /* Drops a reference: the run's once COMPLETE, a handle's, a waker's. */
-void     wf_task_unref(wf_task *t);
+void wf_task_unref(wf_task *t);
 
 typedef enum wf_task_wake_result { WF_TASK_WAKE_NOTHING, WF_TASK_WAKE_QUEUE } wf_task_wake_result;
 typedef enum wf_task_idle_result { WF_TASK_IDLE_DONE, WF_TASK_IDLE_REQUEUE } wf_task_idle_result;

@@ -25,7 +25,7 @@
 typedef struct wf_wheel {
     WF_ALIGNED uint32_t lock;
     uint64_t            n;
-    uint64_t            now; /* tick up to which timers have fired */
+    uint64_t            now;  /* tick up to which timers have fired */
     int64_t             next; /* instant, see M3 */
     uint64_t            occupied[WF_WHEEL_LEVELS];
     weft_nap           *slot[WF_WHEEL_LEVELS][64];
@@ -50,7 +50,7 @@ bool wf_timer_poll(weft_nap *nap, const weft_waker *waker);
 void wf_timer_disarm(weft_nap *nap);
 
 /* Fires what is due. */
-void    wf_timers_fire(wf_timers *timers, int64_t now);
+void wf_timers_fire(wf_timers *timers, int64_t now);
 /* The instant of the first timer or earlier; WEFT_FOREVER if there is none. */
 int64_t wf_timers_next(const wf_timers *timers);
 

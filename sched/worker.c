@@ -14,7 +14,7 @@
 #include "task.h"
 #include "timer.h"
 
-#define OLDEST_CHILD_EVERY 32  /* turns of the children after which the oldest goes first */
+#define OLDEST_CHILD_EVERY 32 /* turns of the children after which the oldest goes first */
 #define INJECT_BATCH_MAX   128
 #define MEASURE_EVERY      256 /* polls between looks at the clock while busy */
 
@@ -180,9 +180,9 @@ static wf_task *take_own(wf_worker *w)
 static wf_task *steal(wf_worker *w)
 {
     struct wf_executor *s = w->executor;
-    uint32_t         n = s->idle.n_workers;
-    uint32_t         start = next_random(w) % n;
-    wf_task         *t;
+    uint32_t            n = s->idle.n_workers;
+    uint32_t            start = next_random(w) % n;
+    wf_task            *t;
 
     for (uint32_t i = 0; i < n; i++) {
         wf_worker *victim = s->workers[(start + i) % n];

@@ -34,8 +34,8 @@ typedef struct wf_worker {
     WF_ALIGNED wf_park park; /* any */
 
     WF_ALIGNED struct wf_executor *executor; /* constant */
-    uint32_t                    index; /* constant */
-    pthread_t                   thread;
+    uint32_t                       index;    /* constant */
+    pthread_t                      thread;
 
     struct wf_task *lifo; /* owner, and so on below */
     uint32_t        lifo_run;

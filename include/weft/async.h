@@ -94,7 +94,7 @@ struct weft_frame {
 /* Announces it, so that code above the definition can call or spawn it. */
 #define WEFT_DECLARE(name) static const weft_future_ops *weft_ops_##name(void)
 /* The same two for an async function that other files use; the frame struct goes into a header. */
-#define WEFT_ASYNC_EXTERN(name) WEFT_ASYNC_(, name)
+#define WEFT_ASYNC_EXTERN(name)   WEFT_ASYNC_(, name)
 #define WEFT_DECLARE_EXTERN(name) const weft_future_ops *weft_ops_##name(void)
 
 /* The argument struct of async function `name`, and a pointer to one with the named values. */

@@ -32,14 +32,14 @@
 
 /* Durations. WEFT_FOREVER is later than any instant. */
 #define WEFT_NS(n)   ((int64_t)(n))
-#define WEFT_US(n)   ((int64_t)(n) * 1000)
-#define WEFT_MS(n)   ((int64_t)(n) * 1000000)
-#define WEFT_S(n)    ((int64_t)(n) * 1000000000)
+#define WEFT_US(n)   ((int64_t)(n)*1000)
+#define WEFT_MS(n)   ((int64_t)(n)*1000000)
+#define WEFT_S(n)    ((int64_t)(n)*1000000000)
 #define WEFT_FOREVER INT64_MAX
 
 /* The struct of the given type whose member `pointer` points at. */
 #define weft_container(pointer, type, member)                                                      \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #ifdef __cplusplus
 #define WEFT_STATIC_ASSERT_ static_assert
@@ -50,7 +50,7 @@
 #define WEFT_STRING_(x)  #x
 #define WEFT_STRING__(x) WEFT_STRING_(x)
 /* "file.c:12", for messages that say where. */
-#define WEFT_HERE_       __FILE__ ":" WEFT_STRING__(__LINE__)
+#define WEFT_HERE_ __FILE__ ":" WEFT_STRING__(__LINE__)
 
 WEFT_BEGIN_DECLS
 

@@ -62,7 +62,7 @@ WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, int64_t (*run)(void *)
 
 #define WEFT_RESOLVE_MAX 16
 
-#define WEFT_HOST_MAX    253
+#define WEFT_HOST_MAX 253
 
 typedef struct weft_lookup {
     weft_address address[WEFT_RESOLVE_MAX];

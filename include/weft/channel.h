@@ -20,13 +20,13 @@ typedef struct weft_mpsc_receiver    weft_mpsc_receiver;
 
 /* One wait on a channel. */
 typedef struct weft_message {
-    weft_future future;
-    weft_waker  waker_;
-    void       *end_;
-    void       *memory_;
+    weft_future          future;
+    weft_waker           waker_;
+    void                *end_;
+    void                *memory_;
     struct weft_message *next_, *prev_;
-    int64_t  answer_;
-    uint32_t state_;
+    int64_t              answer_;
+    uint32_t             state_;
 } weft_message;
 
 /* ---- oneshot: one message, once ---- */
@@ -44,7 +44,7 @@ WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender);
 WEFT_API weft_future *weft_oneshot_receive(weft_message *wait, weft_oneshot_receiver *receiver,
                                            void *ret_message);
 /* 0 with the message, -EAGAIN if there is none yet, -EPIPE. */
-WEFT_API int  weft_oneshot_try_receive(weft_oneshot_receiver *receiver, void *ret_message);
+WEFT_API int weft_oneshot_try_receive(weft_oneshot_receiver *receiver, void *ret_message);
 /* NULL is fine. */
 WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver);
 

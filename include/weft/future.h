@@ -70,12 +70,12 @@ struct weft_future {
 };
 
 /* The reserved values of `result`: a tag, the address where the future is pinned, three flags. */
-#define WEFT_RESULT_MIN_     (-4095)
-#define WEFT_UNPOLLED_       INT64_MIN
-#define WEFT_CANCEL_ASKED_   1 /* cancel has been called on the pending future */
-#define WEFT_KEPT_           2 /* weft_keep(): a select that loses leaves it pending */
-#define WEFT_PARKED_         4 /* a select has left it pending; its frame counts it */
-#define WEFT_RESULT_FLAGS_   7
+#define WEFT_RESULT_MIN_   (-4095)
+#define WEFT_UNPOLLED_     INT64_MIN
+#define WEFT_CANCEL_ASKED_ 1 /* cancel has been called on the pending future */
+#define WEFT_KEPT_         2 /* weft_keep(): a select that loses leaves it pending */
+#define WEFT_PARKED_       4 /* a select has left it pending; its frame counts it */
+#define WEFT_RESULT_FLAGS_ 7
 
 struct weft_frame;
 

@@ -66,7 +66,7 @@ typedef struct weft_listen_options {
     bool reuse_port;    /* several listeners share the port */
     bool no_reuse_addr; /* SO_REUSEADDR is set unless this is */
     bool v6_only;
-    bool no_delay;      /* TCP_NODELAY on every accepted stream */
+    bool no_delay; /* TCP_NODELAY on every accepted stream */
 } weft_listen_options;
 
 /* Listens on the address (port 0: any free one, see weft_listener_address). `options` may be NULL;
@@ -74,7 +74,7 @@ typedef struct weft_listen_options {
 WEFT_API WEFT_NODISCARD int weft_listen(weft_runtime *rt, weft_listener **ret,
                                         const weft_address        *address,
                                         const weft_listen_options *options);
-WEFT_API int  weft_listener_address(const weft_listener *listener, weft_address *ret);
+WEFT_API int                weft_listener_address(const weft_listener *listener, weft_address *ret);
 /* Stops listening; a pending accept ends with -ECANCELED. See "who closes" above. NULL is fine. */
 WEFT_API void weft_listener_close(weft_listener *listener);
 

@@ -37,32 +37,32 @@ typedef struct weft_allocator {
  * beside it, then to the default; see docs/tuning.md, or set WEFT_DISPLAY_ENV=1. The struct is read
  * by weft_runtime_start and not kept. */
 typedef struct weft_config {
-    int64_t workers;            /* WEFT_WORKERS */
-    int64_t blocking_threads;   /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
-    int64_t blocking_keep_ms;   /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
-    int64_t budget;             /* WEFT_BUDGET: operations a task may do in one poll */
-    int64_t inject_interval;    /* WEFT_INJECT_INTERVAL: polls between looks at outside spawns */
-    int64_t ring_entries;       /* WEFT_RING_ENTRIES: submission queue of the reactor */
-    int64_t stop_ms;            /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
-    int64_t ring_mask;          /* WEFT_RING_MASK: debugging; kernel features not to be used */
-    weft_log      *log;         /* default: one line to standard error */
-    void          *log_arg;
-    weft_allocator allocator;   /* default: malloc and free */
+    int64_t   workers;          /* WEFT_WORKERS */
+    int64_t   blocking_threads; /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
+    int64_t   blocking_keep_ms; /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
+    int64_t   budget;           /* WEFT_BUDGET: operations a task may do in one poll */
+    int64_t   inject_interval;  /* WEFT_INJECT_INTERVAL: polls between looks at outside spawns */
+    int64_t   ring_entries;     /* WEFT_RING_ENTRIES: submission queue of the reactor */
+    int64_t   stop_ms;          /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
+    int64_t   ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
+    weft_log *log;              /* default: one line to standard error */
+    void     *log_arg;
+    weft_allocator allocator; /* default: malloc and free */
 } weft_config;
 
 /* Counters since start, summed over the threads. Reading them stops nobody; they are a moment apart
  * from each other. */
 typedef struct weft_counters {
     uint64_t tasks_spawned, tasks_ended, polls;
-    uint64_t steals;           /* tasks taken from another worker */
-    uint64_t lifo_hits;        /* tasks that ran next because the running one woke them */
-    uint64_t injected;         /* tasks queued by threads that are not workers */
-    uint64_t parks;            /* times a worker went to sleep */
-    uint64_t reactor_enters;   /* system calls of the reactor */
-    uint64_t completions;      /* what the kernel reported to it */
+    uint64_t steals;         /* tasks taken from another worker */
+    uint64_t lifo_hits;      /* tasks that ran next because the running one woke them */
+    uint64_t injected;       /* tasks queued by threads that are not workers */
+    uint64_t parks;          /* times a worker went to sleep */
+    uint64_t reactor_enters; /* system calls of the reactor */
+    uint64_t completions;    /* what the kernel reported to it */
     uint64_t timers_fired;
     uint64_t blocking_jobs, blocking_threads;
-    uint64_t streams_open;     /* sockets that weft holds now */
+    uint64_t streams_open; /* sockets that weft holds now */
     uint64_t tasks_alive;
 } weft_counters;
 

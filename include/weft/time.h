@@ -12,13 +12,13 @@
 WEFT_BEGIN_DECLS
 
 typedef struct weft_nap {
-    weft_future future;
-    weft_waker  waker_;
+    weft_future      future;
+    weft_waker       waker_;
     struct weft_nap *next_, *prev_;
-    void    *wheel_;
-    int64_t  deadline_;
-    uint32_t slot_;
-    uint32_t state_;
+    void            *wheel_;
+    int64_t          deadline_;
+    uint32_t         slot_;
+    uint32_t         state_;
 } weft_nap;
 
 /* Now. Any thread. */

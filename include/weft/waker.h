@@ -23,10 +23,10 @@ struct weft_waker {
 
 /* An executor of your own supplies the first four; each may be called from any thread. */
 struct weft_waker_vtable {
-    weft_waker (*clone)(void *data);  /* one more waker, to be dropped or woken once */
-    void (*wake)(void *data);         /* asks for a poll and consumes the waker */
-    void (*wake_by_ref)(void *data);  /* asks for a poll; the waker stays */
-    void (*drop)(void *data);         /* gives the waker back without waking */
+    weft_waker (*clone)(void *data); /* one more waker, to be dropped or woken once */
+    void (*wake)(void *data);        /* asks for a poll and consumes the waker */
+    void (*wake_by_ref)(void *data); /* asks for a poll; the waker stays */
+    void (*drop)(void *data);        /* gives the waker back without waking */
     /* weft's own wakers only, NULL elsewhere: marks the task woken and returns it if the caller must
      * now queue it. A future of weft's may store such a waker without cloning it. */
     void *(*notify_)(void *data);
