@@ -31,7 +31,8 @@ typedef struct wf_gate {
 
 /* How many workers are awake and present. */
 uint32_t wf_gate_present(wf_gate *g);
-/* Waits, if a worker is present, until the gate opens or the instant comes. True if it waited. */
+/* Waits, if a worker is present, until the gate opens or the instant comes. True if it waited or was
+ * called: the caller must look at everything once more before it sleeps elsewhere. */
 bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until);
 /* Looks for absent workers, at most once in a tick, and has what waits behind them taken over. */
 void wf_gate_tick(wf_gate *g, int64_t now);

@@ -27,9 +27,9 @@ static void unpark(wf_driver *driver)
     wf_reactor *r = (wf_reactor *)driver;
     uint64_t    one = 1;
 
-    if (wf_driver_open(driver)) /* it was at the gate, not in the kernel */
+    if (wf_swap(&driver->kicked, 1, SEQ_CST)) /* [driver-1] */
         return;
-    if (wf_swap(&r->kicked, 1, SEQ_CST)) /* [driver-1] */
+    if (wf_driver_open(driver)) /* it was at the gate, not in the kernel */
         return;
     while (write(r->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
@@ -120,7 +120,7 @@ static void take_inbox(wf_reactor *r)
 {
     wf_submission *s, *next;
 
-    wf_store(&r->kicked, 0, SEQ_CST); /* [driver-1] before the inbox is taken */
+    wf_store(&r->driver.kicked, 0, SEQ_CST); /* [driver-1] before the inbox is taken */
     for (s = wf_inbox_take(&r->inbox); s; s = next) {
         next = s->next; /* take may hand it back to its owner */
         s->take(r, s);

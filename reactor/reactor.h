@@ -28,9 +28,8 @@ typedef struct wf_reactor {
     wf_driver driver; /* first: see reactor.c */
     wf_inbox  inbox;
 
-    WF_ALIGNED uint32_t kicked; /* a wake-up is on its way */
-    int                 wake_fd;
-    uint64_t            n_sockets; /* open ones, for the counters: any thread */
+    int                 wake_fd; /* constant */
+    WF_ALIGNED uint64_t n_sockets; /* open ones, for the counters: any thread */
 
     WF_ALIGNED weft_runtime *rt; /* constant */
     pthread_t                thread;

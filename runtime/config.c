@@ -246,7 +246,7 @@ int wf_config_complete(weft_config *ret, const weft_config *given)
     if (!config.log)
         config.log = log_to_stderr;
     if (!config.allocator.allocate || !config.allocator.release)
-        config.allocator = wf_memory_default;
+        config.allocator = wf_alloc_default;
     check_names(&config);
     if ((r = read_environment(&config, show, &shown)) < 0)
         return r;

@@ -10,7 +10,7 @@
  * Failure     -EPIPE when the other side is closed.
  */
 #include "lock.h"
-#include "memory.h"
+#include "alloc.h"
 #include "waker.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static void channel_free(mpsc *c)
 WEFT_API int weft_mpsc_open(weft_mpsc_sender **ret_sender, weft_mpsc_receiver **ret_receiver,
                             size_t size, size_t capacity)
 {
-    const weft_allocator *alloc = wf_memory_current();
+    const weft_allocator *alloc = wf_alloc_current();
     size_t                bytes;
     mpsc                 *c;
 

@@ -9,7 +9,7 @@
  * Failure     -EPIPE when the other end is closed.
  */
 #include "lock.h"
-#include "memory.h"
+#include "alloc.h"
 #include "waker.h"
 
 #include <string.h>
@@ -36,7 +36,7 @@ static void channel_free(oneshot *c)
 WEFT_API int weft_oneshot_open(weft_oneshot_sender   **ret_sender,
                                weft_oneshot_receiver **ret_receiver, size_t size)
 {
-    const weft_allocator *alloc = wf_memory_current();
+    const weft_allocator *alloc = wf_alloc_current();
     oneshot              *c;
 
     if (size > MESSAGE_MOST)

@@ -49,7 +49,7 @@ static inline void wf_idle_prepare(wf_idle *idle, uint32_t i)
 
 static inline bool wf_idle_is_sleeping(const wf_idle *idle, uint32_t i)
 {
-    return wf_load(&idle->sleeping[i / 64], ACQUIRE) & UINT64_C(1) << i % 64; /* [idle-1] */
+    return wf_load(&idle->sleeping[i / 64], SEQ_CST) & UINT64_C(1) << i % 64; /* [idle-1] */
 }
 
 /* Takes worker i out of the sleepers; false if somebody else has, see I1. */

@@ -10,7 +10,7 @@
 #ifndef WF_RT_H
 #define WF_RT_H
 
-#include "memory.h"
+#include "alloc.h"
 
 struct wf_executor;
 struct wf_timers;

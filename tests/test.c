@@ -10,6 +10,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef WEFT_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 
 #ifndef WEFT_PLAIN
 #include <criterion/hooks.h>
@@ -56,6 +59,16 @@ void test_skip(const char *why)
 #endif
     fprintf(stderr, "skipped: %s\n", why);
     _exit(77);
+}
+
+void test_skip_under_valgrind(const char *why)
+{
+#ifdef WEFT_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        test_skip(why);
+#else
+    (void)why;
+#endif
 }
 
 int64_t test_slow(void)

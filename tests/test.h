@@ -99,6 +99,9 @@ void test_fail(const char *file, int line, const char *format, ...)
 /* Ends the case as skipped, where the machine lacks what it needs. */
 void test_skip(const char *why) __attribute__((noreturn));
 
+/* Skips the case under valgrind, which does something in the kernel's stead. */
+void test_skip_under_valgrind(const char *why);
+
 /* TEST_SLOW=20 says that the tests run about that much slower than usual, as under valgrind. Time
  * limits grow by the factor, and counts of repetitions shrink by it: n / TEST_SLOW, at least 1. */
 int64_t test_slow(void);

@@ -73,16 +73,16 @@ WEFT_ASYNC(receives)
 static void sum_of_four(weft_runtime *to, weft_runtime *from, bool impatient, size_t capacity)
 {
     int64_t             n = test_scaled(impatient ? 2000 : 10000);
-    weft_mpsc_sender   *sender;
+    weft_mpsc_sender   *sender, *senders[4];
     weft_mpsc_receiver *receiver;
     weft_handle         sending[4], receiving;
 
     check_eq(weft_mpsc_open(&sender, &receiver, sizeof n, capacity), 0);
     check_eq(weft_spawn_on(to, &receiving, receives, receiver, impatient), 0);
+    for (int i = 0; i < 4; i++) /* all before the first may close its own */
+        senders[i] = i ? weft_mpsc_sender_clone(sender) : sender;
     for (int i = 0; i < 4; i++)
-        check_eq(weft_spawn_on(from, &sending[i], sends,
-                               i ? weft_mpsc_sender_clone(sender) : sender, n, impatient),
-                 0);
+        check_eq(weft_spawn_on(from, &sending[i], sends, senders[i], n, impatient), 0);
     for (int i = 0; i < 4; i++)
         check_eq(join(from, &sending[i]), 0);
     check_eq(join(to, &receiving), 4 * (n * (n + 1) / 2));
@@ -144,10 +144,10 @@ Test(mpsc_tasks, four_threads_and_a_receiving_task_lose_nothing)
 
     check_eq(weft_mpsc_open(&sender, &receiver, sizeof n, 2), 0);
     check_eq(weft_spawn_on(rt, &receiving, receives, receiver, .impatient = false), 0);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++) /* all before the first may close its own */
         s[i] = (struct thread_sender){rt, i ? weft_mpsc_sender_clone(sender) : sender, n};
+    for (int i = 0; i < 4; i++)
         threads[i] = thread(send_from_thread, &s[i]);
-    }
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     check_eq(join(rt, &receiving), 4 * (n * (n + 1) / 2));

@@ -147,6 +147,7 @@ WEFT_ASYNC(fill)
     int64_t n;
 
     WEFT_BEGIN();
+    memset(self->data, 0, sizeof self->data);
     do
         WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, self->data, sizeof self->data));
     while (n > 0);

@@ -124,7 +124,7 @@ Test(sleep, may_be_polled_by_another_executor_of_the_same_runtime)
     weft_nap      nap;
 
     hand_init(&hand, rt);
-    check(!hand_poll(&hand, weft_sleep(&nap, WEFT_MS(2))));
+    check(!hand_poll(&hand, weft_sleep(&nap, WEFT_MS(20) * test_slow())));
     check_eq(weft_block_on(rt, &nap.future), 0);
     check_eq(hand.n_wakers, 0);
     check_eq(hand.n_wakes, 0);
@@ -196,7 +196,7 @@ Test(timeout, answers_the_true_result_of_a_future_that_completes_all_the_same)
 {
     begin();
     inner.when_cancelled = 4096;
-    check(!hand_poll(&hand, weft_timeout(&limit, &inner.future, WEFT_MS(1))));
+    check(!hand_poll(&hand, weft_timeout(&limit, &inner.future, WEFT_MS(5) * test_slow())));
     while (!polled_again(&limit.future))
         ;
     check_eq(weft_future_result(&limit.future), 4096);

@@ -1,5 +1,5 @@
 /*
- * memory.h - all memory comes through the host's hooks
+ * alloc.h - all memory comes through the host's hooks
  *
  * Purpose     Allocating and giving back, and whose hooks to use.
  * Threads     Any.
@@ -7,18 +7,18 @@
  * Ordering    None.
  * Failure     NULL when out of memory.
  */
-#ifndef WF_MEMORY_H
-#define WF_MEMORY_H
+#ifndef WF_ALLOC_H
+#define WF_ALLOC_H
 
 #include "order.h"
 
 #include <weft/runtime.h>
 
 /* malloc and free. */
-extern const weft_allocator wf_memory_default;
+extern const weft_allocator wf_alloc_default;
 
 /* The hooks of the runtime that runs the caller; outside of any, the default. */
-const weft_allocator *wf_memory_current(void);
+const weft_allocator *wf_alloc_current(void);
 
 static inline void *wf_alloc(const weft_allocator *a, size_t size)
 {

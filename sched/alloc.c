@@ -1,13 +1,13 @@
 /*
- * memory.c - all memory comes through the host's hooks
+ * alloc.c - all memory comes through the host's hooks
  *
- * Purpose     See memory.h.
+ * Purpose     See alloc.h.
  * Threads     Any.
- * Invariants  See memory.h.
+ * Invariants  See alloc.h.
  * Ordering    None.
- * Failure     See memory.h.
+ * Failure     See alloc.h.
  */
-#include "memory.h"
+#include "alloc.h"
 
 #include "rt.h"
 
@@ -25,11 +25,11 @@ static void release(void *arg, void *memory, size_t size)
     free(memory);
 }
 
-const weft_allocator wf_memory_default = {allocate, release, NULL};
+const weft_allocator wf_alloc_default = {allocate, release, NULL};
 
-const weft_allocator *wf_memory_current(void)
+const weft_allocator *wf_alloc_current(void)
 {
     const weft_runtime *rt = wf_current_thread.rt;
 
-    return rt ? &rt->config.allocator : &wf_memory_default;
+    return rt ? &rt->config.allocator : &wf_alloc_default;
 }
