@@ -163,11 +163,12 @@ Test(signal, no_signal_is_lost_among_many_cancels)
 
 Test(signal, the_runtimes_threads_take_no_signals)
 {
+    test_skip_under_valgrind("threads' masks are its own");
+
     weft_runtime  *rt = start(2);
     DIR           *dir = opendir("/proc/self/task");
     struct dirent *entry;
 
-    test_skip_under_valgrind("threads' masks are its own");
     while ((entry = readdir(dir))) {
         char  path[64], line[256];
         FILE *f;

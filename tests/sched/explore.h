@@ -5,7 +5,7 @@
  * points where the explorer may switch to another thread. It tries every schedule with at most a
  * given number of preemptions (most bugs need two), under sequential consistency: orders weaker than
  * that are TSan's and the reader's business. A schedule ends when every thread has returned or sleeps
- * in a futex: then the claim is checked.
+ * in a futex without a time limit: then the claim is checked. Time passes only when nobody can go on.
  */
 #ifndef EXPLORE_H
 #define EXPLORE_H
@@ -25,11 +25,13 @@
 #define EXPLORE_THREADS 4
 #define EXPLORE_DEPTH   4096
 #define EXPLORE_STACK   65536
+#define EXPLORE_EXPIRED INT64_MIN
 
 static struct explorer {
     ucontext_t scheduler, thread[EXPLORE_THREADS];
     void (*body[EXPLORE_THREADS])(void);
     uint32_t *sleeps_on[EXPLORE_THREADS];
+    int64_t   until[EXPLORE_THREADS], now; /* the limit of its sleep, or EXPLORE_EXPIRED */
     bool      ended[EXPLORE_THREADS], waits[EXPLORE_THREADS];
     int       n, current, preemptions;
     /* The schedule: at each point which of how many choices was taken. */
@@ -69,6 +71,24 @@ static int explore_choose(int last)
     return n;
 }
 
+/* Everybody sleeps: the next time limit comes, if there is one. */
+static void explore_pass_time(void)
+{
+    struct explorer *x = &explorer;
+    int              next = -1;
+
+    for (int i = 0; i < x->n; i++)
+        if (x->sleeps_on[i] && x->until[i] != INT64_MAX &&
+            (next < 0 || x->until[i] < x->until[next]))
+            next = i;
+    if (next < 0)
+        return;
+    if (x->until[next] > x->now)
+        x->now = x->until[next];
+    x->sleeps_on[next] = NULL;
+    x->until[next] = EXPLORE_EXPIRED;
+}
+
 /* Goes on with whom the schedule names. */
 static void explore_switch(void)
 {
@@ -78,6 +98,10 @@ static void explore_switch(void)
     x->current = explore_choose(last);
     if (x->current < 0) { /* those that wait for the others have waited long enough */
         memset(x->waits, 0, sizeof x->waits);
+        x->current = explore_choose(last);
+    }
+    if (x->current < 0) {
+        explore_pass_time();
         x->current = explore_choose(last);
     }
     if (x->current < 0)
@@ -104,13 +128,13 @@ static inline bool wf_futex_wait(uint32_t *word, uint32_t value, int64_t until)
 {
     struct explorer *x = &explorer;
 
-    (void)until;
     explore_step();
-    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == value) {
-        x->sleeps_on[x->current] = word;
-        explore_step();
-    }
-    return true;
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
+        return true;
+    x->sleeps_on[x->current] = word;
+    x->until[x->current] = until;
+    explore_step();
+    return x->until[x->current] != EXPLORE_EXPIRED;
 }
 
 static inline void wf_futex_wake(uint32_t *word, int n)
