@@ -26,7 +26,7 @@ typedef struct wf_gate {
         uint64_t progress;
         bool     absent;
     } seen[WF_WORKERS_MAX];
-    uint64_t n_gates, n_dry, n_expired; /* counters */
+    uint64_t n_gates, n_expired; /* counters */
 } wf_gate;
 
 /* How many workers are awake and present. */

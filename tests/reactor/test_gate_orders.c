@@ -1,0 +1,297 @@
+/*
+ * test_gate_orders.c - the reactor's gate and watch lose nothing: its real turn, in every order
+ *
+ * The real reactor, gate, queues and workers' search. In place of the ring is a word that wake-ups
+ * come to, and workers take tasks without polling them. Time passes only when everybody sleeps, so
+ * that it can't cover up what should have come without it.
+ */
+#include "../sched/explore.h"
+
+static int     tell_time(struct timespec *at);
+static int64_t kick(const void *from);
+static void    enter(int64_t until);
+
+#include <time.h>
+#include <unistd.h>
+#define clock_gettime(clock, at) tell_time(at)
+#include "executor.h"
+#include "operation.h"
+#include "task.h"
+#include "timer.h"
+
+#define TASKS 3
+#define START WEFT_S(1)
+
+static struct scenario {
+    int n_workers, batches[2]; /* how many tasks the first enters bring */
+    int n_tasks, n_submitted;  /* how many must be taken */
+    /* HANGS: worker 0 does in its first task, so that the clock must help. SUBMITS: it does in its
+     * second task. ENDS: the reactor is told to. */
+    enum { NORMAL, HANGS, SUBMITS, ENDS } what;
+} given, scenario; /* a test's, and what is left of it in this schedule */
+
+static weft_runtime        rt;
+static wf_executor         executor;
+static wf_reactor          reactor;
+static wf_worker           worker[2];
+static wf_worker          *workers[2] = {&worker[0], &worker[1]};
+static wf_task             task[TASKS];
+static int                 n_taken[TASKS];
+static wf_submission       submission[2];
+static int                 n_submitted;
+static int64_t             timer;  /* the one timer's instant */
+static uint32_t            kernel; /* 1: the wake descriptor has been written to */
+static unsigned            head, tail;
+static struct io_uring_cqe cqe[4];
+
+static bool gate_sleep(uint32_t *word, uint32_t value, int64_t until)
+{
+    bool woken = wf_futex_wait(word, value, until);
+
+    check(woken || scenario.what == HANGS); /* a worker that runs dry opens the gate */
+    return woken;
+}
+
+static void complete_socket(void *t)
+{
+    weft_waker waker = {&wf_task_vtable, t};
+
+    wf_waker_fire(&waker, &reactor.wakes);
+}
+
+#include "deque.c"
+#include "idle.c"
+#include "inject.c"
+/* those first: what follows uses them */
+#include "executor.c"
+#include "worker.c"
+#define wf_futex_wait(word, value, until) gate_sleep(word, value, until)
+#include "gate.c"
+#undef wf_futex_wait
+#define write(fd, from, n)                          ((void)(fd), kick(from))
+#define wf_ring_enter(ring, until)                  enter(until)
+#define wf_ring_flush(ring)                         ((void)(ring))
+#define wf_ring_run_deferred(ring)                  false
+#define wf_timers_next(timers)                      ((void)(timers), wf_load(&timer, SEQ_CST))
+#define wf_timers_fire(timers, now)                 (timer = (now) >= timer ? WEFT_FOREVER : timer)
+#define wf_socket_completed(token, s, result, more) ((void)(token), complete_socket(s))
+#include "reactor.c"
+
+/* ---- in place of the clock, the timers and the ring ---- */
+
+static int tell_time(struct timespec *at)
+{
+    *at = (struct timespec){explorer.now / 1000000000, explorer.now % 1000000000};
+    return 0;
+}
+
+static int64_t kick(const void *from)
+{
+    (void)from;
+    wf_store(&kernel, 1, SEQ_CST);
+    wf_futex_wake(&kernel, 1);
+    return sizeof(uint64_t);
+}
+
+static bool bring_batch(void)
+{
+    int *batch = scenario.batches[0] > 0 ? &scenario.batches[0] : &scenario.batches[1];
+    bool any = *batch > 0;
+
+    for (; *batch > 0; --*batch, tail++)
+        cqe[tail & 3].user_data = wf_reactor_tag(&task[tail], WF_TAG_SOCKET);
+    return any;
+}
+
+static void enter(int64_t until)
+{
+    if (bring_batch() || until == WF_DRIVER_AWAKE)
+        return;
+    while (wf_load(&kernel, SEQ_CST) == 0)
+        if (!wf_futex_wait(&kernel, 0, until)) {
+            /* no tick helps while all sleep */
+            check(executor.inject.n == 0 ||
+                  executor.idle.sleeping[0] + 1 != UINT64_C(1) << given.n_workers);
+            break;
+        }
+    wf_store(&kernel, 0, SEQ_CST);
+}
+
+/* ---- the threads ---- */
+
+static void react(void)
+{
+    while (!may_end(&reactor))
+        turn(&reactor);
+}
+
+/* A worker's loop, but that it takes tasks without polling them, and never ends. */
+static void work(wf_worker *w, bool hangs, bool submits)
+{
+    for (int idle_rounds = 0;; idle_rounds++) {
+        wf_task *t = next_task(w);
+
+        if (t) {
+            n_taken[t - task]++;
+            wf_count(&w->counters.polls, 1);
+            if (hangs)
+                return;
+            if (submits && t == &task[1])
+                wf_reactor_submit_any(&reactor, &submission[0]);
+            idle_rounds = 0;
+        } else {
+            park(w);
+        }
+        if (idle_rounds == 2) { /* it goes round while another is at the work */
+            explore_wait();
+            idle_rounds = 0;
+        }
+    }
+}
+
+static void work_0(void)
+{
+    work(&worker[0], given.what == HANGS, given.what == SUBMITS);
+}
+
+static void work_1(void)
+{
+    work(&worker[1], false, false);
+}
+
+static void submit_twice(void)
+{
+    wf_reactor_submit_any(&reactor, &submission[0]);
+    wf_reactor_submit_any(&reactor, &submission[1]);
+}
+
+static void inject_three(void)
+{
+    task[0].next = &task[1];
+    task[1].next = &task[2];
+    wf_executor_inject_any(&executor, &task[0], &task[2], 3);
+}
+
+static void arm(void)
+{
+    wf_store(&timer, START + WEFT_S(1), SEQ_CST);
+    wf_driver_hint(&reactor.driver, START + WEFT_S(1));
+}
+
+static void end(void) /* as wf_reactor_stop */
+{
+    wf_store(&reactor.stopping, true, SEQ_CST);
+    wf_driver_hint(&reactor.driver, WF_DRIVER_NOW);
+}
+
+/* ---- all orders ---- */
+
+static void take_submission(void *consumer, wf_submission *s)
+{
+    (void)consumer, (void)s;
+    check_eq(explorer.now, START); /* at once */
+    n_submitted++;
+}
+
+static struct wf_deque_buffer *buffer[2][2];
+
+static void set_up(void)
+{
+    scenario = given;
+    rt = (weft_runtime){.executor = &executor, .driver = &reactor.driver};
+    rt.config.inject_interval = 61;
+    executor = (wf_executor){.rt = &rt, .workers = workers, .poll_ns = 2000};
+    executor.idle.n_workers = (uint32_t)given.n_workers;
+    for (uint32_t i = 0; i < 2; i++) {
+        worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
+        worker[i].woken = worker[i].children = (wf_deque){.alloc = &wf_alloc_default};
+        worker[i].woken.buffer = buffer[i][0];
+        worker[i].children.buffer = buffer[i][1];
+        submission[i] = (wf_submission){.take = take_submission};
+    }
+    reactor = (wf_reactor){.rt = &rt, .gate.executor = &executor};
+    reactor.driver = (wf_driver){.unpark = unpark, .sleeps_until = WF_DRIVER_AWAKE};
+    reactor.driver.watching = given.what == HANGS; /* since an earlier batch */
+    reactor.ring.uring.cq =
+        (struct io_uring_cq){.khead = &head, .ktail = &tail, .cqes = cqe, .ring_mask = 3};
+    for (int i = 0; i < TASKS; i++)
+        task[i] = (wf_task){.rt = &rt};
+    memset(n_taken, 0, sizeof n_taken);
+    head = tail = kernel = 0;
+    n_submitted = 0;
+    timer = WEFT_FOREVER;
+    explorer.now = START;
+}
+
+/* When everybody sleeps. */
+static void claim(void)
+{
+    check_eq(executor.idle.n_searching, 0);
+    check_eq(explorer.ended[0], given.what == ENDS);
+    if (given.what == ENDS)
+        return; /* maybe before it has brought anything */
+    for (int i = 0; i < TASKS; i++)
+        check_eq(n_taken[i], i < given.n_tasks);
+    check_eq(n_submitted, given.n_submitted);
+    check_eq(timer, WEFT_FOREVER);
+    check_eq(reactor.driver.watching, false);
+}
+
+static void try_all(int preemptions, struct scenario s, void (*a)(void), void (*b)(void),
+                    void (*c)(void), void (*d)(void))
+{
+    given = s;
+    for (int i = 0; i < 4; i++)
+        buffer[i / 2][i % 2] = buffer_new(&wf_alloc_default, 4);
+    explore(preemptions, set_up, claim, d ? 4 : c ? 3 : 2, (void (*const[])(void)){a, b, c, d});
+}
+
+Test(gate_orders, what_is_handed_over_wakes_the_worker)
+{
+    try_all(3, (struct scenario){1, {1, 2}, 3, 0, NORMAL}, react, work_0, NULL, NULL);
+}
+
+Test(gate_orders, what_is_handed_over_wakes_one_of_two_workers)
+{
+    try_all(2, (struct scenario){2, {1, 2}, 3, 0, NORMAL}, react, work_0, work_1, NULL);
+}
+
+Test(gate_orders, a_submission_is_seen_at_the_gate_and_in_the_kernel)
+{
+    try_all(2, (struct scenario){1, {2}, 2, 2, NORMAL}, react, work_0, submit_twice, NULL);
+}
+
+Test(gate_orders, a_submission_is_seen_at_the_gate_while_a_worker_hangs)
+{
+    try_all(1, (struct scenario){2, {2}, 2, 2, HANGS}, react, work_0, work_1, submit_twice);
+}
+
+Test(gate_orders, a_submission_of_the_worker_that_runs_dry_is_seen)
+{
+    try_all(3, (struct scenario){1, {2}, 2, 1, SUBMITS}, react, work_0, NULL, NULL);
+}
+
+Test(gate_orders, a_timer_is_seen_at_the_gate_and_in_the_kernel)
+{
+    try_all(2, (struct scenario){1, {2}, 2, 0, NORMAL}, react, work_0, arm, NULL);
+}
+
+Test(gate_orders, stopping_is_seen_at_the_gate_and_in_the_kernel)
+{
+    try_all(2, (struct scenario){1, {2}, 0, 0, ENDS}, react, work_0, end, NULL);
+}
+
+Test(gate_orders, the_rest_of_a_batch_does_not_wait_behind_a_task_that_hangs)
+{
+    try_all(2, (struct scenario){2, {3}, 3, 0, HANGS}, react, work_0, work_1, NULL);
+}
+
+Test(gate_orders, another_batch_does_not_wait_behind_a_task_that_hangs)
+{
+    try_all(2, (struct scenario){2, {1, 2}, 3, 0, HANGS}, react, work_0, work_1, NULL);
+}
+
+Test(gate_orders, what_a_thread_queues_as_the_watch_ends_does_not_wait_behind_a_task_that_hangs)
+{
+    try_all(2, (struct scenario){2, {0}, 3, 0, HANGS}, react, work_0, work_1, inject_three);
+}
