@@ -67,7 +67,7 @@ bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
 {
     int64_t now = wf_now(), tick = now + WF_GATE_TICK;
 
-    wf_store(&driver->gate, 1, SEQ_CST); /* [driver-2] */
+    wf_store(&driver->gate, 1, SEQ_CST);                              /* [driver-2] */
     if (wf_load(&driver->kicked, SEQ_CST) || wf_gate_present(g) == 0) /* [driver-1] [driver-2] */
         return wf_swap(&driver->gate, 0, SEQ_CST) == 0 || wf_load(&driver->kicked, SEQ_CST);
     wf_count(&g->n_gates, 1);

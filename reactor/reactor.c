@@ -93,9 +93,8 @@ static void hand_over(wf_reactor *r)
     wf_executor *e = r->rt->executor;
     bool         idle, batch;
 
-    if (!r->wakes.first)
+    if (!r->wakes.first || !wf_executor_hand_over(e, &r->wakes))
         return;
-    wf_executor_hand_over(e, &r->wakes);
     idle = wf_gate_present(&r->gate) == 0; /* [idle-1] after the tasks have been queued */
     batch = wf_executor_backlog(e) > 1;
     r->may_gate = batch;

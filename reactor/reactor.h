@@ -28,7 +28,7 @@ typedef struct wf_reactor {
     wf_driver driver; /* first: see reactor.c */
     wf_inbox  inbox;
 
-    int                 wake_fd; /* constant */
+    int                 wake_fd;   /* constant */
     WF_ALIGNED uint64_t n_sockets; /* open ones, for the counters: any thread */
 
     WF_ALIGNED weft_runtime *rt; /* constant */

@@ -9,8 +9,8 @@
  * Ordering    The lock.
  * Failure     -EPIPE when the other side is closed.
  */
-#include "lock.h"
 #include "alloc.h"
+#include "lock.h"
 #include "waker.h"
 
 #include <string.h>

@@ -8,8 +8,8 @@
  * Ordering    The lock.
  * Failure     -EPIPE when the other end is closed.
  */
-#include "lock.h"
 #include "alloc.h"
+#include "lock.h"
 #include "waker.h"
 
 #include <string.h>

@@ -138,6 +138,8 @@ WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counter
     c.tasks_alive = wf_executor_alive(rt->executor);
     c.reactor_enters = wf_load(&rt->reactor->n_enters, RELAXED);
     c.completions = wf_load(&rt->reactor->n_completions, RELAXED);
+    c.gates = wf_load(&rt->reactor->gate.n_gates, RELAXED);
+    c.gates_expired = wf_load(&rt->reactor->gate.n_expired, RELAXED);
     c.streams_open = wf_load(&rt->reactor->n_sockets, RELAXED);
     c.timers_fired = wf_load(&rt->timers->n_fired, RELAXED);
     wf_pool_count(rt, &c);

@@ -24,7 +24,7 @@
 typedef struct wf_driver {
     void (*unpark)(struct wf_driver *driver);
     int64_t  sleeps_until;
-    uint32_t kicked; /* unpark has been called since the reactor last took its inbox */
+    uint32_t kicked;   /* unpark has been called since the reactor last took its inbox */
     uint32_t gate;     /* 1: the reactor waits for a worker to run dry, or for unpark */
     bool     watching; /* the reactor looks every millisecond whether somebody is stuck with work */
 } wf_driver;

@@ -297,7 +297,7 @@ uint64_t wf_executor_backlog(const wf_executor *s)
     return n;
 }
 
-void wf_executor_hand_over(wf_executor *s, wf_wakes *wakes)
+bool wf_executor_hand_over(wf_executor *s, wf_wakes *wakes)
 {
     wf_wakes others = {0}, ours = {0};
     uint32_t n = 0;
@@ -318,6 +318,7 @@ void wf_executor_hand_over(wf_executor *s, wf_wakes *wakes)
     if (n > 0)
         wf_inject_push_any(&s->inject, ours.first, ours.last, n);
     wf_wakes_flush(&others);
+    return n > 0;
 }
 
 static bool is_own_thread(const wf_executor *s)

@@ -76,8 +76,9 @@ void wf_executor_inject_any(wf_executor *s, struct wf_task *first, struct wf_tas
 /* There is new work: wakes a worker unless one is searching already. */
 void wf_executor_notify_any(wf_executor *s);
 
-/* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual. */
-void wf_executor_hand_over(wf_executor *s, wf_wakes *wakes);
+/* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual.
+ * True if there was one of ours. */
+bool wf_executor_hand_over(wf_executor *s, wf_wakes *wakes);
 /* Whether what waits in the queues would take the workers longer than waking one more takes. */
 bool wf_executor_wants_help(const wf_executor *s);
 /* How many tasks wait in the queues. */

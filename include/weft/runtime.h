@@ -60,6 +60,8 @@ typedef struct weft_counters {
     uint64_t parks;          /* times a worker went to sleep */
     uint64_t reactor_enters; /* system calls of the reactor */
     uint64_t completions;    /* what the kernel reported to it */
+    uint64_t gates;          /* times it waited for a worker to run dry, and ... */
+    uint64_t gates_expired;  /* ... how many of those ended by time */
     uint64_t timers_fired;
     uint64_t blocking_jobs, blocking_threads;
     uint64_t streams_open; /* sockets that weft holds now */
