@@ -33,6 +33,8 @@ const wf_knob wf_knobs[] = {
      "operations a task may do in one poll before it must yield"},
     {"WEFT_INJECT_INTERVAL", FIELD(inject_interval), 1, 1000000, 61,
      "polls after which a worker looks at tasks from outside first"},
+    {"WEFT_WAKE_US", FIELD(wake_us), 1, 1000000, 250,
+     "us of polling that must wait before the reactor wakes one more worker"},
     {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
      "submission entries of the reactor's ring; eight times as many completions"},
     {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,

@@ -273,8 +273,6 @@ void wf_executor_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint3
 
 /* ---- how much waits ---- */
 
-#define WAKE_COST_NS 50000 /* until a worker that slept runs, on a busy machine */
-
 bool wf_executor_wants_help(const wf_executor *s)
 {
     uint64_t n = wf_inject_length_any(&s->inject);
@@ -284,7 +282,8 @@ bool wf_executor_wants_help(const wf_executor *s)
             return true; /* they may be anything: the normal rule */
         n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
     }
-    return n * wf_load(&s->poll_ns, RELAXED) > WAKE_COST_NS; /* an estimate */
+    return n * wf_load(&s->poll_ns, RELAXED) / 1000 >
+           (uint64_t)s->rt->config.wake_us; /* estimate */
 }
 
 uint64_t wf_executor_backlog(const wf_executor *s)

@@ -42,6 +42,7 @@ typedef struct weft_config {
     int64_t   blocking_keep_ms; /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
     int64_t   budget;           /* WEFT_BUDGET: operations a task may do in one poll */
     int64_t   inject_interval;  /* WEFT_INJECT_INTERVAL: polls between looks at outside spawns */
+    int64_t   wake_us;          /* WEFT_WAKE_US: how much waiting I/O is worth one more worker */
     int64_t   ring_entries;     /* WEFT_RING_ENTRIES: submission queue of the reactor */
     int64_t   stop_ms;          /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
     int64_t   ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
