@@ -69,12 +69,13 @@ struct weft_future {
     int64_t                result;
 };
 
-/* The reserved values of `result`: a tag, the address where the future is pinned, three flags. */
+/* The reserved values of `result`: a tag, the address where the future is pinned (PARKED: the next parked
+ * one of its frame), three flags. */
 #define WEFT_RESULT_MIN_   (-4095)
 #define WEFT_UNPOLLED_     INT64_MIN
 #define WEFT_CANCEL_ASKED_ 1 /* cancel has been called on the pending future */
 #define WEFT_KEPT_         2 /* weft_keep(): a select that loses leaves it pending */
-#define WEFT_PARKED_       4 /* a select has left it pending; its frame counts it */
+#define WEFT_PARKED_       4 /* a select has left it pending; its frame knows it */
 #define WEFT_RESULT_FLAGS_ 7
 
 struct weft_frame;
@@ -92,6 +93,7 @@ struct weft_context {
 
 enum {
     WEFT_CONTEXT_CANCELLED_ = 1 << 0, /* awaits end with -ECANCELED */
+    WEFT_CONTEXT_UNWINDS_ = 1 << 1,   /* the task has panicked: bodies don't run any more */
 };
 
 #define WEFT_BUDGET_DEFAULT 128
@@ -167,10 +169,8 @@ static inline bool weft_poll_is_ready(weft_poll poll)
     return poll.ready_ != 0;
 }
 
-/* Internal: aborts and says which rule a poll of `future` would break. */
-WEFT_API __attribute__((noreturn, cold)) void weft_future_misuse_(const weft_future *future,
-                                                                  const char        *function);
-/* Internal: polls a branch that a select has left pending (weft_keep). */
+/* Internal: polls a branch that a select has left pending (weft_keep). Any other future with this state has
+ * been moved or was READY: aborts. */
 WEFT_API weft_poll weft_future_poll_parked_(weft_future *future, weft_context *cx);
 
 /* Polls the future: READY, or PENDING with the context's waker stored. Only its owner may; aborts if
@@ -182,11 +182,9 @@ static inline WEFT_NODISCARD weft_poll weft_future_poll(weft_future *future, wef
 
     if ((state & ~(int64_t)WEFT_RESULT_FLAGS_) != here) {
         if ((state & ~(int64_t)WEFT_RESULT_FLAGS_) != WEFT_UNPOLLED_)
-            weft_future_misuse_(future, "weft_future_poll");
+            return weft_future_poll_parked_(future, cx); /* or misuse */
         future->result = state | here;
     }
-    if (__builtin_expect(state & WEFT_PARKED_, 0))
-        return weft_future_poll_parked_(future, cx);
     return future->ops->poll(future, cx);
 }
 

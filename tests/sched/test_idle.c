@@ -53,7 +53,12 @@ static void set_up(uint32_t n_workers)
         worker[i].random = i + 1;
     }
     begun = true;
-    executor = (wf_executor){.rt = &rt, .workers = workers, .idle.n_workers = n_workers};
+    executor = (wf_executor){.rt = &rt,
+                             .workers = workers,
+                             .idle.n_workers = n_workers,
+                             .idle.n_slots = n_workers,
+                             .monitor.awake = 1,
+                             .is_parent = "yes"};
     memset(n_taken, 0, sizeof n_taken);
 }
 
@@ -77,7 +82,7 @@ static void work(wf_worker *w)
             n_taken[t - task]++;
             idle_rounds = 0;
         } else {
-            park(w);
+            park(w, INT64_MAX);
         }
         if (idle_rounds == 2) { /* it goes round while another is at the work */
             explore_wait();
@@ -126,7 +131,7 @@ static void work_once_and_hang(void)
     wf_task   *t;
 
     for (int idle_rounds = 0; !(t = next_task(w));) {
-        park(w);
+        park(w, INT64_MAX);
         if (++idle_rounds == 3) {
             explore_wait();
             idle_rounds = 0;
