@@ -34,8 +34,9 @@ struct bench_run {
 struct bench {
     const char *name;
     void (*run)(struct bench_run *run, int argument);
-    int  argument;
-    bool warm;
+    int argument;
+    bool
+        warm; /* it has run before, or should be measured cold: memory that is reused counts once */
 };
 
 /* Understands the command line and does what it asks for; the process's exit status. */
