@@ -4,8 +4,8 @@
  * Purpose     See bench.h.
  * Threads     See bench.h.
  * Invariants  See bench.h.
- * Ordering    countdown_down is acquire and release: whoever comes last has seen what the others did
- *             before, and the oneshot hands it on to the waiting one.
+ * Ordering    countdown_down is acquire and release: whoever comes last has seen what the others
+ *             did before, and the oneshot hands it on to the waiting one.
  * Failure     See bench.h.
  */
 #include "bench.h"

@@ -1,8 +1,8 @@
 /*
  * bench.h - what weft's own benchmark programs share: protocol, clock, checks, a count-down
  *
- * Purpose     A program is a table of benchmarks and a call of bench_main, which speaks the protocol
- *             of README.md ("PEER bench"), warms up, measures and prints.
+ * Purpose     A program is a table of benchmarks and a call of bench_main, which speaks the
+ *             protocol of README.md ("PEER bench"), warms up, measures and prints.
  * Threads     A benchmark is called by the main thread, which is not the runtime's. bench_more and
  *             the checks may be called by any thread; the rest as said at each.
  * Invariants  A repetition does whole rounds of its workload until bench_more says no; the rounds

@@ -92,7 +92,7 @@ WEFT_ASYNC(spawn_join)
 
     WEFT_BEGIN();
     do {
-        for (self->k = 0; self->k < bench_scaled(run, JOINS); self->k++) {
+        for (self->k = bench_scaled(run, JOINS); self->k > 0; self->k--) {
             must(weft_spawn(&self->handle, child, .n = self->k));
             WEFT_AWAIT(n, weft_join(&self->handle));
             expect("the child's result", n, self->k);

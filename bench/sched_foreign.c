@@ -2,8 +2,8 @@
  * sched_foreign.c - benchmarks of what threads that are not the runtime's ask of it
  *
  * Purpose     Spawning by one or many foreign threads; the way of a message there and back.
- * Threads     A crew of foreign threads does the work; the main thread waits in weft_block_on, where
- *             a runtime without threads of its own would run.
+ * Threads     A crew of foreign threads does the work; the main thread waits in weft_block_on,
+ *             where a runtime without threads of its own would run.
  * Invariants  The clock starts when all threads of the crew are there. At most SPAWNS tasks are
  *             under way: each thread spawns its share, waits for the last, and begins again.
  * Ordering    Barriers order the run's start before the crew's work, joins its work before the end.

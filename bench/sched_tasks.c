@@ -2,10 +2,12 @@
  * sched_tasks.c - what a million pending tasks cost
  *
  * Purpose     A million tasks wait for the same thing, then end together. Time is from the first
- *             spawn to the last end; memory is the process's when all wait, and when all have ended.
+ *             spawn to the last end; memory is the process's when all wait, and when all have
+ *             ended.
  * Threads     Any worker. What they wait for is `struct gate`, the bench's own: whatever else can
  *             be waited for takes its place by changing gate_wait() and gate_open().
- * Invariants  G1 A wait is in the gate's list while it is PENDING and the gate is closed, and only then.
+ * Invariants  G1 A wait is in the gate's list while it is PENDING and the gate is closed, and
+ *             only then.
  *             G2 The list and the waits in it are touched with the gate's lock held.
  * Ordering    The lock orders everything.
  * Failure     See bench.h.
