@@ -493,7 +493,7 @@ bool wf_executor_wants_help(const wf_executor *s)
     uint64_t n = wf_inject_length_any(&s->inject);
 
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
-        if (wf_deque_length_any(&s->workers[i]->children) > 0)
+        if (wf_worker_children_any(s->workers[i]) > 0)
             return true; /* they may be anything: the normal rule */
         n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
     }
@@ -506,8 +506,7 @@ uint64_t wf_executor_backlog(const wf_executor *s)
     uint64_t n = wf_inject_length_any(&s->inject);
 
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken) +
-             (uint64_t)wf_deque_length_any(&s->workers[i]->children);
+        n += wf_worker_length_any(s->workers[i]);
     return n;
 }
 

@@ -42,6 +42,7 @@ typedef struct wf_executor {
     uint32_t      n_core; /* grows when that ends, and when somebody's `done` is set */
     uint64_t      n_visitors;
     uint32_t      poll_ns;   /* how long a poll takes, about: written by any worker */
+    uint32_t      wariness;  /* of waking workers for a few tasks: written by any worker */
     const char   *is_parent; /* a page that forked children find wiped: 0 there */
     wf_idle       idle;
     wf_inject     inject;

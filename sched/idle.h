@@ -74,6 +74,13 @@ static inline bool wf_idle_pick_worker(wf_idle *idle, uint32_t i)
     return false;
 }
 
+/* Whether wf_idle_pick may find somebody: its first look, here for speed. */
+static inline bool wf_idle_may_pick(const wf_idle *idle)
+{
+    return wf_load(&idle->n_searching, SEQ_CST) == 0 &&                  /* [idle-1] */
+           (idle->n_slots > 64 || wf_load(&idle->sleeping[0], SEQ_CST)); /* [idle-1] */
+}
+
 /* There is new work: the sleeper to wake, now counted as searching, or -1. */
 int wf_idle_pick(wf_idle *idle);
 /* Whether a worker sleeps. */

@@ -66,17 +66,25 @@ static void inject_from(wf_executor *s, wf_deque *d)
         wf_inject_push_any(&s->inject, t, t, 1);
 }
 
+static void inject_slot(wf_executor *s, wf_task **slot)
+{
+    wf_task *t = wf_worker_take_slot_any(slot);
+
+    if (t)
+        wf_inject_push_any(&s->inject, t, t, 1);
+}
+
 /* What waits behind the stuck worker goes to the front of what all others take from now and then: busy
  * ones would not steal it. */
 static void take_over(wf_monitor *m, uint32_t i)
 {
     wf_executor *s = m->executor;
-    wf_task     *t = wf_worker_take_lifo_any(s->workers[i]);
+    wf_worker   *w = s->workers[i];
 
-    if (t)
-        wf_inject_push_any(&s->inject, t, t, 1);
-    inject_from(s, &s->workers[i]->woken);
-    inject_from(s, &s->workers[i]->children);
+    inject_slot(s, &w->lifo);
+    inject_from(s, &w->woken);
+    inject_slot(s, &w->first_child);
+    inject_from(s, &w->children);
 }
 
 static bool sleeps(const wf_monitor *m, uint32_t i)
@@ -156,12 +164,10 @@ static bool look(wf_monitor *m, int64_t now)
     }
     if (n_free > 0)
         dismiss_spares(m);
-    if (n_stuck > 0 && wf_executor_backlog(s) > 0) {
-        if (n_awake > n_stuck)
-            return true; /* somebody works */
-        if (n_free > 0 || wf_idle_any(&s->idle))
+    if (n_awake > 0 && wf_executor_backlog(s) > 0) {
+        if (wf_idle_any(&s->idle))
             wf_executor_notify_any(s);
-        else
+        else if (n_stuck == n_awake && n_free == 0)
             call_spare(m, now);
     }
     return n_awake > 0;

@@ -211,15 +211,15 @@ static wf_slab *slab_new(wf_heap *h, uint32_t class)
 {
     uint32_t   n = pages_of(size_of(class));
     wf_region *r;
+    int        page;
 
     if (n >= WF_REGION_PAGES)
         return slab_alone(h, class);
     for (r = h->regions; r; r = r->heap_next)
-        if (r->size == WF_REGION_SIZE && find_pages(r, n) >= 0)
-            break;
-    if (!r)
-        r = region_new(h, WF_REGION_SIZE);
-    return r ? slab_begin(h, r, (uint32_t)find_pages(r, n), class, n) : NULL;
+        if (r->size == WF_REGION_SIZE && (page = find_pages(r, n)) >= 0)
+            return slab_begin(h, r, (uint32_t)page, class, n);
+    r = region_new(h, WF_REGION_SIZE);
+    return r ? slab_begin(h, r, n == 1 ? 0 : 1, class, n) : NULL;
 }
 
 static wf_slab *slab_of(wf_region *r, const wf_task *t)
@@ -360,7 +360,7 @@ static void send(wf_region *r, wf_task *first, wf_task *last, uint32_t n)
     } while (!wf_cas(&r->remote, &before, first, RELEASE)); /* [slab-1] */
 }
 
-void wf_heap_flush_owner(wf_heap *h)
+static void flush(wf_heap *h)
 {
     if (h->n_sends == 0)
         return;
@@ -368,10 +368,16 @@ void wf_heap_flush_owner(wf_heap *h)
     h->n_sends = 0;
 }
 
+void wf_heap_tidy_owner(wf_heap *h)
+{
+    flush(h);
+    collect(h);
+}
+
 static void send_later(wf_heap *h, wf_region *r, wf_task *t)
 {
     if (h->n_sends > 0 && (h->sends_to != r || h->n_sends == SENDS_MOST))
-        wf_heap_flush_owner(h);
+        flush(h);
     if (h->n_sends++ == 0) {
         h->sends_to = r;
         h->sends_last = t;

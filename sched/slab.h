@@ -88,8 +88,9 @@ struct wf_task *wf_heap_take_owner(wf_heap *h, size_t size);
 /* Frees a slot; `h` is the caller's heap, NULL if it has none. Any thread, also after the runtime's
  * end. The state word becomes 0. */
 void wf_heap_free_any(wf_heap *h, struct wf_task *t);
-/* Lets go of what is on its way to other heaps. */
-void wf_heap_flush_owner(wf_heap *h);
+/* The owner goes to sleep: sends what is on its way to other heaps, takes what others have freed, and gives
+ * what is empty back to the system. */
+void wf_heap_tidy_owner(wf_heap *h);
 
 /* Calls visit for each slot that is in use, under the memory's lock. It must neither spawn nor wake. */
 void wf_memory_visit(wf_memory *m, void (*visit)(struct wf_task *t, void *arg), void *arg);

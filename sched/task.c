@@ -30,7 +30,7 @@ static void task_free(wf_task *t)
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 {
     wf_task *t = wf_heap_take_owner(h, offsetof(wf_task, frame) + from->ops->size);
-    uint64_t state = WF_TASK_NOTIFIED | WF_TASK_REF | (uint64_t)from->pin << WF_TASK_PIN_SHIFT;
+    uint64_t state = WF_TASK_RUNNING | WF_TASK_REF | (uint64_t)from->pin << WF_TASK_PIN_SHIFT;
 
     if (!t)
         return NULL;
@@ -93,7 +93,11 @@ wf_task_wake_result wf_task_to_notified_visitor(wf_task *t, bool cancel)
 
 uint64_t wf_task_to_running(wf_task *t)
 {
-    /* NOTIFIED is set and RUNNING is not (T1): one addition flips both. [task-1] */
+    uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-1] */
+
+    if (state & WF_TASK_RUNNING)
+        return state;
+    /* NOTIFIED is set (T1): one addition flips both. [task-1] */
     return wf_add(&t->state, (uint64_t)WF_TASK_RUNNING - WF_TASK_NOTIFIED, ACQ_REL);
 }
 
@@ -181,6 +185,18 @@ void wf_task_to_complete(wf_task *t)
         return;
     }
     complete_joined(t);
+}
+
+void wf_task_to_complete_in_place(wf_task *t)
+{
+    const uint64_t looked_at = WF_TASK_REFS_MASK | WF_TASK_HANDLE | WF_TASK_JOINER | WF_TASK_JLOCK;
+    uint64_t       state = wf_load(&t->state, ACQUIRE); /* [task-3] */
+
+    if ((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE)) /* T4 */
+        wf_store(&t->state, state + WF_TASK_COMPLETE - WF_TASK_RUNNING - WF_TASK_REF,
+                 RELEASE); /* [task-2] */
+    else
+        wf_task_to_complete(t);
 }
 
 /* The slot may be being fired. */

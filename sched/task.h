@@ -4,23 +4,27 @@
  * Purpose     A future that an executor polls on its own, with its waker and its join handle.
  * Threads     Any, through the transitions below; each field says whose it is.
  *
- *                  wake                    take from a queue
- *        IDLE -------------> NOTIFIED ------------------------> RUNNING ---> COMPLETE ---> free (0)
- *          ^                    ^                                  |
- *          |  PENDING           |  PENDING, and woken meanwhile    |
- *          +--------------------+----------------------------------+
+ *                                                      new --+    +-- it yields
+ *                  wake                take from a queue     v    v   |
+ *        IDLE -------------> NOTIFIED ------------------->  RUNNING --+----> COMPLETE ---> free (0)
+ *          ^                    ^                              |
+ *          |  PENDING           |  PENDING, and woken meanwhile|
+ *          +--------------------+------------------------------+
  *
+ *             RUNNING: it is being polled, or (new, or having yielded) is in a queue and will be polled
+ *             without another step.
  *             CANCEL and PANIC may join any state and stay. JOINER: `joiner` is the handle that whoever
  *             joins waits with. JLOCK guards its waker and the step to COMPLETE. HANDLE: a handle is
  *             open. Above them references: one for the run (until COMPLETE), one for the handle, one
  *             for each cloned waker; who drops the last frees the memory. On top the worker that the
  *             task is pinned to, plus 1; 0: any may run it.
- * Invariants  T1 a task is in at most one queue, and exactly when it is NOTIFIED and not RUNNING; its
- *             run's reference keeps it there. T2 RUNNING: the frame is the polling worker's alone.
+ * Invariants  T1 a task is in at most one queue: when it is NOTIFIED and not RUNNING, and when it is RUNNING
+ *             but not being polled; its run's reference keeps it there. T2 RUNNING: the frame is the
+ *             polling worker's alone, or nobody's while it is queued.
  *             T3 COMPLETE: the runtime is not touched any more, so wakers and handles may outlive it;
  *             the frame's result is constant. T4 whoever shares the task changes the word by
- *             read-modify-writes; who has the only reference, and is not RUNNING, owns it alone but for
- *             visitors (slab.h), who only mark tasks that aren't COMPLETE.
+ *             read-modify-writes. Who has all references at the end of its last poll may store it: only
+ *             visitors (slab.h) come without one, and what they mark is of no use then.
  * Ordering    [task-1] a wake releases what the waker did; taking the task to RUNNING acquires it.
  *             [task-2] COMPLETE releases the result to the joiner; JLOCK. [task-3] the last reference.
  * Failure     Out of memory: wf_task_new returns NULL.
@@ -73,7 +77,7 @@ typedef struct wf_task_origin {
     const char            *site;
 } wf_task_origin;
 
-/* A task in state NOTIFIED; the caller queues it. `handle`: with a reference for one. NULL: out of
+/* A new task; the caller queues it. `handle`: with a reference for one. NULL: out of
  * memory. The heap's owner. */
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle);
 /* Frees a task that was never queued. */
@@ -92,7 +96,7 @@ WEFT_NODISCARD wf_task_wake_result wf_task_to_notified(wf_task *t);
 WEFT_NODISCARD wf_task_wake_result wf_task_to_cancelled(wf_task *t);
 /* The same for a visitor, who has no reference: QUEUE only if it is IDLE, and then it stays. */
 WEFT_NODISCARD wf_task_wake_result wf_task_to_notified_visitor(wf_task *t, bool cancel);
-/* Taken from a queue; the word with CANCEL and PANIC. */
+/* Taken from a queue; the word, with CANCEL and PANIC. */
 WEFT_NODISCARD uint64_t wf_task_to_running(wf_task *t);
 /* Its poll answered PENDING. REQUEUE: it was woken meanwhile. */
 WEFT_NODISCARD wf_task_idle_result wf_task_to_idle(wf_task *t);
@@ -100,6 +104,8 @@ WEFT_NODISCARD wf_task_idle_result wf_task_to_idle(wf_task *t);
 void wf_task_to_panicked(wf_task *t, const char *message);
 /* Its poll answered READY: hands over to the joiner, drops the run's reference. */
 void wf_task_to_complete(wf_task *t);
+/* The same where the caller has the handle too, and is about to join. */
+void wf_task_to_complete_in_place(wf_task *t);
 
 /* True if the task is COMPLETE; otherwise `waker` is woken when it will be. */
 WEFT_NODISCARD bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker);

@@ -21,7 +21,10 @@
 
 #define OLDEST_CHILD_EVERY 32 /* turns of the children after which the oldest goes first */
 #define INJECT_BATCH_MAX   128
-#define MEASURE_EVERY      256 /* polls between looks at the clock while busy */
+#define MEASURE_EVERY      256         /* polls between looks at the clock while busy */
+#define WORTH_WAKING       WEFT_US(50) /* of work */
+#define WARIEST            4    /* then 16 tasks must wait before somebody is woken for them */
+#define TRY_AGAIN_AFTER    1024 /* tasks kept for ourselves */
 
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
@@ -52,21 +55,43 @@ static uint32_t next_random(wf_worker *w)
 
 /* ---- queueing ---- */
 
+/* Others may help with what waits in our deques. Those who were woken lately and went back to sleep at once
+ * came for too little: then as much must wait as `wariness` says. What a wary worker keeps for itself is the
+ * monitor's to notice. */
+static void call_thief(wf_worker *w)
+{
+    wf_executor *s = w->executor;
+    uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
+
+    if (!wf_idle_may_pick(&s->idle))
+        return;
+    if (wariness == 0 || wf_worker_length_any(w) >> wariness) {
+        wf_executor_notify_any(s);
+    } else if (++w->n_kept % TRY_AGAIN_AFTER == 0) {
+        wf_store(&s->wariness, wariness - 1, RELAXED); /* as above */
+    }
+}
+
+/* We go to sleep: was it worth waking us? */
+static void learn(wf_worker *w, int64_t now)
+{
+    wf_executor *s = w->executor;
+    uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
+
+    if (now - w->woke >= WORTH_WAKING)
+        wf_store(&s->wariness, 0, RELAXED); /* as above */
+    else if (wariness < WARIEST)
+        wf_store(&s->wariness, wariness + 1, RELAXED); /* as above */
+}
+
 /* Puts a task into one of our deques; wakes a sleeper unless the task is what we run next anyway. */
 static void push(wf_worker *w, wf_deque *d, wf_task *t)
 {
-    if (!wf_deque_push_owner(d, t)) {
+    if (__builtin_expect(!wf_deque_push_owner(d, t), 0))
         wf_executor_inject_any(w->executor, t, t, 1);
-        return;
-    }
-    if (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
-        wf_deque_length_any(&w->woken) + wf_deque_length_any(&w->children) > 1)
-        wf_executor_notify_any(w->executor);
-}
-
-wf_task *wf_worker_take_lifo_any(wf_worker *w)
-{
-    return wf_load(&w->lifo, RELAXED) ? wf_swap(&w->lifo, NULL, ACQUIRE) : NULL; /* [worker-1] */
+    else if (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
+             wf_worker_length_any(w) > 1)
+        call_thief(w);
 }
 
 void wf_worker_push_woken_owner(wf_worker *w, wf_task *t)
@@ -77,7 +102,7 @@ void wf_worker_push_woken_owner(wf_worker *w, wf_task *t)
         push(w, &w->woken, t);
         return;
     }
-    before = wf_worker_take_lifo_any(w);
+    before = wf_worker_take_slot_any(&w->lifo);
     wf_store(&w->lifo, t, RELEASE); /* [worker-1] nobody else fills it */
     if (before)
         push(w, &w->woken, before);
@@ -90,13 +115,19 @@ void wf_worker_push_behind_owner(wf_worker *w, wf_task *t)
 
 void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
 {
-    push(w, &w->children, t);
+    if (wf_worker_children_any(w) > 0) {
+        push(w, &w->children, t);
+        return;
+    }
+    wf_store(&w->first_child, t, RELEASE); /* [worker-1] only the owner fills it */
+    call_thief(w);
 }
 
 /* ---- polling ---- */
 
-/* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches. */
-static void measure_polls(wf_worker *w)
+/* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches. Returns
+ * the time. */
+static int64_t measure_polls(wf_worker *w)
 {
     int64_t  now = wf_now();
     uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
@@ -107,6 +138,7 @@ static void measure_polls(wf_worker *w)
     }
     w->busy_since = now;
     w->busy_polls = 0;
+    return now;
 }
 
 /* From now on the task's frames only pass on polls, until all that they waited for has ended. */
@@ -139,7 +171,7 @@ static uint32_t flags_of(uint64_t state)
                                  : WEFT_CONTEXT_CANCELLED_;
 }
 
-static void run(wf_worker *w, wf_task *t, uint32_t *budget)
+static void run(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
 {
     uint64_t     state = wf_task_to_running(t);
     weft_waker   waker = {&wf_task_vtable, t};
@@ -148,24 +180,35 @@ static void run(wf_worker *w, wf_task *t, uint32_t *budget)
                        .deadline = WEFT_FOREVER,
                        .budget = *budget,
                        .flags = flags_of(state),
-                       .random_ = w->random += 2654435761u};
+                       .random_ = w->random += 2654435761u,
+                       .home_ = &waker};
+    weft_poll    poll;
 
     wf_store(&w->polls_site, t->site, RELAXED);        /* for the monitor: advice */
     wf_store(&w->polls, t->frame.future.ops, RELAXED); /* as above */
     w->polling = true;
-    if (weft_poll_is_ready(poll_root(t, &cx))) {
-        wf_count(&w->counters.ended, 1);
-        wf_task_to_complete(t); /* wakes its joiner as if by the task itself */
+    poll = poll_root(t, &cx);
+    wf_count(&w->counters.polls, 1);
+    if (weft_poll_is_ready(poll)) {
+        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
+        to_complete(t); /* wakes its joiner as if by the task itself */
         w->polling = false;
     } else {
         w->polling = false;
-        if (wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+        if (cx.yielded_ || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
             wf_executor_requeue_owner(w, t);
     }
     *budget = cx.budget;
-    wf_count(&w->counters.polls, 1);
     if (++w->busy_polls == MEASURE_EVERY)
         measure_polls(w);
+}
+
+/* Takes the child if it is the youngest; whether it was. */
+static bool take_youngest(wf_worker *w, wf_task *t)
+{
+    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */
+        return wf_deque_pop_this_owner(&w->children, t);
+    return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
 }
 
 void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
@@ -173,11 +216,11 @@ void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
     const char            *site = w->polls_site;
     const weft_future_ops *ops = w->polls;
 
-    if (w->depth == WF_IN_PLACE_DEPTH || !wf_deque_pop_this_owner(&w->children, t))
+    if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
         return;
     wf_count(&w->counters.in_place_joins, 1);
     w->depth++;
-    run(w, t, budget);
+    run(w, t, budget, wf_task_to_complete_in_place);
     w->depth--;
     w->polling = true;
     wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
@@ -229,7 +272,7 @@ static wf_task *take_mail(wf_worker *w)
 
 static wf_task *take_lifo(wf_worker *w)
 {
-    wf_task *t = wf_worker_take_lifo_any(w);
+    wf_task *t = wf_worker_take_slot_any(&w->lifo);
 
     if (!t)
         return NULL;
@@ -241,13 +284,22 @@ static wf_task *take_lifo(wf_worker *w)
     return NULL;
 }
 
+static wf_task *oldest_child(wf_worker *w)
+{
+    wf_task *t = wf_worker_take_slot_any(&w->first_child);
+
+    return t ? t : wf_deque_steal_any(&w->children);
+}
+
 static wf_task *take_child(wf_worker *w)
 {
     wf_task *t;
 
-    if (w->tick / 2 % OLDEST_CHILD_EVERY != OLDEST_CHILD_EVERY - 1)
-        return wf_deque_pop_owner(&w->children);
-    t = wf_deque_steal_any(&w->children);
+    if (w->tick / 2 % OLDEST_CHILD_EVERY != OLDEST_CHILD_EVERY - 1) {
+        t = wf_deque_pop_owner(&w->children);
+        return t ? t : wf_worker_take_slot_any(&w->first_child);
+    }
+    t = oldest_child(w);
     if (t)
         wf_count(&w->counters.overdue, 1);
     return t;
@@ -290,8 +342,7 @@ static wf_task *steal(wf_worker *w)
 
         if (victim == w)
             continue;
-        if ((t = wf_deque_steal_any(&victim->woken)) ||
-            (t = wf_deque_steal_any(&victim->children))) {
+        if ((t = wf_deque_steal_any(&victim->woken)) || (t = oldest_child(victim))) {
             wf_count(&w->counters.steals, 1);
             return t;
         }
@@ -342,14 +393,14 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
 {
     wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
     wf_executor_ran_dry(w->executor);
-    measure_polls(w);
-    wf_heap_flush_owner(&w->heap);
+    learn(w, measure_polls(w));
+    wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls, NULL, RELAXED); /* for the monitor: advice */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
     while (sleeps(w) && wf_park_commit(&w->park, key, until))
         key = wf_park_prepare(&w->park);
     wf_executor_hook(w->executor, WEFT_THREAD_UNPARKS, w->index);
-    w->busy_since = wf_now();
+    w->woke = w->busy_since = wf_now();
     wf_monitor_rouse_any(&w->executor->monitor);
 }
 
@@ -377,7 +428,7 @@ void wf_worker_turn_owner(wf_worker *w, int64_t until)
     uint32_t budget = (uint32_t)w->executor->rt->config.budget;
 
     if (t)
-        run(w, t, &budget);
+        run(w, t, &budget, wf_task_to_complete);
     else
         park(w, until);
 }
@@ -402,7 +453,7 @@ void wf_worker_leave(wf_worker *w, wf_current before)
         w->searching = false;
         wf_idle_found(&w->executor->idle);
     }
-    wf_heap_flush_owner(&w->heap);
+    wf_heap_tidy_owner(&w->heap);
     wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
     w->away = true;
     wf_current_thread = before;
@@ -437,7 +488,7 @@ static void stand_by(wf_worker *w)
         w->searching = false;
         wf_idle_found(&w->executor->idle);
     }
-    wf_heap_flush_owner(&w->heap);
+    wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls, NULL, RELAXED); /* for the monitor: advice */
     if (!is_needed(w) && !wf_executor_is_stopping(w->executor))
         wf_park_commit(&w->park, key, INT64_MAX);
@@ -446,8 +497,7 @@ static void stand_by(wf_worker *w)
 /* With nothing of its own left, a spare worker that isn't needed stands by. */
 static bool may_stand_by(wf_worker *w)
 {
-    return !is_needed(w) && wf_deque_length_any(&w->woken) == 0 &&
-           wf_deque_length_any(&w->children) == 0 &&
+    return !is_needed(w) && wf_worker_length_any(w) == 0 &&
            !wf_load(&w->lifo, RELAXED); /* only the owner fills it */
 }
 

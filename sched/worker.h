@@ -6,10 +6,13 @@
  * Invariants  R1 tasks woken leave `woken` at the top, oldest first, for the owner too; tasks spawned
  *             leave `children` at the bottom for the owner and at the top for thieves. R2 `lifo` is the
  *             task that the running task woke last; at most WF_LIFO_RUN of those run in a row. The
- *             owner fills it; the monitor may empty it when the worker is stuck. R3 `mailbox` holds the
- *             tasks pinned to this worker. R4 a spare worker that nobody needs is not in the mask of
+ *             owner fills it; the monitor may empty it when the worker is stuck. R3 `first_child` is older
+ *             than all `children`: a child that comes alone needs no deque. R4 `mailbox` holds the
+ *             tasks pinned to this worker. R5 a spare worker that nobody needs is not in the mask of
  *             sleepers, and its queues are empty.
- * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo publishes its task. [worker-2] `wanted` is set
+ * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo and first_child publish their task. The latter
+ *             is no part of [idle-1]: who falls asleep at that very moment may miss it, but its
+ *             worker runs it after the current poll, and the monitor looks. [worker-2] `wanted` is set
  *             before a spare worker is woken.
  * Failure     A deque that can't grow: the task goes to the injection queue.
  */
@@ -42,8 +45,9 @@ typedef struct wf_worker {
     bool                           has_thread; /* who starts and ends threads */
     pthread_t                      thread;
 
-    struct wf_task *lifo;     /* owner and monitor */
-    uint32_t        lifo_run; /* owner, and so on below */
+    struct wf_task *first_child; /* owner and thieves */
+    struct wf_task *lifo;        /* owner and monitor */
+    uint32_t        lifo_run;    /* owner, and so on below */
     uint32_t        tick;
     uint32_t        random;
     uint32_t        depth; /* tasks that run in place, one within the other */
@@ -52,6 +56,8 @@ typedef struct wf_worker {
     bool            polling;
     int64_t         busy_since; /* when the clock was last looked at, and how many polls ago */
     uint32_t        busy_polls;
+    uint32_t        n_kept; /* tasks that nobody was woken for */
+    int64_t         woke;   /* when it last woke up */
     wf_heap         heap;
 
     /* One writer, the worker; anybody reads. What is being polled: NULL if nothing is. */
@@ -81,8 +87,22 @@ void wf_worker_push_behind_owner(wf_worker *w, struct wf_task *t);
 void wf_worker_push_child_owner(wf_worker *w, struct wf_task *t);
 /* Polls the task now if it is the youngest unstarted child, out of the given budget, which is lowered. */
 void wf_worker_run_child_owner(wf_worker *w, struct wf_task *t, uint32_t *budget);
-/* Takes the task out of the LIFO slot, or NULL. */
-struct wf_task *wf_worker_take_lifo_any(wf_worker *w);
+/* Takes the task out of one of the two slots, or NULL. */
+static inline struct wf_task *wf_worker_take_slot_any(struct wf_task **slot)
+{
+    return wf_load(slot, RELAXED) ? wf_swap(slot, NULL, ACQUIRE) : NULL; /* [worker-1] */
+}
+
+/* How many tasks wait in its queues, pinned ones aside. */
+static inline uint64_t wf_worker_children_any(const wf_worker *w)
+{
+    return (uint64_t)wf_deque_length_any(&w->children) +
+           (wf_load(&w->first_child, SEQ_CST) != NULL); /* see Ordering */
+}
+static inline uint64_t wf_worker_length_any(const wf_worker *w)
+{
+    return (uint64_t)wf_deque_length_any(&w->woken) + wf_worker_children_any(w);
+}
 
 /* Grows whenever the worker ends a poll or goes to sleep. */
 static inline uint64_t wf_worker_progress(const wf_worker *w)

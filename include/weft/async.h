@@ -152,7 +152,7 @@ typedef struct weft_deferred {
 #define WEFT_YIELD()                                                                               \
     do {                                                                                           \
         self->weft_frame_.line_ = __LINE__;                                                        \
-        weft_waker_wake_by_ref(cx->waker);                                                         \
+        weft_context_yield_(cx);                                                                   \
         return WEFT_PENDING;                                                                       \
     case 1LL << 40 | __LINE__:;                                                                    \
     } while (0)

@@ -88,7 +88,9 @@ struct weft_context {
     int64_t            deadline; /* instant; WEFT_FOREVER if none */
     uint32_t           budget;   /* operations left in this poll */
     uint32_t           flags;
-    uint32_t           random_; /* where fair selects begin */
+    uint32_t           random_;  /* where fair selects begin */
+    uint32_t           yielded_; /* the task must be polled once more, instead of a wake */
+    const weft_waker  *home_;    /* the waker whose executor looks at yielded_; NULL: none does */
 };
 
 enum {
@@ -108,6 +110,15 @@ static inline const weft_waker *weft_context_waker(const weft_context *cx)
     return cx->waker;
 }
 
+/* Asks for another poll, behind those of the tasks that wait: as waking, for the poll's own task. */
+static inline void weft_context_yield_(weft_context *cx)
+{
+    if (cx->waker == cx->home_)
+        cx->yielded_ = 1;
+    else
+        weft_waker_wake_by_ref(cx->waker);
+}
+
 /* Takes one operation from the poll's budget. False: the budget is used up and the task has been
  * woken for its next turn; answer PENDING. Futures that can be ready again and again call it first,
  * so that a task can't keep its worker for itself. */
@@ -117,7 +128,7 @@ static inline WEFT_NODISCARD bool weft_context_spend(weft_context *cx)
         cx->budget--;
         return true;
     }
-    weft_waker_wake_by_ref(cx->waker);
+    weft_context_yield_(cx);
     return false;
 }
 

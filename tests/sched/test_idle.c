@@ -197,6 +197,18 @@ Test(idle, a_worker_may_steal_what_a_running_task_queues_and_nothing_is_lost)
     explore(3, set_up_two, claim_three, 2, (void (*const[])(void)){work_and_push, work_1});
 }
 
+/* As the monitor does now and then: what few tasks a wary worker has woken nobody for. */
+static void monitor_looks(void)
+{
+    for (int round = 0;; round++) {
+        explore_wait();
+        if (wf_executor_backlog(&executor) == 0)
+            return;
+        check_cmp(round, <, TASKS);
+        wf_executor_notify_any(&executor);
+    }
+}
+
 /* As long as the worker that queued them does not get to them: it polls one task for ever. */
 static void push_and_hang(void)
 {
@@ -204,6 +216,7 @@ static void push_and_hang(void)
     wf_worker_push_child_owner(&worker[0], &task[0]);
     wf_worker_push_child_owner(&worker[0], &task[1]);
     n_taken[2] = 1;
+    monitor_looks();
 }
 
 Test(idle, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
