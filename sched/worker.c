@@ -144,8 +144,8 @@ static int64_t measure_polls(wf_worker *w)
 /* From now on the task's frames only pass on polls, until all that they waited for has ended. */
 static weft_poll unwind(wf_task *t, weft_context *cx, const char *message)
 {
-    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s",
-           wf_task_name(t), wf_task_where(t), message);
+    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s", t->site,
+           wf_task_where(t->site), message);
     wf_task_to_panicked(t, message);
     cx->flags |= WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
     return wf_panic_poll_again(&t->frame.future, cx);
@@ -184,8 +184,7 @@ static void run(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(
                        .home_ = &waker};
     weft_poll    poll;
 
-    wf_store(&w->polls_site, t->site, RELAXED);        /* for the monitor: advice */
-    wf_store(&w->polls, t->frame.future.ops, RELAXED); /* as above */
+    wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
     w->polling = true;
     poll = poll_root(t, &cx);
     wf_count(&w->counters.polls, 1);
@@ -213,8 +212,7 @@ static bool take_youngest(wf_worker *w, wf_task *t)
 
 void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 {
-    const char            *site = w->polls_site;
-    const weft_future_ops *ops = w->polls;
+    const char *site = w->polls_site;
 
     if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
         return;
@@ -224,7 +222,6 @@ void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
     w->depth--;
     w->polling = true;
     wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
-    wf_store(&w->polls, ops, RELAXED);       /* as above */
 }
 
 /* ---- finding the next task ---- */
@@ -395,7 +392,7 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
     wf_executor_ran_dry(w->executor);
     learn(w, measure_polls(w));
     wf_heap_tidy_owner(&w->heap);
-    wf_store(&w->polls, NULL, RELAXED); /* for the monitor: advice */
+    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
     while (sleeps(w) && wf_park_commit(&w->park, key, until))
         key = wf_park_prepare(&w->park);
@@ -489,7 +486,9 @@ static void stand_by(wf_worker *w)
         wf_idle_found(&w->executor->idle);
     }
     wf_heap_tidy_owner(&w->heap);
-    wf_store(&w->polls, NULL, RELAXED); /* for the monitor: advice */
+    if (wf_executor_backlog(w->executor) > 0) /* [idle-1] who counted on us has woken nobody else */
+        wf_executor_notify_any(w->executor);
+    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     if (!is_needed(w) && !wf_executor_is_stopping(w->executor))
         wf_park_commit(&w->park, key, INT64_MAX);
 }
