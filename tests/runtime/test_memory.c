@@ -152,3 +152,95 @@ Test(memory, need_not_be_aligned_to_more_than_16)
     check_eq(join(rt, &handle), 1000);
     stop(rt);
 }
+
+/* ---- what a burst of tasks needed ---- */
+
+#define BURST  100000
+#define REGION ((int64_t)4 << 20) /* what a region costs with hooks */
+
+struct waits {
+    WEFT_FRAME;
+    struct {
+        int64_t *ran, *until;
+    } in;
+    weft_nap nap;
+    char     more[128];
+};
+WEFT_ASYNC(waits)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    do
+        WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(20)));
+    while (!get(self->in.until));
+    WEFT_END(n);
+}
+
+struct bursts {
+    WEFT_FRAME;
+    struct {
+        int64_t *ran, *until;
+    } in;
+};
+WEFT_ASYNC(bursts)
+{
+    WEFT_BEGIN();
+    for (int i = 0; i < BURST; i++)
+        check_eq(weft_spawn(NULL, waits, self->in.ran, self->in.until), 0);
+    WEFT_END(0);
+}
+
+/* How much a burst leaves, once all have ended and the workers rest. */
+static int64_t burst(bool from_a_task, int64_t *ret_most)
+{
+    struct memory memory;
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .allocator = memory_hooks(&memory)});
+    int64_t       ran = 0, until = 0, before = get(&memory.live), left;
+    weft_counters counters;
+    weft_handle   handle;
+
+    if (from_a_task) {
+        check_eq(weft_spawn_on(rt, &handle, bursts, &ran, &until), 0);
+        check_eq(join(rt, &handle), 0);
+    } else {
+        for (int i = 0; i < BURST; i++)
+            check_eq(weft_spawn_on(rt, NULL, waits, &ran, &until), 0);
+    }
+    spin_until(&ran, BURST);
+    *ret_most = get(&memory.live) - before;
+    add(&until, 1);
+    do
+        weft_runtime_counters(rt, &counters);
+    while (counters.tasks_alive > 0);
+    for (int i = 0; i < 50; i++) { /* each worker sleeps, and wakes now and then */
+        weft_nap nap;
+
+        check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
+        if (from_a_task) {
+            check_eq(weft_spawn_on(rt, &handle, counts, &ran), 0);
+            check_eq(join(rt, &handle), 0);
+        }
+    }
+    left = get(&memory.live) - before;
+    stop(rt);
+    check_eq(memory.live, 0);
+    return left;
+}
+
+Test(memory, of_a_burst_of_children_goes_back_when_the_workers_rest, .timeout = 60)
+{
+    int64_t most, left = burst(true, &most);
+
+    check_cmp(most, >=, 8 * REGION);
+    check_cmp(left, <=, 5 * REGION); /* two heaps: an empty one and one with the page in use last */
+}
+
+Test(memory, of_a_burst_from_outside_goes_back_when_the_workers_rest, .timeout = 60)
+{
+    int64_t most, left = burst(false, &most);
+
+    check_cmp(most, >=, 8 * REGION);
+    check_cmp(left, <=, 5 * REGION);
+}
