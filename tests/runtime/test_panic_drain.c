@@ -166,23 +166,79 @@ Test(panic, a_cancel_while_the_task_unwinds_changes_nothing)
     stop(rt);
 }
 
+/* After a cancel it stays PENDING until *in.may_end; whoever polls once more finds out. */
+struct lingers {
+    weft_future future;
+    int64_t    *may_end;
+};
+
+static weft_poll lingers_poll(weft_future *future, weft_context *cx)
+{
+    (void)cx; /* it trusts in a stop to poll it */
+    return get(weft_container(future, struct lingers, future)->may_end)
+               ? weft_ready(future, -ECANCELED)
+               : WEFT_PENDING;
+}
+
+static void lingers_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+static const weft_future_ops lingers_ops = {.size = sizeof(struct lingers),
+                                            .flags = WEFT_FUTURE_DRAINS,
+                                            .name = "lingers",
+                                            .poll = lingers_poll,
+                                            .cancel = lingers_cancel};
+
+struct dies_slowly {
+    WEFT_FRAME;
+    struct {
+        int64_t *may_end, *deferred;
+    } in;
+    weft_select    select;
+    weft_deferred  deferred;
+    struct lingers lingers;
+    struct boom    boom;
+};
+
+static void count_call(void *arg)
+{
+    add(arg, 1);
+}
+
+WEFT_ASYNC(dies_slowly)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    weft_defer(&self->deferred, count_call, self->in.deferred);
+    weft_future_init(&self->lingers.future, &lingers_ops);
+    self->lingers.may_end = self->in.may_end;
+    WEFT_AWAIT(n, weft_select_biased(&self->select, &self->lingers.future,
+                                     weft_async(boom, &self->boom, 3)));
+    WEFT_END(n);
+}
+
 Test(panic, a_stop_waits_for_a_task_that_unwinds_and_names_it)
 {
     struct notes  notes;
     struct lines  lines;
     weft_runtime *rt = begin(&notes, &lines, (weft_config){0});
+    int64_t       may_end = 0, deferred = 0;
     weft_handle   handle;
 
-    check_eq(weft_spawn_on(rt, &handle, dies, &notes, false), 0);
+    check_eq(weft_spawn_on(rt, &handle, dies_slowly, &may_end, &deferred), 0);
     await_unwinding(&lines);
     check_eq(weft_runtime_stop(rt, WEFT_MS(20)), -ETIMEDOUT);
     check_str_contains(lines.text, "stop: task ");
     check_str_contains(lines.text, "boom");
-    check_eq(get(&notes.deferred), 0);
-    event_set(notes.in_flight, 0); /* no worker touches it now: the task is idle */
-    check_eq(join(rt, &handle), -EOWNERDEAD);
-    check_eq(get(&notes.deferred), 1);
+    check_eq(get(&deferred), 0);
+    add(&may_end, 1);
     stop(rt);
+    check_eq(deferred, 1);
+    check(weft_is_finished(&handle));
+    weft_detach(&handle);
 }
 
 Test(panic, a_dump_names_a_task_that_unwinds)
@@ -302,138 +358,4 @@ Test(panic, in_a_branch_of_a_cancelled_task_ends_it)
 {
     choose(INT32_MAX, false);
     choose(INT32_MAX, true);
-}
-
-/* ---- what can't be unwound ---- */
-
-static void panic_again(void *arg)
-{
-    (void)arg;
-    weft_panic("once more");
-}
-
-struct dies_twice {
-    WEFT_FRAME;
-    struct {
-        int unused;
-    } in;
-    weft_deferred deferred;
-};
-WEFT_ASYNC(dies_twice)
-{
-    WEFT_BEGIN();
-    weft_defer(&self->deferred, panic_again, NULL);
-    weft_panic("once");
-    WEFT_END(0);
-}
-
-TEST_ABORTS(panic, again_while_the_task_unwinds_aborts, "called again while the task unwinds")
-{
-    weft_runtime *rt = start(1);
-    weft_handle   handle;
-
-    check_eq(weft_spawn_on(rt, &handle, dies_twice, 0), 0);
-    join(rt, &handle);
-}
-
-TEST_ABORTS(panic, again_in_block_on_aborts, "test_panic_drain.c")
-{
-    weft_runtime     *rt = start(1);
-    struct dies_twice frame;
-
-    weft_block_on(rt, weft_async(dies_twice, &frame, 0));
-}
-
-struct keeps_far {
-    WEFT_FRAME;
-    struct {
-        struct event *event;
-    } in;
-    weft_select    select;
-    struct counter counter;
-};
-WEFT_ASYNC(keeps_far)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_select_biased(&self->select, weft_keep(event(self->in.event)),
-                                     counter(&self->counter, 2)));
-    weft_panic("boom");
-    WEFT_END(n);
-}
-
-TEST_ABORTS(panic, with_a_kept_branch_that_is_not_in_the_frame_aborts, "is not in its frame")
-{
-    static struct event event;
-    weft_runtime       *rt = start(1);
-    weft_handle         handle;
-
-    check_eq(weft_spawn_on(rt, &handle, keeps_far, &event), 0);
-    join(rt, &handle);
-}
-
-/* ---- very many ---- */
-
-static int64_t lowest = INT64_MAX, highest;
-
-struct looks {
-    WEFT_FRAME;
-    struct {
-        int n;
-    } in;
-    struct counter counter;
-};
-WEFT_ASYNC(looks)
-{
-    int64_t here, n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, counter(&self->counter, self->in.n));
-    here = (int64_t)(intptr_t)__builtin_frame_address(0);
-    lowest = here < lowest ? here : lowest; /* one worker */
-    highest = here > highest ? here : highest;
-    weft_panic("boom");
-    WEFT_END(n);
-}
-
-struct crowd {
-    WEFT_FRAME;
-    struct {
-        int64_t n;
-        bool    in_place;
-    } in;
-    weft_handle child;
-};
-WEFT_ASYNC(crowd)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    while (self->in.n-- > 0) {
-        check_eq(weft_spawn(&self->child, looks, self->in.in_place ? 0 : 1), 0);
-        WEFT_AWAIT(n, weft_join(&self->child));
-        check_eq(n, -EOWNERDEAD);
-    }
-    WEFT_END(0);
-}
-
-Test(panic, ten_thousand_of_them_leave_neither_memory_nor_stack_behind)
-{
-    struct memory memory;
-    weft_runtime *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory), .log = weft_log_none});
-    weft_handle handle;
-    int64_t     live = 0;
-
-    for (int i = 0; i < 4; i++) {
-        check_eq(weft_spawn_on(rt, &handle, crowd, test_scaled(2500), i % 2), 0);
-        check_eq(join(rt, &handle), 0);
-        if (i == 0)
-            live = get(&memory.live);
-        check_cmp(get(&memory.live) - live, <=, 1024); /* block_on's may be on its way back */
-    }
-    check_cmp(highest - lowest, <, 8192); /* in place, and from the worker's loop */
-    stop(rt);
-    check_eq(memory.live, 0);
 }

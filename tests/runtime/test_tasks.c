@@ -144,14 +144,16 @@ WEFT_ASYNC(spawns)
     WEFT_END(0);
 }
 
-static int64_t n_names, n_wrong;
+static int64_t n_names;
 
 static void look_at(void *arg, weft_log_level level, const char *line)
 {
-    (void)arg, (void)level;
+    (void)arg;
+    if (level != WEFT_LOG_INFO)
+        return; /* of slow machines */
     add(&n_names, 1);
-    if (!strstr(line, "task child (spawned at ../") && !strstr(line, "task spawns (spawned at ../"))
-        add(&n_wrong, 1);
+    check_str_contains(line, strstr(line, "task child") ? "task child (spawned at ../"
+                                                        : "task spawns (spawned at ../");
 }
 
 Test(tasks, may_be_dumped_while_they_come_and_go)
@@ -168,7 +170,6 @@ Test(tasks, may_be_dumped_while_they_come_and_go)
     for (int i = 0; i < 3; i++)
         check_eq(join(rt, &handle[i]), 0);
     stop(rt);
-    check_eq(n_wrong, 0);
 }
 
 /* ---- pinned ---- */
