@@ -9,7 +9,7 @@
  */
 #include <weft/combine.h>
 
-#include <stdio.h>
+#include "text.h"
 
 WEFT_API void weft_future_misuse_(const weft_future *future, const char *function)
 {
@@ -17,31 +17,42 @@ WEFT_API void weft_future_misuse_(const weft_future *future, const char *functio
     uint64_t was = (uint64_t)future->result & ~((uint64_t)WEFT_UNPOLLED_ | WEFT_RESULT_FLAGS_);
 
     if (weft_future_is_ready(future)) {
-        snprintf(where, sizeof where, "%s at %p", future->ops->name, (const void *)future);
+        wf_text(where, sizeof where, "%s at %p", future->ops->name, (const void *)future);
         weft_misuse_(function, "the future was READY before; it is polled once more", where);
     }
-    snprintf(where, sizeof where, "%s, first polled at %#llx, now at %p", future->ops->name,
-             (unsigned long long)was, (const void *)future);
+    wf_text(where, sizeof where, "%s, first polled at %p, now at %p", future->ops->name,
+            (const void *)(uintptr_t)was, (const void *)future);
     weft_misuse_(function, "a future must not move between its first poll and READY", where);
+}
+
+/* Contexts differ in where their selects begin. Without threads to count by, the executor hands that on
+ * from poll to poll itself, as weft_local does. */
+static uint32_t context_seed(void)
+{
+#if __STDC_HOSTED__
+    static _Thread_local uint32_t n_contexts;
+
+    return ++n_contexts * 2654435761u;
+#else
+    return 0;
+#endif
 }
 
 WEFT_API void weft_context_init(weft_context *cx, const weft_waker *waker, weft_runtime *rt)
 {
-    static _Thread_local uint32_t n_contexts;
-
     *cx = (weft_context){.waker = waker,
                          .runtime = rt,
                          .deadline = WEFT_FOREVER,
                          .budget = WEFT_BUDGET_DEFAULT,
-                         .random_ = ++n_contexts * 2654435761u};
+                         .random_ = context_seed()};
 }
 
 WEFT_API void weft_frame_lost_(const weft_frame *frame, const char *file)
 {
     char where[256];
 
-    snprintf(where, sizeof where, "%s at %s:%u; is that await inside a switch of its own?",
-             frame->future.ops->name, file, frame->line_);
+    wf_text(where, sizeof where, "%s at %s:%u; is that await inside a switch of its own?",
+            frame->future.ops->name, file, (unsigned)frame->line_);
     weft_misuse_("WEFT_BEGIN", "the function can't resume at its await", where);
 }
 
