@@ -1,11 +1,15 @@
 /*
  * test_local_orders.c - wakes of local tasks, in every order: none is lost
  *
- * The owner sleeps on a futex when it idles; a lost wake leaves it there.
+ * With a port that masks, a waker is an interrupt: it stops no other and stands still while the owner
+ * masks, and all that ends an idle is a wake after it began. With one that notifies, a waker is any
+ * thread. A lost wake leaves the owner asleep.
  */
 #include "explore.h"
 
+#define sched_yield() explore_wait()
 #include "local.c"
+#include "lock.h"
 
 /* A value and who waits for it, as an interrupt handler would fill it: no lock. */
 struct cell {
@@ -18,8 +22,9 @@ struct cell {
 static weft_local      local;
 static weft_local_task task[2];
 static struct cell     cell[2];
-static uint32_t        rung;
-static bool            returned;
+static uint32_t        masked, n_wakes; /* with the masking port */
+static uint32_t        rung;            /* with the notifying port */
+static bool            masks, returned;
 
 static weft_poll cell_poll(weft_future *future, weft_context *cx)
 {
@@ -45,6 +50,40 @@ static void fill(struct cell *c)
         weft_waker_wake(c->waker);
 }
 
+static void mask(void *arg)
+{
+    (void)arg;
+    wf_lock(&masked);
+}
+
+static void unmask(void *arg)
+{
+    (void)arg;
+    wf_unlock(&masked);
+}
+
+static void sleep_until_a_wake(void *arg)
+{
+    uint32_t n = n_wakes;
+
+    unmask(arg);
+    wf_futex_wait(&n_wakes, n, INT64_MAX);
+    mask(arg);
+}
+
+/* A waker does what it does. */
+static void interrupt(void (*handler)(void))
+{
+    if (masks)
+        mask(NULL);
+    handler();
+    if (masks) {
+        n_wakes++;
+        wf_futex_wake(&n_wakes, 1);
+        unmask(NULL);
+    }
+}
+
 static void ring(void *arg)
 {
     (void)arg;
@@ -61,16 +100,18 @@ static void sleep_until_rung(void *arg)
 
 static void set_up(void)
 {
-    static const weft_local_port port = {.idle = sleep_until_rung, .notify = ring};
+    static const weft_local_port masking = {
+        .mask = mask, .idle = sleep_until_a_wake, .unmask = unmask};
+    static const weft_local_port notifying = {.idle = sleep_until_rung, .notify = ring};
     static const weft_future_ops ops = {.size = sizeof(struct cell),
                                         .flags = WEFT_FUTURE_WITHDRAWS,
                                         .name = "cell",
                                         .poll = cell_poll,
                                         .cancel = cell_cancel};
 
-    rung = 0;
+    masked = n_wakes = rung = 0;
     returned = false;
-    weft_local_init(&local, &port);
+    weft_local_init(&local, masks ? &masking : &notifying);
     for (int i = 0; i < 2; i++) {
         cell[i] = (struct cell){0};
         weft_future_init(&cell[i].future, &ops);
@@ -84,14 +125,19 @@ static void run(void)
     returned = true;
 }
 
-static void fill_0(void)
+static void fill_both(void)
 {
+    fill(&cell[1]);
     fill(&cell[0]);
 }
 
-static void fill_1_then_0(void)
+static void cancel_0(void)
 {
-    fill(&cell[1]);
+    weft_local_cancel(&task[0]);
+}
+
+static void fill_0(void)
+{
     fill(&cell[0]);
 }
 
@@ -100,22 +146,24 @@ static void fill_1(void)
     fill(&cell[1]);
 }
 
-static void cancel_0(void)
+static void both_interrupt(void)
 {
-    weft_local_cancel(&task[0]);
+    interrupt(fill_both);
 }
 
-static void all_ended(void)
+static void cancel_0_interrupts(void)
 {
-    check(returned);
-    check_eq(weft_local_count(&local), 0);
-    for (int i = 0; i < 2; i++)
-        check_cmp(cell[i].n_polls, <=, 2); /* the first, and one for its wake */
+    interrupt(cancel_0);
 }
 
-Test(local_orders, two_wakers_end_both_tasks_and_no_poll_is_for_nothing)
+static void fill_0_interrupts(void)
 {
-    explore(3, set_up, all_ended, 3, (void (*const[])(void)){run, fill_0, fill_1});
+    interrupt(fill_0);
+}
+
+static void fill_1_interrupts(void)
+{
+    interrupt(fill_1);
 }
 
 static void ended(void)
@@ -124,19 +172,40 @@ static void ended(void)
     check_eq(weft_local_count(&local), 0);
 }
 
-Test(local_orders, wakes_of_one_task_by_two_threads)
-{
-    explore(2, set_up, ended, 3, (void (*const[])(void)){run, fill_0, fill_1_then_0});
-}
-
-static void cancelled_or_filled(void)
+static void ended_without_a_poll_for_nothing(void)
 {
     ended();
-    check(weft_future_result(&cell[0].future) == -ECANCELED);
+    for (int i = 0; i < 2; i++)
+        check_cmp(cell[i].n_polls, <=, 2); /* the first, and one for its wake */
+}
+
+static void cancelled_and_filled(void)
+{
+    ended();
+    check_eq(weft_future_result(&cell[0].future), -ECANCELED);
     check_eq(weft_future_result(&cell[1].future), 0);
+}
+
+/* With both ports. */
+static void explore_ports(int preemptions, void (*claim)(void), void (*a)(void), void (*b)(void))
+{
+    for (int i = 0; i < 2; i++) {
+        masks = i == 0;
+        explore(preemptions, set_up, claim, 3, (void (*const[])(void)){run, a, b});
+    }
+}
+
+Test(local_orders, a_waker_for_each_task)
+{
+    explore_ports(3, ended_without_a_poll_for_nothing, fill_0_interrupts, fill_1_interrupts);
+}
+
+Test(local_orders, two_wakers_of_one_task)
+{
+    explore_ports(3, ended, fill_0_interrupts, both_interrupt);
 }
 
 Test(local_orders, a_cancel_is_seen)
 {
-    explore(3, set_up, cancelled_or_filled, 3, (void (*const[])(void)){run, cancel_0, fill_1});
+    explore_ports(3, cancelled_and_filled, cancel_0_interrupts, fill_1_interrupts);
 }
