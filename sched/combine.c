@@ -140,16 +140,14 @@ static void cancel_branches(weft_group *g, const weft_context *cx)
     }
 }
 
-/* Kept branches outlive the group, pending with the task's own waker; their function counts them. */
+/* Kept branches outlive the group, pending with the task's own waker; their function knows them. */
 static void park_kept(weft_group *g, weft_context *cx)
 {
     for (uint32_t i = 0; i < g->n_; i++) {
         weft_future *f = g->branch_[i].future;
 
-        if ((g->branch_[i].flags_ & BRANCH_KEPT) && !(f->result & WEFT_PARKED_) && cx->frame_) {
-            f->result |= WEFT_PARKED_;
-            cx->frame_->n_parked_++;
-        }
+        if ((g->branch_[i].flags_ & BRANCH_KEPT) && !(f->result & WEFT_PARKED_) && cx->frame_)
+            weft_frame_park_(cx->frame_, f);
     }
 }
 

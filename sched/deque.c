@@ -106,6 +106,16 @@ struct wf_task *wf_deque_pop_owner(wf_deque *d)
     return t;
 }
 
+bool wf_deque_pop_this_owner(wf_deque *d, const struct wf_task *t)
+{
+    int64_t newest = wf_load(&d->bottom, RELAXED) - 1; /* the owner wrote it, and the slot */
+
+    if (newest < wf_load(&d->top, RELAXED) || /* pop looks again */
+        wf_load(&d->buffer->slot[newest & d->buffer->mask], RELAXED) != t)
+        return false;
+    return wf_deque_pop_owner(d) == t; /* else a thief was faster */
+}
+
 struct wf_task *wf_deque_steal_any(wf_deque *d)
 {
     for (;;) {

@@ -36,6 +36,8 @@ void wf_deque_free(wf_deque *d);
 bool wf_deque_push_owner(wf_deque *d, struct wf_task *t);
 /* Takes the newest task, or NULL. */
 struct wf_task *wf_deque_pop_owner(wf_deque *d);
+/* Takes the task if it is the newest; whether it was. */
+bool wf_deque_pop_this_owner(wf_deque *d, const struct wf_task *t);
 /* Takes the oldest task, or NULL if there is none. Loses a race only to somebody who got a task. */
 struct wf_task *wf_deque_steal_any(wf_deque *d);
 

@@ -21,6 +21,8 @@ struct cell {
 };
 
 static weft_runtime rt;
+static wf_memory    memory = {.rt = &rt};
+static wf_heap      heap;
 static wf_task     *task;
 static int64_t      n_queued;
 static struct cell  cell[3];
@@ -73,18 +75,6 @@ static void fill(struct cell *c)
     wf_wakes_flush(&wakes);
 }
 
-static void *allocate(void *arg, size_t size)
-{
-    (void)arg;
-    return malloc(size);
-}
-
-static void release(void *arg, void *memory, size_t size)
-{
-    (void)arg, (void)size;
-    free(memory);
-}
-
 struct nothing {
     WEFT_FRAME;
     struct {
@@ -104,9 +94,11 @@ static void set_up(void)
                                         .poll = cell_poll,
                                         .cancel = cell_cancel};
 
-    rt.config.allocator = (weft_allocator){allocate, release, NULL};
-    task = wf_task_new(&rt, weft_ops_nothing(), offsetof(struct nothing, in), &(char){0}, 0, "here",
-                       1);
+    wf_task_origin from = {weft_ops_nothing(), "", 0, offsetof(struct nothing, in), 0, "\0here"};
+
+    rt.config.allocator = wf_alloc_default;
+    wf_heap_init(&heap, &memory);
+    task = wf_task_new_owner(&heap, &from, false);
     n_queued = 1;
     for (int i = 0; i < 3; i++) {
         cell[i] = (struct cell){0};

@@ -9,12 +9,12 @@
 #include "task.c"
 #include "waker.c"
 
-static weft_runtime rt;
-static wf_task     *task;
-static int64_t      n_queued, n_freed; /* how often it is in the queue; its memory was released */
-static int          data[2], seen[2];  /* what wakers wrote and polls read */
-static bool         told, woken_up;
-static int          n_wakers; /* clones of the joiner's waker that are out */
+static wf_task    *task;
+static weft_handle handle;
+static int64_t     n_queued, n_freed; /* how often it is in the queue; its memory was released */
+static int         data[2], seen[2];  /* what wakers wrote and polls read */
+static bool        told, woken_up;
+static int         n_wakers; /* clones of the joiner's waker that are out */
 
 void wf_executor_queue(wf_task *t)
 {
@@ -28,17 +28,22 @@ void wf_executor_queue_chain(wf_task *t)
     wf_executor_queue(t);
 }
 
-static void *allocate(void *arg, size_t size)
+/* In place of slab.c. */
+wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
 {
-    (void)arg;
-    return malloc(size);
+    static _Alignas(wf_task) char slot[256];
+
+    (void)h;
+    check_cmp(size, <=, sizeof slot);
+    return (wf_task *)(void *)slot;
 }
 
-static void release(void *arg, void *memory, size_t size)
+void wf_heap_free_any(wf_heap *h, wf_task *t)
 {
-    (void)arg, (void)size;
+    (void)h;
+    check(t == task);
+    wf_store(&t->state, 0, RELEASE);
     n_freed++;
-    free(memory);
 }
 
 struct nothing {
@@ -54,9 +59,10 @@ WEFT_ASYNC(nothing)
 
 static void set_up(void)
 {
-    rt.config.allocator = (weft_allocator){allocate, release, NULL};
-    task = wf_task_new(&rt, weft_ops_nothing(), offsetof(struct nothing, in), &(char){0}, 0, "here",
-                       2);
+    wf_task_origin from = {weft_ops_nothing(), "", 0, offsetof(struct nothing, in), 0, "\0here"};
+
+    task = wf_task_new_owner(NULL, &from, true);
+    handle = (weft_handle){.task_ = task};
     n_queued = 1;
     n_freed = 0;
     memset(data, 0, sizeof data);
@@ -148,15 +154,12 @@ static void complete(void)
 {
     (void)!wf_task_to_running(task);
     (void)weft_ready(&task->frame.future, 7);
-    task->memory.release = release;
-    task->memory.arg = NULL;
     wf_task_to_complete(task);
-    wf_task_unref(task);
 }
 
 static void join_task(void)
 {
-    told = wf_task_join(task, &joiner);
+    told = wf_task_join(task, &handle, &joiner);
     check(!told || task->frame.future.result == 7);
 }
 
@@ -166,7 +169,7 @@ static void told_or_woken(void)
     check_eq(n_wakers, 0);
     check(wf_task_is_complete(task));
     check_eq(n_freed, 0);
-    wf_task_unref(task);
+    wf_task_unref_handle(task);
     check_eq(n_freed, 1);
 }
 
@@ -178,9 +181,9 @@ Test(task_orders, a_joiner_is_either_told_at_once_or_woken)
 /* A cancelled join, and then the handle is dropped. */
 static void join_and_leave(void)
 {
-    if (!wf_task_join(task, &joiner))
+    if (!wf_task_join(task, &handle, &joiner))
         wf_task_unjoin(task);
-    wf_task_unref(task);
+    wf_task_unref_handle(task);
 }
 
 static void freed_once(void)
@@ -206,7 +209,7 @@ static void clone_and_wake(void)
 
 static void clone_complete(void)
 {
-    wf_task_unref(task); /* no handle: detached */
+    wf_task_unref_handle(task); /* detached */
     complete();
 }
 
