@@ -229,3 +229,10 @@ WEFT_API weft_poll weft_frame_unwind_(weft_frame *frame, weft_context *cx)
     run_deferred(frame);
     return weft_ready(&frame->future, -EOWNERDEAD);
 }
+
+#if !__STDC_HOSTED__ /* with a runtime: panic.c */
+WEFT_API void weft_panic_(const char *message)
+{
+    weft_misuse_("weft_panic", "there is no runtime to catch it", message);
+}
+#endif

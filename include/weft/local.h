@@ -18,7 +18,9 @@
  *   a weft_local_task  from weft_local_add until its future is READY and no waker of it is left. A
  *                      waker that is used after READY does nothing, as long as the memory is there;
  *   a future           from weft_local_add until it is READY, as always.
- * There is no runtime: contexts have none, and futures that need one (timers, I/O) end with -ENXIO.
+ * There is no runtime: contexts have none, futures that need one (timers, I/O) end with -ENXIO, and
+ * weft_panic in a task ends the program. (Under a runtime's task that calls weft_local_run, it ends that
+ * task; the executor is then unusable.)
  */
 #ifndef WEFT_LOCAL_H
 #define WEFT_LOCAL_H

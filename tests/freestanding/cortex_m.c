@@ -7,11 +7,14 @@
  */
 #include "platform.h"
 
+#include <weft/async.h>
+
 #include "text.h"
 
 #define PLANT_ASSERTION 1 /* a claim that is false */
 #define PLANT_MOVED     2 /* a pending future is moved */
 #define PLANT_UNMASKED  3 /* idles without masking interrupts */
+#define PLANT_PANIC     4 /* a panic */
 
 #define WATCHDOG 2000000 /* cycles; fits SysTick's 24 bits */
 
@@ -146,7 +149,7 @@ const weft_local_port platform_port = {.mask = mask, .idle = idle, .unmask = unm
 
 /* ---- start ---- */
 
-/* Two mistakes that scenario.c does not make. */
+/* Mistakes that scenario.c does not make. */
 static void plant(void)
 {
 #if PLANT == PLANT_ASSERTION
@@ -157,6 +160,8 @@ static void plant(void)
     weft_context                 cx = {0};
 
     (void)!weft_poll_is_ready(weft_future_poll(&future, &cx));
+#elif PLANT == PLANT_PANIC
+    WEFT_CHECK(bss_end == NULL);
 #endif
 }
 

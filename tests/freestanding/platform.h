@@ -30,6 +30,7 @@ void scenario_interrupt(void);
 #define SCENARIOS(X)                                                                               \
     X(a_task_sleeps_until_an_interrupt_wakes_it)                                                   \
     X(calls_go_on_at_the_await_where_they_waited)                                                  \
+    X(deferred_calls_run_when_it_ends)                                                             \
     X(tasks_are_polled_in_order_and_only_when_woken)                                               \
     X(tasks_that_are_always_ready_take_turns)                                                      \
     X(a_task_added_in_a_poll_waits_for_the_next_turn)                                              \

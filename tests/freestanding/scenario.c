@@ -255,6 +255,15 @@ void scenario_calls_go_on_at_the_await_where_they_waited(void)
 static char journal[64];
 static int  n_journal;
 
+static bool journal_says(const char *text)
+{
+    int i = 0;
+
+    while (i < n_journal && text[i] == journal[i])
+        i++;
+    return i == n_journal && !text[i];
+}
+
 /* Writes its letter at each poll; yields `times` times. */
 struct writes {
     WEFT_FRAME;
@@ -277,18 +286,48 @@ WEFT_ASYNC(writes)
 
 static struct writes writer[4];
 
-static bool journal_says(const char *text)
-{
-    int i = 0;
-
-    while (i < n_journal && text[i] == journal[i])
-        i++;
-    return i == n_journal && !text[i];
-}
-
 static void write_with(int i, uint32_t times)
 {
     add(i, weft_async(writes, &writer[i], .letter = (char)('a' + i), .times = times));
+}
+
+static void write_letter(void *letter)
+{
+    journal[n_journal++] = *(char *)letter;
+}
+
+struct defers {
+    WEFT_FRAME;
+    struct {
+    } in;
+    char          letter[2];
+    weft_deferred node[2]; /* at an odd multiple of 4, where pointers have 4 bytes */
+    struct tick   tick;
+};
+WEFT_ASYNC(defers)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->letter[0] = 'a';
+    self->letter[1] = 'b';
+    weft_defer(&self->node[0], write_letter, &self->letter[0]);
+    weft_defer(&self->node[1], write_letter, &self->letter[1]);
+    WEFT_AWAIT(n, tick(&self->tick, 2));
+    journal[n_journal++] = '.';
+    WEFT_END(n < 0 ? n : 0);
+}
+
+void scenario_deferred_calls_run_when_it_ends(void)
+{
+    static struct defers deferrer;
+
+    begin();
+    n_journal = 0;
+    add(0, weft_async(defers, &deferrer));
+    run();
+    expect_eq(result(0), 0);
+    expect(journal_says(".ba"));
 }
 
 void scenario_tasks_are_polled_in_order_and_only_when_woken(void)
