@@ -10,9 +10,8 @@
 #include "task.h"
 
 #include "executor.h"
+#include "lock.h"
 
-#include <ck_backoff.h>
-#include <sched.h>
 #include <string.h>
 
 #define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE)
@@ -135,27 +134,12 @@ const char *wf_task_where(const wf_task *t)
                                                        : site + strlen(site) + 1;
 }
 
-/* Takes JLOCK and returns the state it was taken in. Held for a few instructions. */
-static uint64_t joiner_lock(wf_task *t)
-{
-    ck_backoff_t backoff = 8;
-    uint64_t     was;
-
-    while ((was = wf_or(&t->state, WF_TASK_JLOCK, ACQ_REL)) & WF_TASK_JLOCK) { /* [task-2] */
-        if (backoff >= 512)
-            sched_yield(); /* the kernel has preempted the holder */
-        else
-            ck_backoff_eb(&backoff);
-    }
-    return was;
-}
-
 /* Somebody joins: their waker is fired under JLOCK, while their future can't end. */
 static void complete_joined(wf_task *t)
 {
     const uint64_t gone = WF_TASK_RUNNING + WF_TASK_JOINER + WF_TASK_JLOCK + WF_TASK_REF;
     wf_wakes       wakes = {0};
-    uint64_t       was = joiner_lock(t);
+    uint64_t       was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if (was & WF_TASK_JOINER) {
         wf_waker_fire(&t->joiner->waker_, &wakes);
@@ -202,7 +186,7 @@ void wf_task_to_complete_in_place(wf_task *t)
 /* The slot may be being fired. */
 static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker)
 {
-    uint64_t was = joiner_lock(t);
+    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if (was & WF_TASK_COMPLETE)
         wf_waker_forget(&handle->waker_);
@@ -232,7 +216,7 @@ bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker)
 
 void wf_task_unjoin(wf_task *t)
 {
-    uint64_t was = joiner_lock(t);
+    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if ((was & WF_TASK_JOINER) && !(was & WF_TASK_COMPLETE))
         wf_waker_forget(&t->joiner->waker_);
