@@ -33,7 +33,7 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 
     if (!t)
         return NULL;
-    t->site = from->site;
+    wf_store(&t->site, from->site, RELAXED); /* constants; visitors read whichever */
     weft_frame_init_(&t->frame, from->ops, from->at, from->args, from->size);
     wf_store(&t->state, handle ? state + WF_TASK_REF + WF_TASK_HANDLE : state,
              RELEASE); /* [task-1] to visitors */
@@ -113,25 +113,9 @@ void wf_task_to_panicked(wf_task *t, const char *message)
     wf_or(&t->state, WF_TASK_PANIC, RELAXED); /* COMPLETE publishes both */
 }
 
-const char *wf_task_name(const wf_task *t)
-{
-    const char *site = wf_load(&t->site, RELAXED); /* constants */
-
-    return *site && !(wf_load(&t->state, RELAXED) & WF_TASK_PANIC) ? site /* for messages only */
-                                                                   : t->frame.future.ops->name;
-}
-
 const char *wf_task_panic(const wf_task *t)
 {
     return wf_load(&t->state, ACQUIRE) & WF_TASK_PANIC ? t->site : NULL; /* [task-2] */
-}
-
-const char *wf_task_where(const wf_task *t)
-{
-    const char *site = wf_load(&t->site, RELAXED); /* constants */
-
-    return wf_load(&t->state, RELAXED) & WF_TASK_PANIC ? site /* for messages only */
-                                                       : site + strlen(site) + 1;
 }
 
 /* Somebody joins: their waker is fired under JLOCK, while their future can't end. */
