@@ -152,9 +152,10 @@ int wf_executor_start(wf_executor *s)
     int r = 0;
 
     if (s->rt->config.current_thread)
-        return 0; /* whoever calls weft_block_on is the worker */
-    for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
-        r = wf_executor_start_worker(s, i);
+        wf_worker_lend(s->workers[0]); /* to whoever calls weft_block_on */
+    else
+        for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
+            r = wf_executor_start_worker(s, i);
     if (r == 0)
         r = wf_monitor_start(&s->monitor);
     if (r < 0)
@@ -220,11 +221,19 @@ static bool is_empty(wf_executor *s)
     return wf_executor_alive(s) == 0;
 }
 
+/* Sleeping workers tidy up when they are woken for nothing. */
+static void remind(wf_heap *h)
+{
+    if (h != &h->memory->rt->executor->shared)
+        wf_park_wake(&weft_container(h, wf_worker, heap)->park);
+}
+
 void wf_executor_tidy(wf_executor *s)
 {
     wf_lock(&s->shared_lock);
     wf_heap_tidy_owner(&s->shared);
     wf_unlock(&s->shared_lock);
+    wf_memory_remind(&s->memory, remind);
 }
 
 /* ---- the core of a current-thread runtime ---- */

@@ -56,32 +56,37 @@ static bool is_stuck(wf_monitor *m, uint32_t i, int64_t now)
     return m->seen[i].since < now;
 }
 
-static void inject_from(wf_executor *s, wf_deque *d)
+static void inject_from(wf_executor *s, wf_deque *d, int64_t most)
 {
+    int64_t  length = wf_deque_length_any(d);
     wf_task *t;
 
-    for (int64_t n = wf_deque_length_any(d); n > 0 && (t = wf_deque_steal_any(d)); n--)
+    for (int64_t n = length < most ? length : most; n > 0 && (t = wf_deque_steal_any(d)); n--)
         wf_inject_push_any(&s->inject, t, t, 1);
 }
 
-static void inject_slot(wf_executor *s, wf_task **slot)
+static bool inject_slot(wf_executor *s, wf_task **slot)
 {
     wf_task *t = wf_worker_take_slot_any(slot);
 
     if (t)
         wf_inject_push_any(&s->inject, t, t, 1);
+    return t != NULL;
 }
 
-/* What waits behind the stuck worker goes where all others look now and then: busy ones would not steal it. */
-static void take_over(wf_monitor *m, uint32_t i)
+/* What waits behind the stuck worker goes where all others look now and then: busy ones would not steal it.
+ * Of the children only one at first: the worker may merely be waiting for a CPU, and all at once in a queue
+ * that is first in, first out would make breadth first of depth first. */
+static void take_over(wf_monitor *m, uint32_t i, bool for_long)
 {
     wf_executor *s = m->executor;
     wf_worker   *w = s->workers[i];
 
     inject_slot(s, &w->lifo);
-    inject_from(s, &w->woken);
-    inject_slot(s, &w->first_child);
-    inject_from(s, &w->children);
+    inject_from(s, &w->woken, INT64_MAX);
+    if (!inject_slot(s, &w->first_child) || for_long)
+        inject_from(s, &w->children, for_long ? INT64_MAX : 1);
+    wf_store(&w->robbed, true, RELAXED); /* advice */
 }
 
 static bool sleeps(const wf_monitor *m, uint32_t i)
@@ -94,6 +99,21 @@ static bool stands_by(const wf_worker *w)
     return w->index >= w->executor->idle.n_workers &&
            !wf_load(&w->wanted, RELAXED) &&   /* we wrote it */
            !wf_load(&w->polls_site, RELAXED); /* advice: else it has something to end */
+}
+
+static void tell_all_stuck(wf_monitor *m, int64_t now)
+{
+    const wf_executor *s = m->executor;
+    int64_t            limit = WEFT_MS(s->rt->config.watchdog_ms);
+    int64_t            before = m->all_stuck ? m->all_stuck : now;
+
+    if (now - before >= limit && before < INT64_MAX - limit) {
+        wf_log(&s->rt->config, WEFT_LOG_WARNING,
+               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
+               s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
+        before = INT64_MAX; /* once */
+    }
+    m->all_stuck = before;
 }
 
 /* A spare worker that stands by comes to help. */
@@ -120,23 +140,35 @@ static void call_spare(wf_monitor *m, int64_t now)
         wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s", strerror(-r));
         return;
     }
-    if (!m->out_of_spares)
-        wf_log(&s->rt->config, WEFT_LOG_WARNING,
-               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
-               s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
-    m->out_of_spares = true;
+    tell_all_stuck(m, now);
 }
 
 static void dismiss_spares(wf_monitor *m)
 {
     wf_executor *s = m->executor;
 
-    m->out_of_spares = false;
+    m->all_stuck = 0;
     for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
         if (!wf_load(&s->workers[i]->wanted, RELAXED)) /* we wrote it */
             continue;
         wf_store(&s->workers[i]->wanted, false, RELEASE); /* [worker-2] */
         wf_park_wake(&s->workers[i]->park);               /* so that it leaves the mask */
+    }
+}
+
+/* A child that is the oldest at three looks has waited for 10 ms at least. */
+static void look_at_children(wf_monitor *m, uint32_t i)
+{
+    wf_worker *w = m->executor->workers[i];
+    uint64_t   first = (uint64_t)(uintptr_t)wf_load(&w->first_child, RELAXED);        /* advice */
+    uint64_t   oldest = first ? first : (uint64_t)wf_load(&w->children.top, RELAXED); /* as above */
+
+    if (wf_worker_children_any(w) == 0 || oldest != m->seen[i].oldest) {
+        m->seen[i].oldest = oldest;
+        m->seen[i].n_looks = 0;
+    } else if (++m->seen[i].n_looks >= 2) {
+        m->seen[i].n_looks = 0;
+        wf_store(&w->overdue, true, RELAXED); /* advice */
     }
 }
 
@@ -149,7 +181,7 @@ static bool look(wf_monitor *m, int64_t now)
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         bool spare = i >= s->idle.n_workers;
 
-        if (stands_by(s->workers[i]))
+        if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* advice */
             continue;
         if (sleeps(m, i)) {
             m->seen[i].since = now;
@@ -157,12 +189,14 @@ static bool look(wf_monitor *m, int64_t now)
             continue;
         }
         n_awake++;
+        look_at_children(m, i);
         if (!is_stuck(m, i, now)) {
             n_free += !spare;
             continue;
         }
         n_stuck++;
-        take_over(m, i);
+        if (s->idle.n_slots > 1)
+            take_over(m, i, now - m->seen[i].since > TICK + TICK / 2);
         tell(m, i, now);
     }
     if (n_free > 0)
@@ -184,7 +218,8 @@ static void sleep_long(wf_monitor *m)
     wf_executor_tidy(m->executor);
     wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
     for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
-        if (!sleeps(m, i) && !stands_by(m->executor->workers[i])) {
+        if (!sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
+            !wf_load(&m->executor->workers[i]->away, RELAXED)) { /* advice */
             wf_store(&m->awake, 1, RELAXED); /* only a wake too many is at stake */
             return;
         }
