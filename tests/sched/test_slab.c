@@ -215,6 +215,7 @@ Test(slab, with_the_default_hooks_memory_goes_back_to_the_kernel)
     static wf_task *t[N];
     int64_t         page = sysconf(_SC_PAGESIZE), before, most, after;
 
+    test_skip_under_valgrind("it keeps memory of its own");
     begin();
 #if defined(WF_ASAN_) || defined(WF_TSAN_)
     end();
