@@ -20,8 +20,8 @@
 static const int64_t repetition_ns = WEFT_MS(100);
 
 static const char usage[] =
-    "usage: %1$s bench     [--workers N] answers requests from standard input\n"
-    "       %1$s check     [--workers N] [--scale X] does each benchmark once\n"
+    "usage: %1$s bench     [--workers N | --current] answers requests from standard input\n"
+    "       %1$s check     [--workers N | --current] [--scale X] does each benchmark once\n"
     "       %1$s version\n";
 
 struct options {
@@ -208,8 +208,10 @@ static void check(weft_runtime *rt, double scale, struct bench *benches, size_t 
 /* False: not understood. */
 static bool parse(struct options *options, int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"workers", required_argument, NULL, 'w'}, {"scale", required_argument, NULL, 's'}, {0}};
+    static const struct option known[] = {{"workers", required_argument, NULL, 'w'},
+                                          {"scale", required_argument, NULL, 's'},
+                                          {"current", no_argument, NULL, 'c'},
+                                          {0}};
 
     int option;
 
@@ -219,6 +221,8 @@ static bool parse(struct options *options, int argc, char **argv)
             options->config.workers = atoi(optarg);
         else if (option == 's')
             options->scale = atof(optarg);
+        else if (option == 'c')
+            options->config.current_thread = 1;
         else
             return false;
     }
@@ -227,6 +231,17 @@ static bool parse(struct options *options, int argc, char **argv)
         return false;
     }
     return optind == argc - 1;
+}
+
+/* A current-thread runtime polls its tasks only while somebody is in weft_block_on. */
+static size_t without_foreign(struct bench *benches, size_t n_benches)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < n_benches; k++)
+        if (!benches[k].foreign)
+            benches[n++] = benches[k];
+    return n;
 }
 
 int bench_main(int argc, char **argv, struct bench *benches, size_t n_benches)
@@ -248,6 +263,8 @@ int bench_main(int argc, char **argv, struct bench *benches, size_t n_benches)
         fprintf(stderr, usage, argv[0]);
         return 2;
     }
+    if (options.config.current_thread)
+        n_benches = without_foreign(benches, n_benches);
     must(weft_runtime_start(&rt, &options.config));
     if (strcmp(command, "bench") == 0)
         serve(rt, benches, n_benches);

@@ -37,6 +37,7 @@ struct bench {
     int argument;
     bool
         warm; /* it has run before, or should be measured cold: memory that is reused counts once */
+    bool foreign; /* tasks must run while its thread is not in weft_block_on */
 };
 
 /* Understands the command line and does what it asks for; the process's exit status. */

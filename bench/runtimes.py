@@ -41,7 +41,10 @@ def weft(options):
         servers["http"] = [httpd, "--port"]
     programs = {"sched": [built("sched"), "bench", "--workers", str(options.workers)]}
     commit = output_of(["git", "-C", ROOT, "describe", "--always", "--dirty"])
-    return [Runtime("weft", f"{output_of([echo, 'version'])} {commit}".strip(), servers, programs)]
+    version = f"{output_of([echo, 'version'])} {commit}".strip()
+    return [Runtime("weft", version, servers, programs),
+            Runtime("weft-current", version,
+                    programs={"sched": [built("sched"), "bench", "--current"]})]
 
 
 def cargo_build(target, *arguments):
@@ -94,7 +97,7 @@ def epoll(options):
 
 # What makes which runtimes, for which groups of benchmarks.
 MAKERS = [
-    (weft, {"weft"}, {"io", "sched"}),
+    (weft, {"weft", "weft-current"}, {"io", "sched"}),
     (tokio, {"tokio", "tokio-current"}, {"io", "sched"}),
     (tokio_mimalloc, {"tokio-mimalloc"}, {"sched"}),
     (go, {"go"}, {"sched"}),

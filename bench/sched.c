@@ -281,21 +281,21 @@ WEFT_ASYNC(yield_many)
 BENCH_ASYNC(yield_many)
 
 static struct bench benches[] = {
-    {"sched/spawn_many", run_spawn_many, 0, false},
-    {"sched/spawn_many_outside", run_spawn_many_outside, 0, false},
-    {"sched/spawn_join", run_spawn_join, 0, false},
-    {"sched/chained_spawn", run_chained_spawn, 0, false},
-    {"sched/ping_pong", run_ping_pong, 0, false},
-    {"sched/yield_many", run_yield_many, 0, false},
-    {"sched/skynet", bench_skynet, 0, false},
-    {"sched/fib", bench_fib, 0, false},
-    {"sched/foreign_wake", bench_foreign_wake, 0, false},
-    {"sched/foreign_wake_spaced", bench_foreign_wake, 50, false},
-    {"sched/foreign_spawn_1", bench_foreign_spawn, 1, false},
-    {"sched/foreign_spawn_4", bench_foreign_spawn, 4, false},
-    {"sched/foreign_spawn_16", bench_foreign_spawn, 16, false},
-    {"sched/foreign_spawn_64", bench_foreign_spawn, 64, false},
-    {"sched/tasks_1m", bench_tasks_1m, 0, true},
+    {"sched/spawn_many", run_spawn_many, 0, false, false},
+    {"sched/spawn_many_outside", run_spawn_many_outside, 0, false, true},
+    {"sched/spawn_join", run_spawn_join, 0, false, false},
+    {"sched/chained_spawn", run_chained_spawn, 0, false, false},
+    {"sched/ping_pong", run_ping_pong, 0, false, false},
+    {"sched/yield_many", run_yield_many, 0, false, false},
+    {"sched/skynet", bench_skynet, 0, false, false},
+    {"sched/fib", bench_fib, 0, false, false},
+    {"sched/foreign_wake", bench_foreign_wake, 0, false, true},
+    {"sched/foreign_wake_spaced", bench_foreign_wake, 50, false, true},
+    {"sched/foreign_spawn_1", bench_foreign_spawn, 1, false, true},
+    {"sched/foreign_spawn_4", bench_foreign_spawn, 4, false, true},
+    {"sched/foreign_spawn_16", bench_foreign_spawn, 16, false, true},
+    {"sched/foreign_spawn_64", bench_foreign_spawn, 64, false, true},
+    {"sched/tasks_1m", bench_tasks_1m, 0, true, false},
 };
 
 int main(int argc, char **argv)

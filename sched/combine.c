@@ -109,8 +109,9 @@ static void branch_poll(weft_group *g, uint32_t i, weft_context *cx)
     if (b->flags_ & BRANCH_DONE)
         return;
     if (!g->direct_ && !is_kept(b)) {
-        if (!wf_swap(&b->woken_, 0, ACQ_REL) && !(b->flags_ & BRANCH_ALWAYS)) /* [combine-1] */
-            return;
+        if (!wf_swap(&b->woken_, 0, ACQ_REL) && /* [combine-1] */
+            !(b->flags_ & BRANCH_ALWAYS) && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
+            return; /* while it unwinds, a branch may have panicked out of the poll it was woken for */
         cx->waker = &waker;
     }
     if (weft_poll_is_ready(weft_future_poll(b->future, cx)))

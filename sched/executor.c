@@ -316,15 +316,16 @@ typedef struct report {
 
 static void report_visited(wf_task *t, void *arg)
 {
-    report *r = arg;
-    bool    idle;
+    report     *r = arg;
+    const char *name = wf_task_name(t);
+    bool        idle;
 
     if (wf_task_is_complete(t))
         return;
     /* Marking an idle task keeps its worker away while we look at what it awaits. */
     idle = wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE;
-    wf_log(&r->executor->rt->config, r->level, "%stask %s (spawned at %s) %s%s", r->what,
-           wf_task_name(t), wf_task_where(t), idle ? "awaits " : "is queued or being polled",
+    wf_log(&r->executor->rt->config, r->level, "%stask %s (spawned at %s) %s%s", r->what, name,
+           wf_task_where(name), idle ? "awaits " : "is queued or being polled",
            idle ? awaited_name(t) : "");
     if (idle)
         chain_add(&r->wakes, t);
@@ -340,12 +341,13 @@ void wf_executor_report(wf_executor *s, weft_log_level level, const char *what)
 
 static void handle_visited(wf_task *t, void *arg)
 {
-    report *r = arg;
+    report     *r = arg;
+    const char *name = wf_task_name(t);
 
     if ((wf_load(&t->state, RELAXED) & WF_TASK_HANDLE) && r->n++ < NAMED_MOST) /* only named */
         wf_log(&r->executor->rt->config, WEFT_LOG_WARNING,
-               "stop: the handle of task %s (spawned at %s) is still open", wf_task_name(t),
-               wf_task_where(t));
+               "stop: the handle of task %s (spawned at %s) is still open", name,
+               wf_task_where(name));
 }
 
 void wf_executor_stop(wf_executor *s)

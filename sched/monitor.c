@@ -27,20 +27,17 @@ void wf_monitor_init(wf_monitor *m, wf_executor *s)
 
 static void tell(wf_monitor *m, uint32_t i, int64_t now)
 {
-    const weft_config     *config = &m->executor->rt->config;
-    wf_worker             *w = m->executor->workers[i];
-    const weft_future_ops *polls = wf_load(&w->polls, RELAXED);     /* constants; advice */
-    const char            *site = wf_load(&w->polls_site, RELAXED); /* as above */
+    const weft_config *config = &m->executor->rt->config;
+    const char *site = wf_load(&m->executor->workers[i]->polls_site, RELAXED); /* constants */
 
-    if (m->seen[i].told || !polls || now - m->seen[i].since < WEFT_MS(config->watchdog_ms))
+    if (m->seen[i].told || !site || now - m->seen[i].since < WEFT_MS(config->watchdog_ms))
         return;
     m->seen[i].told = true;
     wf_log(
         config, WEFT_LOG_WARNING,
         "task %s (spawned at %s) keeps worker %u from all others, for %lld ms now; what blocks or "
         "computes for long belongs into weft_spawn_blocking",
-        *site ? site : polls->name, site + strlen(site) + 1, i,
-        (long long)((now - m->seen[i].since) / WEFT_MS(1)));
+        site, site + strlen(site) + 1, i, (long long)((now - m->seen[i].since) / WEFT_MS(1)));
 }
 
 /* Whether the worker is awake and has ended no poll since the last look. */
@@ -49,7 +46,8 @@ static bool is_stuck(wf_monitor *m, uint32_t i, int64_t now)
     wf_worker *w = m->executor->workers[i];
     uint64_t   progress = wf_worker_progress(w);
 
-    if (progress != m->seen[i].progress || !wf_load(&w->polls, RELAXED)) { /* advice */
+    if (progress != m->seen[i].progress || m->seen[i].since == 0 ||
+        !wf_load(&w->polls_site, RELAXED)) { /* advice */
         m->seen[i].progress = progress;
         m->seen[i].since = now;
         m->seen[i].told = false;
@@ -164,10 +162,10 @@ static bool look(wf_monitor *m, int64_t now)
     }
     if (n_free > 0)
         dismiss_spares(m);
-    if (n_awake > 0 && wf_executor_backlog(s) > 0) {
+    if (wf_executor_backlog(s) > 0) {
         if (wf_idle_any(&s->idle))
             wf_executor_notify_any(s);
-        else if (n_stuck == n_awake && n_free == 0)
+        else if (n_stuck > 0 && n_stuck == n_awake && n_free == 0)
             call_spare(m, now);
     }
     return n_awake > 0;

@@ -182,6 +182,7 @@ static wf_slab *slab_begin(wf_heap *h, wf_region *r, uint32_t page, uint32_t cla
                    .n_pages = (uint8_t)n,
                    .class = (uint8_t) class};
     wf_unlock(&h->memory->lock);
+    wf_memcheck_use((char *)r + begin, end - begin); /* what slots of another size have left */
     return s;
 }
 
@@ -334,7 +335,7 @@ wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
         return NULL;
     t = take(h, class);
     if (t)
-        wf_memcheck_use(&t->site, size - offsetof(wf_task, site));
+        wf_memcheck_use(&t->frame, size - offsetof(wf_task, frame));
     return t;
 }
 
@@ -391,8 +392,7 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
 {
     wf_region *r = wf_region_of(t);
 
-    wf_memcheck_unuse(&t->site, t->frame.future.ops->size + offsetof(wf_task, frame) -
-                                    offsetof(wf_task, site));
+    wf_memcheck_unuse(&t->frame, t->frame.future.ops->size);
     wf_store(&t->state, 0, RELEASE); /* [slab-1] */
     if (!h)
         send(r, t, t, 1);

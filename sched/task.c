@@ -10,9 +10,8 @@
 #include "task.h"
 
 #include "executor.h"
+#include "lock.h"
 
-#include <ck_backoff.h>
-#include <sched.h>
 #include <string.h>
 
 #define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE)
@@ -34,7 +33,7 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 
     if (!t)
         return NULL;
-    t->site = from->site;
+    wf_store(&t->site, from->site, RELAXED); /* constants; visitors read whichever */
     weft_frame_init_(&t->frame, from->ops, from->at, from->args, from->size);
     wf_store(&t->state, handle ? state + WF_TASK_REF + WF_TASK_HANDLE : state,
              RELEASE); /* [task-1] to visitors */
@@ -114,40 +113,9 @@ void wf_task_to_panicked(wf_task *t, const char *message)
     wf_or(&t->state, WF_TASK_PANIC, RELAXED); /* COMPLETE publishes both */
 }
 
-const char *wf_task_name(const wf_task *t)
-{
-    const char *site = wf_load(&t->site, RELAXED); /* constants */
-
-    return *site && !(wf_load(&t->state, RELAXED) & WF_TASK_PANIC) ? site /* for messages only */
-                                                                   : t->frame.future.ops->name;
-}
-
 const char *wf_task_panic(const wf_task *t)
 {
     return wf_load(&t->state, ACQUIRE) & WF_TASK_PANIC ? t->site : NULL; /* [task-2] */
-}
-
-const char *wf_task_where(const wf_task *t)
-{
-    const char *site = wf_load(&t->site, RELAXED); /* constants */
-
-    return wf_load(&t->state, RELAXED) & WF_TASK_PANIC ? site /* for messages only */
-                                                       : site + strlen(site) + 1;
-}
-
-/* Takes JLOCK and returns the state it was taken in. Held for a few instructions. */
-static uint64_t joiner_lock(wf_task *t)
-{
-    ck_backoff_t backoff = 8;
-    uint64_t     was;
-
-    while ((was = wf_or(&t->state, WF_TASK_JLOCK, ACQ_REL)) & WF_TASK_JLOCK) { /* [task-2] */
-        if (backoff >= 512)
-            sched_yield(); /* the kernel has preempted the holder */
-        else
-            ck_backoff_eb(&backoff);
-    }
-    return was;
 }
 
 /* Somebody joins: their waker is fired under JLOCK, while their future can't end. */
@@ -155,7 +123,7 @@ static void complete_joined(wf_task *t)
 {
     const uint64_t gone = WF_TASK_RUNNING + WF_TASK_JOINER + WF_TASK_JLOCK + WF_TASK_REF;
     wf_wakes       wakes = {0};
-    uint64_t       was = joiner_lock(t);
+    uint64_t       was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if (was & WF_TASK_JOINER) {
         wf_waker_fire(&t->joiner->waker_, &wakes);
@@ -202,7 +170,7 @@ void wf_task_to_complete_in_place(wf_task *t)
 /* The slot may be being fired. */
 static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker)
 {
-    uint64_t was = joiner_lock(t);
+    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if (was & WF_TASK_COMPLETE)
         wf_waker_forget(&handle->waker_);
@@ -232,7 +200,7 @@ bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker)
 
 void wf_task_unjoin(wf_task *t)
 {
-    uint64_t was = joiner_lock(t);
+    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if ((was & WF_TASK_JOINER) && !(was & WF_TASK_COMPLETE))
         wf_waker_forget(&t->joiner->waker_);

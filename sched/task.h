@@ -37,6 +37,7 @@
 #include "slab.h"
 #include "waker.h"
 
+#include <string.h>
 #include <weft/task.h>
 
 enum {
@@ -128,11 +129,20 @@ static inline weft_runtime *wf_task_rt(const wf_task *t)
     return wf_region_of(t)->rt;
 }
 
-/* The name it was given, else that of its function. */
-const char *wf_task_name(const wf_task *t);
+/* Its name; a message, if it has panicked. Constant, and may be asked for without a reference: then it may be
+ * that of the slot's next task. */
+static inline const char *wf_task_name(const wf_task *t)
+{
+    return wf_load(&t->site, RELAXED); /* constants */
+}
+
+/* Where the task of that name was spawned: "" behind a message. */
+static inline const char *wf_task_where(const char *name)
+{
+    return name + strlen(name) + 1;
+}
+
 /* Of a COMPLETE task: why it panicked, or NULL. */
 const char *wf_task_panic(const wf_task *t);
-/* Where it was spawned, or why it panicked. */
-const char *wf_task_where(const wf_task *t);
 
 #endif

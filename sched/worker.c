@@ -144,8 +144,8 @@ static int64_t measure_polls(wf_worker *w)
 /* From now on the task's frames only pass on polls, until all that they waited for has ended. */
 static weft_poll unwind(wf_task *t, weft_context *cx, const char *message)
 {
-    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s",
-           wf_task_name(t), wf_task_where(t), message);
+    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s", t->site,
+           wf_task_where(t->site), message);
     wf_task_to_panicked(t, message);
     cx->flags |= WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
     return wf_panic_poll_again(&t->frame.future, cx);
@@ -184,8 +184,7 @@ static void run(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(
                        .home_ = &waker};
     weft_poll    poll;
 
-    wf_store(&w->polls_site, t->site, RELAXED);        /* for the monitor: advice */
-    wf_store(&w->polls, t->frame.future.ops, RELAXED); /* as above */
+    wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
     w->polling = true;
     poll = poll_root(t, &cx);
     wf_count(&w->counters.polls, 1);
@@ -213,8 +212,7 @@ static bool take_youngest(wf_worker *w, wf_task *t)
 
 void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 {
-    const char            *site = w->polls_site;
-    const weft_future_ops *ops = w->polls;
+    const char *site = w->polls_site;
 
     if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
         return;
@@ -224,7 +222,6 @@ void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
     w->depth--;
     w->polling = true;
     wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
-    wf_store(&w->polls, ops, RELAXED);       /* as above */
 }
 
 /* ---- finding the next task ---- */
@@ -376,6 +373,13 @@ static wf_task *next_task(wf_worker *w)
 
 /* ---- sleeping ---- */
 
+static void leave_searchers(wf_worker *w)
+{
+    if (w->searching)
+        wf_idle_found(&w->executor->idle);
+    w->searching = false;
+}
+
 static bool has_work(wf_worker *w)
 {
     return wf_executor_backlog(w->executor) > 0 || wf_inject_length_any(&w->mailbox) > 0 ||
@@ -395,7 +399,7 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
     wf_executor_ran_dry(w->executor);
     learn(w, measure_polls(w));
     wf_heap_tidy_owner(&w->heap);
-    wf_store(&w->polls, NULL, RELAXED); /* for the monitor: advice */
+    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
     while (sleeps(w) && wf_park_commit(&w->park, key, until))
         key = wf_park_prepare(&w->park);
@@ -411,10 +415,7 @@ static void park(wf_worker *w, int64_t until)
     uint32_t key = wf_park_prepare(&w->park);
 
     wf_idle_prepare(idle, w->index);
-    if (w->searching) {
-        w->searching = false;
-        wf_idle_found(idle);
-    }
+    leave_searchers(w);
     if (!has_work(w)) {
         wf_count(&w->counters.parks, 1);
         sleep_announced(w, key, until);
@@ -449,12 +450,9 @@ wf_current wf_worker_enter(wf_worker *w)
 
 void wf_worker_leave(wf_worker *w, wf_current before)
 {
-    if (w->searching) {
-        w->searching = false;
-        wf_idle_found(&w->executor->idle);
-    }
     wf_heap_tidy_owner(&w->heap);
     wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
+    leave_searchers(w);
     w->away = true;
     wf_current_thread = before;
 }
@@ -480,18 +478,30 @@ static void pin(const wf_worker *w)
     sched_setaffinity(0, sizeof one, &one); /* a wish */
 }
 
+/* As park does, but then out of the mask: nobody counts on us until the monitor calls. */
 static void stand_by(wf_worker *w)
 {
-    uint32_t key = wf_park_prepare(&w->park);
+    wf_executor *s = w->executor;
+    uint32_t     key = wf_park_prepare(&w->park);
+    bool         work;
 
-    if (w->searching) {
-        w->searching = false;
-        wf_idle_found(&w->executor->idle);
+    wf_idle_prepare(&s->idle, w->index);
+    leave_searchers(w);
+    work = has_work(w);
+    wf_driver_open(s->rt->driver); /* [driver-2] */
+    wf_executor_ran_dry(s);
+    if (!wf_idle_take(&s->idle, w->index)) {
+        w->searching = true; /* somebody does count on us */
+        return;
     }
+    if (work)
+        wf_executor_notify_any(s);
     wf_heap_tidy_owner(&w->heap);
-    wf_store(&w->polls, NULL, RELAXED); /* for the monitor: advice */
-    if (!is_needed(w) && !wf_executor_is_stopping(w->executor))
+    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
+    while (!is_needed(w) && !wf_executor_is_stopping(s)) {
         wf_park_commit(&w->park, key, INT64_MAX);
+        key = wf_park_prepare(&w->park);
+    }
 }
 
 /* With nothing of its own left, a spare worker that isn't needed stands by. */

@@ -60,10 +60,9 @@ typedef struct wf_worker {
     int64_t         woke;   /* when it last woke up */
     wf_heap         heap;
 
-    /* One writer, the worker; anybody reads. What is being polled: NULL if nothing is. */
+    /* One writer, the worker; anybody reads. */
     WF_ALIGNED weft_worker_counters counters;
-    const weft_future_ops          *polls;
-    const char                     *polls_site;
+    const char                     *polls_site; /* of the task last polled; NULL: it sleeps */
 } wf_worker;
 
 /* 0 or -ENOMEM. */

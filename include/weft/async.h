@@ -176,10 +176,10 @@ typedef struct weft_deferred {
  * the text, a string literal. Other tasks don't notice. In weft_block_on the same happens to its
  * future. Outside of a poll, or again while the task unwinds: the process aborts. Not for C++, whose
  * destructors it would skip; never call it across C++ functions. */
-#define weft_panic(text) weft_panic_(WEFT_HERE_ ": " text)
+#define weft_panic(text) weft_panic_(WEFT_HERE_ ": " text "\0")
 /* Panics unless the condition holds. */
 #define WEFT_CHECK(condition)                                                                      \
-    ((condition) ? (void)0 : weft_panic_(WEFT_HERE_ ": check failed: " #condition))
+    ((condition) ? (void)0 : weft_panic_(WEFT_HERE_ ": check failed: " #condition "\0"))
 #endif
 
 /* Whether the function has been asked to end: its awaits answer -ECANCELED. */

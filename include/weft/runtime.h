@@ -140,7 +140,7 @@ WEFT_API void weft_runtime_dump(weft_runtime *rt);
  * line on standard error if starting or stopping failed or the function's result was an error. */
 #define weft_main(name, ...)                                                                       \
     weft_main_(weft_ops_##name(), (uint32_t)offsetof(struct name, in),                             \
-               WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)), #name)
+               WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)), #name "\0weft_main")
 
 WEFT_API int weft_main_(const weft_future_ops *ops, uint32_t at, const void *args, size_t size,
                         const char *name);

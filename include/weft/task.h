@@ -28,7 +28,7 @@ typedef struct weft_handle {
 #define weft_spawn(handle, name, ...) weft_spawn_on(NULL, handle, name, __VA_ARGS__)
 
 /* The same on a given runtime, from any thread. */
-#define weft_spawn_on(rt, handle, name, ...) WEFT_SPAWN_(rt, handle, 0, "", name, __VA_ARGS__)
+#define weft_spawn_on(rt, handle, name, ...) WEFT_SPAWN_(rt, handle, 0, #name, name, __VA_ARGS__)
 
 /* The same for a task with a name of its own, a string literal, instead of its function's: for logs and
  * dumps. `rt` may be NULL as above. */
@@ -39,7 +39,7 @@ typedef struct weft_handle {
  * state that its tasks share without locks. It waits while that worker is stuck. -EINVAL: there is no
  * such worker. */
 #define weft_spawn_pinned(rt, handle, index, name, ...)                                            \
-    WEFT_SPAWN_(rt, handle, (uint32_t)(index) + 1, "", name, __VA_ARGS__)
+    WEFT_SPAWN_(rt, handle, (uint32_t)(index) + 1, #name, name, __VA_ARGS__)
 
 #define WEFT_SPAWN_(rt, handle, pin, literal, name, ...)                                           \
     weft_spawn_(rt, handle, pin, weft_ops_##name(), (uint32_t)offsetof(struct name, in),           \

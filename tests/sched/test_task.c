@@ -77,10 +77,7 @@ Test(task, has_the_name_it_was_given_and_where_it_was_spawned)
     wf_task *t = task(1);
 
     check_str_eq(wf_task_name(t), "some name");
-    check_str_eq(wf_task_where(t), "here");
-    t->site = "\0here";
-    check_str_eq(wf_task_name(t), "nothing");
-    check_str_eq(wf_task_where(t), "here");
+    check_str_eq(wf_task_where(wf_task_name(t)), "here");
     wf_task_discard(t);
     end();
 }
