@@ -4,8 +4,10 @@
  */
 #include "../helpers.h"
 
-#define INTERVAL 61 /* inject_interval's default */
-#define MOST     8  /* workers in these tests, with spare ones */
+#define INTERVAL   61 /* inject_interval's default */
+#define OVERDUE_MS 10 /* after which the oldest child goes first */
+#define TURN_NS    20 /* no machine takes a task from a queue and polls it in less */
+#define MOST       8  /* workers in these tests */
 
 /* ---- the bounds, in turns of one worker; a turn is at most 4 polls ---- */
 
@@ -15,10 +17,11 @@ static int64_t woken_turns(int64_t n)
     return 2 * (n + 1) * INTERVAL / (INTERVAL - 1) + 4;
 }
 
-/* Of an unstarted child with n older ones. */
+/* Of an unstarted child with n older ones: an overdue one goes first, and that is found out every 256
+ * polls. In the OVERDUE_MS until then a worker does no more turns than this. */
 static int64_t child_turns(int64_t n)
 {
-    return 64 * (n + 2);
+    return (n + 1) * (OVERDUE_MS * 1000000 / TURN_NS + 2 * 256);
 }
 
 /* Of a task from outside with n before it, when at most `woken` have been woken. */
@@ -336,9 +339,11 @@ static const struct {
     crowd_spawn *spawn;
 } crowds[] = {{"tasks that yield", yielding_crowd},
               {"tasks that wake themselves", waking_crowd},
-              {"tasks that respawn themselves", respawning_crowd},
               {"tasks that wake each other", rallying_crowd},
-              {"a flood from outside", flooding_crowd}};
+              {"a flood from outside", flooding_crowd},
+              {"tasks that respawn themselves", respawning_crowd}};
+
+enum { CROWDS = sizeof crowds / sizeof *crowds, ROUNDS = 20 };
 
 typedef void late_spawn(weft_runtime *rt, struct snapshot *since, const int64_t *until,
                         int64_t *ret);
@@ -353,6 +358,7 @@ static void late_from_outside(weft_runtime *rt, struct snapshot *since, const in
 
 static void late_woken(weft_runtime *rt, struct snapshot *since, const int64_t *until, int64_t *ret)
 {
+    static struct snapshot never; /* of no workers */
     static int64_t         ignored;
     weft_oneshot_sender   *to[2];
     weft_oneshot_receiver *from[2];
@@ -361,7 +367,8 @@ static void late_woken(weft_runtime *rt, struct snapshot *since, const int64_t *
     for (int i = 0; i < 2; i++)
         check_eq(weft_oneshot_open(&to[i], &from[i], 1), 0);
     for (int i = 0; i < 2; i++)
-        check_eq(weft_spawn_on(rt, NULL, waits, rt, since, i ? &ignored : ret, from[i]), 0);
+        check_eq(
+            weft_spawn_on(rt, NULL, waits, rt, i ? &never : since, i ? &ignored : ret, from[i]), 0);
     check_eq(weft_spawn_on(rt, NULL, tells, rt, since, to[0], to[1]), 0);
 }
 
@@ -377,16 +384,16 @@ static void late_tenth_child(weft_runtime *rt, struct snapshot *since, const int
     check_eq(weft_spawn_on(rt, NULL, parent, rt, since, ret, until, 9, 100), 0);
 }
 
-/* The task is polled before the slowest worker has done `bound` polls. */
-static void expect_within(int64_t workers, late_spawn *spawn, int64_t bound)
+/* The task is polled before the slowest worker has done `bound` polls, in each of the first n crowds. */
+static void expect_within(int64_t workers, size_t n, int rounds, late_spawn *spawn, int64_t bound)
 {
-    for (size_t i = 0; i < sizeof crowds / sizeof *crowds; i++) {
+    for (size_t i = 0; i < n; i++) {
         weft_runtime   *rt = start(workers);
         int64_t         until = 0, ret = 0;
         struct snapshot since;
 
         crowds[i].spawn(rt, &until);
-        for (int round = 0; round < 20; round++) {
+        for (int round = 0; round < rounds; round++) {
             ret = 0;
             spawn(rt, &since, &until, &ret);
             spin_until(&ret, 1);
@@ -404,38 +411,179 @@ static void expect_within(int64_t workers, late_spawn *spawn, int64_t bound)
     }
 }
 
-/* Everybody runs: the crowd, and up to 109 children for each round. */
+/* The crowd, and what the rounds leave behind. */
 static int64_t all(void)
 {
-    return crowd() + 20 * 110;
+    return crowd() + 10 * ROUNDS;
 }
 
 Test(fairness, a_task_from_outside_is_polled_within_its_bound)
 {
-    expect_within(1, late_from_outside, polls(injected_turns(all(), all()), all()));
+    expect_within(1, CROWDS, ROUNDS, late_from_outside, polls(injected_turns(all(), all()), all()));
 }
 
 Test(fairness, a_task_from_outside_is_polled_within_its_bound_on_two_workers)
 {
-    expect_within(2, late_from_outside, polls(injected_turns(all(), all()), all()));
+    expect_within(2, CROWDS, ROUNDS, late_from_outside, polls(injected_turns(all(), all()), all()));
 }
 
 Test(fairness, a_woken_task_is_polled_within_its_bound)
 {
-    expect_within(1, late_woken, polls(woken_turns(all()), all()));
+    expect_within(1, CROWDS, ROUNDS, late_woken, polls(woken_turns(all()), all()));
 }
 
 Test(fairness, a_woken_task_is_polled_within_its_bound_on_two_workers)
 {
-    expect_within(2, late_woken, polls(woken_turns(all()), all()));
+    expect_within(2, CROWDS, ROUNDS, late_woken, polls(woken_turns(all()), all()));
 }
 
+/* The last crowd would put thousands of older children before ours. */
 Test(fairness, the_oldest_child_is_polled_within_its_bound_while_younger_ones_keep_coming)
 {
-    expect_within(1, late_oldest_child, polls(child_turns(all()), all()));
+    expect_within(1, CROWDS - 1, 1, late_oldest_child, polls(child_turns(0), all()));
 }
 
-Test(fairness, an_old_child_is_polled_within_its_bound_on_two_workers)
+Test(fairness, the_tenth_child_is_polled_within_its_bound_while_younger_ones_keep_coming)
 {
-    expect_within(2, late_tenth_child, polls(child_turns(all()), all()));
+    expect_within(1, CROWDS - 1, 1, late_tenth_child, polls(child_turns(9), all()));
+}
+
+Test(fairness, the_tenth_child_is_polled_within_its_bound_on_two_workers)
+{
+    expect_within(2, CROWDS - 1, 1, late_tenth_child, polls(child_turns(9), all()));
+}
+
+/* ---- the budget ---- */
+
+/* Sends to itself and receives: the channel is never full and never empty when it asks. */
+struct talks_to_itself {
+    WEFT_FRAME;
+    struct {
+        int64_t             n;
+        weft_mpsc_sender   *to;
+        weft_mpsc_receiver *from;
+    } in;
+    weft_message message;
+    int          word;
+};
+WEFT_ASYNC(talks_to_itself)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    while (self->in.n-- > 0) {
+        WEFT_AWAIT(n, weft_mpsc_send(&self->message, self->in.to, &self->word));
+        check_eq(n, 0);
+        WEFT_AWAIT(n, weft_mpsc_receive(&self->message, self->in.from, &self->word));
+        check_eq(n, 0);
+    }
+    weft_mpsc_sender_close(self->in.to);
+    weft_mpsc_receiver_close(self->in.from);
+    WEFT_END(0);
+}
+
+Test(fairness, a_task_whose_channel_is_always_ready_yields_after_its_budget)
+{
+    weft_runtime       *rt = start(1);
+    int64_t             n = 64 * test_scaled(1000);
+    weft_mpsc_sender   *to;
+    weft_mpsc_receiver *from;
+    weft_counters       counters;
+    weft_handle         handle;
+
+    check_eq(weft_mpsc_open(&to, &from, sizeof(int), 1), 0);
+    check_eq(weft_spawn_on(rt, &handle, talks_to_itself, n, to, from), 0);
+    check_eq(join(rt, &handle), 0);
+    weft_runtime_counters(rt, &counters);
+    check_cmp(counters.polls, >=, 2 * n / WEFT_BUDGET_DEFAULT);
+    check_cmp(counters.polls, <=, 2 * n / WEFT_BUDGET_DEFAULT + 2);
+    stop(rt);
+}
+
+/* ---- the memory of a tree ---- */
+
+enum { FAN_OUT = 10, DEPTH = 5 };
+
+struct alive {
+    int64_t now, most;
+};
+
+static void is_born(struct alive *a)
+{
+    int64_t now = add(&a->now, 1), most = get(&a->most);
+
+    while (now > most && !__atomic_compare_exchange_n(&a->most, &most, now, false, __ATOMIC_ACQ_REL,
+                                                      __ATOMIC_ACQUIRE))
+        ;
+}
+
+struct skynet {
+    WEFT_FRAME;
+    struct {
+        int           depth;
+        struct alive *alive;
+    } in;
+    weft_handle child[FAN_OUT];
+    int         i;
+    int64_t     leaves;
+};
+WEFT_ASYNC(skynet)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->leaves = self->in.depth == 0;
+    for (int i = 0; i < FAN_OUT && self->in.depth > 0; i++) {
+        is_born(self->in.alive);
+        check_eq(weft_spawn(&self->child[i], skynet, self->in.depth - 1, self->in.alive), 0);
+    }
+    for (self->i = 0; self->i < FAN_OUT && self->in.depth > 0; self->i++) {
+        WEFT_AWAIT(n, weft_join(&self->child[self->i]));
+        self->leaves += n;
+    }
+    add(&self->in.alive->now, -1);
+    WEFT_END(self->leaves);
+}
+
+/* The most that were alive at a time. */
+static int64_t grow_tree(weft_runtime *rt)
+{
+    struct alive alive = {1, 1};
+    weft_handle  handle;
+
+    check_eq(weft_spawn_on(rt, &handle, skynet, DEPTH, &alive), 0);
+    check_eq(join(rt, &handle), 100000);
+    return alive.most;
+}
+
+/* Depth first, a worker has one node of each depth, and its brothers: a path. What makes a worker leave its
+ * path (an overdue child, the monitor when the kernel keeps a worker from its CPU) adds one; in the
+ * quietest of some runs there is little of that. */
+static void expect_few_alive(int64_t workers)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = workers, .log = weft_log_none});
+    int64_t       path = DEPTH * FAN_OUT + 1, bound = path * (workers + 1), least = INT64_MAX;
+
+    for (int i = 0; i < 10 && least > bound; i++) {
+        int64_t most = grow_tree(rt);
+
+        least = most < least ? most : least;
+    }
+    check_cmp(least, <=, bound);
+    stop(rt);
+}
+
+Test(fairness, a_tree_of_tasks_has_few_alive_on_one_worker)
+{
+    expect_few_alive(1);
+}
+
+Test(fairness, a_tree_of_tasks_has_few_alive_on_two_workers)
+{
+    expect_few_alive(2);
+}
+
+Test(fairness, a_tree_of_tasks_has_few_alive_on_eight_workers)
+{
+    expect_few_alive(8);
 }
