@@ -160,21 +160,31 @@ WEFT_API weft_poll weft_future_poll_parked_(weft_future *future, weft_context *c
 
 /* ---- the end of a function ---- */
 
+static weft_deferred *first_deferred(weft_frame *frame)
+{
+    return frame->deferred_
+               ? (weft_deferred *)(void *)((char *)frame + (size_t)frame->deferred_ * UNIT)
+               : NULL;
+}
+
 WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
                                 void *arg)
 {
     uint16_t at = units(frame, node, "weft_defer");
 
+    for (const weft_deferred *d = first_deferred(frame); d; d = d->next_)
+        if (d == node)
+            weft_misuse_("weft_defer", "the node is in use until the function ends",
+                         frame->future.ops->name);
     *node = (weft_deferred){call, arg, NULL};
-    if (frame->deferred_)
-        node->next_ = (weft_deferred *)(void *)((char *)frame + (size_t)frame->deferred_ * UNIT);
+    node->next_ = first_deferred(frame);
     frame->deferred_ = at;
 }
 
 static void run_deferred(weft_frame *frame)
 {
     while (frame->deferred_) {
-        weft_deferred *node = (void *)((char *)frame + (size_t)frame->deferred_ * UNIT);
+        weft_deferred *node = first_deferred(frame);
 
         frame->deferred_ = node->next_ ? units(frame, node->next_, "weft_defer") : 0;
         node->call_(node->arg_);

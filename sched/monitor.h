@@ -32,7 +32,7 @@ typedef struct wf_monitor {
     bool                out_of_spares;
     struct {
         uint64_t progress;
-        int64_t  since; /* when it was first seen without progress; 0: it makes some */
+        int64_t  since; /* when it was first seen with that; 0: never looked at */
         bool     told;
     } seen[WF_SLOTS_MAX];
 } wf_monitor;

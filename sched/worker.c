@@ -173,28 +173,30 @@ static uint32_t flags_of(uint64_t state)
 
 static void run(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
 {
-    uint64_t     state = wf_task_to_running(t);
-    weft_waker   waker = {&wf_task_vtable, t};
-    weft_context cx = {.waker = &waker,
-                       .runtime = w->executor->rt,
-                       .deadline = WEFT_FOREVER,
-                       .budget = *budget,
-                       .flags = flags_of(state),
-                       .random_ = w->random += 2654435761u,
-                       .home_ = &waker};
-    weft_poll    poll;
+    uint64_t          state = wf_task_to_running(t);
+    struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
+    weft_context      cx = {.waker = &home.waker,
+                            .runtime = w->executor->rt,
+                            .deadline = WEFT_FOREVER,
+                            .budget = *budget,
+                            .flags = flags_of(state),
+                            .random_ = w->random += 2654435761u,
+                            .home_ = &home};
+    weft_poll         poll;
 
     wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
     w->polling = true;
     poll = poll_root(t, &cx);
     wf_count(&w->counters.polls, 1);
+    if (__builtin_expect(wf_executor_is_child(w->executor), 0))
+        weft_misuse_("fork", "the child must not return from the poll it was forked in", t->site);
     if (weft_poll_is_ready(poll)) {
         wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
         to_complete(t); /* wakes its joiner as if by the task itself */
         w->polling = false;
     } else {
         w->polling = false;
-        if (cx.yielded_ || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+        if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
             wf_executor_requeue_owner(w, t);
     }
     *budget = cx.budget;
@@ -309,9 +311,12 @@ static wf_task *take_own(wf_worker *w)
     if (t)
         return t;
     w->lifo_run = 0;
+    if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
+        w->inject_tick = 0;
+        if ((t = take_injected(w)))
+            return t;
+    }
     w->tick++;
-    if (w->tick % (uint32_t)w->executor->rt->config.inject_interval == 0 && (t = take_injected(w)))
-        return t;
     if (w->tick % 4 == 0 && (t = take_mail(w)))
         return t;
     if (w->tick % 2) {
@@ -386,9 +391,16 @@ static bool has_work(wf_worker *w)
            wf_executor_is_stopping(w->executor);
 }
 
-static bool sleeps(wf_worker *w)
+/* A spare worker is until another one is free again. */
+static bool is_needed(const wf_worker *w)
+{
+    return w->index < w->executor->idle.n_workers || wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
+}
+
+static bool sleeps(const wf_worker *w)
 {
     return wf_idle_is_sleeping(&w->executor->idle, w->index) &&
+           wf_inject_length_any(&w->mailbox) == 0 && is_needed(w) &&
            !wf_executor_is_stopping(w->executor);
 }
 
@@ -405,7 +417,6 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
         key = wf_park_prepare(&w->park);
     wf_executor_hook(w->executor, WEFT_THREAD_UNPARKS, w->index);
     w->woke = w->busy_since = wf_now();
-    wf_monitor_rouse_any(&w->executor->monitor);
 }
 
 /* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
@@ -421,6 +432,7 @@ static void park(wf_worker *w, int64_t until)
         sleep_announced(w, key, until);
     }
     w->searching = !wf_idle_take(idle, w->index); /* if not: we have been counted */
+    wf_monitor_rouse_any(&w->executor->monitor);
 }
 
 void wf_worker_turn_owner(wf_worker *w, int64_t until)
@@ -455,12 +467,6 @@ void wf_worker_leave(wf_worker *w, wf_current before)
     leave_searchers(w);
     w->away = true;
     wf_current_thread = before;
-}
-
-/* A spare worker waits here until all others are stuck. */
-static bool is_needed(wf_worker *w)
-{
-    return w->index < w->executor->idle.n_workers || wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
 }
 
 static void pin(const wf_worker *w)

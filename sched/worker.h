@@ -49,6 +49,7 @@ typedef struct wf_worker {
     struct wf_task *lifo;        /* owner and monitor */
     uint32_t        lifo_run;    /* owner, and so on below */
     uint32_t        tick;
+    uint32_t        inject_tick;
     uint32_t        random;
     uint32_t        depth; /* tasks that run in place, one within the other */
     bool            searching;

@@ -73,6 +73,7 @@ typedef struct weft_deferred {
 
 #define WEFT_ASYNC_(linkage, name)                                                                 \
     WEFT_STATIC_ASSERT_(offsetof(struct name, weft_frame_) == 0, "WEFT_FRAME must come first");    \
+    WEFT_STATIC_ASSERT_(__alignof__(struct name) <= 32, "frames are aligned to 32 at most");       \
     static weft_poll weft_body_##name(struct name *self, weft_context *cx);                        \
     static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)                      \
     {                                                                                              \
