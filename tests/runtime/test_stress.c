@@ -84,8 +84,6 @@ static void *foreigner_main(void *arg)
             weft_runtime_counters(storm.rt, &counters);
         sched_yield();
     }
-    while ((p = parcel_collect())) /* of tasks that were cancelled */
-        deliver(f, p);
     return NULL;
 }
 
@@ -188,14 +186,16 @@ static void await_end(uint64_t alive)
               c.tasks_alive);
 }
 
-/* Handles that nobody bought. */
+/* Handles that nobody bought: their tasks have ended, and perhaps the runtime has. */
 static void clear_market(void)
 {
     struct child c;
+    struct hand  hand;
 
+    hand_init(&hand, NULL);
     while (market_take(&c, -1)) {
         check(weft_is_finished(&c.handle));
-        heard(&c, join(storm.rt, &c.handle));
+        heard(&c, hand_run(&hand, weft_join(&c.handle)));
     }
 }
 
@@ -204,29 +204,64 @@ static void check_accounts(void)
     check_eq(get(&storm.n_begun), get(&storm.n_spawned));
     check_eq(get(&storm.n_ended), get(&storm.n_spawned));
     check_eq(get(&storm.n_deferred), get(&storm.n_defers));
-    for (int64_t i = 0; i < storm.n_tasks; i++)
+    for (int64_t i = 0; i < storm.n_tasks && i < get(&storm.next); i++)
         check_eq(storm.state[i] & (SPAWNED | ENDED), SPAWNED | ENDED);
+}
+
+static struct foreigner foreigner[FOREIGNERS];
+static pthread_t        foreign_threads[FOREIGNERS];
+
+static void begin_storm(int64_t n_tasks, const weft_config *config)
+{
+    storm_open(n_tasks, config);
+    check_eq(weft_spawn_on(storm.rt, NULL, source, storm.seed), 0);
+    for (int i = 0; i < FOREIGNERS; i++) {
+        foreigner[i].random = storm.seed * 3 + (uint64_t)i;
+        foreign_threads[i] = thread(foreigner_main, &foreigner[i]);
+    }
+}
+
+static void end_foreigners(void)
+{
+    add(&storm.quit, 1);
+    for (int i = 0; i < FOREIGNERS; i++)
+        pthread_join(foreign_threads[i], NULL);
+}
+
+/* Wakers outlive the runtime. */
+static void use_kept_wakers(void)
+{
+    for (int i = 0; i < FOREIGNERS; i++) {
+        for (int k = 0; k < KEPT; k++)
+            keep_waker(&foreigner[i], (weft_waker){0});
+        for (int k = 0; k < KEPT; k++)
+            if (foreigner[i].kept[k].vtable)
+                weft_waker_wake(foreigner[i].kept[k]);
+    }
+}
+
+static void close_storm(void)
+{
+    struct parcel *p;
+
+    while ((p = parcel_collect())) /* of tasks that were cancelled */
+        deliver(&foreigner[0], p);
+    use_kept_wakers();
+    check_eq(get(&storm.memory.live), 0);
+    free(storm.state);
+    free(storm.outcome);
 }
 
 static void rage(int64_t n_tasks, const weft_config *config)
 {
-    struct foreigner foreigner[FOREIGNERS] = {0};
-    pthread_t        threads[FOREIGNERS];
-    struct current   current;
-    weft_counters    c;
+    struct current current;
+    weft_counters  c;
 
-    storm_open(n_tasks, config);
-    check_eq(weft_spawn_on(storm.rt, NULL, source, storm.seed), 0);
+    begin_storm(n_tasks, config);
     if (config->current_thread)
         current_begin(&current);
-    for (int i = 0; i < FOREIGNERS; i++) {
-        foreigner[i].random = storm.seed * 3 + (uint64_t)i;
-        threads[i] = thread(foreigner_main, &foreigner[i]);
-    }
     await_end(config->current_thread ? 1 : 0); /* weft_block_on's own */
-    add(&storm.quit, 1);
-    for (int i = 0; i < FOREIGNERS; i++)
-        pthread_join(threads[i], NULL);
+    end_foreigners();
     if (config->current_thread)
         current_end(&current);
     clear_market();
@@ -234,16 +269,20 @@ static void rage(int64_t n_tasks, const weft_config *config)
     weft_runtime_counters(storm.rt, &c);
     check_eq(c.tasks_spawned, c.tasks_ended);
     stop(storm.rt);
-    for (int i = 0; i < FOREIGNERS; i++) /* wakers outlive all of it */
-        for (int k = 0; k < KEPT; k++)
-            keep_waker(&foreigner[i], (weft_waker){0});
-    for (int i = 0; i < FOREIGNERS; i++)
-        for (int k = 0; k < KEPT; k++)
-            if (foreigner[i].kept[k].vtable)
-                weft_waker_wake(foreigner[i].kept[k]);
-    check_eq(get(&storm.memory.live), 0);
-    free(storm.state);
-    free(storm.outcome);
+    close_storm();
+}
+
+/* The same, but half-way the runtime stops. */
+static void break_off(int64_t n_tasks, const weft_config *config)
+{
+    begin_storm(n_tasks, config);
+    check(watch(storm.rt, &storm.next, storm.n_tasks / 2, HUNG_AFTER));
+    add(&storm.stopping, 1);
+    end_foreigners();
+    stop(storm.rt);
+    clear_market();
+    check_accounts();
+    close_storm();
 }
 
 Test(stress, one_worker_loses_no_task, .timeout = 120)
@@ -264,6 +303,21 @@ Test(stress, eight_workers_lose_no_task, .timeout = 120)
 Test(stress, a_current_thread_loses_no_task, .timeout = 120)
 {
     rage(250000, &(weft_config){.current_thread = 1});
+}
+
+Test(stress, a_storm_on_one_worker_can_be_stopped, .timeout = 120)
+{
+    break_off(50000, &(weft_config){.workers = 1});
+}
+
+Test(stress, a_storm_on_two_workers_can_be_stopped, .timeout = 120)
+{
+    break_off(50000, &(weft_config){.workers = 2});
+}
+
+Test(stress, a_storm_on_eight_workers_can_be_stopped, .timeout = 120)
+{
+    break_off(50000, &(weft_config){.workers = 8});
 }
 
 /* ---- the detector ---- */
