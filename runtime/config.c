@@ -265,8 +265,10 @@ int wf_config_complete(weft_config *ret, const weft_config *given)
     for (size_t i = 0; i < wf_n_knobs; i++)
         if ((r = complete(&config, &wf_knobs[i], shown)) < 0)
             return r;
-    if (config.current_thread)
+    if (config.current_thread) {
         config.workers = 1;
+        config.spare_workers = 0;
+    }
     *ret = config;
     return 0;
 }

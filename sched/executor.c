@@ -152,9 +152,10 @@ int wf_executor_start(wf_executor *s)
     int r = 0;
 
     if (s->rt->config.current_thread)
-        return 0; /* whoever calls weft_block_on is the worker */
-    for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
-        r = wf_executor_start_worker(s, i);
+        wf_worker_lend(s->workers[0]); /* to whoever calls weft_block_on */
+    else
+        for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
+            r = wf_executor_start_worker(s, i);
     if (r == 0)
         r = wf_monitor_start(&s->monitor);
     if (r < 0)

@@ -82,6 +82,7 @@ static void take_over(wf_monitor *m, uint32_t i)
     inject_from(s, &w->woken);
     inject_slot(s, &w->first_child);
     inject_from(s, &w->children);
+    wf_store(&w->robbed, true, RELAXED); /* advice */
 }
 
 static bool sleeps(const wf_monitor *m, uint32_t i)
@@ -94,6 +95,21 @@ static bool stands_by(const wf_worker *w)
     return w->index >= w->executor->idle.n_workers &&
            !wf_load(&w->wanted, RELAXED) &&   /* we wrote it */
            !wf_load(&w->polls_site, RELAXED); /* advice: else it has something to end */
+}
+
+static void tell_all_stuck(wf_monitor *m, int64_t now)
+{
+    const wf_executor *s = m->executor;
+    int64_t            limit = WEFT_MS(s->rt->config.watchdog_ms);
+    int64_t            before = m->all_stuck ? m->all_stuck : now;
+
+    if (now - before >= limit && before < INT64_MAX - limit) {
+        wf_log(&s->rt->config, WEFT_LOG_WARNING,
+               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
+               s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
+        before = INT64_MAX; /* once */
+    }
+    m->all_stuck = before;
 }
 
 /* A spare worker that stands by comes to help. */
@@ -120,23 +136,35 @@ static void call_spare(wf_monitor *m, int64_t now)
         wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s", strerror(-r));
         return;
     }
-    if (!m->out_of_spares)
-        wf_log(&s->rt->config, WEFT_LOG_WARNING,
-               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
-               s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
-    m->out_of_spares = true;
+    tell_all_stuck(m, now);
 }
 
 static void dismiss_spares(wf_monitor *m)
 {
     wf_executor *s = m->executor;
 
-    m->out_of_spares = false;
+    m->all_stuck = 0;
     for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
         if (!wf_load(&s->workers[i]->wanted, RELAXED)) /* we wrote it */
             continue;
         wf_store(&s->workers[i]->wanted, false, RELEASE); /* [worker-2] */
         wf_park_wake(&s->workers[i]->park);               /* so that it leaves the mask */
+    }
+}
+
+/* A child that is the oldest at three looks has waited for 10 ms at least. */
+static void look_at_children(wf_monitor *m, uint32_t i)
+{
+    wf_worker *w = m->executor->workers[i];
+    uint64_t   first = (uint64_t)(uintptr_t)wf_load(&w->first_child, RELAXED);        /* advice */
+    uint64_t   oldest = first ? first : (uint64_t)wf_load(&w->children.top, RELAXED); /* as above */
+
+    if (wf_worker_children_any(w) == 0 || oldest != m->seen[i].oldest) {
+        m->seen[i].oldest = oldest;
+        m->seen[i].n_looks = 0;
+    } else if (++m->seen[i].n_looks >= 2) {
+        m->seen[i].n_looks = 0;
+        wf_store(&w->overdue, true, RELAXED); /* advice */
     }
 }
 
@@ -149,7 +177,7 @@ static bool look(wf_monitor *m, int64_t now)
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         bool spare = i >= s->idle.n_workers;
 
-        if (stands_by(s->workers[i]))
+        if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* advice */
             continue;
         if (sleeps(m, i)) {
             m->seen[i].since = now;
@@ -157,12 +185,14 @@ static bool look(wf_monitor *m, int64_t now)
             continue;
         }
         n_awake++;
+        look_at_children(m, i);
         if (!is_stuck(m, i, now)) {
             n_free += !spare;
             continue;
         }
         n_stuck++;
-        take_over(m, i);
+        if (s->idle.n_slots > 1)
+            take_over(m, i);
         tell(m, i, now);
     }
     if (n_free > 0)
@@ -184,7 +214,8 @@ static void sleep_long(wf_monitor *m)
     wf_executor_tidy(m->executor);
     wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
     for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
-        if (!sleeps(m, i) && !stands_by(m->executor->workers[i])) {
+        if (!sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
+            !wf_load(&m->executor->workers[i]->away, RELAXED)) { /* advice */
             wf_store(&m->awake, 1, RELAXED); /* only a wake too many is at stake */
             return;
         }

@@ -19,12 +19,11 @@
 #include <sched.h>
 #include <string.h>
 
-#define OLDEST_CHILD_EVERY 32 /* turns of the children after which the oldest goes first */
-#define INJECT_BATCH_MAX   128
-#define MEASURE_EVERY      256         /* polls between looks at the clock while busy */
-#define WORTH_WAKING       WEFT_US(50) /* of work */
-#define WARIEST            4    /* then 16 tasks must wait before somebody is woken for them */
-#define TRY_AGAIN_AFTER    1024 /* tasks kept for ourselves */
+#define INJECT_BATCH_MAX 128
+#define MEASURE_EVERY    256         /* polls between looks at the clock while busy */
+#define WORTH_WAKING     WEFT_US(50) /* of work */
+#define WARIEST          4           /* then 16 tasks must wait before somebody is woken for them */
+#define TRY_AGAIN_AFTER  1024        /* tasks kept for ourselves */
 
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
@@ -236,12 +235,12 @@ static void call_for_help(wf_executor *s)
         wf_executor_notify_any(s);
 }
 
-/* Takes a batch of outside tasks: runs the first, keeps the rest. */
-static wf_task *take_injected(wf_worker *w)
+/* Takes up to `most` outside tasks: runs the first, keeps the rest. */
+static wf_task *take_injected(wf_worker *w, uint32_t most)
 {
     wf_inject *q = &w->executor->inject;
     uint32_t   n = wf_inject_length_any(q) / w->executor->idle.n_workers + 1;
-    wf_task   *first = wf_inject_take_any(q, n < INJECT_BATCH_MAX ? n : INJECT_BATCH_MAX, &n);
+    wf_task   *first = wf_inject_take_any(q, n < most ? n : most, &n);
     wf_task   *t, *next;
 
     if (!first)
@@ -294,14 +293,15 @@ static wf_task *take_child(wf_worker *w)
 {
     wf_task *t;
 
-    if (w->tick / 2 % OLDEST_CHILD_EVERY != OLDEST_CHILD_EVERY - 1) {
-        t = wf_deque_pop_owner(&w->children);
-        return t ? t : wf_worker_take_slot_any(&w->first_child);
+    if (__builtin_expect(wf_load(&w->overdue, RELAXED), 0)) { /* advice */
+        wf_store(&w->overdue, false, RELAXED);                /* as above */
+        if ((t = oldest_child(w))) {
+            wf_count(&w->counters.overdue, 1);
+            return t;
+        }
     }
-    t = oldest_child(w);
-    if (t)
-        wf_count(&w->counters.overdue, 1);
-    return t;
+    t = wf_deque_pop_owner(&w->children);
+    return t ? t : wf_worker_take_slot_any(&w->first_child);
 }
 
 static wf_task *take_own(wf_worker *w)
@@ -311,9 +311,14 @@ static wf_task *take_own(wf_worker *w)
     if (t)
         return t;
     w->lifo_run = 0;
+    if (__builtin_expect(wf_load(&w->robbed, RELAXED), 0)) { /* advice */
+        wf_store(&w->robbed, false, RELAXED);                /* as above */
+        if ((t = take_injected(w, 1))) /* what was ours is there, in its order */
+            return t;
+    }
     if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
         w->inject_tick = 0;
-        if ((t = take_injected(w)))
+        if ((t = take_injected(w, INJECT_BATCH_MAX)))
             return t;
     }
     w->tick++;
@@ -328,7 +333,7 @@ static wf_task *take_own(wf_worker *w)
     }
     if (!t)
         t = take_mail(w);
-    return t ? t : take_injected(w);
+    return t ? t : take_injected(w, INJECT_BATCH_MAX);
 }
 
 static wf_task *steal(wf_worker *w)
@@ -349,7 +354,7 @@ static wf_task *steal(wf_worker *w)
             return t;
         }
     }
-    return take_injected(w);
+    return take_injected(w, INJECT_BATCH_MAX);
 }
 
 /* We searched and have a task: if nobody else searches, somebody may be needed for what is left. */
@@ -455,17 +460,25 @@ wf_current wf_worker_enter(wf_worker *w)
     wf_current_thread =
         (wf_current){.rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true};
     w->busy_since = wf_now();
-    w->searching = w->away && !wf_idle_take(&w->executor->idle, w->index);
-    w->away = false;
+    w->searching =
+        wf_load(&w->away, RELAXED) && !wf_idle_take(&w->executor->idle, w->index); /* ours */
+    wf_store(&w->away, false, RELAXED); /* for the monitor: advice */
+    wf_monitor_rouse_any(&w->executor->monitor);
     return before;
+}
+
+void wf_worker_lend(wf_worker *w)
+{
+    wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
+    leave_searchers(w);
+    wf_store(&w->away, true, RELAXED);       /* for the monitor: advice */
+    wf_store(&w->polls_site, NULL, RELAXED); /* as above */
 }
 
 void wf_worker_leave(wf_worker *w, wf_current before)
 {
     wf_heap_tidy_owner(&w->heap);
-    wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
-    leave_searchers(w);
-    w->away = true;
+    wf_worker_lend(w);
     wf_current_thread = before;
 }
 

@@ -46,7 +46,7 @@ struct weft_frame {
 
 /* A call put off by weft_defer, in the frame: `weft_deferred unlock;`. */
 typedef struct weft_deferred {
-    void (*call_)(void *arg);
+    __attribute__((aligned(8))) void (*call_)(void *arg); /* frames count offsets in 8 bytes */
     void                 *arg_;
     struct weft_deferred *next_;
 } weft_deferred;
