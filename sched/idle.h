@@ -3,8 +3,8 @@
  *
  * Purpose     Decides whom new work wakes: nobody while somebody searches, else one sleeper.
  * Threads     Any.
- * Invariants  I1 a set bit: that worker sleeps or is about to. Whoever clears it, but for the worker
- *             itself, has counted it as searching before, and wakes it. I2 at most half of the workers start
+ * Invariants  I1 a set bit: that worker sleeps or is about to. Whoever clears it has
+ *             counted it as searching before, and wakes it. I2 at most half of the workers start
  *             to search by themselves.
  * Ordering    [idle-1] No wake-up is lost. A pusher publishes work, then reads n_searching and the
  *             mask; a worker leaves n_searching or sets its bit, then reads all queues. All of these
@@ -60,6 +60,15 @@ static inline bool wf_idle_take(wf_idle *idle, uint32_t i)
     uint64_t bit = UINT64_C(1) << i % 64;
 
     return wf_and(&idle->sleeping[i / 64], ~bit, SEQ_CST) & bit; /* [idle-1] */
+}
+
+/* Worker i leaves the mask, woken or not: it counts as searching from here on, as somebody may have relied
+ * on it while it was on its way to sleep. */
+static inline void wf_idle_return(wf_idle *idle, uint32_t i)
+{
+    wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
+    if (!wf_idle_take(idle, i))
+        wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] whoever took it has counted us */
 }
 
 /* Whether wf_idle_pick may find somebody: its first look, here for speed. */

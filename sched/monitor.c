@@ -56,32 +56,36 @@ static bool is_stuck(wf_monitor *m, uint32_t i, int64_t now)
     return m->seen[i].since < now;
 }
 
-static void inject_from(wf_executor *s, wf_deque *d)
+static void inject_from(wf_executor *s, wf_deque *d, int64_t most)
 {
+    int64_t  length = wf_deque_length_any(d);
     wf_task *t;
 
-    for (int64_t n = wf_deque_length_any(d); n > 0 && (t = wf_deque_steal_any(d)); n--)
+    for (int64_t n = length < most ? length : most; n > 0 && (t = wf_deque_steal_any(d)); n--)
         wf_inject_push_any(&s->inject, t, t, 1);
 }
 
-static void inject_slot(wf_executor *s, wf_task **slot)
+static bool inject_slot(wf_executor *s, wf_task **slot)
 {
     wf_task *t = wf_worker_take_slot_any(slot);
 
     if (t)
         wf_inject_push_any(&s->inject, t, t, 1);
+    return t != NULL;
 }
 
-/* What waits behind the stuck worker goes where all others look now and then: busy ones would not steal it. */
-static void take_over(wf_monitor *m, uint32_t i)
+/* What waits behind the stuck worker goes where all others look now and then: busy ones would not steal it.
+ * Of the children only one at first: the worker may merely be waiting for a CPU, and all at once in a queue
+ * that is first in, first out would make breadth first of depth first. */
+static void take_over(wf_monitor *m, uint32_t i, bool for_long)
 {
     wf_executor *s = m->executor;
     wf_worker   *w = s->workers[i];
 
     inject_slot(s, &w->lifo);
-    inject_from(s, &w->woken);
-    inject_slot(s, &w->first_child);
-    inject_from(s, &w->children);
+    inject_from(s, &w->woken, INT64_MAX);
+    if (!inject_slot(s, &w->first_child) || for_long)
+        inject_from(s, &w->children, for_long ? INT64_MAX : 1);
     wf_store(&w->robbed, true, RELAXED); /* advice */
 }
 
@@ -192,7 +196,7 @@ static bool look(wf_monitor *m, int64_t now)
         }
         n_stuck++;
         if (s->idle.n_slots > 1)
-            take_over(m, i);
+            take_over(m, i, now - m->seen[i].since > TICK + TICK / 2);
         tell(m, i, now);
     }
     if (n_free > 0)

@@ -436,7 +436,8 @@ static void park(wf_worker *w, int64_t until)
         wf_count(&w->counters.parks, 1);
         sleep_announced(w, key, until);
     }
-    w->searching = !wf_idle_take(idle, w->index); /* if not: we have been counted */
+    wf_idle_return(idle, w->index);
+    w->searching = true;
     wf_monitor_rouse_any(&w->executor->monitor);
 }
 
@@ -460,8 +461,10 @@ wf_current wf_worker_enter(wf_worker *w)
     wf_current_thread =
         (wf_current){.rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true};
     w->busy_since = wf_now();
-    w->searching =
-        wf_load(&w->away, RELAXED) && !wf_idle_take(&w->executor->idle, w->index); /* ours */
+    if (wf_load(&w->away, RELAXED)) { /* we wrote it, or handed it on with the core */
+        wf_idle_return(&w->executor->idle, w->index);
+        w->searching = true;
+    }
     wf_store(&w->away, false, RELAXED); /* for the monitor: advice */
     wf_monitor_rouse_any(&w->executor->monitor);
     return before;
