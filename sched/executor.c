@@ -221,11 +221,19 @@ static bool is_empty(wf_executor *s)
     return wf_executor_alive(s) == 0;
 }
 
+/* Sleeping workers tidy up when they are woken for nothing. */
+static void remind(wf_heap *h)
+{
+    if (h != &h->memory->rt->executor->shared)
+        wf_park_wake(&weft_container(h, wf_worker, heap)->park);
+}
+
 void wf_executor_tidy(wf_executor *s)
 {
     wf_lock(&s->shared_lock);
     wf_heap_tidy_owner(&s->shared);
     wf_unlock(&s->shared_lock);
+    wf_memory_remind(&s->memory, remind);
 }
 
 /* ---- the core of a current-thread runtime ---- */

@@ -62,7 +62,7 @@ int wf_executor_new(weft_runtime *rt);
 int wf_executor_start(wf_executor *s);
 /* Refuses new tasks, cancels all. Any number of times. */
 void wf_executor_close(wf_executor *s);
-/* Gives back the memory of tasks that other threads spawned. */
+/* All is quiet: gives back what memory the tasks that have ended since do not need any more. */
 void wf_executor_tidy(wf_executor *s);
 /* Waits until no task is left; false at the instant. */
 bool wf_executor_wait_empty(wf_executor *s, int64_t until);

@@ -435,6 +435,15 @@ void wf_memory_visit(wf_memory *m, void (*visit)(wf_task *t, void *arg), void *a
     wf_unlock(&m->lock);
 }
 
+void wf_memory_remind(wf_memory *m, void (*tell)(wf_heap *h))
+{
+    wf_lock(&m->lock);
+    for (wf_region *r = m->first; r; r = r->next)
+        if (wf_load(&r->remote, RELAXED)) /* only asked for */
+            tell(r->heap);
+    wf_unlock(&m->lock);
+}
+
 /* How many slots are in use, but for those in the chain. */
 static int64_t count_used(const wf_region *r, const wf_task *chain)
 {

@@ -94,6 +94,9 @@ void wf_heap_tidy_owner(wf_heap *h);
 
 /* Calls visit for each slot that is in use, under the memory's lock. It must neither spawn nor wake. */
 void wf_memory_visit(wf_memory *m, void (*visit)(struct wf_task *t, void *arg), void *arg);
+/* Calls tell for each heap that could take back slots which others have freed, under the memory's lock, maybe
+ * several times. */
+void wf_memory_remind(wf_memory *m, void (*tell)(wf_heap *h));
 /* The runtime ends: nobody takes slots any more. Regions without used slots go now, the others with
  * their last slot. Any thread, when no heap has an owner. */
 void wf_memory_close(wf_memory *m);

@@ -418,8 +418,11 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
     wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
-    while (sleeps(w) && wf_park_commit(&w->park, key, until))
+    while (sleeps(w) && wf_park_commit(&w->park, key, until)) {
         key = wf_park_prepare(&w->park);
+        if (sleeps(w))
+            wf_heap_tidy_owner(&w->heap); /* woken for that */
+    }
     wf_executor_hook(w->executor, WEFT_THREAD_UNPARKS, w->index);
     w->woke = w->busy_since = wf_now();
 }
