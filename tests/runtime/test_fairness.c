@@ -5,7 +5,7 @@
 #include "../helpers.h"
 
 #define INTERVAL   61 /* inject_interval's default */
-#define OVERDUE_MS 10 /* after which the oldest child goes first */
+#define OVERDUE_MS 15 /* after which the oldest child goes first */
 #define TURN_NS    20 /* no machine takes a task from a queue and polls it in less */
 #define MOST       8  /* workers in these tests */
 
@@ -17,11 +17,11 @@ static int64_t woken_turns(int64_t n)
     return 2 * (n + 1) * INTERVAL / (INTERVAL - 1) + 4;
 }
 
-/* Of an unstarted child with n older ones: an overdue one goes first, and that is found out every 256
- * polls. In the OVERDUE_MS until then a worker does no more turns than this. */
+/* Of an unstarted child with n older ones: the monitor sees that it is overdue within OVERDUE_MS, in which a
+ * worker does no more turns than this. */
 static int64_t child_turns(int64_t n)
 {
-    return (n + 1) * (OVERDUE_MS * 1000000 / TURN_NS + 2 * 256);
+    return (n + 1) * (OVERDUE_MS * 1000000 / TURN_NS);
 }
 
 /* Of a task from outside with n before it, when at most `woken` have been woken. */
