@@ -21,6 +21,7 @@
 void wf_monitor_init(wf_monitor *m, wf_executor *s)
 {
     m->executor = s;
+    m->awake = 1;
 }
 
 /* ---- one look ---- */
@@ -246,7 +247,6 @@ int wf_monitor_start(wf_monitor *m)
 {
     int r;
 
-    m->awake = 1;
     r = wf_executor_thread(&m->thread, monitor_main, m, "weft-monitor");
     m->has_thread = r == 0;
     return r;

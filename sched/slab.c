@@ -67,9 +67,11 @@ static bool is_empty(const wf_region *r)
 static void region_release(wf_region *r)
 {
     weft_allocator alloc = r->alloc;
+    void          *raw = r->raw;
+    size_t         size = r->size;
 
-    wf_memcheck_use((void *)r, r->size);
-    wf_release_block(&alloc, r->raw, r->size, WF_REGION_SIZE);
+    wf_memcheck_use((void *)r, size);
+    wf_release_block(&alloc, raw, size, WF_REGION_SIZE);
 }
 
 static wf_region *region_new(wf_heap *h, size_t size)
