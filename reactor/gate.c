@@ -9,6 +9,7 @@
  */
 #include "gate.h"
 
+#include "dispatch.h"
 #include "timer.h"
 
 #define WF_GATE_TICK WEFT_MS(1)
@@ -45,8 +46,8 @@ void wf_gate_tick(wf_gate *g, int64_t now)
         g->seen[i].progress = p;
         any_absent |= g->seen[i].absent;
     }
-    if (any_absent && wf_executor_backlog(g->executor) > 0)
-        wf_executor_notify_any(g->executor);
+    if (any_absent && wf_dispatch_backlog(g->executor) > 0)
+        wf_dispatch_notify_any(g->executor);
 }
 
 int64_t wf_gate_next_tick(int64_t until)

@@ -9,6 +9,7 @@
  */
 #include "reactor.h"
 
+#include "dispatch.h"
 #include "executor.h"
 #include "operation.h"
 #include "socket.h"
@@ -93,15 +94,15 @@ static void hand_over(wf_reactor *r)
     wf_executor *e = r->rt->executor;
     bool         idle, batch;
 
-    if (!r->wakes.first || !wf_executor_hand_over(e, &r->wakes))
+    if (!r->wakes.first || !wf_dispatch_hand_over(e, &r->wakes))
         return;
     idle = wf_gate_present(&r->gate) == 0; /* [idle-1] after the tasks have been queued */
-    batch = wf_executor_backlog(e) > 1;
+    batch = wf_dispatch_backlog(e) > 1;
     r->may_gate = batch;
     if (batch || !idle)
         wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if (idle || wf_executor_wants_help(e))
-        wf_executor_notify_any(e);
+    if (idle || wf_dispatch_wants_help(e))
+        wf_dispatch_notify_any(e);
 }
 
 /* Collects while the queue still grows. */
@@ -147,7 +148,7 @@ static bool keep_watching(wf_reactor *r)
     if (!r->driver.watching)
         return false;
     wf_store(&r->driver.watching, false, SEQ_CST); /* [driver-3] */
-    if (wf_executor_backlog(r->rt->executor) == 0)
+    if (wf_dispatch_backlog(r->rt->executor) == 0)
         return false;
     wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
     return true;

@@ -20,6 +20,7 @@
 #include "config.h"
 #include "executor.h"
 #include "reactor.h"
+#include "report.h"
 #include "timer.h"
 
 #include <stdlib.h>
@@ -99,7 +100,7 @@ static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
     if (until - now > WEFT_S(1)) {
         if (wf_executor_wait_empty(s, now + WEFT_S(1)))
             return true;
-        wf_executor_report(s, WEFT_LOG_WARNING, "stop: still waits for ");
+        wf_report_tasks(s, WEFT_LOG_WARNING, "stop: still waits for ");
     }
     return wf_executor_wait_empty(s, until);
 }
@@ -116,7 +117,7 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
     until = patience > WEFT_FOREVER - now ? WEFT_FOREVER : now + patience;
     wf_executor_close(rt->executor);
     if (!wait_empty(rt->executor, now, until)) {
-        wf_executor_report(rt->executor, WEFT_LOG_WARNING, "stop: ");
+        wf_report_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
         return -ETIMEDOUT;
     }
     if (wf_pool_stop(rt, until) < 0)
@@ -169,7 +170,7 @@ WEFT_API int weft_worker_count(const weft_runtime *rt, uint32_t index,
 
 WEFT_API void weft_runtime_dump(weft_runtime *rt)
 {
-    wf_executor_report(rt->executor, WEFT_LOG_INFO, "");
+    wf_report_tasks(rt->executor, WEFT_LOG_INFO, "");
 }
 
 WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters)

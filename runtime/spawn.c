@@ -7,7 +7,7 @@
  * Ordering    task.h.
  * Failure     Spawning: -errno, and nothing has happened.
  */
-#include "executor.h"
+#include "dispatch.h"
 #include "task.h"
 
 #include <weft/task.h>
@@ -93,7 +93,7 @@ WEFT_API void weft_cancel(const weft_handle *handle)
     wf_task *t = task_of(handle, "weft_cancel");
 
     if (wf_task_to_cancelled(t) == WF_TASK_WAKE_QUEUE)
-        wf_executor_queue(t);
+        wf_dispatch_queue(t);
 }
 
 WEFT_API bool weft_is_finished(const weft_handle *handle)
@@ -111,5 +111,5 @@ WEFT_API int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, int64_t pin,
     rt = wf_rt_or_current(rt);
     if (pin != WEFT_ANYWHERE_ && (pin < 0 || pin >= WF_WORKERS_MAX))
         return -EINVAL;
-    return rt ? wf_executor_spawn(rt->executor, &from, ret_handle) : -ENXIO;
+    return rt ? wf_dispatch_spawn(rt->executor, &from, ret_handle) : -ENXIO;
 }

@@ -1,5 +1,5 @@
 /*
- * executor.c - the workers of a runtime, and all of its tasks
+ * executor.c - the workers of a runtime, from start to stop
  *
  * Purpose     See executor.h.
  * Threads     See executor.h.
@@ -9,7 +9,9 @@
  */
 #include "executor.h"
 
+#include "dispatch.h"
 #include "lock.h"
+#include "report.h"
 #include "task.h"
 #include "timer.h"
 
@@ -19,10 +21,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE         4096
-#define NAMED_MOST   20 /* open handles named at stop */
-#define REPORT_SLACK 64 /* tasks spawned while the others are gathered */
-#define QUIET        WEFT_MS(10)
+#define PAGE  4096
+#define QUIET WEFT_MS(10)
 
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name)
 {
@@ -165,19 +165,13 @@ int wf_executor_start(wf_executor *s)
 
 /* ---- all tasks ---- */
 
-static void chain_add(wf_wakes *chain, wf_task *t)
-{
-    t->next = chain->first;
-    chain->first = t;
-}
-
 static void cancel_visited(wf_task *t, void *arg)
 {
     if (wf_task_to_notified_visitor(t, true) == WF_TASK_WAKE_QUEUE)
-        chain_add(arg, t);
+        wf_wakes_add(arg, t);
 }
 
-static void cancel_all(wf_executor *s)
+void wf_executor_cancel_all(wf_executor *s)
 {
     wf_wakes wakes = {0};
 
@@ -188,7 +182,7 @@ static void cancel_all(wf_executor *s)
 void wf_executor_close(wf_executor *s)
 {
     wf_store(&s->closing, true, SEQ_CST); /* [executor-3] [executor-4] */
-    cancel_all(s);
+    wf_executor_cancel_all(s);
 }
 
 uint64_t wf_executor_alive(wf_executor *s)
@@ -313,7 +307,7 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
         if (wf_futex_wait(&s->n_dry, seen, again && pause < until ? pause : until)) {
             again = true;
         } else if (again && pause < until) {
-            cancel_all(
+            wf_executor_cancel_all(
                 s); /* who spawned a lone child as we began may not have seen it [executor-3] */
             again = false;
         } else {
@@ -322,305 +316,11 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
     }
 }
 
-static const char *awaited_name(const wf_task *t)
-{
-    const weft_future *f = &t->frame.future;
-
-    while (f && f->ops->cancel == weft_frame_cancel_ &&
-           ((const weft_frame *)(const void *)f)->awaiting_)
-        f = ((const weft_frame *)(const void *)f)->awaiting_;
-    return f->ops->name;
-}
-
-/* What the log is to be told, gathered while the tasks can't be freed; the log is called later, without a
- * lock. Constants only. */
-typedef struct line {
-    const char *name, *awaits; /* NULL: it is queued or being polled */
-} line;
-
-typedef struct report {
-    line    *lines;
-    uint64_t n, most;
-    wf_wakes wakes;
-} report;
-
-static void report_visited(wf_task *t, void *arg)
-{
-    report *r = arg;
-    line    l = {.name = wf_task_name(t)};
-
-    if (wf_task_is_complete(t) || r->n++ >= r->most)
-        return;
-    /* Marking an idle task keeps its worker away while we look at what it awaits. */
-    if (wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE) {
-        l.awaits = awaited_name(t);
-        chain_add(&r->wakes, t);
-    }
-    r->lines[r->n - 1] = l;
-}
-
-static void handle_visited(wf_task *t, void *arg)
-{
-    report *r = arg;
-
-    if ((wf_load(&t->state, RELAXED) & WF_TASK_HANDLE) && r->n++ < r->most) /* only named */
-        r->lines[r->n - 1] = (line){.name = wf_task_name(t)};
-}
-
-void wf_executor_report(wf_executor *s, weft_log_level level, const char *what)
-{
-    const weft_config *config = &s->rt->config;
-    report             r = {.most = wf_executor_alive(s) + REPORT_SLACK};
-
-    if (wf_executor_is_child(s))
-        return;
-    r.lines = wf_alloc(&config->allocator, r.most * sizeof *r.lines);
-    if (!r.lines)
-        r.most = 0;
-    wf_memory_visit(&s->memory, report_visited, &r);
-    wf_wakes_flush(&r.wakes);
-    for (uint64_t i = 0; i < r.n && i < r.most; i++)
-        wf_log(config, level, "%stask %s (spawned at %s) %s%s", what, r.lines[i].name,
-               wf_task_where(r.lines[i].name),
-               r.lines[i].awaits ? "awaits " : "is queued or being polled",
-               r.lines[i].awaits ? r.lines[i].awaits : "");
-    if (r.n > r.most)
-        wf_log(config, level, "%s%llu more tasks", what, (unsigned long long)(r.n - r.most));
-    if (r.lines)
-        wf_release(&config->allocator, r.lines, r.most * sizeof *r.lines);
-}
-
-static void name_open_handles(wf_executor *s)
-{
-    line   lines[NAMED_MOST];
-    report r = {.lines = lines, .most = NAMED_MOST};
-
-    wf_memory_visit(&s->memory, handle_visited, &r);
-    for (uint64_t i = 0; i < r.n && i < r.most; i++)
-        wf_log(&s->rt->config, WEFT_LOG_WARNING,
-               "stop: the handle of task %s (spawned at %s) is still open", lines[i].name,
-               wf_task_where(lines[i].name));
-    if (r.n > r.most)
-        wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: and %llu more handles",
-               (unsigned long long)(r.n - r.most));
-}
-
 void wf_executor_stop(wf_executor *s)
 {
     end_threads(s);
     while (wf_load(&s->n_visitors, ACQUIRE) != 0)
         sched_yield(); /* [executor-1] they have a few instructions left */
-    name_open_handles(s);
+    wf_report_open_handles(s);
     wf_memory_close(&s->memory);
-}
-
-/* ---- queueing ---- */
-
-void wf_executor_notify_any(wf_executor *s)
-{
-    int i = wf_idle_pick(&s->idle);
-
-    if (i >= 0)
-        wf_park_wake(&s->workers[i]->park);
-}
-
-void wf_executor_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
-{
-    wf_inject_push_any(&s->inject, first, last, n);
-    wf_executor_notify_any(s);
-}
-
-/* To the worker that it is pinned to: it looks into its mailbox whenever it is woken. */
-static void mail(wf_executor *s, wf_task *t)
-{
-    uint32_t i = wf_task_pin(t) - 1;
-
-    wf_inject_push_any(&s->workers[i]->mailbox, t, t, 1);
-    if (wf_idle_is_sleeping(&s->idle, i)) /* [idle-1] */
-        wf_park_wake(&s->workers[i]->park);
-}
-
-void wf_executor_requeue_owner(wf_worker *w, wf_task *t)
-{
-    if (__builtin_expect(wf_task_pin(t) != 0, 0))
-        mail(w->executor, t);
-    else
-        wf_worker_push_behind_owner(w, t);
-}
-
-static bool is_own_thread(const wf_executor *s)
-{
-    return wf_current_thread.owned && wf_current_thread.rt == s->rt;
-}
-
-/* Runtime threads outlive every task, so they may touch the runtime at will; others are counted (S3). */
-static void visitor_enters(wf_executor *s)
-{
-    if (!is_own_thread(s))
-        wf_add(&s->n_visitors, 1, SEQ_CST); /* [executor-1] [executor-3] */
-}
-
-static void visitor_leaves(wf_executor *s)
-{
-    if (!is_own_thread(s))
-        wf_sub(&s->n_visitors, 1, RELEASE); /* [executor-1] */
-}
-
-/* From before the task is queued: then it may end, and the runtime be stopped. */
-static void inject(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
-{
-    if (wf_executor_is_child(s))
-        return; /* S4: it never runs */
-    visitor_enters(s);
-    if (wf_task_pin(first))
-        mail(s, first);
-    else
-        wf_executor_inject_any(s, first, last, n);
-    visitor_leaves(s);
-}
-
-static wf_worker *own_worker(const weft_runtime *rt)
-{
-    return wf_current_thread.rt == rt ? wf_current_thread.worker : NULL;
-}
-
-void wf_executor_queue(wf_task *t)
-{
-    weft_runtime *rt = wf_task_rt(t);
-    wf_worker    *w = own_worker(rt);
-
-    if (w && !wf_task_pin(t))
-        wf_worker_push_woken_owner(w, t);
-    else
-        inject(rt->executor, t, t, 1);
-}
-
-void wf_executor_queue_chain(wf_task *t)
-{
-    while (t) {
-        weft_runtime *rt = wf_task_rt(t);
-        wf_task      *first = t, *last = t, *next = t->next;
-        uint32_t      n = 1;
-
-        if (own_worker(rt) || wf_task_pin(t)) {
-            wf_executor_queue(t);
-            t = next;
-            continue;
-        }
-        for (; next && wf_task_rt(next) == rt && !wf_task_pin(next); next = next->next, n++)
-            last = next;
-        inject(rt->executor, first, last, n);
-        t = next;
-    }
-}
-
-bool wf_executor_hand_over(wf_executor *s, wf_wakes *wakes)
-{
-    wf_wakes others = {0}, ours = {0};
-    uint32_t n = 0;
-
-    for (wf_task *t = wakes->first, *next; t; t = next) {
-        wf_wakes *to = wf_task_rt(t) == s->rt && !wf_task_pin(t) ? &ours : &others;
-
-        next = t->next;
-        t->next = NULL;
-        if (to->last)
-            to->last->next = t;
-        else
-            to->first = t;
-        to->last = t;
-        n += to == &ours;
-    }
-    wakes->first = wakes->last = NULL;
-    if (n > 0)
-        wf_inject_push_any(&s->inject, ours.first, ours.last, n);
-    wf_wakes_flush(&others);
-    return n > 0;
-}
-
-/* ---- how much waits ---- */
-
-bool wf_executor_wants_help(const wf_executor *s)
-{
-    uint64_t n = wf_inject_length_any(&s->inject);
-
-    for (uint32_t i = 0; i < s->idle.n_slots; i++) {
-        if (wf_worker_children_any(s->workers[i]) > 0)
-            return true; /* they may be anything: the normal rule */
-        n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
-    }
-    return n * wf_load(&s->poll_ns, RELAXED) / 1000 >
-           (uint64_t)s->rt->config.wake_us; /* estimate */
-}
-
-uint64_t wf_executor_backlog(const wf_executor *s)
-{
-    uint64_t n = wf_inject_length_any(&s->inject);
-
-    for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        n += wf_worker_length_any(s->workers[i]);
-    return n;
-}
-
-/* ---- spawning ---- */
-
-static int spawn_own(wf_executor *s, wf_worker *w, const wf_task_origin *from, weft_handle *ret)
-{
-    wf_task *t = wf_task_new_owner(&w->heap, from, ret != NULL);
-
-    if (__builtin_expect(!t, 0))
-        return -ENOMEM;
-    if (ret)
-        ret->task_ = t;
-    wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE); /* [executor-4] */
-    if (__builtin_expect(from->pin != 0, 0))
-        mail(s, t);
-    else
-        wf_worker_push_child_owner(w, t);
-    if (__builtin_expect(wf_load(&s->closing, SEQ_CST), 0)) /* [executor-3] after it was queued */
-        cancel_all(s);
-    return 0;
-}
-
-static int spawn_visiting(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
-{
-    wf_task *t;
-
-    if (wf_load(&s->closing, SEQ_CST)) /* [executor-3] */
-        return -ESHUTDOWN;
-    wf_lock(&s->shared_lock);
-    t = wf_task_new_owner(&s->shared, from, ret != NULL);
-    wf_unlock(&s->shared_lock);
-    if (!t)
-        return -ENOMEM;
-    if (ret)
-        ret->task_ = t;
-    wf_add(&s->foreign_spawned, 1, RELEASE); /* [executor-4] */
-    inject(s, t, t, 1);
-    if (wf_load(&s->closing, SEQ_CST)) /* [executor-3] */
-        cancel_all(s);
-    return 0;
-}
-
-static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
-{
-    int r;
-
-    visitor_enters(s);
-    r = spawn_visiting(s, from, ret);
-    visitor_leaves(s);
-    return r;
-}
-
-int wf_executor_spawn(wf_executor *s, const wf_task_origin *from, weft_handle *ret_handle)
-{
-    wf_worker *w = own_worker(s->rt);
-
-    if (__builtin_expect(wf_load(&s->closing, RELAXED), 0)) /* looked at again */
-        return -ESHUTDOWN;
-    if (__builtin_expect(from->pin > s->idle.n_workers, 0))
-        return -EINVAL;
-    if (__builtin_expect(wf_executor_is_child(s), 0))
-        return -ECHILD;
-    return w ? spawn_own(s, w, from, ret_handle) : spawn_foreign(s, from, ret_handle);
 }

@@ -1,8 +1,8 @@
 /*
- * executor.h - the workers of a runtime, and all of its tasks
+ * executor.h - the workers of a runtime, from start to stop
  *
- * Purpose     Starts and stops the workers, spawns and queues tasks wherever the caller stands, finds all
- *             tasks for stopping and for dumps.
+ * Purpose     Starts and stops the workers, cancels and counts all tasks; lends the core of a
+ *             current-thread runtime.
  * Threads     Any, unless said otherwise.
  * Invariants  S1 a task counts as spawned before it is queued and as ended before it is COMPLETE. S2
  *             workers end only when no task is alive. S3 a thread that is not the runtime's own counts
@@ -30,9 +30,6 @@
 #include "worker.h"
 
 #include <weft/task.h>
-
-struct wf_task;
-struct wf_task_origin;
 
 typedef struct wf_executor {
     weft_runtime *rt;
@@ -62,40 +59,18 @@ int wf_executor_new(weft_runtime *rt);
 int wf_executor_start(wf_executor *s);
 /* Refuses new tasks, cancels all. Any number of times. */
 void wf_executor_close(wf_executor *s);
+/* Cancels all that are alive. */
+void wf_executor_cancel_all(wf_executor *s);
 /* All is quiet: gives back what memory the tasks that have ended since do not need any more. */
 void wf_executor_tidy(wf_executor *s);
 /* Waits until no task is left; false at the instant. */
 bool wf_executor_wait_empty(wf_executor *s, int64_t until);
-/* Names every task in the log, each line begun with `what`. */
-void wf_executor_report(wf_executor *s, weft_log_level level, const char *what);
 /* Ends the workers and warns of open handles; no task may be left. */
 void wf_executor_stop(wf_executor *s);
 void wf_executor_free(wf_executor *s);
 
-/* Spawns a task: 0; -ESHUTDOWN, -ENOMEM, -EINVAL (the pin), -ECHILD, and then nothing has happened. */
-int wf_executor_spawn(wf_executor *s, const struct wf_task_origin *from, weft_handle *ret_handle);
-
-/* Queues a NOTIFIED task on the caller's worker if it is of the same runtime, else for all workers. */
-void wf_executor_queue(struct wf_task *t);
-/* The same for a chain. */
-void wf_executor_queue_chain(struct wf_task *t);
-/* Queues a task that was woken during its poll behind all others. */
-void wf_executor_requeue_owner(wf_worker *w, struct wf_task *t);
-/* Queues a chain of n for all workers and wakes one if needed. The runtime's own threads only. */
-void wf_executor_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last,
-                            uint32_t n);
-/* There is new work: wakes a worker unless one is searching already. */
-void wf_executor_notify_any(wf_executor *s);
 /* A worker has run dry and is in the mask of sleepers. */
 void wf_executor_ran_dry(wf_executor *s);
-
-/* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual.
- * True if there was one of ours for any worker. */
-bool wf_executor_hand_over(wf_executor *s, wf_wakes *wakes);
-/* Whether what waits in the queues would take the workers longer than waking one more takes. */
-bool wf_executor_wants_help(const wf_executor *s);
-/* How many tasks wait in the queues for any worker. */
-uint64_t wf_executor_backlog(const wf_executor *s);
 
 /* A current-thread runtime: polls tasks on the calling thread until *done, or while another thread does that
  * sleeps until *done or until that one has left. */

@@ -9,6 +9,7 @@
  */
 #include "monitor.h"
 
+#include "dispatch.h"
 #include "executor.h"
 #include "task.h"
 #include "timer.h"
@@ -202,9 +203,9 @@ static bool look(wf_monitor *m, int64_t now)
     }
     if (n_free > 0)
         dismiss_spares(m);
-    if (wf_executor_backlog(s) > 0) {
+    if (wf_dispatch_backlog(s) > 0) {
         if (wf_idle_any(&s->idle))
-            wf_executor_notify_any(s);
+            wf_dispatch_notify_any(s);
         else if (n_stuck > 0 && n_stuck == n_awake && n_free == 0)
             call_spare(m, now);
     }

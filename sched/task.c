@@ -9,7 +9,7 @@
  */
 #include "task.h"
 
-#include "executor.h"
+#include "dispatch.h"
 #include "lock.h"
 
 #include <string.h>
@@ -220,7 +220,7 @@ static void task_wake_by_ref(void *data)
     wf_task *t = data;
 
     if (wf_task_to_notified(t) == WF_TASK_WAKE_QUEUE)
-        wf_executor_queue(t);
+        wf_dispatch_queue(t);
 }
 
 static void task_drop(void *data)

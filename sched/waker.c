@@ -9,7 +9,7 @@
  */
 #include "waker.h"
 
-#include "executor.h"
+#include "dispatch.h"
 #include "task.h"
 
 void wf_waker_store(weft_waker *slot, const weft_waker *waker)
@@ -27,6 +27,16 @@ void wf_waker_forget(weft_waker *slot)
     slot->vtable = NULL;
 }
 
+void wf_wakes_add(wf_wakes *wakes, struct wf_task *t)
+{
+    t->next = NULL;
+    if (wakes->last)
+        wakes->last->next = t;
+    else
+        wakes->first = t;
+    wakes->last = t;
+}
+
 void wf_waker_fire(weft_waker *slot, wf_wakes *wakes)
 {
     struct wf_task *t;
@@ -35,14 +45,8 @@ void wf_waker_fire(weft_waker *slot, wf_wakes *wakes)
         return;
     if (slot->vtable->notify_) {
         t = slot->vtable->notify_(slot->data);
-        if (t) {
-            t->next = NULL;
-            if (wakes->last)
-                wakes->last->next = t;
-            else
-                wakes->first = t;
-            wakes->last = t;
-        }
+        if (t)
+            wf_wakes_add(wakes, t);
     } else {
         wakes->foreign[wakes->n_foreign++] = *slot; /* W4 */
     }
@@ -55,7 +59,7 @@ void wf_wakes_flush(wf_wakes *wakes)
 
     wakes->first = wakes->last = NULL;
     if (t)
-        wf_executor_queue_chain(t);
+        wf_dispatch_queue_chain(t);
     wf_wakes_flush_foreign(wakes);
 }
 

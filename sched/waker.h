@@ -36,6 +36,8 @@ static inline bool wf_wakes_full(const wf_wakes *wakes)
 {
     return wakes->n_foreign > 0;
 }
+/* Adds a marked task. */
+void wf_wakes_add(wf_wakes *wakes, struct wf_task *t);
 /* Step two: queues the tasks. Outside all locks. */
 void wf_wakes_flush(wf_wakes *wakes);
 /* Only what is not weft's own. Outside all locks. */

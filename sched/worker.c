@@ -9,10 +9,11 @@
  */
 #include "worker.h"
 
+#include "dispatch.h"
 #include "driver.h"
 #include "executor.h"
 #include "monitor.h"
-#include "panic.h"
+#include "run.h"
 #include "task.h"
 #include "timer.h"
 
@@ -20,7 +21,6 @@
 #include <string.h>
 
 #define INJECT_BATCH_MAX 128
-#define MEASURE_EVERY    256         /* polls between looks at the clock while busy */
 #define WORTH_WAKING     WEFT_US(50) /* of work */
 #define WARIEST          4           /* then 16 tasks must wait before somebody is woken for them */
 #define TRY_AGAIN_AFTER  1024        /* tasks kept for ourselves */
@@ -65,7 +65,7 @@ static void call_thief(wf_worker *w)
     if (!wf_idle_may_pick(&s->idle))
         return;
     if (wariness == 0 || wf_worker_length_any(w) >> wariness) {
-        wf_executor_notify_any(s);
+        wf_dispatch_notify_any(s);
     } else if (++w->n_kept % TRY_AGAIN_AFTER == 0) {
         wf_store(&s->wariness, wariness - 1, RELAXED); /* as above */
     }
@@ -87,7 +87,7 @@ static void learn(wf_worker *w, int64_t now)
 static void push(wf_worker *w, wf_deque *d, wf_task *t)
 {
     if (__builtin_expect(!wf_deque_push_owner(d, t), 0))
-        wf_executor_inject_any(w->executor, t, t, 1);
+        wf_dispatch_inject_any(w->executor, t, t, 1);
     else if (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
              wf_worker_length_any(w) > 1)
         call_thief(w);
@@ -122,117 +122,14 @@ void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
     call_thief(w);
 }
 
-/* ---- polling ---- */
-
-/* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches. Returns
- * the time. */
-static int64_t measure_polls(wf_worker *w)
-{
-    int64_t  now = wf_now();
-    uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
-
-    if (w->busy_polls > 0) {
-        mean = (uint32_t)((now - w->busy_since) / w->busy_polls);
-        wf_store(&w->executor->poll_ns, before - before / 8 + mean / 8, RELAXED); /* an estimate */
-    }
-    w->busy_since = now;
-    w->busy_polls = 0;
-    return now;
-}
-
-/* From now on the task's frames only pass on polls, until all that they waited for has ended. */
-static weft_poll unwind(wf_task *t, weft_context *cx, const char *message)
-{
-    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s", t->site,
-           wf_task_where(t->site), message);
-    wf_task_to_panicked(t, message);
-    cx->flags |= WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
-    return wf_panic_poll_again(&t->frame.future, cx);
-}
-
-static weft_poll poll_root(wf_task *t, weft_context *cx)
-{
-    const char *message = NULL;
-    weft_poll   poll;
-
-    if (__builtin_expect(cx->flags & WEFT_CONTEXT_UNWINDS_, 0))
-        return wf_panic_poll_again(&t->frame.future, cx);
-    poll = wf_panic_poll(&t->frame.future, cx, &message);
-    return __builtin_expect(message != NULL, 0) ? unwind(t, cx, message) : poll;
-}
-
-/* CANCELLED also at the first poll: a task owns its arguments. */
-static uint32_t flags_of(uint64_t state)
-{
-    if (__builtin_expect(!(state & (WF_TASK_CANCEL | WF_TASK_PANIC)), 1))
-        return 0;
-    return state & WF_TASK_PANIC ? WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_
-                                 : WEFT_CONTEXT_CANCELLED_;
-}
-
-static void run(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
-{
-    uint64_t          state = wf_task_to_running(t);
-    struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
-    weft_context      cx = {.waker = &home.waker,
-                            .runtime = w->executor->rt,
-                            .deadline = WEFT_FOREVER,
-                            .budget = *budget,
-                            .flags = flags_of(state),
-                            .random_ = w->random += 2654435761u,
-                            .home_ = &home};
-    weft_poll         poll;
-
-    wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
-    w->polling = true;
-    poll = poll_root(t, &cx);
-    wf_count(&w->counters.polls, 1);
-    if (__builtin_expect(wf_executor_is_child(w->executor), 0))
-        weft_misuse_("fork", "the child must not return from the poll it was forked in", t->site);
-    if (weft_poll_is_ready(poll)) {
-        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
-        to_complete(t); /* wakes its joiner as if by the task itself */
-        w->polling = false;
-    } else {
-        w->polling = false;
-        if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
-            wf_executor_requeue_owner(w, t);
-    }
-    *budget = cx.budget;
-    if (++w->busy_polls == MEASURE_EVERY)
-        measure_polls(w);
-}
-
-/* Takes the child if it is the youngest; whether it was. */
-static bool take_youngest(wf_worker *w, wf_task *t)
-{
-    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */
-        return wf_deque_pop_this_owner(&w->children, t);
-    return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
-}
-
-void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
-{
-    const char *site = w->polls_site;
-
-    if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
-        return;
-    wf_count(&w->counters.in_place_joins, 1);
-    w->depth++;
-    run(w, t, budget, wf_task_to_complete_in_place);
-    w->depth--;
-    w->polling = true;
-    wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
-}
-
 /* ---- finding the next task ---- */
 
 /* Work is left in the queues. Waking one more worker pays if there is much of it; if not, somebody must
  * see to it that we aren't stuck with it: the reactor, while it watches. */
 static void call_for_help(wf_executor *s)
 {
-    if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_executor_wants_help(s))
-        wf_executor_notify_any(s);
+    if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_dispatch_wants_help(s))
+        wf_dispatch_notify_any(s);
 }
 
 /* Takes up to `most` outside tasks: runs the first, keeps the rest. */
@@ -249,7 +146,7 @@ static wf_task *take_injected(wf_worker *w, uint32_t most)
     for (t = first->next; t; t = next) {
         next = t->next;
         if (!wf_deque_push_owner(&w->woken, t))
-            wf_executor_inject_any(w->executor, t, t, 1);
+            wf_dispatch_inject_any(w->executor, t, t, 1);
     }
     wf_inject_taken_any(q, n);
     if (first->next)
@@ -361,7 +258,7 @@ static wf_task *steal(wf_worker *w)
 static void stop_searching(wf_worker *w)
 {
     w->searching = false;
-    if (wf_idle_found(&w->executor->idle) && wf_executor_backlog(w->executor) > 0)
+    if (wf_idle_found(&w->executor->idle) && wf_dispatch_backlog(w->executor) > 0)
         call_for_help(w->executor);
 }
 
@@ -381,6 +278,30 @@ static wf_task *next_task(wf_worker *w)
     return t;
 }
 
+/* ---- in place ---- */
+
+/* Takes the child if it is the youngest; whether it was. */
+static bool take_youngest(wf_worker *w, wf_task *t)
+{
+    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */
+        return wf_deque_pop_this_owner(&w->children, t);
+    return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
+}
+
+void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    const char *site = w->polls_site;
+
+    if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
+        return;
+    wf_count(&w->counters.in_place_joins, 1);
+    w->depth++;
+    wf_run_task_owner(w, t, budget, wf_task_to_complete_in_place);
+    w->depth--;
+    w->polling = true;
+    wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
+}
+
 /* ---- sleeping ---- */
 
 static void leave_searchers(wf_worker *w)
@@ -392,7 +313,7 @@ static void leave_searchers(wf_worker *w)
 
 static bool has_work(wf_worker *w)
 {
-    return wf_executor_backlog(w->executor) > 0 || wf_inject_length_any(&w->mailbox) > 0 ||
+    return wf_dispatch_backlog(w->executor) > 0 || wf_inject_length_any(&w->mailbox) > 0 ||
            wf_executor_is_stopping(w->executor);
 }
 
@@ -414,7 +335,7 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
 {
     wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
     wf_executor_ran_dry(w->executor);
-    learn(w, measure_polls(w));
+    learn(w, wf_run_measure_owner(w));
     wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
@@ -450,7 +371,7 @@ void wf_worker_turn_owner(wf_worker *w, int64_t until)
     uint32_t budget = (uint32_t)w->executor->rt->config.budget;
 
     if (t)
-        run(w, t, &budget, wf_task_to_complete);
+        wf_run_task_owner(w, t, &budget, wf_task_to_complete);
     else
         park(w, until);
 }
@@ -520,7 +441,7 @@ static void stand_by(wf_worker *w)
         return;
     }
     if (work)
-        wf_executor_notify_any(s);
+        wf_dispatch_notify_any(s);
     wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     while (!is_needed(w) && !wf_executor_is_stopping(s)) {

@@ -63,6 +63,7 @@ static void complete_socket(void *t)
 #include "idle.c"
 #include "inject.c"
 /* those first: what follows uses them */
+#include "dispatch.c"
 #include "executor.c"
 #include "worker.c"
 #define wf_futex_wait(word, value, until) gate_sleep(word, value, until)
@@ -169,7 +170,7 @@ static void inject_three(void)
 {
     task[0].next = &task[1];
     task[1].next = &task[2];
-    wf_executor_inject_any(&executor, &task[0], &task[2], 3);
+    wf_dispatch_inject_any(&executor, &task[0], &task[2], 3);
 }
 
 static void arm(void)

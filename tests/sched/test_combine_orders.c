@@ -29,16 +29,16 @@ static struct cell  cell[3];
 static weft_group   inner, outer;
 static int          kind; /* WEFT_GROUP_... of both groups */
 
-void wf_executor_queue(wf_task *t)
+void wf_dispatch_queue(wf_task *t)
 {
     check(t == task);
     check_eq(add(&n_queued, 1), 1);
 }
 
-void wf_executor_queue_chain(wf_task *t)
+void wf_dispatch_queue_chain(wf_task *t)
 {
     check(!t->next);
-    wf_executor_queue(t);
+    wf_dispatch_queue(t);
 }
 
 static weft_poll cell_poll(weft_future *future, weft_context *cx)
@@ -130,7 +130,7 @@ static void run(void)
         if (weft_poll_is_ready(weft_future_poll(&outer.future, &cx)))
             return;
         if (wf_task_to_idle(task) == WF_TASK_IDLE_REQUEUE)
-            wf_executor_queue(task);
+            wf_dispatch_queue(task);
     }
 }
 

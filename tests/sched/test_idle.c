@@ -7,6 +7,7 @@
 #include "idle.c"
 #include "inject.c"
 /* those first: what follows uses them */
+#include "dispatch.c"
 #include "executor.c"
 #include "worker.c"
 
@@ -103,19 +104,19 @@ static void work_1(void)
 
 static void inject_0(void)
 {
-    wf_executor_inject_any(&executor, &task[0], &task[0], 1);
+    wf_dispatch_inject_any(&executor, &task[0], &task[0], 1);
 }
 
 static void inject_1(void)
 {
-    wf_executor_inject_any(&executor, &task[1], &task[1], 1);
+    wf_dispatch_inject_any(&executor, &task[1], &task[1], 1);
 }
 
 static void inject_three(void)
 {
     task[0].next = &task[1];
     task[1].next = &task[2];
-    wf_executor_inject_any(&executor, &task[0], &task[2], 3);
+    wf_dispatch_inject_any(&executor, &task[0], &task[2], 3);
 }
 
 static void inject_twice(void)
@@ -202,10 +203,10 @@ static void monitor_looks(void)
 {
     for (int round = 0;; round++) {
         explore_wait();
-        if (wf_executor_backlog(&executor) == 0)
+        if (wf_dispatch_backlog(&executor) == 0)
             return;
         check_cmp(round, <, TASKS);
-        wf_executor_notify_any(&executor);
+        wf_dispatch_notify_any(&executor);
     }
 }
 

@@ -16,16 +16,16 @@ static int         data[2], seen[2];  /* what wakers wrote and polls read */
 static bool        told, woken_up;
 static int         n_wakers; /* clones of the joiner's waker that are out */
 
-void wf_executor_queue(wf_task *t)
+void wf_dispatch_queue(wf_task *t)
 {
     check(t == task);
     check_eq(add(&n_queued, 1), 1); /* T1 */
 }
 
-void wf_executor_queue_chain(wf_task *t)
+void wf_dispatch_queue_chain(wf_task *t)
 {
     check(!t->next);
-    wf_executor_queue(t);
+    wf_dispatch_queue(t);
 }
 
 /* In place of slab.c. */
@@ -88,7 +88,7 @@ static void run_while_queued(void)
         memcpy(seen, data, sizeof seen);
         explore_step();
         if (wf_task_to_idle(task) == WF_TASK_IDLE_REQUEUE)
-            wf_executor_queue(task);
+            wf_dispatch_queue(task);
     }
 }
 

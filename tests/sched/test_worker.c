@@ -140,7 +140,7 @@ Test(worker, that_was_robbed_takes_one_task_from_where_its_own_went)
 {
     begin(100000);
     for (int i = 0; i < 3; i++)
-        wf_executor_inject_any(&executor, &task[i], &task[i], 1);
+        wf_dispatch_inject_any(&executor, &task[i], &task[i], 1);
     wake(3);
     wake(4); /* 3 goes to the queue */
     check_eq(taken(), 4);
@@ -157,7 +157,7 @@ Test(worker, looks_at_outside_tasks_after_so_many_polls_however_much_it_has_itse
     int i;
 
     begin(61);
-    wf_executor_inject_any(&executor, &task[0], &task[0], 1);
+    wf_dispatch_inject_any(&executor, &task[0], &task[0], 1);
     for (i = 1; i < TASKS; i++) {
         wf_worker_push_woken_owner(&worker, &task[i]);
         if (taken() == 0)
@@ -171,7 +171,7 @@ Test(worker, takes_outside_tasks_in_batches_and_in_their_order)
 {
     begin(1000);
     for (int i = 0; i < 200; i++)
-        wf_executor_inject_any(&executor, &task[i], &task[i], 1);
+        wf_dispatch_inject_any(&executor, &task[i], &task[i], 1);
     for (int i = 0; i < 200; i++)
         check_eq(taken(), i);
     check_eq(taken(), -1);

@@ -1,0 +1,224 @@
+/*
+ * dispatch.c - where a task goes: spawning, queueing, waking workers
+ *
+ * Purpose     See dispatch.h.
+ * Threads     See dispatch.h.
+ * Invariants  See dispatch.h.
+ * Ordering    See dispatch.h.
+ * Failure     See dispatch.h.
+ */
+#include "dispatch.h"
+
+#include "lock.h"
+#include "task.h"
+
+/* ---- queueing ---- */
+
+void wf_dispatch_notify_any(wf_executor *s)
+{
+    int i = wf_idle_pick(&s->idle);
+
+    if (i >= 0)
+        wf_park_wake(&s->workers[i]->park);
+}
+
+void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
+{
+    wf_inject_push_any(&s->inject, first, last, n);
+    wf_dispatch_notify_any(s);
+}
+
+/* To the worker that it is pinned to: it looks into its mailbox whenever it is woken. */
+static void mail(wf_executor *s, wf_task *t)
+{
+    uint32_t i = wf_task_pin(t) - 1;
+
+    wf_inject_push_any(&s->workers[i]->mailbox, t, t, 1);
+    if (wf_idle_is_sleeping(&s->idle, i)) /* [idle-1] */
+        wf_park_wake(&s->workers[i]->park);
+}
+
+void wf_dispatch_requeue_owner(wf_worker *w, wf_task *t)
+{
+    if (__builtin_expect(wf_task_pin(t) != 0, 0))
+        mail(w->executor, t);
+    else
+        wf_worker_push_behind_owner(w, t);
+}
+
+static bool is_own_thread(const wf_executor *s)
+{
+    return wf_current_thread.owned && wf_current_thread.rt == s->rt;
+}
+
+/* Runtime threads outlive every task, so they may touch the runtime at will; others are counted (S3). */
+static void visitor_enters(wf_executor *s)
+{
+    if (!is_own_thread(s))
+        wf_add(&s->n_visitors, 1, SEQ_CST); /* [executor-1] [executor-3] */
+}
+
+static void visitor_leaves(wf_executor *s)
+{
+    if (!is_own_thread(s))
+        wf_sub(&s->n_visitors, 1, RELEASE); /* [executor-1] */
+}
+
+/* From before the task is queued: then it may end, and the runtime be stopped. */
+static void inject(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
+{
+    if (wf_executor_is_child(s))
+        return; /* S4: it never runs */
+    visitor_enters(s);
+    if (wf_task_pin(first))
+        mail(s, first);
+    else
+        wf_dispatch_inject_any(s, first, last, n);
+    visitor_leaves(s);
+}
+
+static wf_worker *own_worker(const weft_runtime *rt)
+{
+    return wf_current_thread.rt == rt ? wf_current_thread.worker : NULL;
+}
+
+void wf_dispatch_queue(wf_task *t)
+{
+    weft_runtime *rt = wf_task_rt(t);
+    wf_worker    *w = own_worker(rt);
+
+    if (w && !wf_task_pin(t))
+        wf_worker_push_woken_owner(w, t);
+    else
+        inject(rt->executor, t, t, 1);
+}
+
+void wf_dispatch_queue_chain(wf_task *t)
+{
+    while (t) {
+        weft_runtime *rt = wf_task_rt(t);
+        wf_task      *first = t, *last = t, *next = t->next;
+        uint32_t      n = 1;
+
+        if (own_worker(rt) || wf_task_pin(t)) {
+            wf_dispatch_queue(t);
+            t = next;
+            continue;
+        }
+        for (; next && wf_task_rt(next) == rt && !wf_task_pin(next); next = next->next, n++)
+            last = next;
+        inject(rt->executor, first, last, n);
+        t = next;
+    }
+}
+
+bool wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
+{
+    wf_wakes others = {0}, ours = {0};
+    uint32_t n = 0;
+
+    for (wf_task *t = wakes->first, *next; t; t = next) {
+        wf_wakes *to = wf_task_rt(t) == s->rt && !wf_task_pin(t) ? &ours : &others;
+
+        next = t->next;
+        t->next = NULL;
+        if (to->last)
+            to->last->next = t;
+        else
+            to->first = t;
+        to->last = t;
+        n += to == &ours;
+    }
+    wakes->first = wakes->last = NULL;
+    if (n > 0)
+        wf_inject_push_any(&s->inject, ours.first, ours.last, n);
+    wf_wakes_flush(&others);
+    return n > 0;
+}
+
+/* ---- how much waits ---- */
+
+bool wf_dispatch_wants_help(const wf_executor *s)
+{
+    uint64_t n = wf_inject_length_any(&s->inject);
+
+    for (uint32_t i = 0; i < s->idle.n_slots; i++) {
+        if (wf_worker_children_any(s->workers[i]) > 0)
+            return true; /* they may be anything: the normal rule */
+        n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
+    }
+    return n * wf_load(&s->poll_ns, RELAXED) / 1000 >
+           (uint64_t)s->rt->config.wake_us; /* estimate */
+}
+
+uint64_t wf_dispatch_backlog(const wf_executor *s)
+{
+    uint64_t n = wf_inject_length_any(&s->inject);
+
+    for (uint32_t i = 0; i < s->idle.n_slots; i++)
+        n += wf_worker_length_any(s->workers[i]);
+    return n;
+}
+
+/* ---- spawning ---- */
+
+static int spawn_own(wf_executor *s, wf_worker *w, const wf_task_origin *from, weft_handle *ret)
+{
+    wf_task *t = wf_task_new_owner(&w->heap, from, ret != NULL);
+
+    if (__builtin_expect(!t, 0))
+        return -ENOMEM;
+    if (ret)
+        ret->task_ = t;
+    wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE); /* [executor-4] */
+    if (__builtin_expect(from->pin != 0, 0))
+        mail(s, t);
+    else
+        wf_worker_push_child_owner(w, t);
+    if (__builtin_expect(wf_load(&s->closing, SEQ_CST), 0)) /* [executor-3] after it was queued */
+        wf_executor_cancel_all(s);
+    return 0;
+}
+
+static int spawn_visiting(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
+{
+    wf_task *t;
+
+    if (wf_load(&s->closing, SEQ_CST)) /* [executor-3] */
+        return -ESHUTDOWN;
+    wf_lock(&s->shared_lock);
+    t = wf_task_new_owner(&s->shared, from, ret != NULL);
+    wf_unlock(&s->shared_lock);
+    if (!t)
+        return -ENOMEM;
+    if (ret)
+        ret->task_ = t;
+    wf_add(&s->foreign_spawned, 1, RELEASE); /* [executor-4] */
+    inject(s, t, t, 1);
+    if (wf_load(&s->closing, SEQ_CST)) /* [executor-3] */
+        wf_executor_cancel_all(s);
+    return 0;
+}
+
+static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
+{
+    int r;
+
+    visitor_enters(s);
+    r = spawn_visiting(s, from, ret);
+    visitor_leaves(s);
+    return r;
+}
+
+int wf_dispatch_spawn(wf_executor *s, const wf_task_origin *from, weft_handle *ret_handle)
+{
+    wf_worker *w = own_worker(s->rt);
+
+    if (__builtin_expect(wf_load(&s->closing, RELAXED), 0)) /* looked at again */
+        return -ESHUTDOWN;
+    if (__builtin_expect(from->pin > s->idle.n_workers, 0))
+        return -EINVAL;
+    if (__builtin_expect(wf_executor_is_child(s), 0))
+        return -ECHILD;
+    return w ? spawn_own(s, w, from, ret_handle) : spawn_foreign(s, from, ret_handle);
+}

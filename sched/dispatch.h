@@ -1,0 +1,41 @@
+/*
+ * dispatch.h - where a task goes: spawning, queueing, waking workers
+ *
+ * Purpose     Puts tasks into the right queue wherever the caller stands, and sees to it that somebody
+ *             takes them.
+ * Threads     Any, unless said otherwise.
+ * Invariants  T1 in task.h; S1, S3, S4 in executor.h.
+ * Ordering    [idle-1]; [executor-1] and [executor-3] in executor.h.
+ * Failure     Queueing can't fail; spawning: -errno, and nothing has happened.
+ */
+#ifndef WF_DISPATCH_H
+#define WF_DISPATCH_H
+
+#include "executor.h"
+
+struct wf_task;
+struct wf_task_origin;
+
+/* Spawns a task: 0; -ESHUTDOWN, -ENOMEM, -EINVAL (the pin), -ECHILD, and then nothing has happened. */
+int wf_dispatch_spawn(wf_executor *s, const struct wf_task_origin *from, weft_handle *ret_handle);
+
+/* Queues a NOTIFIED task on the caller's worker if it is of the same runtime, else for all workers. */
+void wf_dispatch_queue(struct wf_task *t);
+/* The same for a chain. */
+void wf_dispatch_queue_chain(struct wf_task *t);
+/* Queues a task that was woken during its poll behind all others. */
+void wf_dispatch_requeue_owner(wf_worker *w, struct wf_task *t);
+/* Queues a chain of n for all workers and wakes one if needed. The runtime's own threads only. */
+void wf_dispatch_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last,
+                            uint32_t n);
+/* There is new work: wakes a worker unless one is searching already. */
+void wf_dispatch_notify_any(wf_executor *s);
+/* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual.
+ * True if there was one of ours for any worker. */
+bool wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes);
+/* Whether what waits in the queues would take the workers longer than waking one more takes. */
+bool wf_dispatch_wants_help(const wf_executor *s);
+/* How many tasks wait in the queues for any worker. */
+uint64_t wf_dispatch_backlog(const wf_executor *s);
+
+#endif

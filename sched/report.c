@@ -1,0 +1,98 @@
+/*
+ * report.c - telling the log of tasks
+ *
+ * Purpose     See report.h.
+ * Threads     Any.
+ * Invariants  See report.h.
+ * Ordering    See report.h.
+ * Failure     See report.h.
+ */
+#include "report.h"
+
+#include "task.h"
+
+#define NAMED_MOST   20 /* open handles named at stop */
+#define REPORT_SLACK 64 /* tasks spawned while the others are gathered */
+
+static const char *awaited_name(const wf_task *t)
+{
+    const weft_future *f = &t->frame.future;
+
+    while (f && f->ops->cancel == weft_frame_cancel_ &&
+           ((const weft_frame *)(const void *)f)->awaiting_)
+        f = ((const weft_frame *)(const void *)f)->awaiting_;
+    return f->ops->name;
+}
+
+/* What the log is to be told, gathered while the tasks can't be freed; the log is called later, without a
+ * lock. Constants only. */
+typedef struct line {
+    const char *name, *awaits; /* NULL: it is queued or being polled */
+} line;
+
+typedef struct report {
+    line    *lines;
+    uint64_t n, most;
+    wf_wakes wakes;
+} report;
+
+static void report_visited(wf_task *t, void *arg)
+{
+    report *r = arg;
+    line    l = {.name = wf_task_name(t)};
+
+    if (wf_task_is_complete(t) || r->n++ >= r->most)
+        return;
+    /* Marking an idle task keeps its worker away while we look at what it awaits. */
+    if (wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE) {
+        l.awaits = awaited_name(t);
+        wf_wakes_add(&r->wakes, t);
+    }
+    r->lines[r->n - 1] = l;
+}
+
+static void handle_visited(wf_task *t, void *arg)
+{
+    report *r = arg;
+
+    if ((wf_load(&t->state, RELAXED) & WF_TASK_HANDLE) && r->n++ < r->most) /* only named */
+        r->lines[r->n - 1] = (line){.name = wf_task_name(t)};
+}
+
+void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
+{
+    const weft_config *config = &s->rt->config;
+    report             r = {.most = wf_executor_alive(s) + REPORT_SLACK};
+
+    if (wf_executor_is_child(s))
+        return;
+    r.lines = wf_alloc(&config->allocator, r.most * sizeof *r.lines);
+    if (!r.lines)
+        r.most = 0;
+    wf_memory_visit(&s->memory, report_visited, &r);
+    wf_wakes_flush(&r.wakes);
+    for (uint64_t i = 0; i < r.n && i < r.most; i++)
+        wf_log(config, level, "%stask %s (spawned at %s) %s%s", what, r.lines[i].name,
+               wf_task_where(r.lines[i].name),
+               r.lines[i].awaits ? "awaits " : "is queued or being polled",
+               r.lines[i].awaits ? r.lines[i].awaits : "");
+    if (r.n > r.most)
+        wf_log(config, level, "%s%llu more tasks", what, (unsigned long long)(r.n - r.most));
+    if (r.lines)
+        wf_release(&config->allocator, r.lines, r.most * sizeof *r.lines);
+}
+
+void wf_report_open_handles(wf_executor *s)
+{
+    line   lines[NAMED_MOST];
+    report r = {.lines = lines, .most = NAMED_MOST};
+
+    wf_memory_visit(&s->memory, handle_visited, &r);
+    for (uint64_t i = 0; i < r.n && i < r.most; i++)
+        wf_log(&s->rt->config, WEFT_LOG_WARNING,
+               "stop: the handle of task %s (spawned at %s) is still open", lines[i].name,
+               wf_task_where(lines[i].name));
+    if (r.n > r.most)
+        wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: and %llu more handles",
+               (unsigned long long)(r.n - r.most));
+}

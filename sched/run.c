@@ -1,0 +1,93 @@
+/*
+ * run.c - polling one task
+ *
+ * Purpose     See run.h.
+ * Threads     The worker's own.
+ * Invariants  See run.h.
+ * Ordering    task.h. [executor-4]
+ * Failure     See run.h.
+ */
+#include "run.h"
+
+#include "dispatch.h"
+#include "panic.h"
+#include "timer.h"
+
+#define MEASURE_EVERY 256 /* polls between looks at the clock while busy */
+
+int64_t wf_run_measure_owner(wf_worker *w)
+{
+    int64_t  now = wf_now();
+    uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
+
+    if (w->busy_polls > 0) {
+        mean = (uint32_t)((now - w->busy_since) / w->busy_polls);
+        wf_store(&w->executor->poll_ns, before - before / 8 + mean / 8, RELAXED); /* an estimate */
+    }
+    w->busy_since = now;
+    w->busy_polls = 0;
+    return now;
+}
+
+/* From now on the task's frames only pass on polls, until all that they waited for has ended. */
+static weft_poll unwind(wf_task *t, weft_context *cx, const char *message)
+{
+    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s", t->site,
+           wf_task_where(t->site), message);
+    wf_task_to_panicked(t, message);
+    cx->flags |= WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
+    return wf_panic_poll_again(&t->frame.future, cx);
+}
+
+static weft_poll poll_root(wf_task *t, weft_context *cx)
+{
+    const char *message = NULL;
+    weft_poll   poll;
+
+    if (__builtin_expect(cx->flags & WEFT_CONTEXT_UNWINDS_, 0))
+        return wf_panic_poll_again(&t->frame.future, cx);
+    poll = wf_panic_poll(&t->frame.future, cx, &message);
+    return __builtin_expect(message != NULL, 0) ? unwind(t, cx, message) : poll;
+}
+
+/* CANCELLED also at the first poll: a task owns its arguments. */
+static uint32_t flags_of(uint64_t state)
+{
+    if (__builtin_expect(!(state & (WF_TASK_CANCEL | WF_TASK_PANIC)), 1))
+        return 0;
+    return state & WF_TASK_PANIC ? WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_
+                                 : WEFT_CONTEXT_CANCELLED_;
+}
+
+void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
+{
+    uint64_t          state = wf_task_to_running(t);
+    struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
+    weft_context      cx = {.waker = &home.waker,
+                            .runtime = w->executor->rt,
+                            .deadline = WEFT_FOREVER,
+                            .budget = *budget,
+                            .flags = flags_of(state),
+                            .random_ = w->random += 2654435761u,
+                            .home_ = &home};
+    weft_poll         poll;
+
+    wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
+    w->polling = true;
+    poll = poll_root(t, &cx);
+    wf_count(&w->counters.polls, 1);
+    if (__builtin_expect(wf_executor_is_child(w->executor), 0))
+        weft_misuse_("fork", "the child must not return from the poll it was forked in", t->site);
+    if (weft_poll_is_ready(poll)) {
+        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
+        to_complete(t); /* wakes its joiner as if by the task itself */
+        w->polling = false;
+    } else {
+        w->polling = false;
+        if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+            wf_dispatch_requeue_owner(w, t);
+    }
+    *budget = cx.budget;
+    if (++w->busy_polls == MEASURE_EVERY)
+        wf_run_measure_owner(w);
+}
