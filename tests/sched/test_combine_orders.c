@@ -164,7 +164,7 @@ static void all_ended(void)
 Test(combine_orders, join_all_in_join_all_loses_no_wake_and_polls_each_branch_twice_at_most)
 {
     kind = WEFT_GROUP_JOIN_;
-    explore(3, set_up, all_ended, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
+    explore(3, 2, set_up, all_ended, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
 }
 
 /* Whoever won: the others have ended, and nobody keeps a waker into the groups. */
@@ -181,5 +181,5 @@ static void one_won(void)
 Test(combine_orders, select_in_select_ends_and_leaves_no_waker_of_its_branches)
 {
     kind = WEFT_GROUP_SELECT_;
-    explore(3, set_up, one_won, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
+    explore(3, 2, set_up, one_won, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
 }

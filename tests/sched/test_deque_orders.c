@@ -82,11 +82,11 @@ static void claim(void)
 
 Test(deque_orders, owner_and_two_thieves_take_each_task_once)
 {
-    explore(3, set_up, claim, 3, (void (*const[])(void)){push_pop_push_pop, steal_two, steal_one});
+    explore(3, 2, set_up, claim, 3, (void (*const[])(void)){push_pop_push_pop, steal_two, steal_one});
 }
 
 Test(deque_orders, owner_as_thief_and_two_thieves_take_each_task_once)
 {
-    explore(3, set_up, claim, 3,
+    explore(3, 2, set_up, claim, 3,
             (void (*const[])(void)){push_and_take_as_queue, steal_two, steal_two});
 }

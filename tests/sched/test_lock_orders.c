@@ -37,10 +37,10 @@ static void three_were_in(void)
 
 Test(lock_orders, one_holder_at_a_time_and_no_sleeper_is_forgotten)
 {
-    explore(3, set_up, three_were_in, 3, (void (*const[])(void)){enter, enter, enter});
+    explore(3, 2, set_up, three_were_in, 3, (void (*const[])(void)){enter, enter, enter});
 }
 
 Test(lock_orders, a_holder_that_comes_back_at_once_forgets_no_sleeper)
 {
-    explore(4, set_up, three_were_in, 2, (void (*const[])(void)){enter_twice, enter});
+    explore(4, 2, set_up, three_were_in, 2, (void (*const[])(void)){enter_twice, enter});
 }

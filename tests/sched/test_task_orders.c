@@ -108,7 +108,7 @@ static void every_wake_was_seen(void)
 
 Test(task_orders, a_poll_sees_what_every_waker_did_and_the_task_is_never_queued_twice)
 {
-    explore(3, set_up, every_wake_was_seen, 3,
+    explore(3, 2, set_up, every_wake_was_seen, 3,
             (void (*const[])(void)){run_while_queued, wake_0, wake_1_twice});
 }
 
@@ -172,7 +172,7 @@ static void told_or_woken(void)
 
 Test(task_orders, a_joiner_is_either_told_at_once_or_woken)
 {
-    explore(8, set_up, told_or_woken, 2, (void (*const[])(void)){complete, join_task});
+    explore(8, 2, set_up, told_or_woken, 2, (void (*const[])(void)){complete, join_task});
 }
 
 /* A cancelled join, and then the handle is dropped. */
@@ -191,7 +191,7 @@ static void freed_once(void)
 
 Test(task_orders, a_join_that_is_given_up_keeps_no_waker_and_the_last_frees_the_task)
 {
-    explore(8, set_up, freed_once, 2, (void (*const[])(void)){complete, join_and_leave});
+    explore(8, 2, set_up, freed_once, 2, (void (*const[])(void)){complete, join_and_leave});
 }
 
 /* A waker's clone on another thread: used and dropped whenever. */
@@ -230,6 +230,6 @@ static void clone_then_drop(void)
 
 Test(task_orders, wakers_outlive_the_task_and_the_last_one_frees_it)
 {
-    explore(4, set_up_clone, not_queued_while_it_ran, 2,
+    explore(4, 2, set_up_clone, not_queued_while_it_ran, 2,
             (void (*const[])(void)){clone_complete, clone_then_drop});
 }
