@@ -73,18 +73,6 @@ static void fill(struct cell *c)
     wf_wakes_flush(&wakes);
 }
 
-static void *allocate(void *arg, size_t size)
-{
-    (void)arg;
-    return malloc(size);
-}
-
-static void release(void *arg, void *memory, size_t size)
-{
-    (void)arg, (void)size;
-    free(memory);
-}
-
 struct nothing {
     WEFT_FRAME;
     struct {
@@ -104,7 +92,7 @@ static void set_up(void)
                                         .poll = cell_poll,
                                         .cancel = cell_cancel};
 
-    rt.config.allocator = (weft_allocator){allocate, release, NULL};
+    rt.config.allocator = explore_allocator;
     task = wf_task_new(&rt, weft_ops_nothing(), offsetof(struct nothing, in), &(char){0}, 0, "here",
                        1);
     n_queued = 1;
