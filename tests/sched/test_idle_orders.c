@@ -1,20 +1,16 @@
 /*
- * test_idle_orders.c - the real workers' search and sleep, in every order: no wake-up is lost
- *
- * Workers take tasks without polling them. Where one hangs in its first task, the rest is for others.
+ * test_idle_orders.c - no wake-up is lost: the real search, park and notify of the workers, in every order
  */
 #include "explore.h"
 
 #include "deque.c"
-#include "driver.h"
 #include "idle.c"
 #include "inject.c"
-#include "task.h"
 /* those first: what follows uses them */
 #include "executor.c"
 #include "worker.c"
 
-#define TASKS 4
+#define TASKS 3
 
 static weft_runtime rt;
 static wf_driver    driver;
@@ -22,30 +18,42 @@ static wf_executor  executor;
 static wf_worker    worker[2];
 static wf_worker   *workers[2] = {&worker[0], &worker[1]};
 static wf_task      task[TASKS];
-static int          n_tasks, n_taken[TASKS];
+static int          n_taken[TASKS];
 
 static struct wf_deque_buffer *buffer[2][2];
 
-static void set_up(void)
+static wf_deque deque(struct wf_deque_buffer **b)
 {
-    rt = (weft_runtime){.executor = &executor, .driver = &driver};
-    rt.config.inject_interval = 61;
-    driver = (wf_driver){.sleeps_until = WF_DRIVER_AWAKE};
-    executor = (wf_executor){.rt = &rt, .workers = workers};
-    executor.idle.n_workers = 2;
+    if (!*b)
+        *b = buffer_new(&explore_allocator, 4);
+    return (wf_deque){.alloc = &explore_allocator, .buffer = *b};
+}
+
+static void set_up(uint32_t n_workers)
+{
+    driver = (wf_driver){0};
+    rt = (weft_runtime){
+        .executor = &executor, .driver = &driver, .config = {.inject_interval = 61}};
     for (uint32_t i = 0; i < 2; i++) {
         worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
-        worker[i].woken = worker[i].children = (wf_deque){.alloc = &explore_allocator};
-        worker[i].woken.buffer = buffer[i][0];
-        worker[i].children.buffer = buffer[i][1];
+        worker[i].woken = deque(&buffer[i][0]);
+        worker[i].children = deque(&buffer[i][1]);
     }
-    for (int i = 0; i < TASKS; i++)
-        task[i] = (wf_task){.rt = &rt};
+    executor = (wf_executor){.rt = &rt, .workers = workers, .idle.n_workers = n_workers};
     memset(n_taken, 0, sizeof n_taken);
 }
 
-/* ---- the threads ---- */
+static void set_up_one(void)
+{
+    set_up(1);
+}
 
+static void set_up_two(void)
+{
+    set_up(2);
+}
+
+/* A worker's loop, but that it takes tasks without polling them, and never ends. */
 static void work(wf_worker *w)
 {
     for (int idle_rounds = 0;; idle_rounds++) {
@@ -74,55 +82,131 @@ static void work_1(void)
     work(&worker[1]);
 }
 
-static void inject_one_by_one(void)
+static void inject_0(void)
 {
     wf_executor_inject_any(&executor, &task[0], &task[0], 1);
+}
+
+static void inject_1(void)
+{
     wf_executor_inject_any(&executor, &task[1], &task[1], 1);
 }
 
-/* Worker 0 in a task that spawns a task, wakes two (the first is the one to run next, until the second
- * comes), and then keeps its worker: the other two must be taken by worker 1. */
-static void spawn_wake_and_hang(void)
+static void inject_three(void)
 {
+    task[0].next = &task[1];
+    task[1].next = &task[2];
+    wf_executor_inject_any(&executor, &task[0], &task[2], 3);
+}
+
+static void inject_twice(void)
+{
+    inject_0();
+    inject_1();
+}
+
+/* A worker whose first task never comes back from its poll. */
+static void work_once_and_hang(void)
+{
+    wf_worker *w = &worker[0];
+    wf_task   *t;
+
+    for (int idle_rounds = 0; !(t = next_task(w));) {
+        park(w);
+        if (++idle_rounds == 3) {
+            explore_wait();
+            idle_rounds = 0;
+        }
+    }
+    n_taken[t - task]++;
+    w->polling = true;
+}
+
+/* All sleep: then there must be nothing to do. */
+static void claim(int n)
+{
+    for (int i = 0; i < TASKS; i++)
+        check_eq(n_taken[i], i < n);
+    check_eq(executor.idle.n_searching, 0);
+}
+
+static void claim_two(void)
+{
+    claim(2);
+}
+
+static void claim_three(void)
+{
+    claim(3);
+}
+
+Test(idle_orders, one_worker_is_woken_for_every_task_of_two_threads)
+{
+    explore(3, 1, set_up_one, claim_two, 3, (void (*const[])(void)){work_0, inject_0, inject_1});
+}
+
+Test(idle_orders, one_worker_is_woken_for_every_task_of_one_thread)
+{
+    explore(4, 1, set_up_one, claim_two, 2, (void (*const[])(void)){work_0, inject_twice});
+}
+
+Test(idle_orders, two_workers_are_woken_for_every_task_of_two_threads)
+{
+    explore(2, 1, set_up_two, claim_two, 4,
+            (void (*const[])(void)){work_0, work_1, inject_0, inject_1});
+}
+
+Test(idle_orders, two_workers_share_a_batch_and_sleep_only_when_it_is_done)
+{
+    explore(2, 1, set_up_two, claim_three, 3, (void (*const[])(void)){work_0, work_1, inject_three});
+}
+
+/* A worker that queues tasks as a polled task would: a child, and tasks woken. */
+static void work_and_push(void)
+{
+    wf_current_thread = (wf_current){.rt = &rt, .worker = &worker[0], .owned = true};
     worker[0].polling = true;
     wf_worker_push_child_owner(&worker[0], &task[0]);
     wf_worker_push_woken_owner(&worker[0], &task[1]);
     wf_worker_push_woken_owner(&worker[0], &task[2]);
-    worker[0].lifo = NULL;
+    worker[0].polling = false;
+    work(&worker[0]);
 }
 
-static void inject_third(void)
+Test(idle_orders, a_worker_may_steal_what_a_running_task_queues_and_nothing_is_lost)
 {
-    wf_executor_inject_any(&executor, &task[2], &task[2], 1);
+    explore(3, 1, set_up_two, claim_three, 2, (void (*const[])(void)){work_and_push, work_1});
 }
 
-/* When everybody sleeps. */
-static void all_taken(void)
+/* As long as the worker that queued them does not get to them: it polls one task for ever. */
+static void push_and_hang(void)
 {
-    for (int i = 0; i < TASKS; i++)
-        check_eq(n_taken[i], i < n_tasks);
-    check_eq(executor.idle.n_searching, 0);
+    worker[0].polling = true;
+    wf_worker_push_child_owner(&worker[0], &task[0]);
+    wf_worker_push_child_owner(&worker[0], &task[1]);
+    n_taken[2] = 1;
 }
 
-static void try_all(int preemptions, int n, void (*a)(void), void (*b)(void), void (*c)(void))
+Test(idle_orders, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
 {
-    n_tasks = n;
-    for (int i = 0; i < 4; i++)
-        buffer[i / 2][i % 2] = buffer_new(&explore_allocator, 4);
-    explore(preemptions, 1, set_up, all_taken, c ? 3 : 2, (void (*const[])(void)){a, b, c});
+    explore(3, 1, set_up_two, claim_three, 2, (void (*const[])(void)){push_and_hang, work_1});
 }
 
-Test(idle_orders, a_worker_takes_what_threads_inject_as_it_goes_to_sleep)
+Test(idle_orders, nothing_waits_behind_a_task_that_hangs_while_another_worker_sleeps,
+     .timeout = 120)
 {
-    try_all(2, 3, work_0, inject_one_by_one, inject_third);
+    explore(3, 1, set_up_two, claim_two, 3,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_twice});
 }
 
-Test(idle_orders, two_workers_take_what_a_thread_injects_as_they_go_to_sleep)
+Test(idle_orders, nothing_of_a_batch_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
 {
-    try_all(2, 2, work_0, work_1, inject_one_by_one);
+    explore(2, 1, set_up_two, claim_three, 3,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_three});
 }
 
-Test(idle_orders, a_worker_takes_what_waits_behind_a_task_that_hangs)
+Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs)
 {
-    try_all(4, 2, spawn_wake_and_hang, work_1, NULL);
+    explore(2, 1, set_up_two, claim_two, 4,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_0, inject_1});
 }
