@@ -190,6 +190,7 @@ static void set_up(void)
     scenario = given;
     rt = (weft_runtime){.executor = &executor, .driver = &reactor.driver};
     rt.config.inject_interval = 61;
+    rt.config.wake_us = 250;
     executor = (wf_executor){.rt = &rt, .workers = workers, .poll_ns = 2000};
     executor.idle.n_workers = (uint32_t)given.n_workers;
     for (uint32_t i = 0; i < 2; i++) {

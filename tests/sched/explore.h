@@ -32,6 +32,7 @@
 #define EXPLORE_THREADS 4
 #define EXPLORE_STEPS   4096
 #define EXPLORE_BUFFER  64
+#define EXPLORE_FREED   16
 #define EXPLORE_STACK   65536
 #define EXPLORE_EXPIRED INT64_MIN
 
@@ -67,6 +68,11 @@ static struct explorer {
     int                   n, current, preemptions, late;
     int64_t               now;
     uint64_t              n_writes;
+    struct {
+        char  *at;
+        size_t size;
+    } freed[EXPLORE_FREED]; /* in this schedule */
+    int n_freed;
     /* The schedule: at each point which of how many choices was taken. */
     int      depth, choice[EXPLORE_STEPS], n_choices[EXPLORE_STEPS];
     uint64_t n_schedules;
@@ -349,13 +355,23 @@ static void explore_switch(void)
         swapcontext(&x->thread[last].context, &x->thread[x->current].context);
 }
 
+/* An access to memory that explore_allocator was given back fails. */
+static void explore_check_alive(const void *at)
+{
+    const char *p = at;
+
+    for (int i = 0; i < explorer.n_freed; i++)
+        check(p < explorer.freed[i].at || p >= explorer.freed[i].at + explorer.freed[i].size);
+}
+
 /* A step begins; true if it is a thread's, which is hidden then. */
-static bool explore_begin(const struct explore_site *site)
+static bool explore_begin(const struct explore_site *site, const void *at)
 {
     if (explorer.current < 0)
         return false; /* set_up or the claim */
     explore_switch();
     explore_record(explorer.current, "", site);
+    explore_check_alive(at);
     return true;
 }
 
@@ -380,7 +396,7 @@ static void explore_buffer(const struct explore_site *site, char *at, size_t siz
 
 static inline void explore_load(const struct explore_site *site, const void *at, size_t size)
 {
-    if (!explore_begin(site))
+    if (!explore_begin(site, at))
         return;
     if (explore_find(explorer.current, at, size) < 0) /* else it reads its own */
         explore_settle(explorer.current, at, size, false);
@@ -389,7 +405,7 @@ static inline void explore_load(const struct explore_site *site, const void *at,
 
 static inline void explore_store(const struct explore_site *site, void *at, size_t size, int order)
 {
-    if (!explore_begin(site))
+    if (!explore_begin(site, at))
         return;
     if (order == __ATOMIC_SEQ_CST) {
         explore_drain(explorer.current);
@@ -404,7 +420,7 @@ static inline void explore_rmw(const struct explore_site *site, void *at, size_t
 {
     int k;
 
-    if (!explore_begin(site))
+    if (!explore_begin(site, at))
         return;
     if (order == __ATOMIC_SEQ_CST)
         explore_drain(explorer.current);
@@ -429,7 +445,7 @@ static inline bool explore_futex_wait(const struct explore_site *site, uint32_t 
 {
     struct explore_thread *t = &explorer.thread[explorer.current];
 
-    if (!explore_begin(site))
+    if (!explore_begin(site, word))
         return true;
     explore_drain(explorer.current);
     explore_settle(explorer.current, (char *)word, sizeof *word, false);
@@ -445,7 +461,8 @@ static inline void explore_futex_wake(const struct explore_site *site, const uin
 {
     struct explorer *x = &explorer;
 
-    if (!explore_begin(site))
+    /* The word may be gone: a wake too many is nothing that a sleeper minds. */
+    if (!explore_begin(site, NULL))
         return;
     explore_drain(x->current);
     for (struct explore_thread *t = x->thread; t < x->thread + x->n && n > 0; t++)
@@ -458,7 +475,7 @@ static inline void explore_futex_wake(const struct explore_site *site, const uin
 static inline void explore_wait_at(const struct explore_site *site)
 {
     explorer.thread[explorer.current].waits = true;
-    explore_begin(site);
+    explore_begin(site, NULL);
     explore_end();
 }
 
@@ -517,21 +534,28 @@ static inline void explore_wait_at(const struct explore_site *site)
                   WF_ORDER_##order))
 #define wf_count(p, n) ((void)(*(p) += (n))) /* no point of interest */
 
-/* Memory that is freed has no writes to come: who frees it has emptied its buffer. */
-static void *explore_allocate(void *arg, size_t size)
+/* Memory of threads is really freed after the schedule, so that a late access is noticed. Who frees it
+ * has emptied its buffer. */
+static inline void *explore_allocate(void *arg, size_t size)
 {
     (void)arg;
     return malloc(size);
 }
 
-static void explore_release(void *arg, void *memory, size_t size)
+static inline void explore_release(void *arg, void *memory, size_t size)
 {
-    (void)arg, (void)size;
-    if (explorer.current >= 0) {
-        explore_hide(&explorer.thread[explorer.current]);
-        explore_drain(explorer.current);
+    struct explorer *x = &explorer;
+
+    (void)arg;
+    if (x->current < 0) {
+        free(memory);
+        return;
     }
-    free(memory);
+    explore_hide(&x->thread[x->current]);
+    explore_drain(x->current);
+    check(x->n_freed < EXPLORE_FREED);
+    x->freed[x->n_freed].at = memset(memory, 0xdd, size);
+    x->freed[x->n_freed++].size = size;
 }
 
 static const weft_allocator explore_allocator = {explore_allocate, explore_release, NULL};
@@ -573,6 +597,12 @@ static void explore_one(int preemptions, int late)
     x->current = explore_choose_thread(0);
     swapcontext(&x->scheduler, &x->thread[x->current].context);
     x->current = -1;
+}
+
+static void explore_free(void)
+{
+    while (explorer.n_freed > 0)
+        free(explorer.freed[--explorer.n_freed].at);
 }
 
 /* The next schedule; false: that was the last. */
@@ -622,6 +652,7 @@ static void explore(int preemptions, int late, void (*set_up)(void), void (*clai
         set_up();
         explore_one(preemptions, late);
         claim();
+        explore_free();
     } while (explore_next());
     explorer.exploring = false;
     fprintf(stderr, "%llu schedules\n", (unsigned long long)explorer.n_schedules);
