@@ -56,8 +56,8 @@ static void complete_socket(void *t)
 #include "inject.c"
 /* those first: what follows uses them */
 #include "executor.c"
-#include "worker.c"
 #include "gate.c"
+#include "worker.c"
 #define write(fd, from, n)                          ((void)(fd), kick(from))
 #define wf_ring_enter(ring, until)                  enter(until)
 #define wf_ring_flush(ring)                         ((void)(ring))

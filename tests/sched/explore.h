@@ -81,7 +81,7 @@ static struct explorer {
     int n_steps;
     struct explore_step {
         int                        thread;
-        const char                *mark; /* see explore_tell */
+        const char                *mark; /* "", or "!" or "~": see explore_tell */
         const struct explore_site *site;
     } step[EXPLORE_STEPS];
 } explorer = {.current = -1};
@@ -111,8 +111,7 @@ static void explore_tell_replay(void)
     fprintf(stderr, "\"\n");
 }
 
-/* A line for each stretch of a thread, with the source lines of its steps. "~" read past a write that
- * was in another's buffer; "!2:" a write of thread 2's, made at that line, has left its buffer. */
+/* A line for each stretch of a thread: its number, and the source lines of its steps. */
 static void explore_tell(void)
 {
     static bool told;
@@ -123,17 +122,19 @@ static void explore_tell(void)
         return;
     told = true;
     explore_tell_replay();
-    for (int i = 0; i < explorer.n_steps && !explorer.replays; i++) {
+    if (explorer.replays)
+        return; /* each step has been printed */
+    fprintf(stderr, "(!T:LINE or ~T:LINE, what thread T wrote there is seen now, or is not yet)");
+    for (int i = 0; i < explorer.n_steps; i++) {
         struct explore_step *s = &explorer.step[i];
-        bool                 leaves = s->mark[0] == '!';
 
-        if (!leaves && s->thread != last) {
+        if (!s->mark[0] && s->thread != last) {
             last = s->thread;
             file = "";
             fprintf(stderr, "\n  %d ", last);
         }
         fprintf(stderr, " %s", s->mark);
-        if (leaves)
+        if (s->mark[0])
             fprintf(stderr, "%d:", s->thread);
         if (strcmp(file, explore_file(s->site)) != 0)
             fprintf(stderr, "%s:", file = explore_file(s->site));
@@ -267,7 +268,8 @@ static void explore_leave(int i, int k)
         explore_leave(i, k);
     explore_settle(i, w.at, w.size, true);
     memcpy(w.at, w.value, w.size);
-    explore_record(i, "!", w.site);
+    if (i != explorer.current)
+        explore_record(i, "!", w.site);
 }
 
 static void explore_drain(int i)
@@ -296,7 +298,7 @@ static void explore_settle(int self, const char *at, size_t size, bool writes)
         c = explore_choose(n + (!must && x->late > 0));
         if (c == n) {
             x->late--;
-            x->step[x->n_steps - 1].mark = "~";
+            explore_record(who[0], "~", x->thread[who[0]].write[which[0]].site);
             return;
         }
         explore_leave(who[c], which[c]);
@@ -355,13 +357,15 @@ static void explore_switch(void)
         swapcontext(&x->thread[last].context, &x->thread[x->current].context);
 }
 
-/* An access to memory that explore_allocator was given back fails. */
-static void explore_check_alive(const void *at)
+/* Memory that explore_allocator was given back. */
+static bool explore_is_freed(const void *at)
 {
     const char *p = at;
 
     for (int i = 0; i < explorer.n_freed; i++)
-        check(p < explorer.freed[i].at || p >= explorer.freed[i].at + explorer.freed[i].size);
+        if (p >= explorer.freed[i].at && p < explorer.freed[i].at + explorer.freed[i].size)
+            return true;
+    return false;
 }
 
 /* A step begins; true if it is a thread's, which is hidden then. */
@@ -371,7 +375,7 @@ static bool explore_begin(const struct explore_site *site, const void *at)
         return false; /* set_up or the claim */
     explore_switch();
     explore_record(explorer.current, "", site);
-    explore_check_alive(at);
+    check(!explore_is_freed(at));
     return true;
 }
 
@@ -512,17 +516,13 @@ static inline void explore_wait_at(const struct explore_site *site)
     (explore_at_(explore_load, "load " #p ", " #order, (p), sizeof *(p)),                          \
      __atomic_load_n((p), __ATOMIC_SEQ_CST))
 #define wf_store(p, v, order)                                                                      \
-    (explore_write_(explore_store, p, order, "store"),                                             \
-     __atomic_store_n((p), (v), __ATOMIC_SEQ_CST))
+    (explore_write_(explore_store, p, order, "store"), __atomic_store_n((p), (v), __ATOMIC_SEQ_CST))
 #define wf_swap(p, v, order)                                                                       \
-    (explore_write_(explore_rmw, p, order, "swap"),                                                \
-     __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST))
+    (explore_write_(explore_rmw, p, order, "swap"), __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST))
 #define wf_add(p, v, order)                                                                        \
-    (explore_write_(explore_rmw, p, order, "add"),                                                 \
-     __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
+    (explore_write_(explore_rmw, p, order, "add"), __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST))
 #define wf_sub(p, v, order)                                                                        \
-    (explore_write_(explore_rmw, p, order, "sub"),                                                 \
-     __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST))
+    (explore_write_(explore_rmw, p, order, "sub"), __atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST))
 #define wf_or(p, v, order)                                                                         \
     (explore_write_(explore_rmw, p, order, "or"), __atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST))
 #define wf_and(p, v, order)                                                                        \

@@ -32,8 +32,8 @@ static wf_deque deque(struct wf_deque_buffer **b)
 static void set_up(uint32_t n_workers)
 {
     driver = (wf_driver){0};
-    rt = (weft_runtime){
-        .executor = &executor, .driver = &driver, .config = {.inject_interval = 61}};
+    rt =
+        (weft_runtime){.executor = &executor, .driver = &driver, .config = {.inject_interval = 61}};
     for (uint32_t i = 0; i < 2; i++) {
         worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
         worker[i].woken = deque(&buffer[i][0]);
@@ -158,7 +158,8 @@ Test(idle_orders, two_workers_are_woken_for_every_task_of_two_threads)
 
 Test(idle_orders, two_workers_share_a_batch_and_sleep_only_when_it_is_done)
 {
-    explore(2, 1, set_up_two, claim_three, 3, (void (*const[])(void)){work_0, work_1, inject_three});
+    explore(2, 1, set_up_two, claim_three, 3,
+            (void (*const[])(void)){work_0, work_1, inject_three});
 }
 
 /* A worker that queues tasks as a polled task would: a child, and tasks woken. */
