@@ -645,6 +645,7 @@ static void explore(int preemptions, int late, void (*set_up)(void), void (*clai
     signal(SIGSEGV, explore_died);
     signal(SIGABRT, explore_died);
     explorer.exploring = true;
+    explorer.n_schedules = 0;
     explorer.n = n;
     for (int i = 0; i < n; i++)
         explorer.thread[i].body = body[i];
