@@ -13,7 +13,9 @@ static weft_runtime rt;
 static wf_task     *task;
 static int64_t      n_queued, n_freed; /* how often it is in the queue; its memory was released */
 static int          data[2], seen[2];  /* what wakers wrote and polls read */
-static int          result;            /* what the task left, beside what it returned */
+static int          n_polls, n_taken;  /* as the task counts them, and as we do */
+static bool         cancelled;
+static int          result; /* what the task left, beside what it returned */
 static bool         told, woken_up;
 static int          n_wakers; /* clones of the joiner's waker that are out */
 
@@ -55,7 +57,8 @@ static void set_up(void)
     n_freed = 0;
     memset(data, 0, sizeof data);
     memset(seen, 0, sizeof seen);
-    result = 0;
+    result = n_polls = n_taken = 0;
+    cancelled = false;
     told = woken_up = false;
     n_wakers = 0;
 }
@@ -72,7 +75,9 @@ static void run_while_queued(void)
         }
         idle_rounds = 0;
         add(&n_queued, -1);
-        (void)!wf_task_to_running(task);
+        cancelled |= wf_task_to_running(task);
+        wf_store(&n_polls, wf_load(&n_polls, RELAXED) + 1, RELAXED); /* one polls at a time */
+        n_taken++;
         for (int i = 0; i < 2; i++)
             seen[i] = wf_load(&data[i], RELAXED); /* ordered by the wake */
         if (wf_task_to_idle(task) == WF_TASK_IDLE_REQUEUE)
@@ -96,6 +101,7 @@ static void wake_1_twice(void)
 static void every_wake_was_seen(void)
 {
     check(seen[0] && seen[1]);
+    check_eq(n_polls, n_taken);
     check_eq(n_queued, 0);
     wf_task_discard(task);
 }
@@ -104,6 +110,37 @@ Test(task_orders, a_poll_sees_what_every_waker_did_and_the_task_is_never_queued_
 {
     explore(3, 2, set_up, every_wake_was_seen, 3,
             (void (*const[])(void)){run_while_queued, wake_0, wake_1_twice});
+}
+
+static void set_up_seen_0(void)
+{
+    set_up();
+    data[0] = 1;
+}
+
+Test(task_orders, two_workers_that_poll_it_in_turn_see_what_the_other_and_the_wakers_did)
+{
+    explore(3, 2, set_up_seen_0, every_wake_was_seen, 3,
+            (void (*const[])(void)){run_while_queued, run_while_queued, wake_1_twice});
+}
+
+static void cancel_it(void)
+{
+    wf_store(&data[0], 1, RELAXED); /* ordered by the cancel */
+    if (wf_task_to_cancelled(task) == WF_TASK_WAKE_QUEUE)
+        wf_executor_queue(task);
+}
+
+static void every_wake_and_the_cancel_were_seen(void)
+{
+    check(cancelled);
+    every_wake_was_seen();
+}
+
+Test(task_orders, a_poll_sees_that_it_is_cancelled_and_what_was_done_before)
+{
+    explore(3, 2, set_up, every_wake_and_the_cancel_were_seen, 3,
+            (void (*const[])(void)){run_while_queued, cancel_it, wake_1_twice});
 }
 
 /* ---- joining ---- */
@@ -152,7 +189,9 @@ static void complete(void)
 static void join_task(void)
 {
     told = wf_task_join(task, &joiner);
-    check(!told || (task->frame.future.result == 7 && wf_load(&result, RELAXED) == 7));
+    for (int i = 0; i < 2; i++)
+        if (told || wf_task_is_complete(task))
+            check(task->frame.future.result == 7 && wf_load(&result, RELAXED) == 7);
 }
 
 static void told_or_woken(void)
@@ -167,7 +206,7 @@ static void told_or_woken(void)
 
 Test(task_orders, a_joiner_is_either_told_at_once_or_woken)
 {
-    explore(8, 2, set_up, told_or_woken, 2, (void (*const[])(void)){complete, join_task});
+    explore(6, 2, set_up, told_or_woken, 2, (void (*const[])(void)){complete, join_task});
 }
 
 /* A cancelled join, and then the handle is dropped. */

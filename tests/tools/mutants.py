@@ -100,6 +100,11 @@ MUTANTS = {
         ("COMPLETE does not release", "sched/task.c",
          "~(uint64_t)WF_TASK_RUNNING,\n                   ACQ_REL)", "~(uint64_t)WF_TASK_RUNNING,\n"
          "                   RELAXED)"),
+        ("a cancel does not release", "sched/task.c",
+         "wf_or(&t->state, WF_TASK_NOTIFIED | WF_TASK_CANCEL, ACQ_REL)",
+         "wf_or(&t->state, WF_TASK_NOTIFIED | WF_TASK_CANCEL, RELAXED)"),
+        ("a poll that ends does not release to the next", "sched/task.c",
+         "wf_sub(&t->state, WF_TASK_RUNNING, ACQ_REL)", "wf_sub(&t->state, WF_TASK_RUNNING, RELAXED)"),
         ("completing does not lock the joiner out", "sched/task.c",
          "    joiner_lock(t);\n    wf_waker_fire", "    wf_waker_fire"),
         ("a joiner does not look once more under the lock", "sched/task.c",
