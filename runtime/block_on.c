@@ -1,18 +1,22 @@
 /*
  * block_on.c - polling one future on a plain thread
  *
- * Purpose     The bridge from threads to futures.
+ * Purpose     The bridge from threads to futures. The thread polls the future and sleeps in between; on a
+ *             current-thread runtime the future becomes part of a task, and the thread polls tasks until
+ *             that one has ended, unless another thread does so already.
  * Threads     Any but a runtime's own.
  * Invariants  The thread's place to sleep is counted: wakers may outlive the call.
  * Ordering    [block-1] a wake sets `woken` (release) before the thread takes it (acquire).
  *             [block-2] the last reference.
- * Failure     -EDEADLK on a runtime's thread; -ENOMEM.
+ * Failure     -EDEADLK on a runtime's thread; -ENOMEM; -ECHILD in a forked child.
  */
+#include "executor.h"
 #include "futex.h"
 #include "order.h"
+#include "panic.h"
 #include "rt.h"
 
-#include <weft/runtime.h>
+#include <weft/task.h>
 
 typedef struct sleeper {
     uint32_t       woken;
@@ -62,34 +66,106 @@ static void sleep_until_woken(sleeper *s)
         wf_futex_wait(&s->woken, 0, INT64_MAX);
 }
 
-static void poll_until_ready(weft_runtime *rt, weft_future *future, sleeper *s)
+/* One poll; `flags` say whether the future unwinds, as a panic decides. */
+static weft_poll poll_once(weft_runtime *rt, weft_future *future, const weft_waker *waker,
+                           uint32_t *flags)
 {
-    weft_waker   waker = {&sleeper_vtable, s};
+    const char  *message = NULL;
     weft_context cx;
+    weft_poll    poll;
 
-    for (;;) {
-        weft_context_init(&cx, &waker, rt);
-        cx.budget = (uint32_t)rt->config.budget;
-        if (weft_poll_is_ready(weft_future_poll(future, &cx)))
-            return;
-        sleep_until_woken(s);
-    }
+    weft_context_init(&cx, waker, rt);
+    cx.budget = (uint32_t)rt->config.budget;
+    cx.flags = *flags;
+    if (*flags)
+        return wf_panic_poll_again(future, &cx);
+    poll = wf_panic_poll(future, &cx, &message);
+    if (!message)
+        return poll;
+    wf_log(&rt->config, WEFT_LOG_ERROR, "weft_block_on: %s panicked: %s", future->ops->name,
+           message);
+    cx.flags = *flags = WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
+    return weft_poll_is_ready(weft_future_cancel(future)) ? WEFT_POLL_(1)
+                                                          : wf_panic_poll_again(future, &cx);
 }
 
-WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future)
+static int64_t poll_until_ready(weft_runtime *rt, weft_future *future, sleeper *s)
+{
+    weft_waker waker = {&sleeper_vtable, s};
+    uint32_t   flags = 0;
+
+    while (!weft_poll_is_ready(poll_once(rt, future, &waker, &flags)))
+        sleep_until_woken(s);
+    return flags ? -EOWNERDEAD : future->result;
+}
+
+static int64_t block_beside_workers(weft_runtime *rt, weft_future *future)
 {
     wf_current before = wf_current_thread;
-    sleeper   *s;
+    sleeper   *s = wf_alloc(&rt->config.allocator, sizeof *s);
+    int64_t    result;
 
-    if (before.owned)
-        return -EDEADLK;
-    s = wf_alloc(&rt->config.allocator, sizeof *s);
     if (!s)
         return -ENOMEM;
     *s = (sleeper){.refs = 1, .alloc = rt->config.allocator};
     wf_current_thread = (wf_current){.rt = rt};
-    poll_until_ready(rt, future, s);
+    result = poll_until_ready(rt, future, s);
     wf_current_thread = before;
     sleeper_drop(s);
-    return future->result;
+    return result;
+}
+
+/* ---- the current-thread runtime ---- */
+
+typedef struct blocked {
+    wf_executor *executor;
+    uint32_t     done;
+    int64_t      result;
+} blocked;
+
+static void blocked_ends(void *arg)
+{
+    blocked *b = arg;
+
+    wf_executor_core_done(b->executor, &b->done);
+}
+
+struct weft_block_on {
+    WEFT_FRAME;
+    struct {
+        weft_future *future;
+        blocked     *blocked;
+    } in;
+    weft_deferred end;
+};
+WEFT_ASYNC(weft_block_on)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    weft_defer(&self->end, blocked_ends, self->in.blocked); /* also if the future panics */
+    WEFT_AWAIT(n, self->in.future);
+    self->in.blocked->result = n;
+    WEFT_END(0);
+}
+
+static int64_t block_as_worker(weft_runtime *rt, weft_future *future)
+{
+    blocked b = {.executor = rt->executor, .result = -EOWNERDEAD};
+    int     r = weft_spawn_on(rt, NULL, weft_block_on, .future = future, .blocked = &b);
+
+    if (r < 0)
+        return r;
+    wf_executor_run_core(rt->executor, &b.done);
+    return b.result;
+}
+
+WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future)
+{
+    if (wf_current_thread.owned)
+        return -EDEADLK;
+    if (wf_executor_is_child(rt->executor))
+        return -ECHILD;
+    return rt->config.current_thread ? block_as_worker(rt, future)
+                                     : block_beside_workers(rt, future);
 }

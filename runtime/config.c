@@ -25,6 +25,14 @@
 const wf_knob wf_knobs[] = {
     {"WEFT_WORKERS", FIELD(workers), 1, WF_WORKERS_MAX, BY_CPUS,
      "worker threads; default: CPUs of the affinity mask, at most the cgroup's quota"},
+    {"WEFT_SPARE_WORKERS", FIELD(spare_workers), 1, WF_SLOTS_MAX - WF_WORKERS_MAX, 1,
+     "threads that stand in when all workers are stuck in a poll"},
+    {"WEFT_CURRENT_THREAD", FIELD(current_thread), 0, 1, 0,
+     "1: no worker threads, tasks run on the thread that calls weft_block_on"},
+    {"WEFT_PIN_WORKERS", FIELD(pin_workers), 0, 1, 0,
+     "1: each worker stays on one CPU of the affinity mask"},
+    {"WEFT_WATCHDOG_MS", FIELD(watchdog_ms), 1, 3600000, 1000,
+     "how long a poll may take before it is reported, in ms"},
     {"WEFT_BLOCKING_THREADS", FIELD(blocking_threads), 1, 10000, 512,
      "most threads of the blocking pool"},
     {"WEFT_BLOCKING_KEEP_MS", FIELD(blocking_keep_ms), 1, 3600000, 10000,
@@ -255,6 +263,8 @@ int wf_config_complete(weft_config *ret, const weft_config *given)
     for (size_t i = 0; i < wf_n_knobs; i++)
         if ((r = complete(&config, &wf_knobs[i], shown)) < 0)
             return r;
+    if (config.current_thread)
+        config.workers = 1;
     *ret = config;
     return 0;
 }

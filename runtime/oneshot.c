@@ -3,9 +3,11 @@
  *
  * Purpose     The result of something done elsewhere.
  * Threads     Each end: its owner.
- * Invariants  V1 both ends are the same memory; the second to close frees it. V2 the message is in the
- *             channel until it has been received.
- * Ordering    The lock.
+ * Invariants  V1 both ends are the same memory; the second to close frees it. V2 the message is the
+ *             sender's until DONE, the receiver's from then on. V3 WAITING: `waiter` has a waker to fire,
+ *             touched under LOCK; without WAITING it is the receiver's.
+ * Ordering    [oneshot-1] DONE releases the message to the receiver. [oneshot-2] WAITING publishes the waker
+ *             to the sender; LOCK. [oneshot-3] who closes second acquires what the first did.
  * Failure     -EPIPE when the other end is closed.
  */
 #include "alloc.h"
@@ -17,11 +19,19 @@
 
 #define MESSAGE_MOST 65536
 
+enum {
+    SENT = 1 << 0,    /* there is a message, or was */
+    DONE = 1 << 1,    /* the sender is closed */
+    CLOSED = 1 << 2,  /* the receiver is */
+    WAITING = 1 << 3, /* a receive waits */
+    LOCK = 1 << 4,
+};
+
 typedef struct oneshot {
-    uint32_t       lock;
-    bool           sent, sender_closed, receiver_closed; /* under the lock, as is all below */
-    weft_message  *waiter;
-    size_t         size;
+    uint64_t       state;  /* both ends */
+    weft_message  *waiter; /* the receiver's, as is the next */
+    bool           taken;
+    size_t         size; /* constant */
     weft_allocator alloc;
     _Alignas(16) char message[];
 } oneshot;
@@ -50,72 +60,118 @@ WEFT_API int weft_oneshot_open(weft_oneshot_sender   **ret_sender,
     return 0;
 }
 
-static int sender_close(oneshot *c, bool send, const void *message)
+/* Somebody waits: their waker is fired under LOCK, while their future can't end. */
+static uint64_t close_waited_for(oneshot *c, uint64_t how)
 {
     wf_wakes wakes = {0};
-    bool     last;
+    uint64_t was = wf_lock_bit(&c->state, LOCK); /* [oneshot-2] */
 
-    wf_lock(&c->lock);
-    last = c->receiver_closed;
-    c->sent = send && !last;
-    if (c->sent && c->size > 0)
-        memcpy(c->message, message, c->size);
-    c->sender_closed = true;
-    if (c->waiter)
+    if (was & WAITING)
         wf_waker_fire(&c->waiter->waker_, &wakes);
-    wf_unlock(&c->lock);
+    was = wf_add(&c->state, how - LOCK - (was & WAITING), ACQ_REL); /* [oneshot-1] [oneshot-2] */
     wf_wakes_flush(&wakes);
-    if (last)
-        channel_free(c);
-    return last ? -EPIPE : 0;
+    return was; /* the receiver may have closed while we held LOCK [oneshot-3] */
+}
+
+/* `how`: DONE, with SENT or without. */
+static int sender_close(oneshot *c, uint64_t how)
+{
+    uint64_t state = wf_load(&c->state, ACQUIRE); /* [oneshot-3] */
+
+    while (!(state & (WAITING | LOCK | CLOSED)))
+        if (wf_cas(&c->state, &state, state | how, ACQ_REL)) /* [oneshot-1] [oneshot-3] */
+            return 0;
+    if (!(state & CLOSED))
+        state = close_waited_for(c, how);
+    if (!(state & CLOSED))
+        return 0;
+    channel_free(c);
+    return -EPIPE;
 }
 
 WEFT_API int weft_oneshot_send(weft_oneshot_sender *sender, const void *message)
 {
-    return sender_close((oneshot *)sender, true, message);
+    oneshot *c = (oneshot *)sender;
+
+    if (c->size > 0)
+        memcpy(c->message, message, c->size);
+    return sender_close(c, SENT | DONE);
 }
 
 WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender)
 {
     if (sender)
-        sender_close((oneshot *)sender, false, NULL);
+        sender_close((oneshot *)sender, DONE);
 }
 
-/* Under the lock. */
 static int take(oneshot *c, void *ret_message)
 {
-    if (!c->sent)
-        return c->sender_closed ? -EPIPE : -EAGAIN;
+    uint64_t state = wf_load(&c->state, ACQUIRE); /* [oneshot-1] */
+
+    if (!(state & DONE))
+        return -EAGAIN;
+    if (!(state & SENT) || c->taken)
+        return -EPIPE;
     if (c->size > 0)
         memcpy(ret_message, c->message, c->size);
-    c->sent = false;
+    c->taken = true;
     return 0;
 }
 
 WEFT_API int weft_oneshot_try_receive(weft_oneshot_receiver *receiver, void *ret_message)
 {
-    oneshot *c = (oneshot *)receiver;
-    int      r;
-
-    wf_lock(&c->lock);
-    r = take(c, ret_message);
-    wf_unlock(&c->lock);
-    return r;
+    return take((oneshot *)receiver, ret_message);
 }
 
 WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
 {
     oneshot *c = (oneshot *)receiver;
-    bool     last;
 
     if (!c)
         return;
-    wf_lock(&c->lock);
-    last = c->sender_closed;
-    c->receiver_closed = true;
-    wf_unlock(&c->lock);
-    if (last)
+    if ((wf_load(&c->state, ACQUIRE) & DONE) ||     /* [oneshot-3] nobody else is there */
+        (wf_or(&c->state, CLOSED, ACQ_REL) & DONE)) /* [oneshot-3] */
         channel_free(c);
+}
+
+/* ---- waiting ---- */
+
+/* False: the sender is done, and the slot is empty. */
+static bool wait_locked(oneshot *c, const weft_waker *waker)
+{
+    uint64_t was = wf_lock_bit(&c->state, LOCK); /* [oneshot-2] */
+
+    if (was & DONE)
+        wf_waker_forget(&c->waiter->waker_);
+    else
+        wf_waker_store(&c->waiter->waker_, waker);
+    wf_add(&c->state, (was & (DONE | WAITING) ? 0 : WAITING) - (uint64_t)LOCK,
+           ACQ_REL); /* [oneshot-2] */
+    return !(was & DONE);
+}
+
+static bool wait_first(oneshot *c, const weft_waker *waker)
+{
+    uint64_t was;
+
+    wf_waker_store(&c->waiter->waker_, waker);
+    was = wf_or(&c->state, WAITING, ACQ_REL); /* [oneshot-2] */
+    if (was & (DONE | LOCK))                  /* it is done, or gets done without having seen us */
+        return wait_locked(c, waker);
+    return true;
+}
+
+static void wait_end(oneshot *c)
+{
+    uint64_t was;
+
+    if (wf_load(&c->state, ACQUIRE) & WAITING) { /* [oneshot-2] */
+        was = wf_lock_bit(&c->state, LOCK);      /* [oneshot-2] */
+        if (was & WAITING)
+            wf_waker_forget(&c->waiter->waker_);
+        wf_add(&c->state, -(uint64_t)LOCK - (was & WAITING), ACQ_REL); /* [oneshot-2] */
+    }
+    c->waiter = NULL;
 }
 
 static weft_poll receive_poll(weft_future *future, weft_context *cx)
@@ -127,22 +183,20 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
 
     if (!cancelled && !weft_context_spend(cx))
         return WEFT_PENDING;
-    wf_lock(&c->lock);
-    if (cancelled)
-        r = -ECANCELED;
-    else if (c->waiter && c->waiter != wait)
-        r = -EBUSY;
-    else
-        r = take(c, wait->memory_);
+    if (c->waiter && c->waiter != wait)
+        return weft_ready(future, cancelled ? -ECANCELED : -EBUSY);
+    r = cancelled ? -ECANCELED : take(c, wait->memory_);
     if (r == -EAGAIN) {
+        bool first = !c->waiter;
+
         c->waiter = wait;
-        wf_waker_store(&wait->waker_, cx->waker);
-    } else if (c->waiter == wait) {
-        c->waiter = NULL;
-        wf_waker_forget(&wait->waker_);
+        if (first ? wait_first(c, cx->waker) : wait_locked(c, cx->waker))
+            return WEFT_PENDING;
+        r = take(c, wait->memory_);
     }
-    wf_unlock(&c->lock);
-    return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
+    if (c->waiter)
+        wait_end(c);
+    return weft_ready(future, r);
 }
 
 static void receive_cancel(weft_future *future)

@@ -93,17 +93,30 @@ WEFT_API int weft_runtime_start(weft_runtime **ret, const weft_config *config)
     return r;
 }
 
+/* What takes longer than a second to drain is named at once. */
+static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
+{
+    if (until - now > WEFT_S(1)) {
+        if (wf_executor_wait_empty(s, now + WEFT_S(1)))
+            return true;
+        wf_executor_report(s, WEFT_LOG_WARNING, "stop: still waits for ");
+    }
+    return wf_executor_wait_empty(s, until);
+}
+
 WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
 {
     int64_t now = wf_now(), until;
 
     if (wf_current_thread.owned && wf_current_thread.rt == rt)
         return -EDEADLK;
+    if (wf_executor_is_child(rt->executor))
+        return -ECHILD;
     patience = patience > 0 ? patience : 0;
     until = patience > WEFT_FOREVER - now ? WEFT_FOREVER : now + patience;
     wf_executor_close(rt->executor);
-    if (!wf_executor_wait_empty(rt->executor, until)) {
-        wf_executor_report(rt->executor);
+    if (!wait_empty(rt->executor, now, until)) {
+        wf_executor_report(rt->executor, WEFT_LOG_WARNING, "stop: ");
         return -ETIMEDOUT;
     }
     if (wf_pool_stop(rt, until) < 0)
@@ -116,14 +129,47 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
     return 0;
 }
 
-static void count_worker(const wf_worker_counters *from, weft_counters *to)
+/* A struct of counters, each with one writer. */
+static weft_worker_counters count_worker(const wf_worker *w)
 {
-    to->tasks_spawned += wf_load(&from->spawned, RELAXED); /* counters: see wf_count */
-    to->tasks_ended += wf_load(&from->ended, RELAXED);     /* as above, and below */
-    to->polls += wf_load(&from->polls, RELAXED);
-    to->steals += wf_load(&from->steals, RELAXED);
-    to->lifo_hits += wf_load(&from->lifo_hits, RELAXED);
-    to->parks += wf_load(&from->parks, RELAXED);
+    weft_worker_counters c;
+    const uint64_t      *from = (const uint64_t *)&w->counters;
+
+    for (size_t i = 0; i < sizeof c / sizeof *from; i++)
+        ((uint64_t *)&c)[i] = wf_load(&from[i], RELAXED); /* counters: see wf_count */
+    return c;
+}
+
+static void add_worker(weft_counters *to, const weft_worker_counters *from)
+{
+    to->tasks_spawned += from->spawned;
+    to->tasks_ended += from->ended;
+    to->polls += from->polls;
+    to->searches += from->searches;
+    to->steals += from->steals;
+    to->lifo_hits += from->lifo_hits;
+    to->overdue += from->overdue;
+    to->in_place_joins += from->in_place_joins;
+    to->parks += from->parks;
+}
+
+WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt)
+{
+    return rt->executor->idle.n_workers;
+}
+
+WEFT_API int weft_worker_count(const weft_runtime *rt, uint32_t index,
+                               weft_worker_counters *ret_counters)
+{
+    if (index >= rt->executor->idle.n_slots)
+        return -EINVAL;
+    *ret_counters = count_worker(rt->executor->workers[index]);
+    return 0;
+}
+
+WEFT_API void weft_runtime_dump(weft_runtime *rt)
+{
+    wf_executor_report(rt->executor, WEFT_LOG_INFO, "");
 }
 
 WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters)
@@ -131,9 +177,12 @@ WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counter
     weft_counters      c = {0};
     const wf_executor *e = rt->executor;
 
-    for (uint32_t i = 0; i < e->idle.n_workers; i++)
-        count_worker(&e->workers[i]->counters, &c);
-    c.tasks_spawned += wf_load(&e->foreign_spawned, RELAXED);
+    for (uint32_t i = 0; i < e->idle.n_slots; i++) {
+        weft_worker_counters w = count_worker(e->workers[i]);
+
+        add_worker(&c, &w);
+    }
+    c.tasks_spawned += wf_load(&e->foreign_spawned, RELAXED); /* a counter */
     c.injected = wf_load(&e->inject.n_total, RELAXED);
     c.tasks_alive = wf_executor_alive(rt->executor);
     c.reactor_enters = wf_load(&rt->reactor->n_enters, RELAXED);

@@ -5,29 +5,49 @@
  * Threads     Any.
  * Invariants  H1 a handle holds one reference on its task until it is joined or detached.
  * Ordering    task.h.
- * Failure     Spawning: -ENOMEM, -ESHUTDOWN, -ENXIO, and nothing has happened.
+ * Failure     Spawning: -errno, and nothing has happened.
  */
 #include "executor.h"
 #include "task.h"
 
 #include <weft/task.h>
 
+/* The task may run here and now: nobody has begun it, we have nothing else to do, and it is on top of our
+ * worker's stack. */
+static void run_in_place(wf_task *t, weft_context *cx)
+{
+    wf_worker *w = wf_current_thread.worker;
+
+    if (w && cx->waker->vtable == &wf_task_vtable)
+        wf_worker_run_child_owner(w, t, &cx->budget);
+}
+
+static weft_poll join_ended(weft_handle *handle)
+{
+    wf_task    *t = handle->task_;
+    int64_t     result = t->frame.future.result;
+    const char *message = wf_task_panic(t);
+
+    handle->task_ = NULL;
+    handle->panic_ = message;
+    wf_task_unref_handle(t);
+    return weft_ready(&handle->future_, result);
+}
+
 static weft_poll join_poll(weft_future *future, weft_context *cx)
 {
     weft_handle *handle = weft_container(future, weft_handle, future_);
     wf_task     *t = handle->task_;
-    int64_t      result;
 
     if (weft_future_is_cancelled(future)) {
         wf_task_unjoin(t);
         return weft_ready(future, -ECANCELED);
     }
-    if (!weft_context_spend(cx) || !wf_task_join(t, cx->waker))
+    if (!weft_context_spend(cx))
         return WEFT_PENDING;
-    result = t->frame.future.result;
-    handle->task_ = NULL;
-    wf_task_unref(t);
-    return weft_ready(future, result);
+    if (!wf_task_is_complete(t))
+        run_in_place(t, cx);
+    return wf_task_join(t, handle, cx->waker) ? join_ended(handle) : WEFT_PENDING;
 }
 
 static void join_cancel(weft_future *future)
@@ -50,7 +70,13 @@ WEFT_API weft_future *weft_join(weft_handle *handle)
 {
     task_of(handle, "weft_join");
     weft_future_init(&handle->future_, &join_ops);
+    handle->waker_.vtable = NULL;
     return &handle->future_;
+}
+
+WEFT_API const char *weft_handle_name(const weft_handle *handle)
+{
+    return wf_task_name(task_of(handle, "weft_handle_name"));
 }
 
 WEFT_API void weft_detach(weft_handle *handle)
@@ -58,7 +84,8 @@ WEFT_API void weft_detach(weft_handle *handle)
     wf_task *t = task_of(handle, "weft_detach");
 
     handle->task_ = NULL;
-    wf_task_unref(t);
+    handle->panic_ = NULL;
+    wf_task_unref_handle(t);
 }
 
 WEFT_API void weft_cancel(const weft_handle *handle)
@@ -74,22 +101,12 @@ WEFT_API bool weft_is_finished(const weft_handle *handle)
     return wf_task_is_complete(task_of(handle, "weft_is_finished"));
 }
 
-WEFT_API int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, const weft_future_ops *ops,
-                         uint32_t at, const void *args, size_t size, const char *site)
+WEFT_API int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, uint32_t pin,
+                         const weft_future_ops *ops, uint32_t at, const void *args, size_t size,
+                         const char *site)
 {
-    wf_task *t;
-    int      r;
+    wf_task_origin from = {ops, args, size, at, pin, site};
 
     rt = wf_rt_or_current(rt);
-    if (!rt)
-        return -ENXIO;
-    t = wf_task_new(rt, ops, at, args, size, site, ret_handle ? 2 : 1);
-    if (!t)
-        return -ENOMEM;
-    r = wf_executor_spawn(rt->executor, t);
-    if (r < 0)
-        wf_task_discard(t);
-    else if (ret_handle)
-        *ret_handle = (weft_handle){.task_ = t};
-    return r;
+    return rt ? wf_executor_spawn(rt->executor, &from, ret_handle) : -ENXIO;
 }

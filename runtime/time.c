@@ -1,9 +1,10 @@
 /*
- * time.c - sleeping, and futures with a limit in time
+ * time.c - sleeping, futures with a limit in time, and such that a cancel reaches later
  *
  * Purpose     The futures over the timer wheels.
  * Threads     The future's owner.
- * Invariants  Y1 a weft_nap is in a wheel from its first poll to READY at most.
+ * Invariants  Y1 a weft_nap is in a wheel from its first poll to READY at most. Y2 a shield counts from the
+ *             poll that first sees the cancel.
  * Ordering    timer.h.
  * Failure     -ENXIO without a runtime.
  */
@@ -82,12 +83,10 @@ static weft_poll limit_drain(weft_limit *self, weft_context *cx)
 }
 
 /* The inner future has ended, or is to end: the timer is not needed any more. */
-static void stop_timer(weft_limit *self, weft_context *cx)
+static void end_nap(weft_nap *nap, weft_context *cx)
 {
-    weft_future *nap = &self->nap_.future;
-
-    if (!weft_poll_is_ready(weft_future_cancel(nap)))
-        (void)!weft_poll_is_ready(weft_future_poll(nap, cx)); /* it WITHDRAWS: READY now */
+    if (!weft_poll_is_ready(weft_future_cancel(&nap->future)))
+        (void)!weft_poll_is_ready(weft_future_poll(&nap->future, cx)); /* it WITHDRAWS: READY now */
 }
 
 static weft_poll limit_poll(weft_future *future, weft_context *cx)
@@ -97,11 +96,11 @@ static weft_poll limit_poll(weft_future *future, weft_context *cx)
     if (weft_future_is_ready(&self->nap_.future))
         return limit_drain(self, cx);
     if (weft_future_is_cancelled(future)) {
-        stop_timer(self, cx);
+        end_nap(&self->nap_, cx);
         return limit_drain(self, cx);
     }
     if (weft_poll_is_ready(weft_future_poll(self->inner_, cx))) {
-        stop_timer(self, cx);
+        end_nap(&self->nap_, cx);
         return weft_ready(future, self->inner_->result);
     }
     if (!weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
@@ -128,4 +127,73 @@ WEFT_API weft_future *weft_timeout_at(weft_limit *limit, weft_future *future, in
 WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64_t duration)
 {
     return weft_timeout_at(limit, future, after(duration));
+}
+
+/* ---- shield ---- */
+
+/* The guarded future is not told of the cancel. */
+static weft_poll shield_poll_inner(weft_guard *self, weft_context *cx)
+{
+    uint32_t  flags = cx->flags;
+    weft_poll poll;
+
+    cx->flags &= ~(uint32_t)WEFT_CONTEXT_CANCELLED_;
+    poll = weft_future_poll(self->inner_, cx);
+    cx->flags = flags;
+    return poll;
+}
+
+/* Patience is at an end: the guarded future is cancelled as it would have been. */
+static weft_poll shield_drain(weft_guard *self, weft_context *cx)
+{
+    weft_poll poll = weft_future_cancel(self->inner_);
+
+    if (!weft_poll_is_ready(poll))
+        poll = weft_future_poll(self->inner_, cx);
+    return weft_poll_is_ready(poll) ? weft_ready(&self->future, self->inner_->result)
+                                    : WEFT_PENDING;
+}
+
+static weft_poll shield_poll(weft_future *future, weft_context *cx)
+{
+    weft_guard *self = weft_container(future, weft_guard, future);
+    bool        unwinds = cx->flags & WEFT_CONTEXT_UNWINDS_;
+    bool cancelled = weft_future_is_cancelled(future) || (cx->flags & WEFT_CONTEXT_CANCELLED_);
+
+    if (cancelled && !self->counts_) {
+        self->counts_ = true;
+        weft_sleep(&self->nap_, self->patience_);
+    }
+    if (self->counts_ && weft_future_is_ready(&self->nap_.future))
+        return shield_drain(self, cx);
+    if (unwinds) {
+        end_nap(&self->nap_, cx);
+        return shield_drain(self, cx);
+    }
+    if (weft_poll_is_ready(shield_poll_inner(self, cx))) {
+        if (self->counts_)
+            end_nap(&self->nap_, cx);
+        return weft_ready(future, self->inner_->result);
+    }
+    if (!self->counts_ || !weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
+        return WEFT_PENDING;
+    return shield_drain(self, cx);
+}
+
+static void shield_cancel(weft_future *future)
+{
+    (void)future; /* the next poll begins to count */
+}
+
+static const weft_future_ops shield_ops = {sizeof(weft_guard),
+                                           WEFT_FUTURE_DRAINS | WEFT_FUTURE_CLEANS_UP,
+                                           "weft_shield", shield_poll, shield_cancel};
+
+WEFT_API weft_future *weft_shield(weft_guard *guard, weft_future *future, int64_t patience)
+{
+    weft_future_init(&guard->future, &shield_ops);
+    guard->inner_ = future;
+    guard->patience_ = patience;
+    guard->counts_ = false;
+    return &guard->future;
 }

@@ -109,8 +109,9 @@ static void branch_poll(weft_group *g, uint32_t i, weft_context *cx)
     if (b->flags_ & BRANCH_DONE)
         return;
     if (!g->direct_ && !is_kept(b)) {
-        if (!wf_swap(&b->woken_, 0, ACQ_REL) && !(b->flags_ & BRANCH_ALWAYS)) /* [combine-1] */
-            return;
+        if (!wf_swap(&b->woken_, 0, ACQ_REL) && /* [combine-1] */
+            !(b->flags_ & BRANCH_ALWAYS) && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
+            return; /* while it unwinds, a branch may have panicked out of the poll it was woken for */
         cx->waker = &waker;
     }
     if (weft_poll_is_ready(weft_future_poll(b->future, cx)))
@@ -140,16 +141,14 @@ static void cancel_branches(weft_group *g, const weft_context *cx)
     }
 }
 
-/* Kept branches outlive the group, pending with the task's own waker; their function counts them. */
+/* Kept branches outlive the group, pending with the task's own waker; their function knows them. */
 static void park_kept(weft_group *g, weft_context *cx)
 {
     for (uint32_t i = 0; i < g->n_; i++) {
         weft_future *f = g->branch_[i].future;
 
-        if ((g->branch_[i].flags_ & BRANCH_KEPT) && !(f->result & WEFT_PARKED_) && cx->frame_) {
-            f->result |= WEFT_PARKED_;
-            cx->frame_->n_parked_++;
-        }
+        if ((g->branch_[i].flags_ & BRANCH_KEPT) && !(f->result & WEFT_PARKED_) && cx->frame_)
+            weft_frame_park_(cx->frame_, f);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "rt.h"
 
 #define FIRST_CAPACITY 256
+#define MOST_CAPACITY  (1 << 15) /* a flood goes to the injection queue, which needs no memory */
 
 struct wf_deque_buffer {
     struct wf_deque_buffer *older;
@@ -54,9 +55,9 @@ void wf_deque_free(wf_deque *d)
 static struct wf_deque_buffer *grow(wf_deque *d, int64_t top, int64_t bottom)
 {
     struct wf_deque_buffer *old = d->buffer;
-    struct wf_deque_buffer *b = buffer_new(d->alloc, (old->mask + 1) * 2);
+    struct wf_deque_buffer *b;
 
-    if (!b)
+    if (old->mask + 1 == MOST_CAPACITY || !(b = buffer_new(d->alloc, (old->mask + 1) * 2)))
         return NULL;
     for (int64_t i = top; i < bottom; i++)
         b->slot[i & b->mask] = old->slot[i & old->mask];
@@ -104,6 +105,16 @@ struct wf_task *wf_deque_pop_owner(wf_deque *d)
         wf_store(&d->bottom, bottom + 1, RELAXED); /* as above */
     }
     return t;
+}
+
+bool wf_deque_pop_this_owner(wf_deque *d, const struct wf_task *t)
+{
+    int64_t newest = wf_load(&d->bottom, RELAXED) - 1; /* the owner wrote it, and the slot */
+
+    if (newest < wf_load(&d->top, RELAXED) || /* pop looks again */
+        wf_load(&d->buffer->slot[newest & d->buffer->mask], RELAXED) != t)
+        return false;
+    return wf_deque_pop_owner(d) == t; /* else a thief was faster */
 }
 
 struct wf_task *wf_deque_steal_any(wf_deque *d)

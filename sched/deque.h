@@ -31,11 +31,13 @@ int wf_deque_init(wf_deque *d, const weft_allocator *alloc);
 /* Nobody uses it any more. */
 void wf_deque_free(wf_deque *d);
 
-/* Puts a task at the bottom; false when out of memory. Also a full barrier: what the caller reads
+/* Puts a task at the bottom; false when it is full or out of memory. Also a full barrier: what the caller reads
  * next can't be older than the push [idle-1]. */
 bool wf_deque_push_owner(wf_deque *d, struct wf_task *t);
 /* Takes the newest task, or NULL. */
 struct wf_task *wf_deque_pop_owner(wf_deque *d);
+/* Takes the task if it is the newest; whether it was. */
+bool wf_deque_pop_this_owner(wf_deque *d, const struct wf_task *t);
 /* Takes the oldest task, or NULL if there is none. Loses a race only to somebody who got a task. */
 struct wf_task *wf_deque_steal_any(wf_deque *d);
 

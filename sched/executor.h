@@ -1,15 +1,19 @@
 /*
  * executor.h - the workers of a runtime, and all of its tasks
  *
- * Purpose     Starts and stops the workers, queues tasks wherever the caller stands, keeps the list of
- *             tasks for stopping.
+ * Purpose     Starts and stops the workers, spawns and queues tasks wherever the caller stands, finds all
+ *             tasks for stopping and for dumps.
  * Threads     Any, unless said otherwise.
- * Invariants  S1 a task is in the list from before it is queued until just before COMPLETE. S2 workers
- *             end only when the list is empty. S3 a thread that is not the runtime's own counts itself
- *             in n_visitors while it touches the runtime on behalf of a task: the task may end, and
- *             the runtime be stopped, in mid-call.
+ * Invariants  S1 a task counts as spawned before it is queued and as ended before it is COMPLETE. S2
+ *             workers end only when no task is alive. S3 a thread that is not the runtime's own counts
+ *             itself in n_visitors while it touches the runtime on behalf of a task: the task may end,
+ *             and the runtime be stopped, in mid-call. S4 in a forked child nothing here is touched.
  * Ordering    [executor-1] n_visitors is left before the runtime is freed. [executor-2] `stopping` is set
- *             before the workers are woken. [executor-3] the count of ended tasks wakes who stops.
+ *             before the workers are woken. [executor-3] who stops sets `closing`, then visits all
+ *             tasks; who spawns queues the task (a full barrier), then looks at `closing`: one of the
+ *             two sees the other. Other threads are visitors meanwhile, and are waited for. [executor-4] who stops reads the mask of sleepers, then counts; a
+ *             worker that runs dry enters the mask, then looks at `closing` and wakes who stops.
+ *             [executor-5] the core of a current-thread runtime is released to the next; done.
  * Failure     Starting fails as pthread_create does, and nothing is left behind.
  */
 #ifndef WF_EXECUTOR_H
@@ -17,34 +21,37 @@
 
 #include "idle.h"
 #include "inject.h"
+#include "monitor.h"
 #include "rt.h"
+#include "slab.h"
 #include "waker.h"
 #include "worker.h"
 
-#define WF_EXECUTOR_SHARDS 16
+#include <weft/task.h>
 
 struct wf_task;
-
-typedef struct wf_shard {
-    WF_ALIGNED uint32_t lock;
-    bool                closed;
-    uint64_t            n;
-    struct wf_task     *first;
-} wf_shard;
+struct wf_task_origin;
 
 typedef struct wf_executor {
     weft_runtime *rt;
     wf_worker   **workers;
-    uint32_t      n_started;
     bool          stopping; /* the workers end */
-    uint32_t      n_ended;  /* counts ended tasks while somebody waits for the last */
     bool          closing;
+    uint32_t      n_dry;  /* grows whenever a worker runs dry while somebody stops */
+    uint32_t      core;   /* a current-thread runtime: 1 while some thread is its worker; */
+    uint32_t      n_core; /* grows when that ends, and when somebody's `done` is set */
     uint64_t      n_visitors;
-    uint64_t      foreign_spawned;
-    uint32_t      poll_ns; /* how long a poll takes, about: written by any worker */
+    uint32_t      poll_ns;   /* how long a poll takes, about: written by any worker */
+    uint32_t      wariness;  /* of waking workers for a few tasks: written by any worker */
+    const char   *is_parent; /* a page that forked children find wiped: 0 there */
     wf_idle       idle;
     wf_inject     inject;
-    wf_shard      shard[WF_EXECUTOR_SHARDS];
+    wf_monitor    monitor;
+    wf_memory     memory;
+
+    WF_ALIGNED uint32_t shared_lock;
+    wf_heap             shared; /* under shared_lock: for threads that are not workers */
+    uint64_t            foreign_spawned;
 } wf_executor;
 
 /* Sets rt->executor: rt->config.workers workers, without threads yet. 0 or -ENOMEM. */
@@ -55,43 +62,68 @@ int wf_executor_start(wf_executor *s);
 void wf_executor_close(wf_executor *s);
 /* Waits until no task is left; false at the instant. */
 bool wf_executor_wait_empty(wf_executor *s, int64_t until);
-/* Names every task that is left, in the log. */
-void wf_executor_report(wf_executor *s);
-/* Ends the workers; no task may be left. */
+/* Names every task in the log, each line begun with `what`. */
+void wf_executor_report(wf_executor *s, weft_log_level level, const char *what);
+/* Ends the workers and warns of open handles; no task may be left. */
 void wf_executor_stop(wf_executor *s);
 void wf_executor_free(wf_executor *s);
 
-/* A new task's first step into the runtime: 0, or -ESHUTDOWN (the caller frees it). */
-int wf_executor_spawn(wf_executor *s, struct wf_task *t);
-/* Takes a task that has ended out of the list. */
-void wf_executor_forget_task(wf_executor *s, struct wf_task *t);
+/* Spawns a task: 0; -ESHUTDOWN, -ENOMEM, -EINVAL (the pin), -ECHILD, and then nothing has happened. */
+int wf_executor_spawn(wf_executor *s, const struct wf_task_origin *from, weft_handle *ret_handle);
 
 /* Queues a NOTIFIED task on the caller's worker if it is of the same runtime, else for all workers. */
 void wf_executor_queue(struct wf_task *t);
 /* The same for a chain. */
 void wf_executor_queue_chain(struct wf_task *t);
+/* Queues a task that was woken during its poll behind all others. */
+void wf_executor_requeue_owner(wf_worker *w, struct wf_task *t);
 /* Queues a chain of n for all workers and wakes one if needed. The runtime's own threads only. */
 void wf_executor_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last,
                             uint32_t n);
 /* There is new work: wakes a worker unless one is searching already. */
 void wf_executor_notify_any(wf_executor *s);
+/* A worker has run dry and is in the mask of sleepers. */
+void wf_executor_ran_dry(wf_executor *s);
 
 /* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual.
- * True if there was one of ours. */
+ * True if there was one of ours for any worker. */
 bool wf_executor_hand_over(wf_executor *s, wf_wakes *wakes);
 /* Whether what waits in the queues would take the workers longer than waking one more takes. */
 bool wf_executor_wants_help(const wf_executor *s);
-/* How many tasks wait in the queues. */
+/* How many tasks wait in the queues for any worker. */
 uint64_t wf_executor_backlog(const wf_executor *s);
+
+/* A current-thread runtime: polls tasks on the calling thread until *done, or while another thread does that
+ * sleeps until *done or until that one has left. */
+void wf_executor_run_core(wf_executor *s, uint32_t *done);
+/* Sets *done, for whoever waits. */
+void wf_executor_core_done(wf_executor *s, uint32_t *done);
 
 /* Creates a thread that takes no signals. 0 or -errno. */
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name);
+/* Starts the thread of a worker. 0 or -errno. */
+int wf_executor_start_worker(wf_executor *s, uint32_t index);
 
+/* Not less than how many tasks are alive; exact when none is spawned or ends meanwhile. */
 uint64_t wf_executor_alive(wf_executor *s);
 
 static inline bool wf_executor_is_stopping(const wf_executor *s)
 {
     return wf_load(&s->stopping, ACQUIRE); /* [executor-2] */
+}
+
+/* The process has forked, and this is the child: nothing of the runtime works here. */
+static inline bool wf_executor_is_child(const wf_executor *s)
+{
+    return *s->is_parent == 0;
+}
+
+static inline void wf_executor_hook(const wf_executor *s, weft_thread_event event, uint32_t index)
+{
+    const weft_config *config = &s->rt->config;
+
+    if (config->thread_hook)
+        config->thread_hook(config->thread_hook_arg, event, index);
 }
 
 #endif

@@ -1,9 +1,12 @@
 /*
  * future.c - the rules of futures and frames that need more than a line
  *
- * Purpose     Names the rule that a caller broke; polls kept branches.
+ * Purpose     Names the rule that a caller broke; knows a frame's kept branches and deferred calls; what a
+ *             frame does when its task has panicked.
  * Threads     The future's owner.
- * Invariants  F1 a READY future is not polled. F2 a pending one stays where its first poll was.
+ * Invariants  F1 a READY future is not polled. F2 a pending one stays where its first poll was. F3 a kept
+ *             branch that its select has left pending is PARKED: in its frame's list, linked through
+ *             its result's address, or counted as far.
  * Ordering    None: one owner at a time.
  * Failure     Breaking a rule aborts.
  */
@@ -11,18 +14,21 @@
 
 #include <stdio.h>
 
-WEFT_API void weft_future_misuse_(const weft_future *future, const char *function)
+/* The future is READY, or not where its first poll was. */
+__attribute__((noreturn, cold)) static void misuse(const weft_future *future)
 {
     char     where[160];
     uint64_t was = (uint64_t)future->result & ~((uint64_t)WEFT_UNPOLLED_ | WEFT_RESULT_FLAGS_);
 
     if (weft_future_is_ready(future)) {
         snprintf(where, sizeof where, "%s at %p", future->ops->name, (const void *)future);
-        weft_misuse_(function, "the future was READY before; it is polled once more", where);
+        weft_misuse_("weft_future_poll", "the future was READY before; it is polled once more",
+                     where);
     }
     snprintf(where, sizeof where, "%s, first polled at %#llx, now at %p", future->ops->name,
              (unsigned long long)was, (const void *)future);
-    weft_misuse_(function, "a future must not move between its first poll and READY", where);
+    weft_misuse_("weft_future_poll", "a future must not move between its first poll and READY",
+                 where);
 }
 
 WEFT_API void weft_context_init(weft_context *cx, const weft_waker *waker, weft_runtime *rt)
@@ -45,12 +51,6 @@ WEFT_API void weft_frame_lost_(const weft_frame *frame, const char *file)
     weft_misuse_("WEFT_BEGIN", "the function can't resume at its await", where);
 }
 
-WEFT_API void weft_frame_kept_(const weft_frame *frame)
-{
-    weft_misuse_("WEFT_END", "an async function returned while a branch it had kept is pending",
-                 frame->future.ops->name);
-}
-
 WEFT_API void weft_frame_cancel_(weft_future *future)
 {
     (void)future; /* the flag is enough: the next poll passes it to the await */
@@ -63,19 +63,158 @@ WEFT_API weft_future *weft_keep(weft_future *future)
     return future;
 }
 
+/* ---- parked branches: F3 ---- */
+
+#define UNIT 8          /* of a frame's offsets */
+#define FAR  INT64_C(8) /* in place of the next one's address: not in the list */
+#define NEAR UINT16_MAX /* units that an offset can reach */
+
+static int64_t address_in(const weft_future *f)
+{
+    return f->result & ~(WEFT_UNPOLLED_ | WEFT_RESULT_FLAGS_);
+}
+
+static void set_address(weft_future *f, const void *address, int64_t flags)
+{
+    f->result = WEFT_UNPOLLED_ | (int64_t)(uintptr_t)address | flags;
+}
+
+/* The list ends with the frame itself: no address of it is 0. */
+static weft_future *first_parked(weft_frame *frame)
+{
+    return (weft_future *)(void *)((char *)frame + (size_t)frame->parked_ * UNIT);
+}
+
+static weft_future *next_parked(const weft_future *f)
+{
+    return (weft_future *)(uintptr_t)address_in(f);
+}
+
+static uint16_t units(const weft_frame *frame, const void *p, const char *function)
+{
+    uintptr_t n = ((uintptr_t)p - (uintptr_t)frame) / UNIT;
+
+    if (n == 0 || n > NEAR)
+        weft_misuse_(function, "must be in the first 512 KiB of its async function's frame",
+                     frame->future.ops->name);
+    return (uint16_t)n;
+}
+
+WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future)
+{
+    int64_t   flags = (future->result & WEFT_RESULT_FLAGS_) | WEFT_PARKED_;
+    uintptr_t n = ((uintptr_t)future - (uintptr_t)frame) / UNIT;
+
+    if (n > 0 && n <= NEAR) {
+        set_address(future, first_parked(frame), flags);
+        frame->parked_ = (uint16_t)n;
+        return;
+    }
+    set_address(future, (const void *)(uintptr_t)FAR, flags);
+    if (++frame->n_far_ == 0)
+        weft_misuse_("weft_keep", "4096 branches kept that are not in the frame",
+                     frame->future.ops->name);
+}
+
+/* False: it is not one of this frame's. */
+static bool unpark(weft_frame *frame, weft_future *future)
+{
+    weft_future *before = NULL, *f = first_parked(frame);
+    int64_t      flags = future->result & (WEFT_KEPT_ | WEFT_CANCEL_ASKED_);
+
+    if (address_in(future) == FAR) {
+        if (frame->n_far_ == 0)
+            return false;
+        frame->n_far_--;
+    } else {
+        for (; f != future; before = f, f = next_parked(f))
+            if (f == &frame->future)
+                return false;
+        if (before)
+            set_address(before, next_parked(f), before->result & WEFT_RESULT_FLAGS_);
+        else
+            frame->parked_ =
+                next_parked(f) == &frame->future ? 0 : units(frame, next_parked(f), "weft_keep");
+    }
+    set_address(future, future, flags);
+    return true;
+}
+
 WEFT_API weft_poll weft_future_poll_parked_(weft_future *future, weft_context *cx)
 {
-    weft_poll poll;
+    weft_frame *frame = cx->frame_;
+    weft_poll   poll;
 
+    if (weft_future_is_ready(future) || !(future->result & WEFT_PARKED_))
+        misuse(future);
+    if (!frame || !unpark(frame, future))
+        weft_misuse_("weft_keep", "a kept branch must end in the async function that kept it",
+                     future->ops->name);
     if (weft_future_is_cancelled(future) && !future->ops->cancel)
-        poll = weft_ready(future, -ECANCELED);
-    else
-        poll = future->ops->poll(future, cx);
-    if (weft_poll_is_ready(poll) && cx->frame_) {
-        if (cx->frame_->n_parked_ == 0)
-            weft_misuse_("weft_keep", "a kept branch must end in the async function that kept it",
-                         future->ops->name);
-        cx->frame_->n_parked_--;
-    }
+        return weft_ready(future, -ECANCELED);
+    poll = future->ops->poll(future, cx);
+    if (!weft_poll_is_ready(poll))
+        weft_frame_park_(frame, future);
     return poll;
+}
+
+/* ---- the end of a function ---- */
+
+WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
+                                void *arg)
+{
+    uint16_t at = units(frame, node, "weft_defer");
+
+    *node = (weft_deferred){call, arg, NULL};
+    if (frame->deferred_)
+        node->next_ = (weft_deferred *)(void *)((char *)frame + (size_t)frame->deferred_ * UNIT);
+    frame->deferred_ = at;
+}
+
+static void run_deferred(weft_frame *frame)
+{
+    while (frame->deferred_) {
+        weft_deferred *node = (void *)((char *)frame + (size_t)frame->deferred_ * UNIT);
+
+        frame->deferred_ = node->next_ ? units(frame, node->next_, "weft_defer") : 0;
+        node->call_(node->arg_);
+    }
+}
+
+WEFT_API void weft_frame_close_(weft_frame *frame)
+{
+    if (frame->parked_ || frame->n_far_)
+        weft_misuse_("WEFT_END", "an async function returned while a branch it had kept is pending",
+                     frame->future.ops->name);
+    run_deferred(frame);
+}
+
+/* ---- unwinding ---- */
+
+/* Cancels what is in flight; true once it has ended. */
+static bool drain(weft_future *f, weft_context *cx)
+{
+    if (!(f->ops->flags & WEFT_FUTURE_CLEANS_UP) && weft_poll_is_ready(weft_future_cancel(f)))
+        return true;
+    return weft_poll_is_ready(weft_future_poll(f, cx));
+}
+
+WEFT_API weft_poll weft_frame_unwind_(weft_frame *frame, weft_context *cx)
+{
+    weft_future *awaits = frame->awaiting_, *next;
+
+    if (frame->n_far_)
+        weft_misuse_("weft_panic", "a kept branch that is not in its frame can't be drained",
+                     frame->future.ops->name);
+    if (awaits && !weft_future_is_ready(awaits) && !drain(awaits, cx))
+        return WEFT_PENDING;
+    frame->awaiting_ = NULL;
+    for (weft_future *f = first_parked(frame); f != &frame->future; f = next) {
+        next = next_parked(f);
+        (void)drain(f, cx);
+    }
+    if (frame->parked_)
+        return WEFT_PENDING;
+    run_deferred(frame);
+    return weft_ready(&frame->future, -EOWNERDEAD);
 }

@@ -11,13 +11,18 @@
 
 static int first_sleeper(const wf_idle *idle)
 {
-    for (uint32_t word = 0; word * 64 < idle->n_workers; word++) {
+    for (uint32_t word = 0; word * 64 < idle->n_slots; word++) {
         uint64_t mask = wf_load(&idle->sleeping[word], SEQ_CST); /* [idle-1] */
 
         if (mask)
             return (int)(word * 64) + __builtin_ctzll(mask);
     }
     return -1;
+}
+
+bool wf_idle_any(const wf_idle *idle)
+{
+    return first_sleeper(idle) >= 0;
 }
 
 int wf_idle_pick(wf_idle *idle)

@@ -18,12 +18,14 @@
 
 #include "order.h"
 
+#define WF_SLOTS_MAX   576 /* workers and spare ones */
 #define WF_WORKERS_MAX 512
 
 typedef struct wf_idle {
     WF_ALIGNED uint32_t n_searching;
-    uint32_t            n_workers;
-    WF_ALIGNED uint64_t sleeping[WF_WORKERS_MAX / 64];
+    uint32_t            n_workers; /* the first ones; */
+    uint32_t            n_slots;   /* with the spare ones behind them */
+    WF_ALIGNED uint64_t sleeping[WF_SLOTS_MAX / 64];
 } wf_idle;
 
 /* The worker starts to search, if not too many do. */
@@ -60,7 +62,28 @@ static inline bool wf_idle_take(wf_idle *idle, uint32_t i)
     return wf_and(&idle->sleeping[i / 64], ~bit, SEQ_CST) & bit; /* [idle-1] */
 }
 
+/* There is work for worker i only: true if it sleeps and must be woken; it counts as searching. */
+static inline bool wf_idle_pick_worker(wf_idle *idle, uint32_t i)
+{
+    if (!wf_idle_is_sleeping(idle, i))
+        return false;
+    wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
+    if (wf_idle_take(idle, i))
+        return true;
+    wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
+    return false;
+}
+
+/* Whether wf_idle_pick may find somebody: its first look, here for speed. */
+static inline bool wf_idle_may_pick(const wf_idle *idle)
+{
+    return wf_load(&idle->n_searching, SEQ_CST) == 0 &&                  /* [idle-1] */
+           (idle->n_slots > 64 || wf_load(&idle->sleeping[0], SEQ_CST)); /* [idle-1] */
+}
+
 /* There is new work: the sleeper to wake, now counted as searching, or -1. */
 int wf_idle_pick(wf_idle *idle);
+/* Whether a worker sleeps. */
+bool wf_idle_any(const wf_idle *idle);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * lock.h - a lock in four bytes
+ * lock.h - a lock in four bytes, and one in a bit of a state word
  *
  * Purpose     Guards a few fields for a few nanoseconds, inside structs that exist by the million.
  * Threads     Any.
@@ -14,6 +14,7 @@
 #include "order.h"
 
 #include <ck_backoff.h>
+#include <sched.h>
 
 static inline void wf_lock(uint32_t *lock)
 {
@@ -36,6 +37,22 @@ static inline void wf_unlock(uint32_t *lock)
 {
     if (wf_swap(lock, 0, RELEASE) == 2) /* [lock-1] */
         wf_futex_wake(lock, 1);
+}
+
+/* Takes the bit of a state word: returns the word as it was, then without the bit. Whoever holds it gives it
+ * back together with what else changes in the word, by a read-modify-write that releases. */
+static inline uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
+{
+    ck_backoff_t backoff = 8;
+    uint64_t     was;
+
+    while ((was = wf_or(word, bit, ACQ_REL)) & bit) { /* [lock-1] */
+        if (backoff >= 512)
+            sched_yield(); /* the kernel has preempted the holder */
+        else
+            ck_backoff_eb(&backoff);
+    }
+    return was;
 }
 
 #endif

@@ -5,7 +5,7 @@
  * Threads     prepare, commit: the worker. wake: any.
  * Invariants  A wake after prepare makes commit return.
  * Ordering    [park-1] wake releases, prepare and commit acquire.
- * Failure     commit may return without a wake: callers check their own condition.
+ * Failure     commit may return early: callers check their own condition.
  */
 #ifndef WF_PARK_H
 #define WF_PARK_H
@@ -22,10 +22,11 @@ static inline uint32_t wf_park_prepare(const wf_park *p)
     return wf_load(&p->epoch, ACQUIRE); /* [park-1] */
 }
 
-static inline void wf_park_commit(wf_park *p, uint32_t key)
+/* False: the instant has come. */
+static inline bool wf_park_commit(wf_park *p, uint32_t key, int64_t until)
 {
-    if (wf_load(&p->epoch, ACQUIRE) == key) /* [park-1] */
-        wf_futex_wait(&p->epoch, key, INT64_MAX);
+    return wf_load(&p->epoch, ACQUIRE) != key /* [park-1] */ ||
+           wf_futex_wait(&p->epoch, key, until);
 }
 
 static inline void wf_park_wake(wf_park *p)

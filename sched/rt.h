@@ -13,6 +13,8 @@
 #include "alloc.h"
 
 struct wf_executor;
+struct wf_heap;
+struct wf_catch;
 struct wf_timers;
 struct wf_driver;
 struct wf_reactor;
@@ -31,7 +33,9 @@ struct weft_runtime {
 typedef struct wf_current {
     weft_runtime     *rt;
     struct wf_worker *worker; /* NULL on a reactor or pool thread, and in weft_block_on */
-    bool              owned;  /* a thread of the runtime: it must not block on it */
+    struct wf_heap   *heap;   /* the worker's */
+    struct wf_catch *catch;   /* where weft_panic goes; NULL: nobody polls */
+    bool owned;               /* a thread of the runtime: it must not block on it */
 } wf_current;
 
 extern _Thread_local wf_current wf_current_thread __attribute__((tls_model("initial-exec")));

@@ -10,66 +10,94 @@
 #include "task.h"
 
 #include "executor.h"
+#include "lock.h"
 
-#include <ck_backoff.h>
-#include <sched.h>
 #include <string.h>
 
-static size_t task_size(const weft_future_ops *ops)
+#define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE)
+
+static bool is_only_ref(uint64_t state)
 {
-    return offsetof(wf_task, frame) + ops->size;
+    return (state & WF_TASK_REFS_MASK) == WF_TASK_REF;
 }
 
-wf_task *wf_task_new(weft_runtime *rt, const weft_future_ops *ops, uint32_t at, const void *args,
-                     size_t size, const char *site, unsigned n_refs)
+static void task_free(wf_task *t)
 {
-    wf_task *t = wf_alloc(&rt->config.allocator, task_size(ops));
+    wf_heap_free_any(wf_current_thread.heap, t);
+}
+
+wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
+{
+    wf_task *t = wf_heap_take_owner(h, offsetof(wf_task, frame) + from->ops->size);
+    uint64_t state = WF_TASK_RUNNING | WF_TASK_REF | (uint64_t)from->pin << WF_TASK_PIN_SHIFT;
 
     if (!t)
         return NULL;
-    t->next = NULL;
-    t->state = WF_TASK_NOTIFIED | (uint64_t)n_refs * WF_TASK_REF;
-    t->rt = rt;
-    t->site = site;
-    t->joiner = (weft_waker){0};
-    weft_frame_init_(&t->frame, ops, at, args, size);
+    wf_store(&t->site, from->site, RELAXED); /* constants; visitors read whichever */
+    weft_frame_init_(&t->frame, from->ops, from->at, from->args, from->size);
+    wf_store(&t->state, handle ? state + WF_TASK_REF + WF_TASK_HANDLE : state,
+             RELEASE); /* [task-1] to visitors */
     return t;
-}
-
-void wf_task_unref(wf_task *t)
-{
-    uint64_t was = wf_sub(&t->state, WF_TASK_REF, ACQ_REL); /* [task-3] */
-
-    if (was / WF_TASK_REF == 1)
-        t->memory.release(t->memory.arg, t, task_size(t->frame.future.ops));
-}
-
-wf_task_wake_result wf_task_to_notified(wf_task *t)
-{
-    uint64_t was = wf_or(&t->state, WF_TASK_NOTIFIED, ACQ_REL); /* [task-1] */
-
-    return was & (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE) ? WF_TASK_WAKE_NOTHING
-                                                                         : WF_TASK_WAKE_QUEUE;
-}
-
-wf_task_wake_result wf_task_to_cancelled(wf_task *t)
-{
-    uint64_t was = wf_or(&t->state, WF_TASK_NOTIFIED | WF_TASK_CANCEL, ACQ_REL); /* [task-1] */
-
-    return was & (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE) ? WF_TASK_WAKE_NOTHING
-                                                                         : WF_TASK_WAKE_QUEUE;
-}
-
-bool wf_task_to_running(wf_task *t)
-{
-    /* NOTIFIED is set and RUNNING is not (T1): one addition flips both. [task-1] */
-    return wf_add(&t->state, (uint64_t)WF_TASK_RUNNING - WF_TASK_NOTIFIED, ACQ_REL) &
-           WF_TASK_CANCEL;
 }
 
 void wf_task_discard(wf_task *t)
 {
-    wf_release(&t->rt->config.allocator, t, task_size(t->frame.future.ops));
+    task_free(t);
+}
+
+static void unref(wf_task *t, uint64_t what)
+{
+    /* With the only reference nobody else can make one. */
+    if (is_only_ref(wf_load(&t->state, ACQUIRE)) ||    /* [task-3] */
+        is_only_ref(wf_sub(&t->state, what, ACQ_REL))) /* [task-3] */
+        task_free(t);
+}
+
+void wf_task_unref(wf_task *t)
+{
+    unref(t, WF_TASK_REF);
+}
+
+void wf_task_unref_handle(wf_task *t)
+{
+    unref(t, WF_TASK_REF + WF_TASK_HANDLE);
+}
+
+static wf_task_wake_result notify(wf_task *t, uint64_t how)
+{
+    return wf_or(&t->state, how, ACQ_REL) & NOT_IDLE ? WF_TASK_WAKE_NOTHING /* [task-1] */
+                                                     : WF_TASK_WAKE_QUEUE;
+}
+
+wf_task_wake_result wf_task_to_notified(wf_task *t)
+{
+    return notify(t, WF_TASK_NOTIFIED);
+}
+
+wf_task_wake_result wf_task_to_cancelled(wf_task *t)
+{
+    return notify(t, WF_TASK_NOTIFIED | WF_TASK_CANCEL);
+}
+
+wf_task_wake_result wf_task_to_notified_visitor(wf_task *t, bool cancel)
+{
+    uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-1] */
+    uint64_t how = cancel ? WF_TASK_NOTIFIED | WF_TASK_CANCEL : WF_TASK_NOTIFIED;
+
+    while (state != 0 && !(state & WF_TASK_COMPLETE) && (cancel || !(state & NOT_IDLE)))
+        if (wf_cas(&t->state, &state, state | how, ACQ_REL)) /* [task-1] */
+            return state & NOT_IDLE ? WF_TASK_WAKE_NOTHING : WF_TASK_WAKE_QUEUE;
+    return WF_TASK_WAKE_NOTHING;
+}
+
+uint64_t wf_task_to_running(wf_task *t)
+{
+    uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-1] */
+
+    if (state & WF_TASK_RUNNING)
+        return state;
+    /* NOTIFIED is set (T1): one addition flips both. [task-1] */
+    return wf_add(&t->state, (uint64_t)WF_TASK_RUNNING - WF_TASK_NOTIFIED, ACQ_REL);
 }
 
 wf_task_idle_result wf_task_to_idle(wf_task *t)
@@ -79,57 +107,104 @@ wf_task_idle_result wf_task_to_idle(wf_task *t)
     return was & WF_TASK_NOTIFIED ? WF_TASK_IDLE_REQUEUE : WF_TASK_IDLE_DONE;
 }
 
-/* Takes JLOCK and returns the state it was taken in. Held for a few instructions. */
-static uint64_t joiner_lock(wf_task *t)
+void wf_task_to_panicked(wf_task *t, const char *message)
 {
-    ck_backoff_t backoff = 8;
-    uint64_t     was;
+    wf_store(&t->site, message, RELAXED);     /* both are constants */
+    wf_or(&t->state, WF_TASK_PANIC, RELAXED); /* COMPLETE publishes both */
+}
 
-    while ((was = wf_or(&t->state, WF_TASK_JLOCK, ACQ_REL)) & WF_TASK_JLOCK) { /* [task-2] */
-        if (backoff >= 512)
-            sched_yield(); /* the kernel has preempted the holder */
-        else
-            ck_backoff_eb(&backoff);
+const char *wf_task_panic(const wf_task *t)
+{
+    return wf_load(&t->state, ACQUIRE) & WF_TASK_PANIC ? t->site : NULL; /* [task-2] */
+}
+
+/* Somebody joins: their waker is fired under JLOCK, while their future can't end. */
+static void complete_joined(wf_task *t)
+{
+    const uint64_t gone = WF_TASK_RUNNING + WF_TASK_JOINER + WF_TASK_JLOCK + WF_TASK_REF;
+    wf_wakes       wakes = {0};
+    uint64_t       was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
+
+    if (was & WF_TASK_JOINER) {
+        wf_waker_fire(&t->joiner->waker_, &wakes);
+        was = wf_add(&t->state, WF_TASK_COMPLETE - gone, ACQ_REL); /* [task-2] [task-3] */
+    } else {                                                       /* it has just been withdrawn */
+        was = wf_add(&t->state, WF_TASK_COMPLETE + WF_TASK_JOINER - gone, ACQ_REL); /* as above */
     }
-    return was;
+    if (is_only_ref(was))
+        task_free(t);
+    wf_wakes_flush(&wakes);
 }
 
 void wf_task_to_complete(wf_task *t)
 {
-    uint64_t state = wf_load(&t->state, RELAXED); /* the CAS below checks it */
-    wf_wakes wakes = {0};
+    uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-3] */
 
-    while (!(state & (WF_TASK_JOINER | WF_TASK_JLOCK)))
-        if (wf_cas(&t->state, &state, (state | WF_TASK_COMPLETE) & ~(uint64_t)WF_TASK_RUNNING,
-                   ACQ_REL)) /* [task-2] */
-            return;
-    joiner_lock(t);
-    wf_waker_fire(&t->joiner, &wakes);
-    wf_or(&t->state, WF_TASK_COMPLETE, RELEASE); /* [task-2] */
-    wf_and(&t->state, ~(uint64_t)(WF_TASK_RUNNING | WF_TASK_JOINER | WF_TASK_JLOCK),
-           RELEASE); /* [task-2] */
-    wf_wakes_flush(&wakes);
+    if (is_only_ref(state)) {
+        task_free(t);
+        return;
+    }
+    while (!(state & (WF_TASK_JOINER | WF_TASK_JLOCK))) {
+        if (!wf_cas(&t->state, &state, state + WF_TASK_COMPLETE - WF_TASK_RUNNING - WF_TASK_REF,
+                    ACQ_REL)) /* [task-2] [task-3] */
+            continue;
+        if (is_only_ref(state))
+            task_free(t);
+        return;
+    }
+    complete_joined(t);
 }
 
-bool wf_task_join(wf_task *t, const weft_waker *waker)
+void wf_task_to_complete_in_place(wf_task *t)
 {
-    if (wf_task_is_complete(t))
+    const uint64_t looked_at = WF_TASK_REFS_MASK | WF_TASK_HANDLE | WF_TASK_JOINER | WF_TASK_JLOCK;
+    uint64_t       state = wf_load(&t->state, ACQUIRE); /* [task-3] */
+
+    if ((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE)) /* T4 */
+        wf_store(&t->state, state + WF_TASK_COMPLETE - WF_TASK_RUNNING - WF_TASK_REF,
+                 RELEASE); /* [task-2] */
+    else
+        wf_task_to_complete(t);
+}
+
+/* The slot may be being fired. */
+static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker)
+{
+    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
+
+    if (was & WF_TASK_COMPLETE)
+        wf_waker_forget(&handle->waker_);
+    else
+        wf_waker_store(&handle->waker_, waker);
+    wf_sub(&t->state, WF_TASK_JLOCK, RELEASE); /* [task-2] */
+    return was & WF_TASK_COMPLETE;
+}
+
+bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker)
+{
+    uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-2] */
+
+    if (state & WF_TASK_COMPLETE)
         return true;
-    if (joiner_lock(t) & WF_TASK_COMPLETE) {
-        wf_and(&t->state, ~(uint64_t)WF_TASK_JLOCK, RELEASE); /* [task-2] */
-        return true;
-    }
-    wf_waker_store(&t->joiner, waker);
-    wf_or(&t->state, WF_TASK_JOINER, RELEASE);            /* [task-2] */
-    wf_and(&t->state, ~(uint64_t)WF_TASK_JLOCK, RELEASE); /* [task-2] */
+    if (state & WF_TASK_JOINER)
+        return join_locked(t, handle, waker);
+    /* The slot is nobody else's until JOINER says that it is filled. */
+    t->joiner = handle;
+    wf_waker_store(&handle->waker_, waker);
+    state = wf_or(&t->state, WF_TASK_JOINER, ACQ_REL); /* [task-2] */
+    if (state &
+        (WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has ended, or ends without having seen us */
+        return join_locked(t, handle, waker);
     return false;
 }
 
 void wf_task_unjoin(wf_task *t)
 {
-    joiner_lock(t);
-    wf_waker_forget(&t->joiner);
-    wf_and(&t->state, ~(uint64_t)(WF_TASK_JLOCK | WF_TASK_JOINER), RELEASE); /* [task-2] */
+    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
+
+    if ((was & WF_TASK_JOINER) && !(was & WF_TASK_COMPLETE))
+        wf_waker_forget(&t->joiner->waker_);
+    wf_sub(&t->state, WF_TASK_JLOCK + (was & WF_TASK_JOINER), RELEASE); /* [task-2] */
 }
 
 static weft_waker task_clone(void *data)

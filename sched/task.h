@@ -4,22 +4,29 @@
  * Purpose     A future that an executor polls on its own, with its waker and its join handle.
  * Threads     Any, through the transitions below; each field says whose it is.
  *
- *                  wake                    take from a queue
- *        IDLE -------------> NOTIFIED ------------------------> RUNNING ---> COMPLETE
- *          ^                    ^                                  |
- *          |  PENDING           |  PENDING, and woken meanwhile    |
- *          +--------------------+----------------------------------+
+ *                                                      new --+    +-- it yields
+ *                  wake                take from a queue     v    v   |
+ *        IDLE -------------> NOTIFIED ------------------->  RUNNING --+----> COMPLETE ---> free (0)
+ *          ^                    ^                              |
+ *          |  PENDING           |  PENDING, and woken meanwhile|
+ *          +--------------------+------------------------------+
  *
- *             CANCEL may join any state and stays. JOINER: `joiner` holds the waker of whoever joins.
- *             JLOCK guards `joiner` and the step to COMPLETE. Above them, references: one for the run
- *             (until COMPLETE), one for the handle, one for each cloned waker; who drops the last
- *             frees the memory.
- * Invariants  T1 a task is in at most one queue, and exactly when it is NOTIFIED and not RUNNING; its
- *             run's reference keeps it there. T2 RUNNING: the frame is the polling worker's alone.
- *             T3 COMPLETE: rt is not touched any more, so wakers and handles may outlive the runtime;
- *             the frame's result is constant. T4 every transition is one read-modify-write.
+ *             RUNNING: it is being polled, or (new, or having yielded) is in a queue and will be polled
+ *             without another step.
+ *             CANCEL and PANIC may join any state and stay. JOINER: `joiner` is the handle that whoever
+ *             joins waits with. JLOCK guards its waker and the step to COMPLETE. HANDLE: a handle is
+ *             open. Above them references: one for the run (until COMPLETE), one for the handle, one
+ *             for each cloned waker; who drops the last frees the memory. On top the worker that the
+ *             task is pinned to, plus 1; 0: any may run it.
+ * Invariants  T1 a task is in at most one queue: when it is NOTIFIED and not RUNNING, and when it is RUNNING
+ *             but not being polled; its run's reference keeps it there. T2 RUNNING: the frame is the
+ *             polling worker's alone, or nobody's while it is queued.
+ *             T3 COMPLETE: the runtime is not touched any more, so wakers and handles may outlive it;
+ *             the frame's result is constant. T4 whoever shares the task changes the word by
+ *             read-modify-writes. Who has all references at the end of its last poll may store it: only
+ *             visitors (slab.h) come without one, and what they mark is of no use then.
  * Ordering    [task-1] a wake releases what the waker did; taking the task to RUNNING acquires it.
- *             [task-2] COMPLETE releases the result to the joiner. [task-3] the last reference.
+ *             [task-2] COMPLETE releases the result to the joiner; JLOCK. [task-3] the last reference.
  * Failure     Out of memory: wf_task_new returns NULL.
  */
 #ifndef WF_TASK_H
@@ -27,48 +34,59 @@
 
 #include "order.h"
 #include "rt.h"
+#include "slab.h"
 #include "waker.h"
+
+#include <string.h>
+#include <weft/task.h>
 
 enum {
     WF_TASK_RUNNING = 1 << 0,
     WF_TASK_NOTIFIED = 1 << 1,
     WF_TASK_COMPLETE = 1 << 2,
     WF_TASK_CANCEL = 1 << 3,
-    WF_TASK_JOINER = 1 << 4,
-    WF_TASK_JLOCK = 1 << 5,
-    WF_TASK_REF = 1 << 6,
+    WF_TASK_PANIC = 1 << 4,
+    WF_TASK_JOINER = 1 << 5,
+    WF_TASK_JLOCK = 1 << 6,
+    WF_TASK_HANDLE = 1 << 7,
+    WF_TASK_REF = 1 << 8,
 };
 
+#define WF_TASK_PIN_SHIFT 48
+#define WF_TASK_REFS_MASK ((UINT64_C(1) << WF_TASK_PIN_SHIFT) - WF_TASK_REF)
+
 typedef struct wf_task {
-    struct wf_task *next;   /* whoever has it in a chain or queue */
-    uint64_t        state;  /* the transitions below */
-    weft_runtime   *rt;     /* constant; see T3 */
-    const char     *site;   /* constant: where it was spawned, "file.c:12" */
-    weft_waker      joiner; /* under JLOCK */
-    union {
-        struct {
-            struct wf_task *next, *prev; /* under the lock of the runtime's list of tasks */
-        } all;
-        struct {
-            void (*release)(void *arg, void *memory, size_t size);
-            void *arg;
-        } memory; /* from COMPLETE on: who frees the task may have no runtime any more */
-    };
-    weft_frame frame; /* and the rest of the frame behind it */
+    struct wf_task
+                *next;   /* whoever has it in a chain or queue; of a free slot: the next free one */
+    uint64_t     state;  /* the transitions below */
+    const char  *site;   /* "name\0file.c:12"; the run's. PANIC: the message */
+    weft_handle *joiner; /* see JOINER and JLOCK */
+    weft_frame   frame;  /* and the rest of the frame behind it */
 } wf_task;
 
-_Static_assert(offsetof(wf_task, frame) <= 64, "a task costs its frame and at most 64 bytes");
+_Static_assert(offsetof(wf_task, frame) == 32, "with it, a task of 96 bytes fits 128");
 
 extern const weft_waker_vtable wf_task_vtable;
 
-/* A task in state NOTIFIED with the frame's arguments copied; the caller queues it. `n_refs`: 1, or 2
- * with a handle. NULL: out of memory. */
-wf_task *wf_task_new(weft_runtime *rt, const weft_future_ops *ops, uint32_t at, const void *args,
-                     size_t size, const char *site, unsigned n_refs);
+/* Where and what to spawn. */
+typedef struct wf_task_origin {
+    const weft_future_ops *ops;
+    const void            *args; /* copied to `at` in the frame */
+    size_t                 size;
+    uint32_t               at;
+    uint32_t               pin; /* 0, or the worker's index plus 1 */
+    const char            *site;
+} wf_task_origin;
+
+/* A new task; the caller queues it. `handle`: with a reference for one. NULL: out of
+ * memory. The heap's owner. */
+wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle);
 /* Frees a task that was never queued. */
 void wf_task_discard(wf_task *t);
-/* Drops a reference: the run's once COMPLETE, a handle's, a waker's. */
+/* Drops a reference: a handle's, a waker's. */
 void wf_task_unref(wf_task *t);
+/* The same for a handle, which is not open any more. */
+void wf_task_unref_handle(wf_task *t);
 
 typedef enum wf_task_wake_result { WF_TASK_WAKE_NOTHING, WF_TASK_WAKE_QUEUE } wf_task_wake_result;
 typedef enum wf_task_idle_result { WF_TASK_IDLE_DONE, WF_TASK_IDLE_REQUEUE } wf_task_idle_result;
@@ -77,15 +95,21 @@ typedef enum wf_task_idle_result { WF_TASK_IDLE_DONE, WF_TASK_IDLE_REQUEUE } wf_
 WEFT_NODISCARD wf_task_wake_result wf_task_to_notified(wf_task *t);
 /* The same, and makes its awaits end. */
 WEFT_NODISCARD wf_task_wake_result wf_task_to_cancelled(wf_task *t);
-/* Taken from a queue; true if it has been cancelled. */
-WEFT_NODISCARD bool wf_task_to_running(wf_task *t);
+/* The same for a visitor, who has no reference: QUEUE only if it is IDLE, and then it stays. */
+WEFT_NODISCARD wf_task_wake_result wf_task_to_notified_visitor(wf_task *t, bool cancel);
+/* Taken from a queue; the word, with CANCEL and PANIC. */
+WEFT_NODISCARD uint64_t wf_task_to_running(wf_task *t);
 /* Its poll answered PENDING. REQUEUE: it was woken meanwhile. */
 WEFT_NODISCARD wf_task_idle_result wf_task_to_idle(wf_task *t);
-/* Its poll answered READY: hands over to the joiner. The run's reference is still the caller's. */
+/* Its poll panicked: it unwinds from now on. The message must be constant. */
+void wf_task_to_panicked(wf_task *t, const char *message);
+/* Its poll answered READY: hands over to the joiner, drops the run's reference. */
 void wf_task_to_complete(wf_task *t);
+/* The same where the caller has the handle too, and is about to join. */
+void wf_task_to_complete_in_place(wf_task *t);
 
 /* True if the task is COMPLETE; otherwise `waker` is woken when it will be. */
-WEFT_NODISCARD bool wf_task_join(wf_task *t, const weft_waker *waker);
+WEFT_NODISCARD bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker);
 /* Nobody waits for its end any more. */
 void wf_task_unjoin(wf_task *t);
 
@@ -93,5 +117,32 @@ static inline bool wf_task_is_complete(const wf_task *t)
 {
     return wf_load(&t->state, ACQUIRE) & WF_TASK_COMPLETE; /* [task-2] */
 }
+
+/* Constant while somebody has a reference. */
+static inline uint32_t wf_task_pin(const wf_task *t)
+{
+    return (uint32_t)(wf_load(&t->state, RELAXED) >> WF_TASK_PIN_SHIFT); /* constant bits */
+}
+
+static inline weft_runtime *wf_task_rt(const wf_task *t)
+{
+    return wf_region_of(t)->rt;
+}
+
+/* Its name; a message, if it has panicked. Constant, and may be asked for without a reference: then it may be
+ * that of the slot's next task. */
+static inline const char *wf_task_name(const wf_task *t)
+{
+    return wf_load(&t->site, RELAXED); /* constants */
+}
+
+/* Where the task of that name was spawned: "" behind a message. */
+static inline const char *wf_task_where(const char *name)
+{
+    return name + strlen(name) + 1;
+}
+
+/* Of a COMPLETE task: why it panicked, or NULL. */
+const char *wf_task_panic(const wf_task *t);
 
 #endif

@@ -11,12 +11,39 @@
 
 #include "driver.h"
 #include "executor.h"
+#include "monitor.h"
+#include "panic.h"
 #include "task.h"
 #include "timer.h"
 
+#include <sched.h>
+#include <string.h>
+
 #define OLDEST_CHILD_EVERY 32 /* turns of the children after which the oldest goes first */
 #define INJECT_BATCH_MAX   128
-#define MEASURE_EVERY      256 /* polls between looks at the clock while busy */
+#define MEASURE_EVERY      256         /* polls between looks at the clock while busy */
+#define WORTH_WAKING       WEFT_US(50) /* of work */
+#define WARIEST            4    /* then 16 tasks must wait before somebody is woken for them */
+#define TRY_AGAIN_AFTER    1024 /* tasks kept for ourselves */
+
+int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
+{
+    const weft_allocator *alloc = &s->rt->config.allocator;
+
+    memset(w, 0, sizeof *w);
+    w->executor = s;
+    w->index = index;
+    w->random = (index + 1) * 2654435761u;
+    wf_heap_init(&w->heap, &s->memory);
+    return wf_deque_init(&w->woken, alloc) < 0 || wf_deque_init(&w->children, alloc) < 0 ? -ENOMEM
+                                                                                         : 0;
+}
+
+void wf_worker_free(wf_worker *w)
+{
+    wf_deque_free(&w->woken);
+    wf_deque_free(&w->children);
+}
 
 static uint32_t next_random(wf_worker *w)
 {
@@ -26,40 +53,81 @@ static uint32_t next_random(wf_worker *w)
     return w->random;
 }
 
+/* ---- queueing ---- */
+
+/* Others may help with what waits in our deques. Those who were woken lately and went back to sleep at once
+ * came for too little: then as much must wait as `wariness` says. What a wary worker keeps for itself is the
+ * monitor's to notice. */
+static void call_thief(wf_worker *w)
+{
+    wf_executor *s = w->executor;
+    uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
+
+    if (!wf_idle_may_pick(&s->idle))
+        return;
+    if (wariness == 0 || wf_worker_length_any(w) >> wariness) {
+        wf_executor_notify_any(s);
+    } else if (++w->n_kept % TRY_AGAIN_AFTER == 0) {
+        wf_store(&s->wariness, wariness - 1, RELAXED); /* as above */
+    }
+}
+
+/* We go to sleep: was it worth waking us? */
+static void learn(wf_worker *w, int64_t now)
+{
+    wf_executor *s = w->executor;
+    uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
+
+    if (now - w->woke >= WORTH_WAKING)
+        wf_store(&s->wariness, 0, RELAXED); /* as above */
+    else if (wariness < WARIEST)
+        wf_store(&s->wariness, wariness + 1, RELAXED); /* as above */
+}
+
 /* Puts a task into one of our deques; wakes a sleeper unless the task is what we run next anyway. */
 static void push(wf_worker *w, wf_deque *d, wf_task *t)
 {
-    if (!wf_deque_push_owner(d, t)) {
+    if (__builtin_expect(!wf_deque_push_owner(d, t), 0))
         wf_executor_inject_any(w->executor, t, t, 1);
-        return;
-    }
-    if (w->polling || w->lifo ||
-        wf_deque_length_any(&w->woken) + wf_deque_length_any(&w->children) > 1)
-        wf_executor_notify_any(w->executor);
+    else if (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
+             wf_worker_length_any(w) > 1)
+        call_thief(w);
 }
 
 void wf_worker_push_woken_owner(wf_worker *w, wf_task *t)
 {
-    wf_task *before = w->lifo;
+    wf_task *before;
 
     if (!w->polling) {
         push(w, &w->woken, t);
         return;
     }
-    w->lifo = t;
+    before = wf_worker_take_slot_any(&w->lifo);
+    wf_store(&w->lifo, t, RELEASE); /* [worker-1] nobody else fills it */
     if (before)
         push(w, &w->woken, before);
 }
 
+void wf_worker_push_behind_owner(wf_worker *w, wf_task *t)
+{
+    push(w, &w->woken, t);
+}
+
 void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
 {
-    push(w, &w->children, t);
+    if (wf_worker_children_any(w) > 0) {
+        push(w, &w->children, t);
+        return;
+    }
+    wf_store(&w->first_child, t, RELEASE); /* [worker-1] only the owner fills it */
+    call_thief(w);
 }
 
 /* ---- polling ---- */
 
-/* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches. */
-static void measure_polls(wf_worker *w)
+/* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches. Returns
+ * the time. */
+static int64_t measure_polls(wf_worker *w)
 {
     int64_t  now = wf_now();
     uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
@@ -70,38 +138,90 @@ static void measure_polls(wf_worker *w)
     }
     w->busy_since = now;
     w->busy_polls = 0;
+    return now;
 }
 
-static void complete(wf_worker *w, wf_task *t)
+/* From now on the task's frames only pass on polls, until all that they waited for has ended. */
+static weft_poll unwind(wf_task *t, weft_context *cx, const char *message)
 {
-    wf_executor_forget_task(w->executor, t);
-    wf_count(&w->counters.ended, 1);
-    wf_task_to_complete(t);
-    wf_task_unref(t);
+    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s", t->site,
+           wf_task_where(t->site), message);
+    wf_task_to_panicked(t, message);
+    cx->flags |= WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
+    return wf_panic_poll_again(&t->frame.future, cx);
 }
 
-static void run(wf_worker *w, wf_task *t)
+static weft_poll poll_root(wf_task *t, weft_context *cx)
 {
-    bool         cancelled = wf_task_to_running(t);
+    const char *message = NULL;
+    weft_poll   poll;
+
+    if (__builtin_expect(cx->flags & WEFT_CONTEXT_UNWINDS_, 0))
+        return wf_panic_poll_again(&t->frame.future, cx);
+    poll = wf_panic_poll(&t->frame.future, cx, &message);
+    return __builtin_expect(message != NULL, 0) ? unwind(t, cx, message) : poll;
+}
+
+/* CANCELLED also at the first poll: a task owns its arguments. */
+static uint32_t flags_of(uint64_t state)
+{
+    if (__builtin_expect(!(state & (WF_TASK_CANCEL | WF_TASK_PANIC)), 1))
+        return 0;
+    return state & WF_TASK_PANIC ? WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_
+                                 : WEFT_CONTEXT_CANCELLED_;
+}
+
+static void run(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
+{
+    uint64_t     state = wf_task_to_running(t);
     weft_waker   waker = {&wf_task_vtable, t};
-    weft_future *root = &t->frame.future;
+    weft_context cx = {.waker = &waker,
+                       .runtime = w->executor->rt,
+                       .deadline = WEFT_FOREVER,
+                       .budget = *budget,
+                       .flags = flags_of(state),
+                       .random_ = w->random += 2654435761u,
+                       .home_ = &waker};
     weft_poll    poll;
-    weft_context cx;
 
-    weft_context_init(&cx, &waker, t->rt);
-    cx.budget = (uint32_t)t->rt->config.budget;
+    wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
     w->polling = true;
-    if (cancelled)
-        cx.flags |= WEFT_CONTEXT_CANCELLED_; /* also at its first poll: it owns its arguments */
-    poll = weft_future_poll(root, &cx);
+    poll = poll_root(t, &cx);
     wf_count(&w->counters.polls, 1);
+    if (weft_poll_is_ready(poll)) {
+        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
+        to_complete(t); /* wakes its joiner as if by the task itself */
+        w->polling = false;
+    } else {
+        w->polling = false;
+        if (cx.yielded_ || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+            wf_executor_requeue_owner(w, t);
+    }
+    *budget = cx.budget;
     if (++w->busy_polls == MEASURE_EVERY)
         measure_polls(w);
-    if (weft_poll_is_ready(poll))
-        complete(w, t); /* wakes its joiner as if by the task itself */
-    w->polling = false;
-    if (!weft_poll_is_ready(poll) && wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
-        push(w, &w->woken, t);
+}
+
+/* Takes the child if it is the youngest; whether it was. */
+static bool take_youngest(wf_worker *w, wf_task *t)
+{
+    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */
+        return wf_deque_pop_this_owner(&w->children, t);
+    return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
+}
+
+void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    const char *site = w->polls_site;
+
+    if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
+        return;
+    wf_count(&w->counters.in_place_joins, 1);
+    w->depth++;
+    run(w, t, budget, wf_task_to_complete_in_place);
+    w->depth--;
+    w->polling = true;
+    wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
 }
 
 /* ---- finding the next task ---- */
@@ -124,6 +244,7 @@ static wf_task *take_injected(wf_worker *w)
 
     if (!first)
         return NULL;
+    wf_count(&w->counters.injections, n);
     for (t = first->next; t; t = next) {
         next = t->next;
         if (!wf_deque_push_owner(&w->woken, t))
@@ -135,13 +256,23 @@ static wf_task *take_injected(wf_worker *w)
     return first;
 }
 
+/* The oldest of the tasks pinned to us. */
+static wf_task *take_mail(wf_worker *w)
+{
+    uint32_t n;
+    wf_task *t = wf_inject_take_any(&w->mailbox, 1, &n);
+
+    if (t)
+        wf_inject_taken_any(&w->mailbox, n);
+    return t;
+}
+
 static wf_task *take_lifo(wf_worker *w)
 {
-    wf_task *t = w->lifo;
+    wf_task *t = wf_worker_take_slot_any(&w->lifo);
 
     if (!t)
         return NULL;
-    w->lifo = NULL;
     if (w->lifo_run++ < WF_LIFO_RUN) {
         wf_count(&w->counters.lifo_hits, 1);
         return t;
@@ -150,11 +281,25 @@ static wf_task *take_lifo(wf_worker *w)
     return NULL;
 }
 
+static wf_task *oldest_child(wf_worker *w)
+{
+    wf_task *t = wf_worker_take_slot_any(&w->first_child);
+
+    return t ? t : wf_deque_steal_any(&w->children);
+}
+
 static wf_task *take_child(wf_worker *w)
 {
-    if (w->tick / 2 % OLDEST_CHILD_EVERY == OLDEST_CHILD_EVERY - 1)
-        return wf_deque_steal_any(&w->children);
-    return wf_deque_pop_owner(&w->children);
+    wf_task *t;
+
+    if (w->tick / 2 % OLDEST_CHILD_EVERY != OLDEST_CHILD_EVERY - 1) {
+        t = wf_deque_pop_owner(&w->children);
+        return t ? t : wf_worker_take_slot_any(&w->first_child);
+    }
+    t = oldest_child(w);
+    if (t)
+        wf_count(&w->counters.overdue, 1);
+    return t;
 }
 
 static wf_task *take_own(wf_worker *w)
@@ -167,6 +312,8 @@ static wf_task *take_own(wf_worker *w)
     w->tick++;
     if (w->tick % (uint32_t)w->executor->rt->config.inject_interval == 0 && (t = take_injected(w)))
         return t;
+    if (w->tick % 4 == 0 && (t = take_mail(w)))
+        return t;
     if (w->tick % 2) {
         if (!(t = wf_deque_steal_any(&w->woken)))
             t = take_child(w);
@@ -174,23 +321,25 @@ static wf_task *take_own(wf_worker *w)
         if (!(t = take_child(w)))
             t = wf_deque_steal_any(&w->woken);
     }
+    if (!t)
+        t = take_mail(w);
     return t ? t : take_injected(w);
 }
 
 static wf_task *steal(wf_worker *w)
 {
-    struct wf_executor *s = w->executor;
-    uint32_t            n = s->idle.n_workers;
-    uint32_t            start = next_random(w) % n;
-    wf_task            *t;
+    wf_executor *s = w->executor;
+    uint32_t     n = s->idle.n_slots;
+    uint32_t     start = next_random(w) % n;
+    wf_task     *t;
 
+    wf_count(&w->counters.searches, 1);
     for (uint32_t i = 0; i < n; i++) {
         wf_worker *victim = s->workers[(start + i) % n];
 
         if (victim == w)
             continue;
-        if ((t = wf_deque_steal_any(&victim->woken)) ||
-            (t = wf_deque_steal_any(&victim->children))) {
+        if ((t = wf_deque_steal_any(&victim->woken)) || (t = oldest_child(victim))) {
             wf_count(&w->counters.steals, 1);
             return t;
         }
@@ -204,32 +353,6 @@ static void stop_searching(wf_worker *w)
     w->searching = false;
     if (wf_idle_found(&w->executor->idle) && wf_executor_backlog(w->executor) > 0)
         call_for_help(w->executor);
-}
-
-/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
-static void park(wf_worker *w)
-{
-    wf_idle *idle = &w->executor->idle;
-    uint32_t key = wf_park_prepare(&w->park);
-
-    wf_idle_prepare(idle, w->index);
-    if (w->searching) {
-        w->searching = false;
-        wf_idle_found(idle);
-    }
-    if (wf_executor_backlog(w->executor) > 0 || wf_executor_is_stopping(w->executor)) {
-        w->searching = !wf_idle_take(idle, w->index); /* if not: we have been counted */
-        return;
-    }
-    wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
-    measure_polls(w);
-    wf_count(&w->counters.parks, 1);
-    while (wf_idle_is_sleeping(idle, w->index) && !wf_executor_is_stopping(w->executor)) {
-        wf_park_commit(&w->park, key);
-        key = wf_park_prepare(&w->park);
-    }
-    w->busy_since = wf_now();
-    w->searching = !wf_idle_take(idle, w->index);
 }
 
 static wf_task *next_task(wf_worker *w)
@@ -248,20 +371,150 @@ static wf_task *next_task(wf_worker *w)
     return t;
 }
 
+/* ---- sleeping ---- */
+
+static bool has_work(wf_worker *w)
+{
+    return wf_executor_backlog(w->executor) > 0 || wf_inject_length_any(&w->mailbox) > 0 ||
+           wf_executor_is_stopping(w->executor);
+}
+
+static bool sleeps(wf_worker *w)
+{
+    return wf_idle_is_sleeping(&w->executor->idle, w->index) &&
+           !wf_executor_is_stopping(w->executor);
+}
+
+/* Nothing to do, and announced. */
+static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
+{
+    wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
+    wf_executor_ran_dry(w->executor);
+    learn(w, measure_polls(w));
+    wf_heap_tidy_owner(&w->heap);
+    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
+    wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
+    while (sleeps(w) && wf_park_commit(&w->park, key, until))
+        key = wf_park_prepare(&w->park);
+    wf_executor_hook(w->executor, WEFT_THREAD_UNPARKS, w->index);
+    w->woke = w->busy_since = wf_now();
+    wf_monitor_rouse_any(&w->executor->monitor);
+}
+
+/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
+static void park(wf_worker *w, int64_t until)
+{
+    wf_idle *idle = &w->executor->idle;
+    uint32_t key = wf_park_prepare(&w->park);
+
+    wf_idle_prepare(idle, w->index);
+    if (w->searching) {
+        w->searching = false;
+        wf_idle_found(idle);
+    }
+    if (!has_work(w)) {
+        wf_count(&w->counters.parks, 1);
+        sleep_announced(w, key, until);
+    }
+    w->searching = !wf_idle_take(idle, w->index); /* if not: we have been counted */
+}
+
+void wf_worker_turn_owner(wf_worker *w, int64_t until)
+{
+    wf_task *t = next_task(w);
+    uint32_t budget = (uint32_t)w->executor->rt->config.budget;
+
+    if (t)
+        run(w, t, &budget, wf_task_to_complete);
+    else
+        park(w, until);
+}
+
+/* ---- the thread ---- */
+
+wf_current wf_worker_enter(wf_worker *w)
+{
+    wf_current before = wf_current_thread;
+
+    wf_current_thread =
+        (wf_current){.rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true};
+    w->busy_since = wf_now();
+    w->searching = w->away && !wf_idle_take(&w->executor->idle, w->index);
+    w->away = false;
+    return before;
+}
+
+void wf_worker_leave(wf_worker *w, wf_current before)
+{
+    if (w->searching) {
+        w->searching = false;
+        wf_idle_found(&w->executor->idle);
+    }
+    wf_heap_tidy_owner(&w->heap);
+    wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
+    w->away = true;
+    wf_current_thread = before;
+}
+
+/* A spare worker waits here until all others are stuck. */
+static bool is_needed(wf_worker *w)
+{
+    return w->index < w->executor->idle.n_workers || wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
+}
+
+static void pin(const wf_worker *w)
+{
+    cpu_set_t all, one;
+    uint32_t  n = 0, nth;
+
+    if (sched_getaffinity(0, sizeof all, &all) < 0 || CPU_COUNT(&all) == 0)
+        return;
+    nth = w->index % (uint32_t)CPU_COUNT(&all);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && n++ == nth)
+            CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one); /* a wish */
+}
+
+static void stand_by(wf_worker *w)
+{
+    uint32_t key = wf_park_prepare(&w->park);
+
+    if (w->searching) {
+        w->searching = false;
+        wf_idle_found(&w->executor->idle);
+    }
+    wf_heap_tidy_owner(&w->heap);
+    if (wf_executor_backlog(w->executor) > 0) /* [idle-1] who counted on us has woken nobody else */
+        wf_executor_notify_any(w->executor);
+    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
+    if (!is_needed(w) && !wf_executor_is_stopping(w->executor))
+        wf_park_commit(&w->park, key, INT64_MAX);
+}
+
+/* With nothing of its own left, a spare worker that isn't needed stands by. */
+static bool may_stand_by(wf_worker *w)
+{
+    return !is_needed(w) && wf_worker_length_any(w) == 0 &&
+           !wf_load(&w->lifo, RELAXED); /* only the owner fills it */
+}
+
 void *wf_worker_main(void *worker)
 {
     wf_worker *w = worker;
-    wf_task   *t;
+    wf_current before = wf_worker_enter(w);
 
-    wf_current_thread = (wf_current){.rt = w->executor->rt, .worker = w, .owned = true};
-    w->busy_since = wf_now();
+    if (w->executor->rt->config.pin_workers)
+        pin(w);
+    wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
     while (!wf_executor_is_stopping(w->executor)) {
-        if ((t = next_task(w)))
-            run(w, t);
+        if (__builtin_expect(w->index >= w->executor->idle.n_workers, 0) && may_stand_by(w))
+            stand_by(w);
         else
-            park(w);
+            wf_worker_turn_owner(w, INT64_MAX);
     }
-    if (w->searching)
-        wf_idle_found(&w->executor->idle);
+    wf_executor_hook(w->executor, WEFT_THREAD_STOPS, w->index);
+    wf_worker_leave(w, before);
     return NULL;
 }

@@ -5,56 +5,109 @@
  * Threads     The fields say.
  * Invariants  R1 tasks woken leave `woken` at the top, oldest first, for the owner too; tasks spawned
  *             leave `children` at the bottom for the owner and at the top for thieves. R2 `lifo` is the
- *             task that the running task woke last; at most WF_LIFO_RUN of those run in a row.
- * Ordering    deque.h, inject.h, idle.h.
+ *             task that the running task woke last; at most WF_LIFO_RUN of those run in a row. The
+ *             owner fills it; the monitor may empty it when the worker is stuck. R3 `first_child` is older
+ *             than all `children`: a child that comes alone needs no deque. R4 `mailbox` holds the
+ *             tasks pinned to this worker. R5 a spare worker that nobody needs is not in the mask of
+ *             sleepers, and its queues are empty.
+ * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo and first_child publish their task. The latter
+ *             is no part of [idle-1]: who falls asleep at that very moment may miss it, but its
+ *             worker runs it after the current poll, and the monitor looks. [worker-2] `wanted` is set
+ *             before a spare worker is woken.
  * Failure     A deque that can't grow: the task goes to the injection queue.
  */
 #ifndef WF_WORKER_H
 #define WF_WORKER_H
 
 #include "deque.h"
+#include "inject.h"
 #include "park.h"
 #include "rt.h"
+#include "slab.h"
 
 #include <pthread.h>
 
-#define WF_LIFO_RUN 3
+#define WF_LIFO_RUN       3
+#define WF_IN_PLACE_DEPTH 64
 
 struct wf_executor;
 struct wf_task;
 
-/* One writer, the worker; anybody reads. */
-typedef struct wf_worker_counters {
-    uint64_t polls, steals, lifo_hits, parks, spawned, ended;
-} wf_worker_counters;
-
 typedef struct wf_worker {
-    wf_deque woken, children; /* owner and thieves */
+    wf_deque  woken, children; /* owner and thieves */
+    wf_inject mailbox;         /* any, and the owner */
 
-    WF_ALIGNED wf_park park; /* any */
+    WF_ALIGNED wf_park park;   /* any */
+    bool               wanted; /* a spare worker: the monitor needs it */
 
-    WF_ALIGNED struct wf_executor *executor; /* constant */
-    uint32_t                       index;    /* constant */
+    WF_ALIGNED struct wf_executor *executor;   /* constant */
+    uint32_t                       index;      /* constant */
+    bool                           has_thread; /* who starts and ends threads */
     pthread_t                      thread;
 
-    struct wf_task *lifo; /* owner, and so on below */
-    uint32_t        lifo_run;
+    struct wf_task *first_child; /* owner and thieves */
+    struct wf_task *lifo;        /* owner and monitor */
+    uint32_t        lifo_run;    /* owner, and so on below */
     uint32_t        tick;
     uint32_t        random;
+    uint32_t        depth; /* tasks that run in place, one within the other */
     bool            searching;
+    bool            away; /* between leave and enter: in the mask of sleepers */
     bool            polling;
     int64_t         busy_since; /* when the clock was last looked at, and how many polls ago */
     uint32_t        busy_polls;
+    uint32_t        n_kept; /* tasks that nobody was woken for */
+    int64_t         woke;   /* when it last woke up */
+    wf_heap         heap;
 
-    WF_ALIGNED wf_worker_counters counters;
+    /* One writer, the worker; anybody reads. */
+    WF_ALIGNED weft_worker_counters counters;
+    const char                     *polls_site; /* of the task last polled; NULL: it sleeps */
 } wf_worker;
+
+/* 0 or -ENOMEM. */
+int  wf_worker_init(wf_worker *w, struct wf_executor *s, uint32_t index);
+void wf_worker_free(wf_worker *w);
 
 /* The thread's body. */
 void *wf_worker_main(void *worker);
+/* The calling thread becomes the worker (of a current-thread runtime) until leave, which restores what it
+ * was before. */
+wf_current wf_worker_enter(wf_worker *w);
+void       wf_worker_leave(wf_worker *w, wf_current before);
+/* Polls one task, or sleeps until there is work or the instant. */
+void wf_worker_turn_owner(wf_worker *w, int64_t until);
 
 /* Queues a task that a task on this worker has woken: runs next. */
 void wf_worker_push_woken_owner(wf_worker *w, struct wf_task *t);
+/* Queues one that was woken during its own poll: behind all others. */
+void wf_worker_push_behind_owner(wf_worker *w, struct wf_task *t);
 /* Queues a new task. */
 void wf_worker_push_child_owner(wf_worker *w, struct wf_task *t);
+/* Polls the task now if it is the youngest unstarted child, out of the given budget, which is lowered. */
+void wf_worker_run_child_owner(wf_worker *w, struct wf_task *t, uint32_t *budget);
+/* Takes the task out of one of the two slots, or NULL. */
+static inline struct wf_task *wf_worker_take_slot_any(struct wf_task **slot)
+{
+    return wf_load(slot, RELAXED) ? wf_swap(slot, NULL, ACQUIRE) : NULL; /* [worker-1] */
+}
+
+/* How many tasks wait in its queues, pinned ones aside. */
+static inline uint64_t wf_worker_children_any(const wf_worker *w)
+{
+    return (uint64_t)wf_deque_length_any(&w->children) +
+           (wf_load(&w->first_child, SEQ_CST) != NULL); /* see Ordering */
+}
+static inline uint64_t wf_worker_length_any(const wf_worker *w)
+{
+    return (uint64_t)wf_deque_length_any(&w->woken) + wf_worker_children_any(w);
+}
+
+/* Grows whenever the worker ends a poll or goes to sleep. */
+static inline uint64_t wf_worker_progress(const wf_worker *w)
+{
+    return wf_load(&w->counters.polls, RELAXED) +
+           wf_load(&w->counters.parks, RELAXED); /* counters */
+}
 
 #endif

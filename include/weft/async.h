@@ -34,14 +34,22 @@ WEFT_BEGIN_DECLS
 
 typedef struct weft_frame weft_frame;
 
-/* The head of every frame. */
+/* The head of every frame. Offsets are from its start, in units of 8 bytes; 0: none. */
 struct weft_frame {
     weft_future  future;
-    weft_future *awaiting_; /* what the current await waits for */
-    uint32_t     line_;     /* of the current await; 0 before the first */
-    uint16_t     n_parked_; /* kept branches that selects have left pending */
-    uint16_t     flags_;
+    weft_future *awaiting_;   /* what the current await waits for */
+    uint32_t     line_ : 20;  /* of the current await; 0 before the first */
+    uint32_t     n_far_ : 12; /* kept branches that are pending and out of reach of parked_ */
+    uint16_t     parked_;     /* the others: a list */
+    uint16_t     deferred_;   /* what weft_defer has put off, newest first */
 };
+
+/* A call put off by weft_defer, in the frame: `weft_deferred unlock;`. */
+typedef struct weft_deferred {
+    void (*call_)(void *arg);
+    void                 *arg_;
+    struct weft_deferred *next_;
+} weft_deferred;
 
 #define WEFT_FRAME weft_frame weft_frame_
 
@@ -74,7 +82,9 @@ struct weft_frame {
         weft_poll    poll;                                                                         \
                                                                                                    \
         cx->flags |= weft_frame_flags_(&self->weft_frame_);                                        \
-        poll = weft_body_##name(self, cx);                                                         \
+        poll = __builtin_expect(flags & WEFT_CONTEXT_UNWINDS_, 0)                                  \
+                   ? weft_frame_unwind_(&self->weft_frame_, cx)                                    \
+                   : weft_body_##name(self, cx);                                                   \
         cx->flags = flags;                                                                         \
         cx->frame_ = outer;                                                                        \
         return poll;                                                                               \
@@ -142,7 +152,7 @@ struct weft_frame {
 #define WEFT_YIELD()                                                                               \
     do {                                                                                           \
         self->weft_frame_.line_ = __LINE__;                                                        \
-        weft_waker_wake_by_ref(cx->waker);                                                         \
+        weft_context_yield_(cx);                                                                   \
         return WEFT_PENDING;                                                                       \
     case 1LL << 40 | __LINE__:;                                                                    \
     } while (0)
@@ -155,6 +165,23 @@ struct weft_frame {
     }                                                                                              \
     return weft_frame_finish_(&self->weft_frame_, (result_))
 
+/* Calls `call(arg)` when this async function ends, in whatever way: by WEFT_RETURN or WEFT_END, or
+ * because the task panicked. Newest first; a deferred call can't await. `node` is a
+ * weft_deferred in the frame's first 512 KiB and is in use until then. */
+#define weft_defer(node, call, arg) weft_frame_defer_(&self->weft_frame_, (node), (call), (arg))
+
+#ifndef __cplusplus
+/* Ends the task that is being polled: none of its bodies goes on, what they await is cancelled and
+ * drained, then the deferred calls run, innermost function first, and whoever joins gets -EOWNERDEAD and
+ * the text, a string literal. Other tasks don't notice. In weft_block_on the same happens to its
+ * future. Outside of a poll, or again while the task unwinds: the process aborts. Not for C++, whose
+ * destructors it would skip; never call it across C++ functions. */
+#define weft_panic(text) weft_panic_(WEFT_HERE_ ": " text "\0")
+/* Panics unless the condition holds. */
+#define WEFT_CHECK(condition)                                                                      \
+    ((condition) ? (void)0 : weft_panic_(WEFT_HERE_ ": check failed: " #condition "\0"))
+#endif
+
 /* Whether the function has been asked to end: its awaits answer -ECANCELED. */
 #define WEFT_CANCELLED() ((cx->flags & WEFT_CONTEXT_CANCELLED_) != 0)
 
@@ -162,7 +189,15 @@ struct weft_frame {
 
 WEFT_API __attribute__((noreturn, cold)) void weft_frame_lost_(const weft_frame *frame,
                                                                const char       *file);
-WEFT_API __attribute__((noreturn, cold)) void weft_frame_kept_(const weft_frame *frame);
+WEFT_API __attribute__((noreturn, cold)) void weft_panic_(const char *message);
+/* A select leaves the kept branch pending. */
+WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future);
+WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
+                                void *arg);
+/* The function ends: runs what it has deferred; no kept branch may be pending. */
+WEFT_API void weft_frame_close_(weft_frame *frame);
+/* Instead of the body, when the task has panicked. */
+WEFT_API weft_poll weft_frame_unwind_(weft_frame *frame, weft_context *cx);
 /* Cancelling an async function cancels its awaits, one after the other, until its body returns. */
 WEFT_API void weft_frame_cancel_(weft_future *future);
 
@@ -172,8 +207,9 @@ static inline weft_future *weft_frame_init_(weft_frame *frame, const weft_future
     weft_future_init(&frame->future, ops);
     frame->awaiting_ = NULL;
     frame->line_ = 0;
-    frame->n_parked_ = 0;
-    frame->flags_ = 0;
+    frame->n_far_ = 0;
+    frame->parked_ = 0;
+    frame->deferred_ = 0;
     __builtin_memcpy((char *)frame + at, args, size);
     return &frame->future;
 }
@@ -227,8 +263,8 @@ static inline int64_t weft_frame_take_(weft_frame *frame)
 
 static inline weft_poll weft_frame_finish_(weft_frame *frame, int64_t result)
 {
-    if (__builtin_expect(frame->n_parked_ != 0, 0))
-        weft_frame_kept_(frame);
+    if (__builtin_expect(frame->parked_ | frame->deferred_ | frame->n_far_, 0))
+        weft_frame_close_(frame);
     return weft_ready(&frame->future, result);
 }
 

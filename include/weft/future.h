@@ -69,12 +69,13 @@ struct weft_future {
     int64_t                result;
 };
 
-/* The reserved values of `result`: a tag, the address where the future is pinned, three flags. */
+/* The reserved values of `result`: a tag, the address where the future is pinned (PARKED: the next parked
+ * one of its frame), three flags. */
 #define WEFT_RESULT_MIN_   (-4095)
 #define WEFT_UNPOLLED_     INT64_MIN
 #define WEFT_CANCEL_ASKED_ 1 /* cancel has been called on the pending future */
 #define WEFT_KEPT_         2 /* weft_keep(): a select that loses leaves it pending */
-#define WEFT_PARKED_       4 /* a select has left it pending; its frame counts it */
+#define WEFT_PARKED_       4 /* a select has left it pending; its frame knows it */
 #define WEFT_RESULT_FLAGS_ 7
 
 struct weft_frame;
@@ -87,11 +88,14 @@ struct weft_context {
     int64_t            deadline; /* instant; WEFT_FOREVER if none */
     uint32_t           budget;   /* operations left in this poll */
     uint32_t           flags;
-    uint32_t           random_; /* where fair selects begin */
+    uint32_t           random_;  /* where fair selects begin */
+    uint32_t           yielded_; /* the task must be polled once more, instead of a wake */
+    const weft_waker  *home_;    /* the waker whose executor looks at yielded_; NULL: none does */
 };
 
 enum {
     WEFT_CONTEXT_CANCELLED_ = 1 << 0, /* awaits end with -ECANCELED */
+    WEFT_CONTEXT_UNWINDS_ = 1 << 1,   /* the task has panicked: bodies don't run any more */
 };
 
 #define WEFT_BUDGET_DEFAULT 128
@@ -106,6 +110,15 @@ static inline const weft_waker *weft_context_waker(const weft_context *cx)
     return cx->waker;
 }
 
+/* Asks for another poll, behind those of the tasks that wait: as waking, for the poll's own task. */
+static inline void weft_context_yield_(weft_context *cx)
+{
+    if (cx->waker == cx->home_)
+        cx->yielded_ = 1;
+    else
+        weft_waker_wake_by_ref(cx->waker);
+}
+
 /* Takes one operation from the poll's budget. False: the budget is used up and the task has been
  * woken for its next turn; answer PENDING. Futures that can be ready again and again call it first,
  * so that a task can't keep its worker for itself. */
@@ -115,7 +128,7 @@ static inline WEFT_NODISCARD bool weft_context_spend(weft_context *cx)
         cx->budget--;
         return true;
     }
-    weft_waker_wake_by_ref(cx->waker);
+    weft_context_yield_(cx);
     return false;
 }
 
@@ -167,10 +180,8 @@ static inline bool weft_poll_is_ready(weft_poll poll)
     return poll.ready_ != 0;
 }
 
-/* Internal: aborts and says which rule a poll of `future` would break. */
-WEFT_API __attribute__((noreturn, cold)) void weft_future_misuse_(const weft_future *future,
-                                                                  const char        *function);
-/* Internal: polls a branch that a select has left pending (weft_keep). */
+/* Internal: polls a branch that a select has left pending (weft_keep). Any other future with this state has
+ * been moved or was READY: aborts. */
 WEFT_API weft_poll weft_future_poll_parked_(weft_future *future, weft_context *cx);
 
 /* Polls the future: READY, or PENDING with the context's waker stored. Only its owner may; aborts if
@@ -182,11 +193,9 @@ static inline WEFT_NODISCARD weft_poll weft_future_poll(weft_future *future, wef
 
     if ((state & ~(int64_t)WEFT_RESULT_FLAGS_) != here) {
         if ((state & ~(int64_t)WEFT_RESULT_FLAGS_) != WEFT_UNPOLLED_)
-            weft_future_misuse_(future, "weft_future_poll");
+            return weft_future_poll_parked_(future, cx); /* or misuse */
         future->result = state | here;
     }
-    if (__builtin_expect(state & WEFT_PARKED_, 0))
-        return weft_future_poll_parked_(future, cx);
     return future->ops->poll(future, cx);
 }
 

@@ -33,11 +33,26 @@ typedef struct weft_allocator {
     void *arg;
 } weft_allocator;
 
+/* What the threads that run tasks do. */
+typedef enum weft_thread_event {
+    WEFT_THREAD_STARTS,
+    WEFT_THREAD_STOPS,
+    WEFT_THREAD_PARKS,   /* goes to sleep: nothing to do */
+    WEFT_THREAD_UNPARKS, /* and wakes up */
+} weft_thread_event;
+
+/* Called by worker `index` itself. It must neither block nor call weft. */
+typedef void weft_thread_hook(void *arg, weft_thread_event event, uint32_t index);
+
 /* What can be tuned. A field that is 0 (or NULL) leaves the choice to the environment variable named
  * beside it, then to the default; see docs/tuning.md, or set WEFT_DISPLAY_ENV=1. The struct is read
  * by weft_runtime_start and not kept. */
 typedef struct weft_config {
     int64_t   workers;          /* WEFT_WORKERS */
+    int64_t   spare_workers;    /* WEFT_SPARE_WORKERS: start when all workers are stuck in a poll */
+    int64_t   current_thread;   /* WEFT_CURRENT_THREAD: 1: weft_block_on's caller is the worker */
+    int64_t   pin_workers;      /* WEFT_PIN_WORKERS: 1: each worker stays on a CPU of its own */
+    int64_t   watchdog_ms;      /* WEFT_WATCHDOG_MS: polls longer than that are reported */
     int64_t   blocking_threads; /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
     int64_t   blocking_keep_ms; /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
     int64_t   budget;           /* WEFT_BUDGET: operations a task may do in one poll */
@@ -48,17 +63,30 @@ typedef struct weft_config {
     int64_t   ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
     weft_log *log;              /* default: one line to standard error */
     void     *log_arg;
-    weft_allocator allocator; /* default: malloc and free */
+    weft_thread_hook *thread_hook; /* default: none */
+    void             *thread_hook_arg;
+    weft_allocator    allocator; /* default: malloc and free */
 } weft_config;
+
+/* What one worker has done since start. */
+typedef struct weft_worker_counters {
+    uint64_t polls;
+    uint64_t spawned, ended; /* tasks */
+    uint64_t searches;       /* looks through the queues of the others, and ... */
+    uint64_t steals;         /* ... how many of those found a task */
+    uint64_t lifo_hits;      /* tasks that ran next because the running one woke them */
+    uint64_t injections;     /* tasks taken from those that other threads queued */
+    uint64_t overdue;        /* unstarted tasks taken for their age */
+    uint64_t in_place_joins; /* tasks that ran within the poll of whoever joined them */
+    uint64_t parks;          /* times it went to sleep */
+} weft_worker_counters;
 
 /* Counters since start, summed over the threads. Reading them stops nobody; they are a moment apart
  * from each other. */
 typedef struct weft_counters {
     uint64_t tasks_spawned, tasks_ended, polls;
-    uint64_t steals;         /* tasks taken from another worker */
-    uint64_t lifo_hits;      /* tasks that ran next because the running one woke them */
+    uint64_t searches, steals, lifo_hits, overdue, in_place_joins, parks; /* as above */
     uint64_t injected;       /* tasks queued by threads that are not workers */
-    uint64_t parks;          /* times a worker went to sleep */
     uint64_t reactor_enters; /* system calls of the reactor */
     uint64_t completions;    /* what the kernel reported to it */
     uint64_t gates;          /* times it waited for a worker to run dry, and ... */
@@ -69,7 +97,10 @@ typedef struct weft_counters {
     uint64_t tasks_alive;
 } weft_counters;
 
-/* Starts a runtime: all its threads run when it returns 0. `config` may be NULL. Any thread.
+/* Starts a runtime: all its threads run when it returns 0. `config` may be NULL. Any thread. A
+ * current-thread runtime has no workers of its own: its tasks are polled by threads that call
+ * weft_block_on (one at a time) or weft_runtime_stop, and wait meanwhile; I/O and timers are the
+ * reactor's thread's there too.
  * -EINVAL: a malformed environment variable or field; -EPERM, -ENOSYS, -ENOMEM: io_uring can't be
  * had; or what creating threads fails with. The log gets one line with cause and remedy. */
 WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_config *config);
@@ -77,13 +108,15 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_co
 /* Refuses new tasks, cancels all tasks and waits until they have ended, `patience` nanoseconds at
  * most; then ends all threads and frees the runtime. 0: done, `rt` is gone; handles and wakers of its
  * tasks may still be used. -ETIMEDOUT: tasks remain, the log names them; nothing has been freed, call
- * again. -EDEADLK: called by one of the runtime's own threads. Any other thread, one at a time, when no
+ * again. -EDEADLK: called by one of the runtime's own threads. -ECHILD: in a fork of the process that
+ * started it; its memory stays. Any other thread, one at a time, when no
  * other is in weft_block_on with the runtime or uses its streams; those must be closed. */
 WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience);
 
 /* Polls the future on the calling thread until it is READY, sleeping in between, and returns its
- * result. -EDEADLK (and the future unpolled): called by a thread of a runtime. The future stays the
- * caller's. Any thread. */
+ * result. -EDEADLK (and the future unpolled): called by a thread of a runtime. -EOWNERDEAD: it panicked
+ * (logged). -ECHILD: in a fork of the process that started the runtime. The future stays the caller's.
+ * Any thread. */
 WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future);
 
 /* The runtime whose worker (or weft_block_on) runs the caller; NULL on other threads. */
@@ -91,12 +124,23 @@ WEFT_API weft_runtime *weft_runtime_current(void);
 
 WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters);
 
+/* How many workers the runtime has; the spare ones have the numbers behind. Any thread. */
+WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt);
+
+/* The counters of one worker, a spare one too. 0; -EINVAL: there is no such worker. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_worker_count(const weft_runtime *rt, uint32_t index,
+                                              weft_worker_counters *ret_counters);
+
+/* Logs every task that is alive: name, where it was spawned, what it awaits. Each task that waits is polled
+ * once more by it. Any thread. */
+WEFT_API void weft_runtime_dump(weft_runtime *rt);
+
 /* return weft_main(server, .port = 7000); from main(): starts a runtime from the environment, runs
  * the async function as its main task and stops. Evaluates to main's exit status: 0, or 1 with one
  * line on standard error if starting or stopping failed or the function's result was an error. */
 #define weft_main(name, ...)                                                                       \
     weft_main_(weft_ops_##name(), (uint32_t)offsetof(struct name, in),                             \
-               WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)), #name)
+               WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)), #name "\0weft_main")
 
 WEFT_API int weft_main_(const weft_future_ops *ops, uint32_t at, const void *args, size_t size,
                         const char *name);

@@ -45,6 +45,23 @@ WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64
 /* The same with an instant. */
 WEFT_API weft_future *weft_timeout_at(weft_limit *limit, weft_future *future, int64_t instant);
 
+typedef struct weft_guard {
+    weft_future  future;
+    weft_future *inner_;
+    int64_t      patience_;
+    weft_nap     nap_;
+    bool         counts_; /* the cancel has come */
+} weft_guard;
+
+/* A future that lets clean-up code await: when its task or a select cancels it, the guarded future hears of
+ * that only `patience` nanoseconds later (at once if there is no runtime to count them, or the task
+ * panicked). In a task that is cancelled already it begins all the same. The result is the guarded
+ * future's. DRAINS.
+ *
+ *     WEFT_AWAIT(n, weft_shield(&self->guard, weft_write_all(&self->io, conn, bye, 4), WEFT_MS(500)));
+ */
+WEFT_API weft_future *weft_shield(weft_guard *guard, weft_future *future, int64_t patience);
+
 WEFT_END_DECLS
 
 #endif

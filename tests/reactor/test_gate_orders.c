@@ -35,7 +35,7 @@ static wf_executor         executor;
 static wf_reactor          reactor;
 static wf_worker           worker[2];
 static wf_worker          *workers[2] = {&worker[0], &worker[1]};
-static wf_task             task[TASKS];
+static wf_task            *task; /* in a region, which knows their runtime */
 static int                 n_taken[TASKS];
 static wf_submission       submission[2];
 static int                 n_submitted;
@@ -130,7 +130,7 @@ static void work(wf_worker *w, bool hangs, bool submits)
                 wf_reactor_submit_any(&reactor, &submission[0]);
             idle_rounds = 0;
         } else {
-            park(w);
+            park(w, INT64_MAX);
         }
         if (idle_rounds == 2) { /* it goes round while another is at the work */
             explore_wait();
@@ -192,7 +192,9 @@ static void set_up(void)
     rt.config.inject_interval = 61;
     rt.config.wake_us = 250;
     executor = (wf_executor){.rt = &rt, .workers = workers, .poll_ns = 2000};
-    executor.idle.n_workers = (uint32_t)given.n_workers;
+    executor.idle.n_workers = executor.idle.n_slots = (uint32_t)given.n_workers;
+    executor.monitor.awake = 1;
+    executor.is_parent = "yes";
     for (uint32_t i = 0; i < 2; i++) {
         worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
         worker[i].woken = worker[i].children = (wf_deque){.alloc = &wf_alloc_default};
@@ -205,8 +207,10 @@ static void set_up(void)
     reactor.driver.watching = given.what == HANGS; /* since an earlier batch */
     reactor.ring.uring.cq =
         (struct io_uring_cq){.khead = &head, .ktail = &tail, .cqes = cqe, .ring_mask = 3};
-    for (int i = 0; i < TASKS; i++)
-        task[i] = (wf_task){.rt = &rt};
+    if (!task)
+        task = (wf_task *)(void *)((wf_region *)aligned_alloc(WF_REGION_SIZE, WF_REGION_SIZE) + 1);
+    wf_region_of(task)->rt = &rt;
+    memset(task, 0, TASKS * sizeof *task);
     memset(n_taken, 0, sizeof n_taken);
     head = tail = kernel = 0;
     n_submitted = 0;

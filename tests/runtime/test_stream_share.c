@@ -73,10 +73,10 @@ WEFT_ASYNC(steal)
     int64_t n;
 
     WEFT_BEGIN();
-    check_eq(weft_spawn(&self->first, read_once, .stream = self->in.stream), 0);
+    check_eq(weft_spawn_pinned(NULL, &self->first, 0, read_once, .stream = self->in.stream), 0);
     WEFT_AWAIT(n, after_ticks(&self->turn, 20));
     raw_write(self->in.peer, "x", 1);
-    pause_ms(20); /* on the only worker: the first reader is woken, and can't run */
+    pause_ms(20); /* on worker 0: the first reader is woken, and can't run */
     WEFT_AWAIT(self->second, weft_read(&self->io, self->in.stream, self->buffer, 8));
     if (self->second > 0)
         weft_cancel(&self->first);

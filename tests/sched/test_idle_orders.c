@@ -9,6 +9,8 @@
 /* those first: what follows uses them */
 #include "executor.c"
 #include "worker.c"
+#define sleeps monitor_sleeps
+#include "monitor.c"
 
 #define TASKS 3
 
@@ -18,7 +20,8 @@ static wf_executor  executor;
 static wf_worker    worker[2];
 static wf_worker   *workers[2] = {&worker[0], &worker[1]};
 static wf_task      task[TASKS];
-static int          n_taken[TASKS];
+static int          n_taken[TASKS], taken_by[TASKS];
+static int64_t      now; /* the monitor's */
 
 static struct wf_deque_buffer *buffer[2][2];
 
@@ -32,15 +35,24 @@ static wf_deque deque(struct wf_deque_buffer **b)
 static void set_up(uint32_t n_workers)
 {
     driver = (wf_driver){0};
-    rt =
-        (weft_runtime){.executor = &executor, .driver = &driver, .config = {.inject_interval = 61}};
+    rt = (weft_runtime){.executor = &executor,
+                        .driver = &driver,
+                        .config = {.inject_interval = 61, .watchdog_ms = 1 << 20}};
     for (uint32_t i = 0; i < 2; i++) {
         worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
         worker[i].woken = deque(&buffer[i][0]);
         worker[i].children = deque(&buffer[i][1]);
     }
-    executor = (wf_executor){.rt = &rt, .workers = workers, .idle.n_workers = n_workers};
+    executor = (wf_executor){.rt = &rt,
+                             .workers = workers,
+                             .idle.n_workers = n_workers,
+                             .idle.n_slots = n_workers,
+                             .monitor.awake = 1,
+                             .is_parent = "yes"};
+    wf_monitor_init(&executor.monitor, &executor);
     memset(n_taken, 0, sizeof n_taken);
+    memset(task, 0, sizeof task);
+    now = 0;
 }
 
 static void set_up_one(void)
@@ -53,17 +65,25 @@ static void set_up_two(void)
     set_up(2);
 }
 
+static void took(const wf_worker *w, const wf_task *t)
+{
+    n_taken[t - task]++;
+    taken_by[t - task] = (int)w->index;
+}
+
 /* A worker's loop, but that it takes tasks without polling them, and never ends. */
 static void work(wf_worker *w)
 {
     for (int idle_rounds = 0;; idle_rounds++) {
-        wf_task *t = next_task(w);
+        wf_task *t = NULL;
 
-        if (t) {
-            n_taken[t - task]++;
+        if (w->index >= executor.idle.n_workers && may_stand_by(w)) {
+            stand_by(w);
+        } else if ((t = next_task(w))) {
+            took(w, t);
             idle_rounds = 0;
         } else {
-            park(w);
+            park(w, INT64_MAX);
         }
         if (idle_rounds == 2) { /* it goes round while another is at the work */
             explore_wait();
@@ -106,20 +126,24 @@ static void inject_twice(void)
 }
 
 /* A worker whose first task never comes back from its poll. */
-static void work_once_and_hang(void)
+static void work_once(wf_worker *w)
 {
-    wf_worker *w = &worker[0];
-    wf_task   *t;
+    wf_task *t;
 
     for (int idle_rounds = 0; !(t = next_task(w));) {
-        park(w);
+        park(w, INT64_MAX);
         if (++idle_rounds == 3) {
             explore_wait();
             idle_rounds = 0;
         }
     }
-    n_taken[t - task]++;
+    took(w, t);
     w->polling = true;
+}
+
+static void work_once_and_hang(void)
+{
+    work_once(&worker[0]);
 }
 
 /* All sleep: then there must be nothing to do. */
@@ -179,10 +203,21 @@ Test(idle_orders, a_worker_may_steal_what_a_running_task_queues_and_nothing_is_l
     explore(3, 1, set_up_two, claim_three, 2, (void (*const[])(void)){work_and_push, work_1});
 }
 
-/* As long as the worker that queued them does not get to them: it polls one task for ever. */
+/* Two of its looks; nothing is going on when they begin. */
+static void monitor(void)
+{
+    for (int i = 0; i < 2; i++) {
+        explore_wait();
+        look(&executor.monitor, ++now);
+    }
+}
+
+/* As long as the worker that queued them does not get to them: it polls one task for ever. The first
+ * may be seen late, and a wary worker wakes nobody for a few: then the monitor does. */
 static void push_and_hang(void)
 {
     worker[0].polling = true;
+    worker[0].polls_site = "task\0here";
     wf_worker_push_child_owner(&worker[0], &task[0]);
     wf_worker_push_child_owner(&worker[0], &task[1]);
     n_taken[2] = 1;
@@ -190,7 +225,30 @@ static void push_and_hang(void)
 
 Test(idle_orders, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
 {
-    explore(3, 1, set_up_two, claim_three, 2, (void (*const[])(void)){push_and_hang, work_1});
+    explore(3, 1, set_up_two, claim_three, 3,
+            (void (*const[])(void)){push_and_hang, work_1, monitor});
+}
+
+/* The poll ends while the monitor takes over what waits behind it. */
+static void push_and_come_back(void)
+{
+    wf_worker *w = &worker[0];
+
+    wf_current_thread = (wf_current){.rt = &rt, .worker = w, .owned = true};
+    w->polling = true;
+    wf_store(&w->polls_site, "task\0here", RELAXED); /* advice */
+    wf_worker_push_child_owner(w, &task[0]);
+    wf_worker_push_woken_owner(w, &task[1]);
+    wf_worker_push_woken_owner(w, &task[2]);
+    explore_wait();
+    w->polling = false;
+    work(w);
+}
+
+Test(idle_orders, what_the_monitor_takes_from_a_worker_that_comes_back_is_taken_once)
+{
+    explore(2, 1, set_up_two, claim_three, 3,
+            (void (*const[])(void)){push_and_come_back, work_1, monitor});
 }
 
 Test(idle_orders, nothing_waits_behind_a_task_that_hangs_while_another_worker_sleeps,
@@ -210,4 +268,82 @@ Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs)
 {
     explore(2, 1, set_up_two, claim_two, 4,
             (void (*const[])(void)){work_once_and_hang, work_1, inject_0, inject_1});
+}
+
+/* ---- a spare worker that isn't needed any more ---- */
+
+static void set_up_spare(void)
+{
+    set_up(1);
+    executor.idle.n_slots = 2;
+    worker[1].wanted = true;
+}
+
+static void dismiss(void)
+{
+    dismiss_spares(&executor.monitor);
+}
+
+Test(idle_orders, nothing_counts_on_a_spare_worker_that_stands_by)
+{
+    explore(2, 1, set_up_spare, claim_two, 4,
+            (void (*const[])(void)){work_0, work_1, dismiss, inject_twice});
+}
+
+/* ---- mail ---- */
+
+static void mail_0(void)
+{
+    task[0].state = UINT64_C(2) << WF_TASK_PIN_SHIFT; /* to worker 1 */
+    mail(&executor, &task[0]);
+}
+
+static void claim_mail(void)
+{
+    claim(2);
+    check_eq(taken_by[0], 1);
+}
+
+Test(idle_orders, a_pinned_task_is_taken_by_its_worker_and_others_by_any)
+{
+    explore(2, 1, set_up_two, claim_mail, 4,
+            (void (*const[])(void)){work_0, work_1, mail_0, inject_1});
+}
+
+static void work_once_and_hang_1(void)
+{
+    work_once(&worker[1]);
+}
+
+/* What is pinned to a worker that hangs waits; nothing else does. */
+static void claim_not_behind_mail(void)
+{
+    check_eq(n_taken[1], 1);
+    check_eq(executor.idle.n_searching, 0);
+}
+
+Test(idle_orders, nothing_waits_behind_a_pinned_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(3, 1, set_up_two, claim_not_behind_mail, 4,
+            (void (*const[])(void)){work_0, work_once_and_hang_1, mail_0, inject_1});
+}
+
+/* ---- the monitor's sleep ---- */
+
+static void monitor_sleeps_long(void)
+{
+    sleep_long(&executor.monitor);
+}
+
+/* [monitor-1] one worker is awake for good. */
+static void the_monitor_is_awake(void)
+{
+    check_eq(n_taken[0], 1);
+    check(explorer.thread[1].ended);
+}
+
+Test(idle_orders, the_monitor_does_not_sleep_while_a_task_hangs)
+{
+    explore(4, 1, set_up_one, the_monitor_is_awake, 3,
+            (void (*const[])(void)){work_once_and_hang, monitor_sleeps_long, inject_0});
 }

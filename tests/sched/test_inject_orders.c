@@ -21,7 +21,7 @@ static uint32_t  n_pushed; /* so far, or about to be */
 static void set_up(void)
 {
     inject = (wf_inject){0};
-    idle = (wf_idle){.n_workers = 2};
+    idle = (wf_idle){.n_workers = 2, .n_slots = 2};
     memset(park, 0, sizeof park);
     memset(n_taken, 0, sizeof n_taken);
     n_pushed = 0;
@@ -85,7 +85,7 @@ static bool sleep_as(uint32_t i, bool searching)
     n = wf_inject_length_any(&inject);
     check_cmp(n, <=, n_pushed);
     while (n == 0 && wf_idle_is_sleeping(&idle, i)) {
-        wf_park_commit(&park[i], key);
+        wf_park_commit(&park[i], key, INT64_MAX);
         key = wf_park_prepare(&park[i]);
     }
     return !wf_idle_take(&idle, i);

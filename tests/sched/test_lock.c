@@ -76,7 +76,7 @@ static void *sleep_for_turns(void *arg)
             key = wf_park_prepare(&park);
             if (get(&turn) >= i)
                 break;
-            wf_park_commit(&park, key);
+            wf_park_commit(&park, key, INT64_MAX);
         }
         add(&turn, 1);
     }

@@ -30,7 +30,8 @@ static void begin(int64_t inject_interval)
         .executor = &executor,
         .driver = &driver,
         .config = {.inject_interval = inject_interval, .allocator = {allocate, release, NULL}}};
-    executor = (wf_executor){.rt = &rt, .workers = workers, .idle.n_workers = 1};
+    executor = (wf_executor){
+        .rt = &rt, .workers = workers, .idle.n_workers = 1, .idle.n_slots = 1, .is_parent = "yes"};
     worker.executor = &executor;
     worker.random = 1;
     check_eq(wf_deque_init(&worker.woken, &rt.config.allocator), 0);

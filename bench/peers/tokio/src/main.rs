@@ -1,15 +1,22 @@
 //! The Tokio peer. `bench/README.md` documents the protocol; `bench/run` starts it as
-//! `weft-peer-tokio multi|current server echo|http PORT`.
+//! `weft-peer-tokio multi|current server echo|http PORT` or `weft-peer-tokio multi|current bench`.
 
+mod bench;
 mod echo;
 mod http;
+mod sched;
 
 use std::io::Write;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: weft-peer-tokio multi|current server echo|http PORT
+       weft-peer-tokio multi|current bench
        weft-peer-tokio version
 multi has WORKERS threads (environment; 2).";
 
@@ -65,6 +72,10 @@ fn run(args: &[&str]) -> Result<(), String> {
                 .and_then(|(_, rest)| rest.split('"').next());
             println!("{}", version.unwrap_or("unknown"));
             Ok(())
+        }
+        [flavour, "bench"] => {
+            let rt = runtime(flavour)?;
+            bench::serve(&rt, *flavour == "current", sched::BENCHES).map_err(|e| e.to_string())
         }
         [flavour, "server", which, port] => {
             let port = port.parse().map_err(|_| USAGE)?;

@@ -1,0 +1,189 @@
+"""Benchmarks inside one process: peers that are asked for repetitions (README.md, "Peers")."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import subprocess
+import tempfile
+
+from common import (PATIENCE, Failure, Unknown, interleaved, last_message, median, number,
+                    paired_ratio, peak_rss_kb, spread)
+
+SILENCE = 300  # seconds for an answer
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    name: str
+    title: str
+    cold: bool = False  # a fresh process for each repetition: it is about memory
+
+    @property
+    def group(self):
+        return self.name.split("/")[0]
+
+    def run(self, runtimes, options):
+        return run(self, runtimes, options)
+
+
+BENCHES = [
+    Bench("sched/spawn_many", "10,000 tasks spawned by a task"),
+    Bench("sched/spawn_many_outside", "10,000 tasks spawned by the main thread"),
+    Bench("sched/spawn_join", "spawn a task, join it, and again"),
+    Bench("sched/chained_spawn", "1000 tasks, each spawns the next and ends"),
+    Bench("sched/ping_pong", "1000 at once: two tasks, two oneshots"),
+    Bench("sched/yield_many", "200 tasks yield 1000 times each"),
+    Bench("sched/skynet", "a tree of tasks with a million leaves, fan-out 10; per task"),
+    Bench("sched/fib", "fib(27), a task for each call; per task"),
+    Bench("sched/foreign_wake", "outside thread asks a task, round trip"),
+    Bench("sched/foreign_wake_spaced", "the same, 50 µs of sleep between the trips (not counted)"),
+    Bench("sched/foreign_spawn_1", "10,000 tasks under way, spawned by 1 outside thread"),
+    Bench("sched/foreign_spawn_4", "10,000 tasks under way, spawned by 4 outside threads"),
+    Bench("sched/foreign_spawn_16", "10,000 tasks under way, spawned by 16 outside threads"),
+    Bench("sched/foreign_spawn_64", "10,000 tasks under way, spawned by 64 outside threads"),
+    Bench("sched/tasks_1m", "a million tasks wait, then end; resident with all, and after", True),
+]
+
+
+# ---- a peer ----
+
+
+class Peer:
+    """A process that answers requests on its standard input."""
+
+    def __init__(self, command, env):
+        self.errors = tempfile.TemporaryFile("w+")
+        # A session of its own: Ctrl-C comes to us alone, and we end the peer.
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.errors,
+                                        start_new_session=True)
+
+    def line(self):
+        text, out = b"", self.process.stdout.fileno()
+        while not text.endswith(b"\n"):
+            if not select.select([out], [], [], SILENCE)[0]:
+                raise Failure(f"no answer for {SILENCE} s")
+            piece = os.read(out, 4096)
+            if not piece:
+                self.ended()
+                raise Failure(f"ended early: {last_message(self.errors)}")
+            text += piece
+        return text.decode(errors="replace")
+
+    def ask(self, name):
+        """One repetition: its figures."""
+        with contextlib.suppress(BrokenPipeError):  # line() finds that it has ended, and how
+            self.process.stdin.write(f"{name} 1\n".encode())
+            self.process.stdin.flush()
+        line = self.line()
+        try:
+            answer = json.loads(line)
+            if answer.get("error") == "unknown":
+                raise Unknown
+            ops = answer["ops"]
+            sample = {"time": answer["ns"] / ops, "cpu": answer["cpu_ns"] / ops,
+                      "peak_rss_kb": peak_rss_kb(self.process.pid)}
+            return sample | {k: answer[k] for k in ("rss_kb", "rss_after_kb") if k in answer}
+        except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+            raise Failure(f"expected figures, got {line.strip()[:80]!r}") from None
+
+    def ended(self):
+        """Waits for its end; it must have gone well."""
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"did not end within {PATIENCE} s") from None
+        if status != 0:
+            raise Failure(f"ended with status {status}: {last_message(self.errors)}")
+
+    def finish(self):
+        """Its input ends, and it must, too."""
+        self.process.stdin.close()
+        self.ended()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        self.errors.close()
+
+
+@contextlib.contextmanager
+def peers(bench, options):
+    """Yields measure(runtime) and finish(name); ends all peers, whatever happens."""
+    running = {}
+
+    def measure(runtime):
+        if runtime.name not in running:
+            running[runtime.name] = Peer(runtime.programs[bench.group], options.env)
+        sample = running[runtime.name].ask(bench.name)
+        if bench.cold:
+            finish(runtime.name)
+        return sample
+
+    def finish(name):
+        if name in running:
+            running[name].finish()
+            running.pop(name).kill()
+
+    try:
+        yield measure, finish
+    finally:
+        for peer in running.values():
+            peer.kill()
+
+
+# ---- results ----
+
+
+def summarise(bench, name, samples, weft):
+    """One result of the JSON file; `samples` and `weft` are figures by repetition."""
+    values = [s["time"] for s in samples]
+    memory = [k for k in ("rss_kb", "rss_after_kb") if k in samples[0]] + ["peak_rss_kb"]
+    result = {
+        "bench": bench.name, "runtime": name, "unit": "ns/op", "median": median(samples, "time"),
+        "min": min(values), "max": max(values), "cpu": median(samples, "cpu"), "cpu_unit": "ns/op",
+    } | {k: median(samples, k) for k in memory} | {"repetitions": len(samples)}
+    if weft and name != "weft":
+        result["weft_ratio"] = {k: paired_ratio(weft, samples, k)
+                                for k in ("time", "cpu", *memory) if k in weft[0]}
+    return result
+
+
+def print_table(bench, results):
+    memory = [("RSS MB", "rss_kb"), ("after", "rss_after_kb")] if bench.cold else []
+    memory += [("peak MB", "peak_rss_kb")]
+    ratios = [("time", "time"), ("cpu", "cpu")] + ([("RSS", "rss_kb")] if bench.cold else [])
+    print(f"\n{bench.name}: {bench.title}")
+    print(f"  {'':14}{'ns/op':>9}{'min..max':>18}{'cpu ns':>9}"
+          + "".join(f"{title:>9}" for title, _ in memory)
+          + "   weft/it:" + "".join(f"{title:>6}" for title, _ in ratios))
+    for r in results:
+        ratio = r.get("weft_ratio", {})
+        print((f"  {r['runtime']:14}{number(r['median']):>9}{spread(r):>18}{number(r['cpu']):>9}"
+               + "".join(f"{r[k] / 1024:>9.1f}" if k in r else f"{'':9}" for _, k in memory)
+               + " " * 11
+               + "".join(f"{ratio[k]:6.2f}" for _, k in ratios if ratio.get(k))).rstrip())
+
+
+def run(bench, runtimes, options):
+    """Measures, prints, and returns (results, complaints)."""
+    runtimes = [r for r in runtimes if bench.group in r.programs]
+    with peers(bench, options) as (measure, finish):
+        samples, failed = interleaved(runtimes, options.repetitions, measure)
+        for name in list(samples):
+            try:
+                finish(name)
+            except Failure as failure:
+                failed[name] = str(failure)
+                del samples[name]
+    results = [summarise(bench, name, s, samples.get("weft")) for name, s in samples.items()]
+    print_table(bench, results)
+    complaints = [f"{bench.name}: {name}: {failure}" for name, failure in failed.items()]
+    if not samples and not failed:
+        complaints.append(f"{bench.name}: no runtime has it")
+    return results, complaints

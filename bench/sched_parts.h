@@ -1,0 +1,26 @@
+/*
+ * sched_parts.h - the scheduler benchmarks that have files of their own
+ *
+ * Purpose     What sched.c puts into its table.
+ * Threads     Called by the main thread, as bench.h says.
+ * Invariants  None.
+ * Ordering    None.
+ * Failure     See bench.h.
+ */
+#ifndef SCHED_PARTS_H
+#define SCHED_PARTS_H
+
+#include "bench.h"
+
+/* sched_tree.c */
+void bench_skynet(struct bench_run *run, int argument);
+void bench_fib(struct bench_run *run, int argument);
+
+/* sched_foreign.c */
+void bench_foreign_spawn(struct bench_run *run, int threads);
+void bench_foreign_wake(struct bench_run *run, int pause_us);
+
+/* sched_tasks.c */
+void bench_tasks_1m(struct bench_run *run, int argument);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * monitor.c - looks after workers that are stuck in a poll
+ *
+ * Purpose     See monitor.h.
+ * Threads     See monitor.h.
+ * Invariants  See monitor.h.
+ * Ordering    See monitor.h.
+ * Failure     See monitor.h.
+ */
+#include "monitor.h"
+
+#include "executor.h"
+#include "task.h"
+#include "timer.h"
+
+#include <string.h>
+
+#define TICK        WEFT_MS(5)
+#define QUIET_TICKS 20 /* without a worker awake, after which it sleeps */
+
+void wf_monitor_init(wf_monitor *m, wf_executor *s)
+{
+    m->executor = s;
+}
+
+/* ---- one look ---- */
+
+static void tell(wf_monitor *m, uint32_t i, int64_t now)
+{
+    const weft_config *config = &m->executor->rt->config;
+    const char *site = wf_load(&m->executor->workers[i]->polls_site, RELAXED); /* constants */
+
+    if (m->seen[i].told || !site || now - m->seen[i].since < WEFT_MS(config->watchdog_ms))
+        return;
+    m->seen[i].told = true;
+    wf_log(
+        config, WEFT_LOG_WARNING,
+        "task %s (spawned at %s) keeps worker %u from all others, for %lld ms now; what blocks or "
+        "computes for long belongs into weft_spawn_blocking",
+        site, site + strlen(site) + 1, i, (long long)((now - m->seen[i].since) / WEFT_MS(1)));
+}
+
+/* Whether the worker is awake and has ended no poll since the last look. */
+static bool is_stuck(wf_monitor *m, uint32_t i, int64_t now)
+{
+    wf_worker *w = m->executor->workers[i];
+    uint64_t   progress = wf_worker_progress(w);
+
+    if (progress != m->seen[i].progress || !wf_load(&w->polls_site, RELAXED)) { /* advice */
+        m->seen[i].progress = progress;
+        m->seen[i].since = now;
+        m->seen[i].told = false;
+        return false;
+    }
+    return m->seen[i].since < now;
+}
+
+static void inject_from(wf_executor *s, wf_deque *d)
+{
+    wf_task *t;
+
+    for (int64_t n = wf_deque_length_any(d); n > 0 && (t = wf_deque_steal_any(d)); n--)
+        wf_inject_push_any(&s->inject, t, t, 1);
+}
+
+static void inject_slot(wf_executor *s, wf_task **slot)
+{
+    wf_task *t = wf_worker_take_slot_any(slot);
+
+    if (t)
+        wf_inject_push_any(&s->inject, t, t, 1);
+}
+
+/* What waits behind the stuck worker goes to the front of what all others take from now and then: busy
+ * ones would not steal it. */
+static void take_over(wf_monitor *m, uint32_t i)
+{
+    wf_executor *s = m->executor;
+    wf_worker   *w = s->workers[i];
+
+    inject_slot(s, &w->lifo);
+    inject_from(s, &w->woken);
+    inject_slot(s, &w->first_child);
+    inject_from(s, &w->children);
+}
+
+static bool sleeps(const wf_monitor *m, uint32_t i)
+{
+    return wf_idle_is_sleeping(&m->executor->idle, i); /* [monitor-1] */
+}
+
+/* A spare worker that stands by comes to help. */
+static void call_spare(wf_monitor *m, int64_t now)
+{
+    wf_executor *s = m->executor;
+
+    for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
+        wf_worker *w = s->workers[i];
+        int        r;
+
+        if (wf_load(&w->wanted, RELAXED)) /* we wrote it */
+            continue;
+        wf_store(&w->wanted, true, RELEASE); /* [worker-2] */
+        m->seen[i].since = now;
+        if (w->has_thread) {
+            wf_park_wake(&w->park);
+            return;
+        }
+        r = wf_executor_start_worker(s, i);
+        if (r == 0)
+            return;
+        wf_store(&w->wanted, false, RELAXED); /* nobody runs it */
+        wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s", strerror(-r));
+        return;
+    }
+    if (!m->out_of_spares)
+        wf_log(&s->rt->config, WEFT_LOG_WARNING,
+               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
+               s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
+    m->out_of_spares = true;
+}
+
+static void dismiss_spares(wf_monitor *m)
+{
+    wf_executor *s = m->executor;
+
+    m->out_of_spares = false;
+    for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
+        if (!wf_load(&s->workers[i]->wanted, RELAXED)) /* we wrote it */
+            continue;
+        wf_store(&s->workers[i]->wanted, false, RELEASE); /* [worker-2] */
+        if (wf_idle_pick_worker(&s->idle, i))             /* so that it leaves the mask */
+            wf_park_wake(&s->workers[i]->park);
+    }
+}
+
+/* Whether a worker is awake. */
+static bool look(wf_monitor *m, int64_t now)
+{
+    wf_executor *s = m->executor;
+    uint32_t     n_awake = 0, n_stuck = 0, n_free = 0;
+
+    for (uint32_t i = 0; i < s->idle.n_slots; i++) {
+        bool spare = i >= s->idle.n_workers;
+
+        if (spare && !wf_load(&s->workers[i]->wanted, RELAXED)) /* we wrote it */
+            continue;
+        if (sleeps(m, i)) {
+            m->seen[i].since = now;
+            n_free += !spare;
+            continue;
+        }
+        n_awake++;
+        if (!is_stuck(m, i, now)) {
+            n_free += !spare;
+            continue;
+        }
+        n_stuck++;
+        take_over(m, i);
+        tell(m, i, now);
+    }
+    if (n_free > 0)
+        dismiss_spares(m);
+    if (wf_executor_backlog(s) > 0) {
+        if (wf_idle_any(&s->idle))
+            wf_executor_notify_any(s);
+        else if (n_stuck > 0 && n_stuck == n_awake && n_free == 0)
+            call_spare(m, now);
+    }
+    return n_awake > 0;
+}
+
+/* ---- the thread ---- */
+
+/* Until a worker wakes up; unless one is awake after all. */
+static void sleep_long(wf_monitor *m)
+{
+    wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
+    for (uint32_t i = 0; i < m->executor->idle.n_workers; i++)
+        if (!sleeps(m, i)) {
+            wf_store(&m->awake, 1, RELAXED); /* only a wake too many is at stake */
+            return;
+        }
+    while (wf_load(&m->awake, SEQ_CST) == 0 && /* [monitor-1] */
+           !wf_load(&m->stopping, RELAXED))    /* as in monitor_main */
+        wf_futex_wait(&m->awake, 0, INT64_MAX);
+}
+
+static void *monitor_main(void *arg)
+{
+    wf_monitor *m = arg;
+    wf_current_thread = (wf_current){.rt = m->executor->rt, .owned = true};
+    while (!wf_load(&m->stopping, RELAXED)) { /* nothing else is read: stop joins us */
+        wf_futex_wait(&m->stopping, 0, wf_now() + TICK);
+        if (look(m, wf_now()))
+            m->n_quiet = 0;
+        else if (++m->n_quiet >= QUIET_TICKS)
+            sleep_long(m);
+    }
+    return NULL;
+}
+
+int wf_monitor_start(wf_monitor *m)
+{
+    int r;
+
+    m->awake = 1;
+    r = wf_executor_thread(&m->thread, monitor_main, m, "weft-monitor");
+    m->has_thread = r == 0;
+    return r;
+}
+
+void wf_monitor_stop(wf_monitor *m)
+{
+    if (!m->has_thread)
+        return;
+    wf_store(&m->stopping, 1, RELAXED); /* as above */
+    wf_futex_wake(&m->stopping, 1);
+    wf_monitor_rouse_any(m);
+    pthread_join(m->thread, NULL);
+    m->has_thread = false;
+}

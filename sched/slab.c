@@ -1,0 +1,460 @@
+/*
+ * slab.c - the memory of tasks
+ *
+ * Purpose     See slab.h.
+ * Threads     See slab.h.
+ * Invariants  See slab.h.
+ * Ordering    See slab.h.
+ * Failure     See slab.h.
+ */
+#include "slab.h"
+
+#include "lock.h"
+#include "memcheck.h"
+#include "task.h"
+
+#include <string.h>
+
+#define STEP         32 /* slot sizes: multiples of this up to 16 of them, then 8 to each doubling */
+#define SMALL_SLOT   ((size_t)8 << 10)  /* up to here a slab is one page, */
+#define MEDIUM_SLOT  ((size_t)64 << 10) /* up to here eight, above one slot */
+#define MEDIUM_PAGES 8
+#define SENDS_MOST   32
+#define FIRST_SLOT   ((sizeof(wf_region) + WF_CACHE_LINE - 1) & ~(size_t)(WF_CACHE_LINE - 1))
+#define ORPHAN       ((wf_task *)1) /* in `remote`: the heap is gone */
+
+/* ---- sizes ---- */
+
+static uint32_t class_of(size_t size)
+{
+    size_t   n = (size + STEP - 1) / STEP;
+    uint32_t shift;
+
+    if (n <= 16)
+        return (uint32_t)(n ? n - 1 : 0);
+    shift = 60 - (uint32_t)__builtin_clzll(n - 1); /* 3 bits below the highest one */
+    return 8 * shift + (uint32_t)((n - 1) >> shift);
+}
+
+static size_t size_of(uint32_t class)
+{
+    uint32_t shift = class < 16 ? 0 : class / 8 - 1;
+
+    return (size_t)(class - 8 * shift + 1) * STEP << shift;
+}
+
+static uint32_t pages_of(size_t slot)
+{
+    if (slot <= SMALL_SLOT)
+        return 1;
+    if (slot <= MEDIUM_SLOT)
+        return MEDIUM_PAGES;
+    return (uint32_t)((slot + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE);
+}
+
+/* ---- regions ---- */
+
+static bool is_full(const wf_slab *s)
+{
+    return !s->free && s->n_carved == s->capacity;
+}
+
+static bool is_empty(const wf_region *r)
+{
+    return r->free_pages == UINT32_MAX;
+}
+
+static void region_release(wf_region *r)
+{
+    weft_allocator alloc = r->alloc;
+
+    wf_memcheck_use((void *)r, r->size);
+    wf_release_block(&alloc, r->raw, r->size, WF_REGION_SIZE);
+}
+
+static wf_region *region_new(wf_heap *h, size_t size)
+{
+    wf_memory *m = h->memory;
+    void      *raw;
+    wf_region *r =
+        wf_alloc_block(&m->rt->config.allocator, size, WF_REGION_SIZE, h->n_regions > 0, &raw);
+
+    if (!r)
+        return NULL;
+    memset(r, 0, sizeof *r);
+    r->rt = m->rt;
+    r->heap = h;
+    r->size = size;
+    r->raw = raw;
+    r->alloc = m->rt->config.allocator;
+    r->free_pages = UINT32_MAX;
+    r->heap_next = h->regions;
+    h->regions = r;
+    h->n_regions++;
+    h->n_empty++;
+    wf_lock(&m->lock);
+    r->next = m->first;
+    if (m->first)
+        m->first->prev = r;
+    m->first = r;
+    wf_unlock(&m->lock);
+    return r;
+}
+
+static void unlink_locked(wf_memory *m, wf_region *r)
+{
+    if (r->next)
+        r->next->prev = r->prev;
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        m->first = r->next;
+}
+
+/* Gives an empty region back. */
+static void region_drop(wf_heap *h, wf_region *r)
+{
+    wf_region **at = &h->regions;
+
+    while (*at != r)
+        at = &(*at)->heap_next;
+    *at = r->heap_next;
+    h->n_regions--;
+    h->n_empty--;
+    wf_lock(&h->memory->lock);
+    unlink_locked(h->memory, r);
+    wf_unlock(&h->memory->lock);
+    region_release(r);
+}
+
+/* ---- slabs ---- */
+
+static void room_add(wf_heap *h, wf_slab *s)
+{
+    s->listed = true;
+    s->prev = NULL;
+    s->next = h->room[s->class];
+    if (s->next)
+        s->next->prev = s;
+    h->room[s->class] = s;
+}
+
+static void room_remove(wf_heap *h, wf_slab *s)
+{
+    s->listed = false;
+    if (s->next)
+        s->next->prev = s->prev;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        h->room[s->class] = s->next;
+}
+
+/* The first of n free pages in a row, or -1. Page 0 is shorter: it is for slabs of one page. */
+static int find_pages(const wf_region *r, uint32_t n)
+{
+    uint64_t run = n == 1 ? r->free_pages : r->free_pages & ~UINT32_C(1);
+
+    for (uint32_t i = 1; i < n; i++)
+        run &= run >> 1;
+    return run ? __builtin_ctzll(run) : -1;
+}
+
+static uint32_t page_bits(uint32_t page, uint32_t n)
+{
+    return (uint32_t)(((UINT64_C(1) << n) - 1) << page);
+}
+
+static wf_slab *slab_begin(wf_heap *h, wf_region *r, uint32_t page, uint32_t class, uint32_t n)
+{
+    wf_slab *s = &r->slab[page];
+    size_t   slot = size_of(class), begin = page ? page * WF_PAGE_SIZE : FIRST_SLOT;
+    size_t   end = n == WF_REGION_PAGES ? r->size : (page + n) * WF_PAGE_SIZE;
+
+    h->n_empty -= is_empty(r);
+    wf_lock(&h->memory->lock);
+    r->free_pages &= ~page_bits(page, n);
+    for (uint32_t i = 0; i < n; i++)
+        r->first_page[page + i] = (uint8_t)page;
+    *s = (wf_slab){.capacity = (uint32_t)((end - begin) / slot),
+                   .slot_size = (uint32_t)(slot / STEP),
+                   .offset = (uint32_t)begin,
+                   .n_pages = (uint8_t)n,
+                   .class = (uint8_t) class};
+    wf_unlock(&h->memory->lock);
+    wf_memcheck_use((char *)r + begin, end - begin); /* what slots of another size have left */
+    return s;
+}
+
+static void slab_end(wf_heap *h, wf_region *r, wf_slab *s)
+{
+    if (s->listed)
+        room_remove(h, s);
+    wf_lock(&h->memory->lock);
+    s->capacity = s->n_carved = 0;
+    r->free_pages |= page_bits((uint32_t)(s - r->slab), s->n_pages);
+    wf_unlock(&h->memory->lock);
+    h->n_empty += is_empty(r);
+    if (is_empty(r) && (h->n_empty > 1 || r->size > WF_REGION_SIZE))
+        region_drop(h, r);
+}
+
+/* A slot so large that the region is made for it. */
+static wf_slab *slab_alone(wf_heap *h, uint32_t class)
+{
+    size_t     pages = (FIRST_SLOT + size_of(class) + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE;
+    wf_region *r = region_new(h, pages * WF_PAGE_SIZE);
+
+    return r ? slab_begin(h, r, 0, class, WF_REGION_PAGES) : NULL;
+}
+
+static wf_slab *slab_new(wf_heap *h, uint32_t class)
+{
+    uint32_t   n = pages_of(size_of(class));
+    wf_region *r;
+    int        page;
+
+    if (n >= WF_REGION_PAGES)
+        return slab_alone(h, class);
+    for (r = h->regions; r; r = r->heap_next)
+        if (r->size == WF_REGION_SIZE && (page = find_pages(r, n)) >= 0)
+            return slab_begin(h, r, (uint32_t)page, class, n);
+    r = region_new(h, WF_REGION_SIZE);
+    return r ? slab_begin(h, r, n == 1 ? 0 : 1, class, n) : NULL;
+}
+
+static wf_slab *slab_of(wf_region *r, const wf_task *t)
+{
+    size_t page = ((uintptr_t)t - (uintptr_t)r) / WF_PAGE_SIZE;
+
+    return &r->slab[r->first_page[page < WF_REGION_PAGES ? page : 0]];
+}
+
+/* ---- slots ---- */
+
+static wf_task *slot_at(wf_region *r, const wf_slab *s, uint32_t i)
+{
+    return (wf_task *)(void *)((char *)r + s->offset + (size_t)i * s->slot_size * STEP);
+}
+
+static wf_task *pop(wf_slab *s)
+{
+    wf_task *t = s->free;
+
+    s->free = t->next;
+    s->n_used++;
+    return t;
+}
+
+static wf_task *carve(wf_slab *s)
+{
+    wf_region *r = (wf_region *)((uintptr_t)s & ~(uintptr_t)(WF_REGION_SIZE - 1));
+    wf_task   *t = slot_at(r, s, s->n_carved);
+
+    wf_store(&t->state, 0, RELAXED);                  /* published by n_carved */
+    wf_store(&s->n_carved, s->n_carved + 1, RELEASE); /* [slab-2] */
+    s->n_used++;
+    return t;
+}
+
+static wf_task *take_from(wf_slab *s)
+{
+    if (!s || is_full(s))
+        return NULL;
+    return s->free ? pop(s) : carve(s);
+}
+
+static void free_owner(wf_heap *h, wf_region *r, wf_task *t)
+{
+    wf_slab *s = slab_of(r, t);
+    bool     was_full = is_full(s);
+
+    t->next = s->free;
+    s->free = t;
+    s->n_used--;
+    if (s == h->current[s->class]) {
+        if (s->n_used > 0 || s->n_pages == 1)
+            return; /* a small one stays, for the next task */
+        h->current[s->class] = NULL;
+    }
+    if (s->n_used == 0)
+        slab_end(h, r, s);
+    else if (was_full)
+        room_add(h, s);
+}
+
+/* Takes what others have freed. */
+static void collect(wf_heap *h)
+{
+    wf_region *after;
+
+    for (wf_region *r = h->regions; r; r = after) {
+        wf_task *t, *next;
+
+        after = r->heap_next;              /* freeing may drop r */
+        if (!wf_load(&r->remote, RELAXED)) /* the swap below looks again */
+            continue;
+        for (t = wf_swap(&r->remote, NULL, ACQUIRE); t; t = next) { /* [slab-1] */
+            next = t->next;
+            free_owner(h, r, t);
+        }
+    }
+}
+
+static wf_task *take_slow(wf_heap *h, uint32_t class)
+{
+    wf_task *t = take_from(h->current[class]);
+    wf_slab *s;
+
+    if (t)
+        return t;
+    h->current[class] = NULL; /* full: who frees a slot of it puts it into the list */
+    collect(h);
+    s = h->room[class];
+    if (s)
+        room_remove(h, s);
+    else if (!(s = slab_new(h, class)))
+        return NULL;
+    h->current[class] = s;
+    return take_from(s);
+}
+
+static wf_task *take(wf_heap *h, uint32_t class)
+{
+    wf_slab *s = h->current[class];
+
+    return s && s->free ? pop(s) : take_slow(h, class);
+}
+
+wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
+{
+    uint32_t class = class_of(size);
+    wf_task *t;
+
+    if (class >= WF_SLAB_CLASSES)
+        return NULL;
+    t = take(h, class);
+    if (t)
+        wf_memcheck_use(&t->frame, size - offsetof(wf_task, frame));
+    return t;
+}
+
+/* ---- slots of other heaps ---- */
+
+/* The heap is gone; so is its region with its last slot. */
+static void orphan_freed(wf_region *r, int64_t n)
+{
+    if (wf_sub(&r->n_left, n, ACQ_REL) == n) /* [slab-3] */
+        region_release(r);
+}
+
+static void send(wf_region *r, wf_task *first, wf_task *last, uint32_t n)
+{
+    wf_task *before = wf_load(&r->remote, RELAXED); /* the CAS checks it */
+
+    do {
+        if (before == ORPHAN) {
+            orphan_freed(r, n);
+            return;
+        }
+        last->next = before;
+    } while (!wf_cas(&r->remote, &before, first, RELEASE)); /* [slab-1] */
+}
+
+static void flush(wf_heap *h)
+{
+    if (h->n_sends == 0)
+        return;
+    send(h->sends_to, h->sends_first, h->sends_last, h->n_sends);
+    h->n_sends = 0;
+}
+
+void wf_heap_tidy_owner(wf_heap *h)
+{
+    flush(h);
+    collect(h);
+}
+
+static void send_later(wf_heap *h, wf_region *r, wf_task *t)
+{
+    if (h->n_sends > 0 && (h->sends_to != r || h->n_sends == SENDS_MOST))
+        flush(h);
+    if (h->n_sends++ == 0) {
+        h->sends_to = r;
+        h->sends_last = t;
+    } else {
+        t->next = h->sends_first;
+    }
+    h->sends_first = t;
+}
+
+void wf_heap_free_any(wf_heap *h, wf_task *t)
+{
+    wf_region *r = wf_region_of(t);
+
+    wf_memcheck_unuse(&t->frame, t->frame.future.ops->size);
+    wf_store(&t->state, 0, RELEASE); /* [slab-1] */
+    if (!h)
+        send(r, t, t, 1);
+    else if (wf_load(&r->heap, RELAXED) == h) /* ours, or it is not and never was */
+        free_owner(h, r, t);
+    else
+        send_later(h, r, t);
+}
+
+/* ---- all of it ---- */
+
+void wf_heap_init(wf_heap *h, wf_memory *memory)
+{
+    *h = (wf_heap){.memory = memory};
+}
+
+static void visit_slab(wf_region *r, const wf_slab *s, void (*visit)(wf_task *t, void *arg),
+                       void *arg)
+{
+    uint32_t n = wf_load(&s->n_carved, ACQUIRE); /* [slab-2] */
+
+    for (uint32_t i = 0; i < n; i++) {
+        wf_task *t = slot_at(r, s, i);
+
+        if (wf_load(&t->state, ACQUIRE) !=
+            0) /* [task-1] a used slot's fields were released with it */
+            visit(t, arg);
+    }
+}
+
+void wf_memory_visit(wf_memory *m, void (*visit)(wf_task *t, void *arg), void *arg)
+{
+    wf_lock(&m->lock);
+    for (wf_region *r = m->first; r; r = r->next)
+        for (uint32_t page = 0; page < WF_REGION_PAGES; page++)
+            visit_slab(r, &r->slab[page], visit, arg);
+    wf_unlock(&m->lock);
+}
+
+/* How many slots are in use, but for those in the chain. */
+static int64_t count_used(const wf_region *r, const wf_task *chain)
+{
+    int64_t n = 0;
+
+    for (uint32_t page = 0; page < WF_REGION_PAGES; page++)
+        n += r->slab[page].n_used;
+    for (; chain; chain = chain->next)
+        n--;
+    return n;
+}
+
+void wf_memory_close(wf_memory *m)
+{
+    for (wf_region *r = m->first, *next; r; r = next) {
+        int64_t n;
+
+        next = r->next;
+        wf_store(&r->heap, NULL, RELAXED);                       /* as in free_any */
+        n = count_used(r, wf_swap(&r->remote, ORPHAN, ACQ_REL)); /* [slab-1] */
+        /* Slots freed since then have been subtracted already: whoever gets to 0 is the last. */
+        if (wf_add(&r->n_left, n, ACQ_REL) + n == 0) /* [slab-3] */
+            region_release(r);
+    }
+    m->first = NULL;
+}

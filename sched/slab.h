@@ -1,0 +1,106 @@
+/*
+ * slab.h - the memory of tasks
+ *
+ * Purpose     Taking and freeing a task costs a few nanoseconds and no lock; all tasks of a runtime can
+ *             be visited without keeping a list of them; what a burst needed goes back to the system.
+ *
+ *             A region is 2 MiB, aligned to that, so that a task's address leads to it. It is cut into
+ *             pages of 64 KiB; one or more pages make a slab of slots of one size. A region belongs to
+ *             one heap; each worker has a heap, and threads that are not workers share one.
+ *
+ *                 heap --> region: [header | slab of 128 B slots | slab of 96 B | ... free pages]
+ *
+ * Threads     The suffix says: owner is the heap's thread, or whoever holds its lock.
+ * Invariants  B1 a free slot's state word is 0, and a slot that has been carved keeps one for as long
+ *             as its slab lives. B2 slabs begin and end, and regions come and go, under the memory's
+ *             lock: who holds it may visit all slots. B3 a slot freed by another thread goes to its
+ *             region's stack `remote`, from where the owner takes all at once. B4 after the runtime's
+ *             end a region lives until its last slot has been freed.
+ * Ordering    [slab-1] a freed slot is released to the owner who takes it. [slab-2] n_carved is raised
+ *             once the slot's state word is 0. [slab-3] the last slot of an orphaned region.
+ * Failure     Out of memory: NULL, and nothing has happened.
+ */
+#ifndef WF_SLAB_H
+#define WF_SLAB_H
+
+#include "alloc.h"
+#include "order.h"
+
+#define WF_REGION_SIZE  ((size_t)2 << 20)
+#define WF_PAGE_SIZE    ((size_t)64 << 10)
+#define WF_REGION_PAGES (WF_REGION_SIZE / WF_PAGE_SIZE)
+#define WF_SLAB_CLASSES 192 /* slots of up to 2 GiB */
+
+struct wf_task;
+struct wf_region;
+
+/* Slots of one size. The owner's, but for what walkers read. */
+typedef struct wf_slab {
+    struct wf_task *free; /* linked by next */
+    uint32_t        n_used;
+    uint32_t        n_carved; /* slots below have been used once; walkers read it */
+    uint32_t        capacity; /* 0: no slab begins at this page */
+    uint32_t        slot_size;
+    uint32_t        offset; /* of the first slot, from the region's start */
+    uint8_t         n_pages, class;
+    bool            listed; /* in the heap's list of slabs with room */
+    struct wf_slab *next, *prev;
+} wf_slab;
+
+typedef struct wf_region {
+    weft_runtime     *rt;   /* constant; see T3 in task.h */
+    struct wf_heap   *heap; /* constant until the runtime's end: then NULL */
+    size_t            size; /* constant, as are the next two */
+    void             *raw;
+    weft_allocator    alloc;
+    struct wf_region *next, *prev; /* all of the runtime's; under the memory's lock */
+    struct wf_region *heap_next;   /* owner, and so on below */
+    uint32_t          free_pages;  /* a bit each */
+    uint8_t           first_page[WF_REGION_PAGES]; /* of the slab that a page belongs to */
+    wf_slab           slab[WF_REGION_PAGES];
+
+    WF_ALIGNED struct wf_task *remote; /* any */
+    int64_t                    n_left; /* any; slots of an orphan that are still in use */
+} wf_region;
+
+typedef struct wf_memory {
+    weft_runtime *rt;
+    uint32_t      lock;
+    wf_region    *first;
+} wf_memory;
+
+typedef struct wf_heap {
+    wf_memory *memory;
+    uint32_t   n_regions, n_empty;
+    wf_region *regions;
+    wf_slab   *current[WF_SLAB_CLASSES];
+    wf_slab   *room[WF_SLAB_CLASSES]; /* others with free slots */
+    /* Freed slots of another heap's region, on their way there. */
+    wf_region      *sends_to;
+    struct wf_task *sends_first, *sends_last;
+    uint32_t        n_sends;
+} wf_heap;
+
+void wf_heap_init(wf_heap *h, wf_memory *memory);
+
+/* A slot of at least `size` bytes whose state word is 0; NULL: out of memory. */
+struct wf_task *wf_heap_take_owner(wf_heap *h, size_t size);
+/* Frees a slot; `h` is the caller's heap, NULL if it has none. Any thread, also after the runtime's
+ * end. The state word becomes 0. */
+void wf_heap_free_any(wf_heap *h, struct wf_task *t);
+/* The owner goes to sleep: sends what is on its way to other heaps, takes what others have freed, and gives
+ * what is empty back to the system. */
+void wf_heap_tidy_owner(wf_heap *h);
+
+/* Calls visit for each slot that is in use, under the memory's lock. It must neither spawn nor wake. */
+void wf_memory_visit(wf_memory *m, void (*visit)(struct wf_task *t, void *arg), void *arg);
+/* The runtime ends: nobody takes slots any more. Regions without used slots go now, the others with
+ * their last slot. Any thread, when no heap has an owner. */
+void wf_memory_close(wf_memory *m);
+
+static inline wf_region *wf_region_of(const struct wf_task *t)
+{
+    return (wf_region *)((uintptr_t)t & ~(uintptr_t)(WF_REGION_SIZE - 1));
+}
+
+#endif
