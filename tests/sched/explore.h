@@ -35,6 +35,7 @@
 #define EXPLORE_FREED   16
 #define EXPLORE_STACK   65536
 #define EXPLORE_EXPIRED INT64_MIN
+#define EXPLORE_TOLD    500 /* steps at either end that are printed */
 
 struct explore_site {
     const char *file;
@@ -50,6 +51,7 @@ struct explore_write {
     bool                       release, rmw;
     uint64_t                   number; /* they are in this order */
     const struct explore_site *site;
+    struct explore_write      *outer; /* while it leaves: see explore_leave */
 };
 
 struct explore_thread {
@@ -59,7 +61,7 @@ struct explore_thread {
     int64_t              until; /* the limit of its sleep, or EXPLORE_EXPIRED */
     bool                 ended, waits;
     int                  n_writes;
-    struct explore_write write[EXPLORE_BUFFER];
+    struct explore_write write[EXPLORE_BUFFER], *leaving;
 };
 
 static struct explorer {
@@ -71,6 +73,7 @@ static struct explorer {
     struct {
         char  *at;
         size_t size;
+        bool   ours;        /* to be freed after the schedule */
     } freed[EXPLORE_FREED]; /* in this schedule */
     int n_freed;
     /* The schedule: at each point which of how many choices was taken. */
@@ -128,6 +131,11 @@ static void explore_tell(void)
     for (int i = 0; i < explorer.n_steps; i++) {
         struct explore_step *s = &explorer.step[i];
 
+        if (i == EXPLORE_TOLD &&
+            explorer.n_steps > 2 * EXPLORE_TOLD) { /* it goes round and round */
+            fprintf(stderr, " ...");
+            i = explorer.n_steps - EXPLORE_TOLD;
+        }
         if (!s->mark[0] && s->thread != last) {
             last = s->thread;
             file = "";
@@ -244,6 +252,15 @@ static int explore_find(int i, const char *at, size_t size)
     return -1;
 }
 
+/* Whether one of its writes there is about to leave: then its later ones can't come before. */
+static bool explore_is_leaving(int i, const char *at, size_t size)
+{
+    for (struct explore_write *w = explorer.thread[i].leaving; w; w = w->outer)
+        if (explore_overlaps(w, at, size))
+            return true;
+    return false;
+}
+
 static void explore_settle(int self, const char *at, size_t size, bool writes);
 
 /* One of the thread's older writes that leave before this one, or -1. */
@@ -264,9 +281,13 @@ static void explore_leave(int i, int k)
     struct explore_write   w = t->write[k];
 
     memmove(&t->write[k], &t->write[k + 1], (size_t)(--t->n_writes - k) * sizeof w);
+    w.outer = t->leaving;
+    t->leaving = &w;
     while ((k = explore_find_older(i, &w)) >= 0)
         explore_leave(i, k);
-    explore_settle(i, w.at, w.size, true);
+    if (!w.rmw) /* else it follows what it has read: the others' come after it */
+        explore_settle(i, w.at, w.size, true);
+    t->leaving = w.outer;
     memcpy(w.at, w.value, w.size);
     if (i != explorer.current)
         explore_record(i, "!", w.site);
@@ -289,7 +310,8 @@ static void explore_settle(int self, const char *at, size_t size, bool writes)
         bool must = false;
 
         for (int i = 0; i < x->n; i++)
-            if (i != self && (which[n] = explore_find(i, at, size)) >= 0) {
+            if (i != self && !explore_is_leaving(i, at, size) &&
+                (which[n] = explore_find(i, at, size)) >= 0) {
                 must |= writes && x->thread[i].write[which[n]].rmw;
                 who[n++] = i;
             }
@@ -542,20 +564,32 @@ static inline void *explore_allocate(void *arg, size_t size)
     return malloc(size);
 }
 
-static inline void explore_release(void *arg, void *memory, size_t size)
+static inline void explore_gone(void *memory, size_t size, bool ours)
 {
     struct explorer *x = &explorer;
 
-    (void)arg;
-    if (x->current < 0) {
-        free(memory);
-        return;
-    }
     explore_hide(&x->thread[x->current]);
     explore_drain(x->current);
     check(x->n_freed < EXPLORE_FREED);
-    x->freed[x->n_freed].at = memset(memory, 0xdd, size);
+    x->freed[x->n_freed].at = memory;
+    x->freed[x->n_freed].ours = ours;
     x->freed[x->n_freed++].size = size;
+}
+
+static inline void explore_release(void *arg, void *memory, size_t size)
+{
+    (void)arg;
+    if (explorer.current >= 0)
+        explore_gone(memset(memory, 0xdd, size), size, true);
+    else
+        free(memory);
+}
+
+/* The same for memory that is the test's own. */
+static inline void explore_release_static(void *memory, size_t size)
+{
+    if (explorer.current >= 0)
+        explore_gone(memory, size, false);
 }
 
 static const weft_allocator explore_allocator = {explore_allocate, explore_release, NULL};
@@ -579,6 +613,7 @@ static void explore_make(int i)
     t->ended = t->waits = false;
     t->sleeps_on = NULL;
     t->n_writes = 0;
+    t->leaving = NULL;
     getcontext(&t->context);
     t->context.uc_stack.ss_sp = explore_stack[i];
     t->context.uc_stack.ss_size = EXPLORE_STACK;
@@ -601,8 +636,10 @@ static void explore_one(int preemptions, int late)
 
 static void explore_free(void)
 {
-    while (explorer.n_freed > 0)
-        free(explorer.freed[--explorer.n_freed].at);
+    while (explorer.n_freed-- > 0)
+        if (explorer.freed[explorer.n_freed].ours)
+            free(explorer.freed[explorer.n_freed].at);
+    explorer.n_freed = 0;
 }
 
 /* The next schedule; false: that was the last. */

@@ -87,6 +87,14 @@ static void sum_is_4(void)
     check_eq(x, 4);
 }
 
+BODY(add_4, wf_add(&x, 4, RELAXED), )
+
+/* The addition comes before both, between them or after both. */
+static void it_is_2_or_6(void)
+{
+    check(x == 2 || x == 6);
+}
+
 Test(explore_orders, one_address_has_one_order)
 {
     run(write_1_then_2, read_twice, NULL);
@@ -95,6 +103,8 @@ Test(explore_orders, one_address_has_one_order)
     run(write_and_read, nothing, NULL);
     check(!happened[0][0]); /* its own writes at the least */
     explore(4, 3, set_up, sum_is_4, 2, (void (*const[])(void)){add_twice, add_twice});
+    explore(4, 3, set_up, it_is_2_or_6, 3,
+            (void (*const[])(void)){write_1_then_2, add_4, read_twice});
 }
 
 /* ---- reads that may be late are bounded, and sleepers are not ---- */
