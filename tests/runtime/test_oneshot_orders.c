@@ -5,6 +5,9 @@
  */
 #include "../sched/explore.h"
 
+#include <ck_backoff.h>
+#define ck_backoff_eb(backoff) (*(backoff) = 512) /* who waits for LOCK lets others go on */
+#define sched_yield()          explore_wait()
 #include "oneshot.c"
 #include "waker.c"
 
@@ -16,26 +19,28 @@ static weft_message           wait;
 static weft_waker             waker;
 static uint32_t               woken;
 static int                    n_wakers, got;
+static int                    n_cloned; /* written as a waker is cloned */
+static int                    left[2];  /* by the sender, and the receiver, before they close */
 static int64_t                sent, received; /* what the calls answered; 1: nothing yet */
 
 static weft_waker waker_clone(void *data)
 {
     (void)data;
-    explore_step();
     n_wakers++;
+    wf_store(&n_cloned, n_cloned + 1, RELAXED); /* ordered by WAITING or LOCK */
     return waker;
 }
 
 static void waker_drop(void *data)
 {
     (void)data;
-    explore_step();
     n_wakers--;
 }
 
 static void waker_wake_by_ref(void *data)
 {
     (void)data;
+    check_eq(wf_load(&n_cloned, RELAXED), n_cloned);
     wf_store(&woken, 1, SEQ_CST);
     wf_futex_wake(&woken, 1);
 }
@@ -65,9 +70,9 @@ static void set_up(void)
     memory = (struct memory){0};
     rt.config.allocator = (weft_allocator){allocate, release, &memory};
     wf_current_thread.rt = &rt;
-    waker.vtable = &vtable;
+    waker = (weft_waker){.vtable = &vtable};
     woken = 0;
-    n_wakers = got = 0;
+    n_wakers = got = n_cloned = left[0] = left[1] = 0;
     sent = received = 1;
     check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
 }
@@ -92,28 +97,69 @@ static void run(weft_future *f)
 
 static void send_it(void)
 {
+    wf_store(&left[0], 1, RELAXED); /* ordered by DONE */
     sent = weft_oneshot_send(sender, &(int){7});
+    if (sent == -EPIPE)
+        check_eq(wf_load(&left[1], RELAXED), 1);
 }
 
 static void close_sender(void)
 {
+    wf_store(&left[0], 1, RELAXED); /* ordered by DONE */
     weft_oneshot_sender_close(sender);
+}
+
+static void close_receiver(void)
+{
+    if (received == 0 || received == -EPIPE)
+        check_eq(wf_load(&left[0], RELAXED), 1);
+    wf_store(&left[1], 1, RELAXED); /* ordered by CLOSED */
+    weft_oneshot_receiver_close(receiver);
 }
 
 static void receive(void)
 {
     run(weft_oneshot_receive(&wait, receiver, &got));
-    weft_oneshot_receiver_close(receiver);
+    close_receiver();
 }
 
-static void receive_and_cancel(void)
+static void receive_or_give_up(void)
 {
     weft_future *f = weft_oneshot_receive(&wait, receiver, &got);
 
     if (!poll(f) && !weft_poll_is_ready(weft_future_cancel(f)))
         run(f);
     received = weft_future_result(f);
-    weft_oneshot_receiver_close(receiver);
+}
+
+static void receive_and_cancel(void)
+{
+    receive_or_give_up();
+    close_receiver();
+}
+
+static void receive_cancel_receive(void)
+{
+    receive_or_give_up();
+    if (received == -ECANCELED) {
+        memset(&wait, 0xdd, sizeof wait); /* it is nobody's until it is used again */
+        run(weft_oneshot_receive(&wait, receiver, &got));
+    }
+    close_receiver();
+}
+
+/* Polled once more for another reason, by another task. */
+static void receive_polled_twice(void)
+{
+    weft_future *f = weft_oneshot_receive(&wait, receiver, &got);
+
+    if (!poll(f)) {
+        waker.data = &waker;
+        if (!poll(f))
+            run(f);
+    }
+    received = weft_future_result(f);
+    close_receiver();
 }
 
 static void try_twice(void)
@@ -121,7 +167,7 @@ static void try_twice(void)
     received = weft_oneshot_try_receive(receiver, &got);
     if (received == -EAGAIN)
         received = weft_oneshot_try_receive(receiver, &got);
-    weft_oneshot_receiver_close(receiver);
+    close_receiver();
 }
 
 /* ---- the claims ---- */
@@ -173,6 +219,21 @@ Test(oneshot_orders, who_waits_is_told_that_the_sender_is_closed)
 Test(oneshot_orders, a_receive_that_is_cancelled_answers_one_or_the_other)
 {
     try_all(receive_and_cancel, send_it, it_came_or_not);
+}
+
+Test(oneshot_orders, who_gave_up_and_receives_again_gets_it)
+{
+    try_all(receive_cancel_receive, send_it, it_came);
+}
+
+Test(oneshot_orders, who_is_polled_again_gets_it)
+{
+    try_all(receive_polled_twice, send_it, it_came);
+}
+
+Test(oneshot_orders, who_gave_up_and_receives_again_is_told_that_the_sender_is_closed)
+{
+    try_all(receive_cancel_receive, close_sender, broken_pipe);
 }
 
 Test(oneshot_orders, who_tries_gets_it_or_closes_and_one_side_frees)
