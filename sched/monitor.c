@@ -46,7 +46,8 @@ static bool is_stuck(wf_monitor *m, uint32_t i, int64_t now)
     wf_worker *w = m->executor->workers[i];
     uint64_t   progress = wf_worker_progress(w);
 
-    if (progress != m->seen[i].progress || !wf_load(&w->polls_site, RELAXED)) { /* advice */
+    if (progress != m->seen[i].progress || m->seen[i].since == 0 ||
+        !wf_load(&w->polls_site, RELAXED)) { /* advice */
         m->seen[i].progress = progress;
         m->seen[i].since = now;
         m->seen[i].told = false;

@@ -373,6 +373,13 @@ static wf_task *next_task(wf_worker *w)
 
 /* ---- sleeping ---- */
 
+static void leave_searchers(wf_worker *w)
+{
+    if (w->searching)
+        wf_idle_found(&w->executor->idle);
+    w->searching = false;
+}
+
 static bool has_work(wf_worker *w)
 {
     return wf_executor_backlog(w->executor) > 0 || wf_inject_length_any(&w->mailbox) > 0 ||
@@ -408,10 +415,7 @@ static void park(wf_worker *w, int64_t until)
     uint32_t key = wf_park_prepare(&w->park);
 
     wf_idle_prepare(idle, w->index);
-    if (w->searching) {
-        w->searching = false;
-        wf_idle_found(idle);
-    }
+    leave_searchers(w);
     if (!has_work(w)) {
         wf_count(&w->counters.parks, 1);
         sleep_announced(w, key, until);
@@ -446,12 +450,9 @@ wf_current wf_worker_enter(wf_worker *w)
 
 void wf_worker_leave(wf_worker *w, wf_current before)
 {
-    if (w->searching) {
-        w->searching = false;
-        wf_idle_found(&w->executor->idle);
-    }
     wf_heap_tidy_owner(&w->heap);
     wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
+    leave_searchers(w);
     w->away = true;
     wf_current_thread = before;
 }
@@ -477,20 +478,30 @@ static void pin(const wf_worker *w)
     sched_setaffinity(0, sizeof one, &one); /* a wish */
 }
 
+/* As park does, but then out of the mask: nobody counts on us until the monitor calls. */
 static void stand_by(wf_worker *w)
 {
-    uint32_t key = wf_park_prepare(&w->park);
+    wf_executor *s = w->executor;
+    uint32_t     key = wf_park_prepare(&w->park);
+    bool         work;
 
-    if (w->searching) {
-        w->searching = false;
-        wf_idle_found(&w->executor->idle);
+    wf_idle_prepare(&s->idle, w->index);
+    leave_searchers(w);
+    work = has_work(w);
+    wf_driver_open(s->rt->driver); /* [driver-2] */
+    wf_executor_ran_dry(s);
+    if (!wf_idle_take(&s->idle, w->index)) {
+        w->searching = true; /* somebody does count on us */
+        return;
     }
+    if (work)
+        wf_executor_notify_any(s);
     wf_heap_tidy_owner(&w->heap);
-    if (wf_executor_backlog(w->executor) > 0) /* [idle-1] who counted on us has woken nobody else */
-        wf_executor_notify_any(w->executor);
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
-    if (!is_needed(w) && !wf_executor_is_stopping(w->executor))
+    while (!is_needed(w) && !wf_executor_is_stopping(s)) {
         wf_park_commit(&w->park, key, INT64_MAX);
+        key = wf_park_prepare(&w->park);
+    }
 }
 
 /* With nothing of its own left, a spare worker that isn't needed stands by. */

@@ -121,6 +121,19 @@ Test(deque, that_cannot_grow_refuses_and_keeps_what_it_has)
     check_eq(memory.live, 0);
 }
 
+Test(deque, is_bounded)
+{
+    wf_deque *d = deque(&plain);
+    int64_t   n = 0;
+
+    while (wf_deque_push_owner(d, task(n + 1)))
+        check_cmp(++n, <=, 1 << 20);
+    check_eq(number(wf_deque_pop_owner(d)), n);
+    check(wf_deque_push_owner(d, task(n)));
+    check(!wf_deque_push_owner(d, task(n + 1)));
+    wf_deque_free(d);
+}
+
 Test(deque, gives_back_all_memory_of_its_growth)
 {
     struct memory  memory;
@@ -182,8 +195,9 @@ static void stress(int64_t n, int burst, int pops)
         thieves[i] = thread(steal, &s);
     add(&s.go, 1);
     for (int64_t i = 1; i <= n;) {
-        for (int b = 0; b < burst && i <= n; b++)
-            check(wf_deque_push_owner(&s.d, task(i++)));
+        for (int b = 0; b < burst && i <= n; b++, i++)
+            for (; !wf_deque_push_owner(&s.d, task(i)); take(&s, wf_deque_pop_owner(&s.d)))
+                ; /* full: that many at most */
         for (int p = 0; p < pops; p++)
             take(&s, wf_deque_pop_owner(&s.d));
     }
