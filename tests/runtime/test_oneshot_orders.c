@@ -19,16 +19,15 @@ static weft_message           wait;
 static weft_waker             waker;
 static uint32_t               woken;
 static int                    n_wakers, got;
-static int                    n_cloned; /* written as a waker is cloned */
-static int                    left[2];  /* by the sender, and the receiver, before they close */
+static int                    cloned[2]; /* written as a waker is cloned */
+static int                    left[2];   /* by the sender, and the receiver, before they close */
 static int64_t                sent, received; /* what the calls answered; 1: nothing yet */
 
 static weft_waker waker_clone(void *data)
 {
-    (void)data;
     n_wakers++;
-    wf_store(&n_cloned, n_cloned + 1, RELAXED); /* ordered by WAITING or LOCK */
-    return waker;
+    wf_store((int *)data, 1, RELAXED); /* ordered by WAITING or LOCK */
+    return (weft_waker){waker.vtable, data};
 }
 
 static void waker_drop(void *data)
@@ -39,8 +38,7 @@ static void waker_drop(void *data)
 
 static void waker_wake_by_ref(void *data)
 {
-    (void)data;
-    check_eq(wf_load(&n_cloned, RELAXED), n_cloned);
+    check_eq(wf_load((int *)data, RELAXED), 1);
     wf_store(&woken, 1, SEQ_CST);
     wf_futex_wake(&woken, 1);
 }
@@ -70,9 +68,9 @@ static void set_up(void)
     memory = (struct memory){0};
     rt.config.allocator = (weft_allocator){allocate, release, &memory};
     wf_current_thread.rt = &rt;
-    waker = (weft_waker){.vtable = &vtable};
+    waker = (weft_waker){&vtable, &cloned[0]};
     woken = 0;
-    n_wakers = got = n_cloned = left[0] = left[1] = 0;
+    n_wakers = got = cloned[0] = cloned[1] = left[0] = left[1] = 0;
     sent = received = 1;
     check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
 }
@@ -154,7 +152,7 @@ static void receive_polled_twice(void)
     weft_future *f = weft_oneshot_receive(&wait, receiver, &got);
 
     if (!poll(f)) {
-        waker.data = &waker;
+        waker.data = &cloned[1];
         if (!poll(f))
             run(f);
     }

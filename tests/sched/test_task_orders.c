@@ -235,6 +235,12 @@ static void joiner_wake(void *which)
 static const weft_waker_vtable joiner_vtable = {joiner_clone, joiner_wake, joiner_wake, joiner_drop,
                                                 NULL};
 
+static void set_up_taken(void)
+{
+    set_up();
+    n_queued = 0;
+}
+
 /* The last steps of a worker that has polled it to READY. */
 static void poll_to_ready(void)
 {
@@ -277,7 +283,6 @@ static void unjoin(void)
     wf_task_unjoin(task);
     check(!handle.waker_.vtable);
     memset(&handle, 0xdd, sizeof handle);
-    handle.waker_.vtable = NULL;
 }
 
 static void join_unjoin_join(void)
@@ -285,6 +290,7 @@ static void join_unjoin_join(void)
     if (join_with(&joiner[0]))
         return;
     unjoin();
+    handle.waker_.vtable = NULL; /* as weft_join does */
     join_with(&joiner[1]);
 }
 
@@ -313,18 +319,19 @@ static void the_last_was_told_or_woken(void)
 
 Test(task_orders, a_joiner_is_either_told_at_once_or_woken)
 {
-    explore(6, 2, set_up, told_or_woken_once, 2, (void (*const[])(void)){complete, join_once});
+    explore(6, 2, set_up_taken, told_or_woken_once, 2,
+            (void (*const[])(void)){complete, join_once});
 }
 
 Test(task_orders, a_joiner_that_is_polled_again_is_told_or_its_new_waker_is_woken)
 {
-    explore(6, 2, set_up, the_last_was_told_or_woken, 2,
+    explore(6, 2, set_up_taken, the_last_was_told_or_woken, 2,
             (void (*const[])(void)){complete, join_twice});
 }
 
 Test(task_orders, a_joiner_that_gave_up_and_joins_again_is_told_or_woken)
 {
-    explore(5, 2, set_up, the_last_was_told_or_woken, 2,
+    explore(5, 2, set_up_taken, the_last_was_told_or_woken, 2,
             (void (*const[])(void)){complete, join_unjoin_join});
 }
 
@@ -339,12 +346,13 @@ static void join_and_leave(void)
 static void freed_once(void)
 {
     check_eq(n_wakers, 0);
+    check_eq(n_queued, 0);
     check_eq(n_freed, 1);
 }
 
 Test(task_orders, a_join_that_is_given_up_keeps_no_waker_and_the_last_frees_the_task)
 {
-    explore(6, 2, set_up, freed_once, 2, (void (*const[])(void)){complete, join_and_leave});
+    explore(6, 2, set_up_taken, freed_once, 2, (void (*const[])(void)){complete, join_and_leave});
 }
 
 /* ---- wakers that are cloned ---- */
@@ -367,8 +375,7 @@ static void clone_complete(void)
 
 static void set_up_clone(void)
 {
-    set_up();
-    n_queued = 0;           /* taken: complete() runs it */
+    set_up_taken();
     (void)task_clone(task); /* keeps the memory until the thread below has its clones */
     free_sees = true;
 }

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from tally import Tally
 
@@ -75,8 +76,10 @@ MUTANTS = {
     ],
     "sched/idle": [
         ("a worker does not look once more before it sleeps", "sched/worker.c",
-         "if (wf_executor_backlog(w->executor) > 0 || wf_executor_is_stopping",
-         "if (wf_executor_is_stopping"),
+         "return wf_executor_backlog(w->executor) > 0 || wf_inject", "return wf_inject"),
+        ("nor into its mail", "sched/worker.c",
+         "wf_executor_backlog(w->executor) > 0 || wf_inject_length_any(&w->mailbox) > 0 ||",
+         "wf_executor_backlog(w->executor) > 0 ||"),
         ("a sleeper announces itself without a full barrier", "sched/idle.h",
          "% 64, SEQ_CST); /* [idle-1] */\n}\n\nstatic inline bool wf_idle_is_sleeping",
          "% 64, RELEASE); /* [idle-1] */\n}\n\nstatic inline bool wf_idle_is_sleeping"),
@@ -90,27 +93,125 @@ MUTANTS = {
         ("who stops searching leaves the rest alone", "sched/worker.c",
          "if (wf_idle_found(&w->executor->idle) && wf_executor_backlog(w->executor) > 0)",
          "if (wf_idle_found(&w->executor->idle) && 0)"),
+        ("a slot is emptied without asking", "sched/worker.h",
+         "wf_swap(slot, NULL, ACQUIRE) : NULL",
+         "({ struct wf_task *t_ = wf_load(slot, RELAXED); wf_store(slot, NULL, RELAXED); t_; }) : NULL"),
+        ("what waits in the slot of the first child does not count", "sched/worker.h",
+         "(wf_load(&w->first_child, SEQ_CST) != NULL)", "0"),
+        ("the monitor wakes nobody", "sched/monitor.c",
+         "        if (wf_idle_any(&s->idle))\n            wf_executor_notify_any(s);",
+         "        if (wf_idle_any(&s->idle))\n            ;"),
+        ("mail wakes nobody", "sched/executor.c",
+         "    if (wf_idle_pick_worker(&s->idle, i))\n        wf_park_wake(&s->workers[i]->park);", "    ;"),
+        ("a spare worker that stands by does not look", "sched/worker.c",
+         "    if (work)\n        wf_executor_notify_any(s);\n", ""),
+        ("a spare worker looks before it stops searching", "sched/worker.c",
+         "    leave_searchers(w);\n    work = has_work(w);\n", "    work = has_work(w);\n    leave_searchers(w);\n"),
+        ("a spare worker stands by though it has been counted", "sched/worker.c",
+         "        w->searching = true; /* somebody does count on us */\n        return;\n", "        ;\n"),
     ],
     "sched/task": [
+        ("a new task can be queued once more", "sched/task.c",
+         "uint64_t state = WF_TASK_RUNNING | WF_TASK_REF |", "uint64_t state = WF_TASK_REF |"),
+        ("a task that runs already is begun once more", "sched/task.c",
+         "    if (state & WF_TASK_RUNNING)\n        return state;\n", ""),
         ("a wake does not release", "sched/task.c",
-         "wf_or(&t->state, WF_TASK_NOTIFIED, ACQ_REL)", "wf_or(&t->state, WF_TASK_NOTIFIED, RELAXED)"),
+         "wf_or(&t->state, how, ACQ_REL) & NOT_IDLE", "wf_or(&t->state, how, RELAXED) & NOT_IDLE"),
+        ("a cancel is no wake", "sched/task.c",
+         "notify(t, WF_TASK_NOTIFIED | WF_TASK_CANCEL)", "notify(t, WF_TASK_CANCEL)"),
         ("a wake of a running task is lost", "sched/task.c",
          "return was & WF_TASK_NOTIFIED ? WF_TASK_IDLE_REQUEUE : WF_TASK_IDLE_DONE;",
          "return was & 0 ? WF_TASK_IDLE_REQUEUE : WF_TASK_IDLE_DONE;"),
-        ("COMPLETE does not release", "sched/task.c",
-         "~(uint64_t)WF_TASK_RUNNING,\n                   ACQ_REL)", "~(uint64_t)WF_TASK_RUNNING,\n"
-         "                   RELAXED)"),
-        ("a cancel does not release", "sched/task.c",
-         "wf_or(&t->state, WF_TASK_NOTIFIED | WF_TASK_CANCEL, ACQ_REL)",
-         "wf_or(&t->state, WF_TASK_NOTIFIED | WF_TASK_CANCEL, RELAXED)"),
         ("a poll that ends does not release to the next", "sched/task.c",
          "wf_sub(&t->state, WF_TASK_RUNNING, ACQ_REL)", "wf_sub(&t->state, WF_TASK_RUNNING, RELAXED)"),
-        ("completing does not lock the joiner out", "sched/task.c",
-         "    joiner_lock(t);\n    wf_waker_fire", "    wf_waker_fire"),
+        ("a wake of a task that has ended queues it", "sched/task.c",
+         "#define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE)",
+         "#define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED)"),
+        ("COMPLETE does not release", "sched/task.c",
+         "                    ACQ_REL)) /* [task-2] [task-3] */\n            continue;",
+         "                    RELAXED)) /* [task-2] [task-3] */\n            continue;"),
+        ("COMPLETE ignores a joiner that has just come", "sched/task.c",
+         "        if (!wf_cas(&t->state, &state, state + WF_TASK_COMPLETE - WF_TASK_RUNNING - WF_TASK_REF,\n"
+         "                    ACQ_REL)) /* [task-2] [task-3] */\n            continue;\n",
+         "        state = wf_add(&t->state, WF_TASK_COMPLETE - WF_TASK_RUNNING - WF_TASK_REF, ACQ_REL);\n"),
+        ("COMPLETE ignores that the joiner has just gone", "sched/task.c",
+         "    if (was & WF_TASK_JOINER) {\n        wf_waker_fire", "    if (1) {\n        wf_waker_fire"),
+        ("a joiner does not look whether the task is ending", "sched/task.c",
+         "(WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has", "WF_TASK_COMPLETE) /* it has"),
+        ("a joiner does not look whether the task has ended", "sched/task.c",
+         "(WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has", "WF_TASK_JLOCK) /* it has"),
         ("a joiner does not look once more under the lock", "sched/task.c",
-         "if (joiner_lock(t) & WF_TASK_COMPLETE) {", "if (joiner_lock(t) & 0) {"),
+         "    return was & WF_TASK_COMPLETE;\n", "    return false;\n"),
+        ("JOINER does not release the waker", "sched/task.c",
+         "wf_or(&t->state, WF_TASK_JOINER, ACQ_REL)", "wf_or(&t->state, WF_TASK_JOINER, RELAXED)"),
+        ("who does not join any more leaves JOINER", "sched/task.c",
+         "WF_TASK_JLOCK + (was & WF_TASK_JOINER), RELEASE", "WF_TASK_JLOCK, RELEASE"),
+        ("who does not join any more leaves the waker", "sched/task.c",
+         "    if ((was & WF_TASK_JOINER) && !(was & WF_TASK_COMPLETE))\n        wf_waker_forget",
+         "    if (0)\n        wf_waker_forget"),
         ("a clone is not counted", "sched/task.c",
          "wf_add(&t->state, WF_TASK_REF, RELAXED);", "wf_add(&t->state, 0, RELAXED);"),
+        ("the last reference but one frees", "sched/task.c",
+         "    if (is_only_ref(wf_load(&t->state, ACQUIRE)) ||",
+         "    if ((wf_load(&t->state, ACQUIRE) & WF_TASK_REFS_MASK) <= 2 * WF_TASK_REF ||"),
+        ("who drops a reference does not ask what it was", "sched/task.c",
+         "is_only_ref(wf_sub(&t->state, what, ACQ_REL)))",
+         "(wf_sub(&t->state, what, ACQ_REL), is_only_ref(wf_load(&t->state, ACQUIRE) + what)))"),
+        ("a reference goes without release", "sched/task.c",
+         "is_only_ref(wf_sub(&t->state, what, ACQ_REL)))", "is_only_ref(wf_sub(&t->state, what, RELAXED)))"),
+        ("a task ends in place whoever has wakers", "sched/task.c",
+         "if ((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE)) /* T4 */",
+         "if (state & WF_TASK_HANDLE)"),
+        ("a visitor marks a free slot", "sched/task.c",
+         "while (state != 0 && !(state & WF_TASK_COMPLETE)", "while (!(state & WF_TASK_COMPLETE)"),
+        ("a visitor marks whatever is there by now", "sched/task.c",
+         "        if (wf_cas(&t->state, &state, state | how, ACQ_REL)) /* [task-1] */",
+         "        if (((state = wf_or(&t->state, how, ACQ_REL)), 1))"),
+        ("a visitor queues a task that is being polled", "sched/task.c",
+         "            return state & NOT_IDLE ?", "            return state & WF_TASK_NOTIFIED ?"),
+        ("a visitor queues a task that has ended", "sched/task.c",
+         "    while (state != 0 && !(state & WF_TASK_COMPLETE) && (cancel || !(state & NOT_IDLE)))\n"
+         "        if (wf_cas(&t->state, &state, state | how, ACQ_REL)) /* [task-1] */\n"
+         "            return state & NOT_IDLE ?",
+         "    while (state != 0 && (cancel || !(state & NOT_IDLE)))\n"
+         "        if (wf_cas(&t->state, &state, state | how, ACQ_REL)) /* [task-1] */\n"
+         "            return state & (WF_TASK_RUNNING | WF_TASK_NOTIFIED) ?"),
+        ("a visitor's mark does not release", "sched/task.c",
+         "state | how, ACQ_REL)) /* [task-1] */", "state | how, RELAXED)) /* [task-1] */"),
+    ],
+    "sched/slab": [
+        ("the owner takes what others have freed without asking", "sched/slab.c",
+         "for (t = wf_swap(&r->remote, NULL, ACQUIRE); t; t = next) {",
+         "t = wf_load(&r->remote, ACQUIRE);\n        wf_store(&r->remote, NULL, RELAXED);\n"
+         "        for (; t; t = next) {"),
+        ("who frees a slot overwrites the others'", "sched/slab.c",
+         "} while (!wf_cas(&r->remote, &before, first, RELEASE));",
+         "} while ((wf_store(&r->remote, first, RELEASE), 0));"),
+        ("a slot is freed without release", "sched/slab.c",
+         "wf_cas(&r->remote, &before, first, RELEASE)", "wf_cas(&r->remote, &before, first, RELAXED)"),
+        ("a slot's state is cleared once it is somebody else's", "sched/slab.c",
+         "    wf_store(&t->state, 0, RELEASE); /* [slab-1] */\n    if (!h)\n        send(r, t, t, 1);\n",
+         "    if (!h)\n        send(r, t, t, 1), wf_store(&t->state, 0, RELEASE);\n"),
+        ("who frees a slot does not look whether the heap is gone", "sched/slab.c",
+         "if (before == ORPHAN) {", "if (0) {"),
+        ("the slots in use are counted before the others' are taken", "sched/slab.c",
+         "        n = count_used(r, wf_swap(&r->remote, ORPHAN, ACQ_REL)); /* [slab-1] */",
+         "        n = count_used(r, wf_load(&r->remote, ACQUIRE));\n"
+         "        wf_swap(&r->remote, ORPHAN, ACQ_REL);"),
+        ("of an orphan's slots two are the last", "sched/slab.c",
+         "if (wf_sub(&r->n_left, n, ACQ_REL) == n)",
+         "if ((wf_sub(&r->n_left, n, ACQ_REL), wf_load(&r->n_left, ACQUIRE)) == 0)"),
+        ("a chain of an orphan's slots counts as one", "sched/slab.c",
+         "orphan_freed(r, n);", "orphan_freed(r, 1);"),
+        ("the end ignores slots freed meanwhile", "sched/slab.c",
+         "if (wf_add(&r->n_left, n, ACQ_REL) + n == 0)", "if ((wf_add(&r->n_left, n, ACQ_REL), n) == 0)"),
+        ("a slot of an orphan is freed without release", "sched/slab.c",
+         "if (wf_sub(&r->n_left, n, ACQ_REL) == n)", "if (wf_sub(&r->n_left, n, RELAXED) == n)"),
+        ("a slot is carved without release", "sched/slab.c",
+         "wf_store(&s->n_carved, s->n_carved + 1, RELEASE);", "wf_store(&s->n_carved, s->n_carved + 1, RELAXED);"),
+        ("a region goes while it is visited", "sched/slab.c",
+         "    wf_lock(&h->memory->lock);\n    unlink_locked(h->memory, r);\n    wf_unlock(&h->memory->lock);\n",
+         "    (void)wf_load(&h->memory->lock, RELAXED);\n    unlink_locked(h->memory, r);\n"),
     ],
     "sched/combine": [
         ("the mark of a branch is set after the wake", "sched/combine.c",
@@ -124,20 +225,35 @@ MUTANTS = {
          "    wf_swap(&b->woken_, 0, ACQ_REL);"),
     ],
     "runtime/oneshot": [
-        ("the sender does not lock", "runtime/oneshot.c",
-         "    wf_lock(&c->lock);\n    last = c->receiver_closed;\n    c->sent",
-         "    last = c->receiver_closed;\n    c->sent"),
-        ("the closing receiver looks before it locks", "runtime/oneshot.c",
-         "    wf_lock(&c->lock);\n    last = c->sender_closed;",
-         "    last = c->sender_closed;\n    wf_lock(&c->lock);"),
+        ("DONE does not release", "runtime/oneshot.c",
+         "state | how, ACQ_REL)) /* [oneshot-1]", "state | how, RELAXED)) /* [oneshot-1]"),
+        ("DONE ignores a receiver that has just begun to wait", "runtime/oneshot.c",
+         "        if (wf_cas(&c->state, &state, state | how, ACQ_REL)) /* [oneshot-1] [oneshot-3] */\n",
+         "        if (((state = wf_or(&c->state, how, ACQ_REL)), 1))\n"),
         ("the sender wakes nobody", "runtime/oneshot.c",
          "wf_waker_fire(&c->waiter->waker_, &wakes);", ";"),
+        ("the sender goes by what it saw before it was done", "runtime/oneshot.c",
+         "    was = wf_add(&c->state, how - LOCK", "    wf_add(&c->state, how - LOCK"),
+        ("the sender does not wait for the lock", "runtime/oneshot.c",
+         "    uint64_t was = wf_lock_bit(&c->state, LOCK); /* [oneshot-2] */\n\n    if (was & WAITING)",
+         "    uint64_t was = wf_or(&c->state, LOCK, ACQ_REL);\n\n    if (was & WAITING)"),
+        ("a wait ignores that the sender holds the lock", "runtime/oneshot.c",
+         "if (was & (DONE | LOCK))", "if (was & DONE)"),
+        ("a wait ignores that the sender is done", "runtime/oneshot.c",
+         "if (was & (DONE | LOCK))", "if (was & LOCK)"),
+        ("a wait ignores under the lock that the sender is done", "runtime/oneshot.c",
+         "    return !(was & DONE);", "    return true;"),
+        ("WAITING does not release the waker", "runtime/oneshot.c",
+         "wf_or(&c->state, WAITING, ACQ_REL)", "wf_or(&c->state, WAITING, RELAXED)"),
         ("a cancelled receive leaves its waker", "runtime/oneshot.c",
-         "wf_waker_forget(&wait->waker_);", ";"),
-        ("the sender's wake is cut off by its unlock", "runtime/oneshot.c",
-         "        wf_waker_fire(&c->waiter->waker_, &wakes);\n    wf_unlock(&c->lock);\n",
-         "        wf_unlock(&c->lock), wf_waker_fire(&c->waiter->waker_, &wakes);\n"
-         "    else\n        wf_unlock(&c->lock);\n"),
+         "        if (was & WAITING)\n            wf_waker_forget(&c->waiter->waker_);\n", ""),
+        ("a cancelled receive leaves WAITING", "runtime/oneshot.c",
+         "wf_add(&c->state, -(uint64_t)LOCK - (was & WAITING), ACQ_REL)",
+         "wf_add(&c->state, -(uint64_t)LOCK, ACQ_REL)"),
+        ("the receiver closes as if it were the first", "runtime/oneshot.c",
+         "(wf_or(&c->state, CLOSED, ACQ_REL) & DONE)", "(wf_or(&c->state, CLOSED, ACQ_REL) & 0)"),
+        ("the receiver closes without release", "runtime/oneshot.c",
+         "wf_or(&c->state, CLOSED, ACQ_REL)", "wf_or(&c->state, CLOSED, RELAXED)"),
     ],
     "reactor/gate": [
         ("the gate closes without a full barrier", "reactor/gate.c",
@@ -195,13 +311,17 @@ def run(program, case, **environment):
     return done.returncode == 0, done.stderr + done.stdout
 
 
-def problem(folder, build, test, mutant):
-    """What is wrong with what the test says of the mutant, or of the source (None)."""
+def problem(folder, build, test, mutant, quickest):
+    """What is wrong with what the test says of the mutant, or of the source (None). The latter leaves in
+    `quickest` how long each case took; mutants try them in that order."""
     copy_source(folder, mutant)
     program = compile_test(folder, build, test)
     cases = subprocess.run([program, "--list"], capture_output=True, text=True).stdout.split()
-    for case in cases:
+    for case in sorted(cases, key=lambda case: quickest.get(case, 0)):
+        began = time.monotonic()
         passed, said = run(program, case)
+        if not mutant:
+            quickest[case] = time.monotonic() - began
         if passed:
             continue
         if not mutant:
@@ -219,13 +339,15 @@ parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("tests", nargs="*", metavar="TEST", help="sched/deque, ...; all by default")
 args = parser.parse_args()
 
-jobs = [(test, mutant) for test, mutants in MUTANTS.items() for mutant in [None, *mutants]
-        if test in (args.tests or MUTANTS)]
+tests = args.tests or list(MUTANTS)
+quickest = {}
 tally = Tally()
 with tempfile.TemporaryDirectory() as scratch, \
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    found = pool.map(lambda n: problem(pathlib.Path(scratch, str(n)), args.build, *jobs[n]),
-                     range(len(jobs)))
-    for (test, mutant), what in zip(jobs, found):
-        tally.check(not what, f"{test}: {mutant[0] if mutant else 'no bug'}: {what}")
+    for kind in ([(test, None) for test in tests],
+                 [(test, mutant) for test in tests for mutant in MUTANTS[test]]):
+        found = pool.map(lambda job: problem(pathlib.Path(tempfile.mkdtemp(dir=scratch)), args.build, *job,
+                                             quickest), kind)
+        for (test, mutant), what in zip(kind, found):
+            tally.check(not what, f"{test}: {mutant[0] if mutant else 'no bug'}: {what}")
 tally.finish()
