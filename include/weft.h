@@ -19,6 +19,7 @@
  *     weft/signal.h    signals
  *     weft/blocking.h  spawn_blocking, name resolution
  *     weft/channel.h   oneshot and mpsc channels
+ *     weft/local.h     an executor without heap, threads or operating system
  */
 #ifndef WEFT_H
 #define WEFT_H
@@ -30,6 +31,7 @@
 #include <weft/combine.h>
 #include <weft/file.h>
 #include <weft/future.h>
+#include <weft/local.h>
 #include <weft/net.h>
 #include <weft/runtime.h>
 #include <weft/signal.h>

@@ -13,18 +13,11 @@
 
 #define WF_GATE_TICK WEFT_MS(1)
 
-/* Grows whenever the worker ends a poll or goes to sleep. */
-static uint64_t progress(const wf_worker *w)
-{
-    return wf_load(&w->counters.polls, RELAXED) +
-           wf_load(&w->counters.parks, RELAXED); /* counters */
-}
-
 static bool is_present(wf_gate *g, uint32_t i)
 {
     if (wf_idle_is_sleeping(&g->executor->idle, i))
         return false;
-    if (g->seen[i].absent && progress(g->executor->workers[i]) != g->seen[i].progress)
+    if (g->seen[i].absent && wf_worker_progress(g->executor->workers[i]) != g->seen[i].progress)
         g->seen[i].absent = false;
     return !g->seen[i].absent;
 }
@@ -46,7 +39,7 @@ void wf_gate_tick(wf_gate *g, int64_t now)
         return;
     g->ticked = now;
     for (uint32_t i = 0; i < g->executor->idle.n_workers; i++) {
-        uint64_t p = progress(g->executor->workers[i]);
+        uint64_t p = wf_worker_progress(g->executor->workers[i]);
 
         g->seen[i].absent = p == g->seen[i].progress && !wf_idle_is_sleeping(&g->executor->idle, i);
         g->seen[i].progress = p;

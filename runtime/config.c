@@ -39,7 +39,7 @@ const wf_knob wf_knobs[] = {
      "how long an idle thread of the blocking pool stays, in ms"},
     {"WEFT_BUDGET", FIELD(budget), 1, 1000000, WEFT_BUDGET_DEFAULT,
      "operations a task may do in one poll before it must yield"},
-    {"WEFT_INJECT_INTERVAL", FIELD(inject_interval), 1, 1000000, 61,
+    {"WEFT_INJECT_INTERVAL", FIELD(inject_interval), 2, 1000000, 61,
      "polls after which a worker looks at tasks from outside first"},
     {"WEFT_WAKE_US", FIELD(wake_us), 1, 1000000, 250,
      "us of polling that must wait before the reactor wakes one more worker"},
@@ -163,7 +163,9 @@ static int complete(weft_config *config, const wf_knob *knob, bool show)
     char        text[32];
     int         r;
 
-    if (value != 0) {
+    if (value == WEFT_OFF && knob->least == 0) {
+        value = 0;
+    } else if (value != 0) {
         snprintf(text, sizeof text, "%lld", (long long)value);
         if (value < knob->least || value > knob->most)
             return refuse(config, knob, knob->field, text);
@@ -263,8 +265,10 @@ int wf_config_complete(weft_config *ret, const weft_config *given)
     for (size_t i = 0; i < wf_n_knobs; i++)
         if ((r = complete(&config, &wf_knobs[i], shown)) < 0)
             return r;
-    if (config.current_thread)
+    if (config.current_thread) {
         config.workers = 1;
+        config.spare_workers = 0;
+    }
     *ret = config;
     return 0;
 }

@@ -36,7 +36,7 @@ WEFT_API int weft_main_(const weft_future_ops *ops, uint32_t at, const void *arg
 
     if (weft_runtime_start(&rt, NULL) < 0)
         return 1; /* logged */
-    result = weft_spawn_(rt, &handle, 0, ops, at, args, size, name);
+    result = weft_spawn_(rt, &handle, WEFT_ANYWHERE_, ops, at, args, size, name);
     if (result == 0)
         result = weft_block_on(rt, weft_join(&handle));
     if (result < 0)

@@ -191,6 +191,7 @@ WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counter
     c.gates_expired = wf_load(&rt->reactor->gate.n_expired, RELAXED);
     c.streams_open = wf_load(&rt->reactor->n_sockets, RELAXED);
     c.timers_fired = wf_load(&rt->timers->n_fired, RELAXED);
-    wf_pool_count(rt, &c);
+    if (!wf_executor_is_child(rt->executor))
+        wf_pool_count(rt, &c); /* takes a lock, which a forked child may never get */
     *ret_counters = c;
 }

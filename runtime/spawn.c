@@ -101,12 +101,15 @@ WEFT_API bool weft_is_finished(const weft_handle *handle)
     return wf_task_is_complete(task_of(handle, "weft_is_finished"));
 }
 
-WEFT_API int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, uint32_t pin,
+WEFT_API int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, int64_t pin,
                          const weft_future_ops *ops, uint32_t at, const void *args, size_t size,
                          const char *site)
 {
-    wf_task_origin from = {ops, args, size, at, pin, site};
+    wf_task_origin from = {ops, args, size, at, pin == WEFT_ANYWHERE_ ? 0 : (uint32_t)pin + 1,
+                           site};
 
     rt = wf_rt_or_current(rt);
+    if (pin != WEFT_ANYWHERE_ && (pin < 0 || pin >= WF_WORKERS_MAX))
+        return -EINVAL;
     return rt ? wf_executor_spawn(rt->executor, &from, ret_handle) : -ENXIO;
 }

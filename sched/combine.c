@@ -45,7 +45,7 @@ static void branch_wake(void *data)
 {
     weft_branch *b = data;
 
-    wf_swap(&b->woken_, 1, ACQ_REL); /* [combine-1] */
+    wf_flag_raise(&b->woken_); /* [combine-1] */
     weft_waker_wake_by_ref(&b->group_->waker_);
 }
 
@@ -58,7 +58,7 @@ static void *branch_notify(void *data)
 {
     weft_branch *b = data;
 
-    wf_swap(&b->woken_, 1, ACQ_REL); /* [combine-1] */
+    wf_flag_raise(&b->woken_); /* [combine-1] */
     return b->group_->waker_.vtable->notify_(b->group_->waker_.data);
 }
 
@@ -109,7 +109,7 @@ static void branch_poll(weft_group *g, uint32_t i, weft_context *cx)
     if (b->flags_ & BRANCH_DONE)
         return;
     if (!g->direct_ && !is_kept(b)) {
-        if (!wf_swap(&b->woken_, 0, ACQ_REL) && /* [combine-1] */
+        if (!wf_flag_take(&b->woken_) && /* [combine-1] */
             !(b->flags_ & BRANCH_ALWAYS) && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
             return; /* while it unwinds, a branch may have panicked out of the poll it was woken for */
         cx->waker = &waker;
@@ -135,7 +135,7 @@ static void cancel_branches(weft_group *g, const weft_context *cx)
             g->any_kept_ = 1;
             continue;
         }
-        wf_swap(&b->woken_, 1, ACQ_REL); /* [combine-1] a swap, to keep what a waker released */
+        wf_flag_raise(&b->woken_); /* [combine-1] keeps what a waker released */
         if (weft_poll_is_ready(weft_future_cancel(b->future)))
             branch_ended(g, i);
     }
@@ -178,8 +178,10 @@ static void poll_branches(weft_group *g, weft_context *cx, uint8_t phase)
 {
     uint32_t start = g->order_ ? 0 : g->start_++ % g->n_;
 
-    for (uint32_t i = 0; i < g->n_ && g->phase_ == phase; i++)
-        branch_poll(g, (start + i) % g->n_, cx);
+    for (uint32_t i = start, n = g->n_; n > 0 && g->phase_ == phase; n--) {
+        branch_poll(g, i, cx);
+        i = i + 1 < g->n_ ? i + 1 : 0; /* no remainder: small cores divide by hand */
+    }
 }
 
 static weft_poll group_poll(weft_future *future, weft_context *cx)

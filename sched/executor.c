@@ -19,8 +19,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE       4096
-#define NAMED_MOST 20 /* open handles named at stop */
+#define PAGE         4096
+#define NAMED_MOST   20 /* open handles named at stop */
+#define REPORT_SLACK 64 /* tasks spawned while the others are gathered */
+#define QUIET        WEFT_MS(10)
 
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name)
 {
@@ -150,9 +152,10 @@ int wf_executor_start(wf_executor *s)
     int r = 0;
 
     if (s->rt->config.current_thread)
-        return 0; /* whoever calls weft_block_on is the worker */
-    for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
-        r = wf_executor_start_worker(s, i);
+        wf_worker_lend(s->workers[0]); /* to whoever calls weft_block_on */
+    else
+        for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
+            r = wf_executor_start_worker(s, i);
     if (r == 0)
         r = wf_monitor_start(&s->monitor);
     if (r < 0)
@@ -216,6 +219,13 @@ static bool is_empty(wf_executor *s)
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
         (void)wf_idle_is_sleeping(&s->idle, i); /* [executor-4] what those counted is seen */
     return wf_executor_alive(s) == 0;
+}
+
+void wf_executor_tidy(wf_executor *s)
+{
+    wf_lock(&s->shared_lock);
+    wf_heap_tidy_owner(&s->shared);
+    wf_unlock(&s->shared_lock);
 }
 
 /* ---- the core of a current-thread runtime ---- */
@@ -286,13 +296,21 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
 {
     if (s->rt->config.current_thread)
         return run_until_empty(s, until);
-    for (;;) {
+    for (bool again = true;;) {
         uint32_t seen = wf_load(&s->n_dry, ACQUIRE); /* [executor-4] */
+        int64_t  pause = wf_now() + QUIET;
 
         if (is_empty(s))
             return true;
-        if (!wf_futex_wait(&s->n_dry, seen, until))
+        if (wf_futex_wait(&s->n_dry, seen, again && pause < until ? pause : until)) {
+            again = true;
+        } else if (again && pause < until) {
+            cancel_all(
+                s); /* who spawned a lone child as we began may not have seen it [executor-3] */
+            again = false;
+        } else {
             return is_empty(s);
+        }
     }
 }
 
@@ -306,61 +324,85 @@ static const char *awaited_name(const wf_task *t)
     return f->ops->name;
 }
 
+/* What the log is to be told, gathered while the tasks can't be freed; the log is called later, without a
+ * lock. Constants only. */
+typedef struct line {
+    const char *name, *awaits; /* NULL: it is queued or being polled */
+} line;
+
 typedef struct report {
-    wf_executor   *executor;
-    weft_log_level level;
-    const char    *what;
-    wf_wakes       wakes;
-    uint64_t       n;
+    line    *lines;
+    uint64_t n, most;
+    wf_wakes wakes;
 } report;
 
 static void report_visited(wf_task *t, void *arg)
 {
-    report     *r = arg;
-    const char *name = wf_task_name(t);
-    bool        idle;
+    report *r = arg;
+    line    l = {.name = wf_task_name(t)};
 
-    if (wf_task_is_complete(t))
+    if (wf_task_is_complete(t) || r->n++ >= r->most)
         return;
     /* Marking an idle task keeps its worker away while we look at what it awaits. */
-    idle = wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE;
-    wf_log(&r->executor->rt->config, r->level, "%stask %s (spawned at %s) %s%s", r->what, name,
-           wf_task_where(name), idle ? "awaits " : "is queued or being polled",
-           idle ? awaited_name(t) : "");
-    if (idle)
+    if (wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE) {
+        l.awaits = awaited_name(t);
         chain_add(&r->wakes, t);
-}
-
-void wf_executor_report(wf_executor *s, weft_log_level level, const char *what)
-{
-    report r = {.executor = s, .level = level, .what = what};
-
-    wf_memory_visit(&s->memory, report_visited, &r);
-    wf_wakes_flush(&r.wakes);
+    }
+    r->lines[r->n - 1] = l;
 }
 
 static void handle_visited(wf_task *t, void *arg)
 {
-    report     *r = arg;
-    const char *name = wf_task_name(t);
+    report *r = arg;
 
-    if ((wf_load(&t->state, RELAXED) & WF_TASK_HANDLE) && r->n++ < NAMED_MOST) /* only named */
-        wf_log(&r->executor->rt->config, WEFT_LOG_WARNING,
-               "stop: the handle of task %s (spawned at %s) is still open", name,
-               wf_task_where(name));
+    if ((wf_load(&t->state, RELAXED) & WF_TASK_HANDLE) && r->n++ < r->most) /* only named */
+        r->lines[r->n - 1] = (line){.name = wf_task_name(t)};
+}
+
+void wf_executor_report(wf_executor *s, weft_log_level level, const char *what)
+{
+    const weft_config *config = &s->rt->config;
+    report             r = {.most = wf_executor_alive(s) + REPORT_SLACK};
+
+    if (wf_executor_is_child(s))
+        return;
+    r.lines = wf_alloc(&config->allocator, r.most * sizeof *r.lines);
+    if (!r.lines)
+        r.most = 0;
+    wf_memory_visit(&s->memory, report_visited, &r);
+    wf_wakes_flush(&r.wakes);
+    for (uint64_t i = 0; i < r.n && i < r.most; i++)
+        wf_log(config, level, "%stask %s (spawned at %s) %s%s", what, r.lines[i].name,
+               wf_task_where(r.lines[i].name),
+               r.lines[i].awaits ? "awaits " : "is queued or being polled",
+               r.lines[i].awaits ? r.lines[i].awaits : "");
+    if (r.n > r.most)
+        wf_log(config, level, "%s%llu more tasks", what, (unsigned long long)(r.n - r.most));
+    if (r.lines)
+        wf_release(&config->allocator, r.lines, r.most * sizeof *r.lines);
+}
+
+static void name_open_handles(wf_executor *s)
+{
+    line   lines[NAMED_MOST];
+    report r = {.lines = lines, .most = NAMED_MOST};
+
+    wf_memory_visit(&s->memory, handle_visited, &r);
+    for (uint64_t i = 0; i < r.n && i < r.most; i++)
+        wf_log(&s->rt->config, WEFT_LOG_WARNING,
+               "stop: the handle of task %s (spawned at %s) is still open", lines[i].name,
+               wf_task_where(lines[i].name));
+    if (r.n > r.most)
+        wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: and %llu more handles",
+               (unsigned long long)(r.n - r.most));
 }
 
 void wf_executor_stop(wf_executor *s)
 {
-    report r = {.executor = s};
-
     end_threads(s);
     while (wf_load(&s->n_visitors, ACQUIRE) != 0)
         sched_yield(); /* [executor-1] they have a few instructions left */
-    wf_memory_visit(&s->memory, handle_visited, &r);
-    if (r.n > NAMED_MOST)
-        wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: and %llu more handles",
-               (unsigned long long)(r.n - NAMED_MOST));
+    name_open_handles(s);
     wf_memory_close(&s->memory);
 }
 
@@ -380,13 +422,13 @@ void wf_executor_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint3
     wf_executor_notify_any(s);
 }
 
-/* To the worker that it is pinned to. */
+/* To the worker that it is pinned to: it looks into its mailbox whenever it is woken. */
 static void mail(wf_executor *s, wf_task *t)
 {
     uint32_t i = wf_task_pin(t) - 1;
 
     wf_inject_push_any(&s->workers[i]->mailbox, t, t, 1);
-    if (wf_idle_pick_worker(&s->idle, i))
+    if (wf_idle_is_sleeping(&s->idle, i)) /* [idle-1] */
         wf_park_wake(&s->workers[i]->park);
 }
 

@@ -11,7 +11,9 @@
  * Ordering    [executor-1] n_visitors is left before the runtime is freed. [executor-2] `stopping` is set
  *             before the workers are woken. [executor-3] who stops sets `closing`, then visits all
  *             tasks; who spawns queues the task (a full barrier), then looks at `closing`: one of the
- *             two sees the other. Other threads are visitors meanwhile, and are waited for. [executor-4] who stops reads the mask of sleepers, then counts; a
+ *             two sees the other. Other threads are visitors meanwhile, and are waited for. Only
+ *             a lone child is queued without a barrier: once all is quiet its store has come
+ *             through, and who stops visits once more. [executor-4] who stops reads the mask of sleepers, then counts; a
  *             worker that runs dry enters the mask, then looks at `closing` and wakes who stops.
  *             [executor-5] the core of a current-thread runtime is released to the next; done.
  * Failure     Starting fails as pthread_create does, and nothing is left behind.
@@ -60,6 +62,8 @@ int wf_executor_new(weft_runtime *rt);
 int wf_executor_start(wf_executor *s);
 /* Refuses new tasks, cancels all. Any number of times. */
 void wf_executor_close(wf_executor *s);
+/* Gives back the memory of tasks that other threads spawned. */
+void wf_executor_tidy(wf_executor *s);
 /* Waits until no task is left; false at the instant. */
 bool wf_executor_wait_empty(wf_executor *s, int64_t until);
 /* Names every task in the log, each line begun with `what`. */

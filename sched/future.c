@@ -12,7 +12,7 @@
  */
 #include <weft/combine.h>
 
-#include <stdio.h>
+#include "text.h"
 
 /* The future is READY, or not where its first poll was. */
 __attribute__((noreturn, cold)) static void misuse(const weft_future *future)
@@ -21,33 +21,44 @@ __attribute__((noreturn, cold)) static void misuse(const weft_future *future)
     uint64_t was = (uint64_t)future->result & ~((uint64_t)WEFT_UNPOLLED_ | WEFT_RESULT_FLAGS_);
 
     if (weft_future_is_ready(future)) {
-        snprintf(where, sizeof where, "%s at %p", future->ops->name, (const void *)future);
+        wf_text(where, sizeof where, "%s at %p", future->ops->name, (const void *)future);
         weft_misuse_("weft_future_poll", "the future was READY before; it is polled once more",
                      where);
     }
-    snprintf(where, sizeof where, "%s, first polled at %#llx, now at %p", future->ops->name,
-             (unsigned long long)was, (const void *)future);
+    wf_text(where, sizeof where, "%s, first polled at %p, now at %p", future->ops->name,
+            (const void *)(uintptr_t)was, (const void *)future);
     weft_misuse_("weft_future_poll", "a future must not move between its first poll and READY",
                  where);
 }
 
-WEFT_API void weft_context_init(weft_context *cx, const weft_waker *waker, weft_runtime *rt)
+/* Contexts differ in where their selects begin. Without threads to count by, the executor hands that on
+ * from poll to poll itself, as weft_local does. */
+static uint32_t context_seed(void)
 {
+#if __STDC_HOSTED__
     static _Thread_local uint32_t n_contexts;
 
+    return ++n_contexts * 2654435761u;
+#else
+    return 0;
+#endif
+}
+
+WEFT_API void weft_context_init(weft_context *cx, const weft_waker *waker, weft_runtime *rt)
+{
     *cx = (weft_context){.waker = waker,
                          .runtime = rt,
                          .deadline = WEFT_FOREVER,
                          .budget = WEFT_BUDGET_DEFAULT,
-                         .random_ = ++n_contexts * 2654435761u};
+                         .random_ = context_seed()};
 }
 
 WEFT_API void weft_frame_lost_(const weft_frame *frame, const char *file)
 {
     char where[256];
 
-    snprintf(where, sizeof where, "%s at %s:%u; is that await inside a switch of its own?",
-             frame->future.ops->name, file, frame->line_);
+    wf_text(where, sizeof where, "%s at %s:%u; is that await inside a switch of its own?",
+            frame->future.ops->name, file, (unsigned)frame->line_);
     weft_misuse_("WEFT_BEGIN", "the function can't resume at its await", where);
 }
 
@@ -160,21 +171,31 @@ WEFT_API weft_poll weft_future_poll_parked_(weft_future *future, weft_context *c
 
 /* ---- the end of a function ---- */
 
+static weft_deferred *first_deferred(weft_frame *frame)
+{
+    return frame->deferred_
+               ? (weft_deferred *)(void *)((char *)frame + (size_t)frame->deferred_ * UNIT)
+               : NULL;
+}
+
 WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
                                 void *arg)
 {
     uint16_t at = units(frame, node, "weft_defer");
 
+    for (const weft_deferred *d = first_deferred(frame); d; d = d->next_)
+        if (d == node)
+            weft_misuse_("weft_defer", "the node is in use until the function ends",
+                         frame->future.ops->name);
     *node = (weft_deferred){call, arg, NULL};
-    if (frame->deferred_)
-        node->next_ = (weft_deferred *)(void *)((char *)frame + (size_t)frame->deferred_ * UNIT);
+    node->next_ = first_deferred(frame);
     frame->deferred_ = at;
 }
 
 static void run_deferred(weft_frame *frame)
 {
     while (frame->deferred_) {
-        weft_deferred *node = (void *)((char *)frame + (size_t)frame->deferred_ * UNIT);
+        weft_deferred *node = first_deferred(frame);
 
         frame->deferred_ = node->next_ ? units(frame, node->next_, "weft_defer") : 0;
         node->call_(node->arg_);
@@ -218,3 +239,10 @@ WEFT_API weft_poll weft_frame_unwind_(weft_frame *frame, weft_context *cx)
     run_deferred(frame);
     return weft_ready(&frame->future, -EOWNERDEAD);
 }
+
+#if !__STDC_HOSTED__ /* with a runtime: panic.c */
+WEFT_API void weft_panic_(const char *message)
+{
+    weft_misuse_("weft_panic", "there is no runtime to catch it", message);
+}
+#endif

@@ -62,18 +62,6 @@ static inline bool wf_idle_take(wf_idle *idle, uint32_t i)
     return wf_and(&idle->sleeping[i / 64], ~bit, SEQ_CST) & bit; /* [idle-1] */
 }
 
-/* There is work for worker i only: true if it sleeps and must be woken; it counts as searching. */
-static inline bool wf_idle_pick_worker(wf_idle *idle, uint32_t i)
-{
-    if (!wf_idle_is_sleeping(idle, i))
-        return false;
-    wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
-    if (wf_idle_take(idle, i))
-        return true;
-    wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
-    return false;
-}
-
 /* Whether wf_idle_pick may find somebody: its first look, here for speed. */
 static inline bool wf_idle_may_pick(const wf_idle *idle)
 {

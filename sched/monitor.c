@@ -72,8 +72,7 @@ static void inject_slot(wf_executor *s, wf_task **slot)
         wf_inject_push_any(&s->inject, t, t, 1);
 }
 
-/* What waits behind the stuck worker goes to the front of what all others take from now and then: busy
- * ones would not steal it. */
+/* What waits behind the stuck worker goes where all others look now and then: busy ones would not steal it. */
 static void take_over(wf_monitor *m, uint32_t i)
 {
     wf_executor *s = m->executor;
@@ -83,11 +82,34 @@ static void take_over(wf_monitor *m, uint32_t i)
     inject_from(s, &w->woken);
     inject_slot(s, &w->first_child);
     inject_from(s, &w->children);
+    wf_store(&w->robbed, true, RELAXED); /* advice */
 }
 
 static bool sleeps(const wf_monitor *m, uint32_t i)
 {
     return wf_idle_is_sleeping(&m->executor->idle, i); /* [monitor-1] */
+}
+
+static bool stands_by(const wf_worker *w)
+{
+    return w->index >= w->executor->idle.n_workers &&
+           !wf_load(&w->wanted, RELAXED) &&   /* we wrote it */
+           !wf_load(&w->polls_site, RELAXED); /* advice: else it has something to end */
+}
+
+static void tell_all_stuck(wf_monitor *m, int64_t now)
+{
+    const wf_executor *s = m->executor;
+    int64_t            limit = WEFT_MS(s->rt->config.watchdog_ms);
+    int64_t            before = m->all_stuck ? m->all_stuck : now;
+
+    if (now - before >= limit && before < INT64_MAX - limit) {
+        wf_log(&s->rt->config, WEFT_LOG_WARNING,
+               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
+               s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
+        before = INT64_MAX; /* once */
+    }
+    m->all_stuck = before;
 }
 
 /* A spare worker that stands by comes to help. */
@@ -99,7 +121,7 @@ static void call_spare(wf_monitor *m, int64_t now)
         wf_worker *w = s->workers[i];
         int        r;
 
-        if (wf_load(&w->wanted, RELAXED)) /* we wrote it */
+        if (!stands_by(w))
             continue;
         wf_store(&w->wanted, true, RELEASE); /* [worker-2] */
         m->seen[i].since = now;
@@ -114,24 +136,35 @@ static void call_spare(wf_monitor *m, int64_t now)
         wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s", strerror(-r));
         return;
     }
-    if (!m->out_of_spares)
-        wf_log(&s->rt->config, WEFT_LOG_WARNING,
-               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
-               s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
-    m->out_of_spares = true;
+    tell_all_stuck(m, now);
 }
 
 static void dismiss_spares(wf_monitor *m)
 {
     wf_executor *s = m->executor;
 
-    m->out_of_spares = false;
+    m->all_stuck = 0;
     for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
         if (!wf_load(&s->workers[i]->wanted, RELAXED)) /* we wrote it */
             continue;
         wf_store(&s->workers[i]->wanted, false, RELEASE); /* [worker-2] */
-        if (wf_idle_pick_worker(&s->idle, i))             /* so that it leaves the mask */
-            wf_park_wake(&s->workers[i]->park);
+        wf_park_wake(&s->workers[i]->park);               /* so that it leaves the mask */
+    }
+}
+
+/* A child that is the oldest at three looks has waited for 10 ms at least. */
+static void look_at_children(wf_monitor *m, uint32_t i)
+{
+    wf_worker *w = m->executor->workers[i];
+    uint64_t   first = (uint64_t)(uintptr_t)wf_load(&w->first_child, RELAXED);        /* advice */
+    uint64_t   oldest = first ? first : (uint64_t)wf_load(&w->children.top, RELAXED); /* as above */
+
+    if (wf_worker_children_any(w) == 0 || oldest != m->seen[i].oldest) {
+        m->seen[i].oldest = oldest;
+        m->seen[i].n_looks = 0;
+    } else if (++m->seen[i].n_looks >= 2) {
+        m->seen[i].n_looks = 0;
+        wf_store(&w->overdue, true, RELAXED); /* advice */
     }
 }
 
@@ -144,7 +177,7 @@ static bool look(wf_monitor *m, int64_t now)
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         bool spare = i >= s->idle.n_workers;
 
-        if (spare && !wf_load(&s->workers[i]->wanted, RELAXED)) /* we wrote it */
+        if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* advice */
             continue;
         if (sleeps(m, i)) {
             m->seen[i].since = now;
@@ -152,12 +185,14 @@ static bool look(wf_monitor *m, int64_t now)
             continue;
         }
         n_awake++;
+        look_at_children(m, i);
         if (!is_stuck(m, i, now)) {
             n_free += !spare;
             continue;
         }
         n_stuck++;
-        take_over(m, i);
+        if (s->idle.n_slots > 1)
+            take_over(m, i);
         tell(m, i, now);
     }
     if (n_free > 0)
@@ -176,14 +211,16 @@ static bool look(wf_monitor *m, int64_t now)
 /* Until a worker wakes up; unless one is awake after all. */
 static void sleep_long(wf_monitor *m)
 {
+    wf_executor_tidy(m->executor);
     wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
-    for (uint32_t i = 0; i < m->executor->idle.n_workers; i++)
-        if (!sleeps(m, i)) {
+    for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
+        if (!sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
+            !wf_load(&m->executor->workers[i]->away, RELAXED)) { /* advice */
             wf_store(&m->awake, 1, RELAXED); /* only a wake too many is at stake */
             return;
         }
     while (wf_load(&m->awake, SEQ_CST) == 0 && /* [monitor-1] */
-           !wf_load(&m->stopping, RELAXED))    /* as in monitor_main */
+           !wf_load(&m->stopping, SEQ_CST))    /* [monitor-1] */
         wf_futex_wait(&m->awake, 0, INT64_MAX);
 }
 
@@ -191,7 +228,7 @@ static void *monitor_main(void *arg)
 {
     wf_monitor *m = arg;
     wf_current_thread = (wf_current){.rt = m->executor->rt, .owned = true};
-    while (!wf_load(&m->stopping, RELAXED)) { /* nothing else is read: stop joins us */
+    while (!wf_load(&m->stopping, SEQ_CST)) { /* [monitor-1] */
         wf_futex_wait(&m->stopping, 0, wf_now() + TICK);
         if (look(m, wf_now()))
             m->n_quiet = 0;
@@ -215,7 +252,7 @@ void wf_monitor_stop(wf_monitor *m)
 {
     if (!m->has_thread)
         return;
-    wf_store(&m->stopping, 1, RELAXED); /* as above */
+    wf_store(&m->stopping, 1, SEQ_CST); /* [monitor-1] */
     wf_futex_wake(&m->stopping, 1);
     wf_monitor_rouse_any(m);
     pthread_join(m->thread, NULL);

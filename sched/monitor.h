@@ -4,7 +4,8 @@
  * Purpose     A task that blocks its worker must not hold up others. While workers are awake, a thread
  *             looks every few milliseconds whether each of them has ended a poll. What waits behind one
  *             that has not is taken over: its LIFO slot is emptied, a sleeping worker is woken for the
- *             rest, and when all are stuck a spare worker starts. The log hears of long polls.
+ *             rest, and when all are stuck a spare worker starts. The log hears of long polls. Children
+ *             that have waited for long go first.
  * Threads     The monitor's own; rouse: any worker.
  * Invariants  K1 it ticks while a worker is awake, and sleeps without a limit soon after all do. K2 a
  *             spare worker that isn't needed any more stands by.
@@ -26,13 +27,15 @@ typedef struct wf_monitor {
     struct wf_executor *executor; /* constant */
     pthread_t           thread;
     bool                has_thread;
-    uint32_t            stopping; /* it sleeps on this between two looks */
-    WF_ALIGNED uint32_t awake;    /* 0: it sleeps until it is roused */
-    WF_ALIGNED uint32_t n_quiet;  /* the monitor's, and so on below */
-    bool                out_of_spares;
+    uint32_t            stopping;  /* it sleeps on this between two looks */
+    WF_ALIGNED uint32_t awake;     /* 0: it sleeps until it is roused */
+    WF_ALIGNED uint32_t n_quiet;   /* the monitor's, and so on below */
+    int64_t             all_stuck; /* since when, and no spare worker is left; 0: not so */
     struct {
+        uint64_t oldest;  /* which child that is, */
+        uint32_t n_looks; /* and how often it was there */
         uint64_t progress;
-        int64_t  since; /* when it was first seen without progress; 0: it makes some */
+        int64_t  since; /* when it was first seen with that; 0: never looked at */
         bool     told;
     } seen[WF_SLOTS_MAX];
 } wf_monitor;

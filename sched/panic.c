@@ -46,9 +46,13 @@ WEFT_API void weft_panic_(const char *message)
 __attribute__((noinline)) static weft_poll poll_caught(weft_future *future, weft_context *cx,
                                                        wf_catch *catch)
 {
+    weft_poll poll;
+
     if (set_jump(catch->point))
         return WEFT_PENDING;
-    return weft_future_poll(future, cx);
+    poll = weft_future_poll(future, cx);
+    __asm__ volatile("" ::: "memory"); /* no tail call: the frame jumped to must be there */
+    return poll;
 }
 
 weft_poll wf_panic_poll(weft_future *future, weft_context *cx, const char **ret_message)

@@ -27,13 +27,13 @@
 
 static uint32_t class_of(size_t size)
 {
-    size_t   n = (size + STEP - 1) / STEP;
+    size_t   n = (size - 1) / STEP; /* no task has size 0 */
     uint32_t shift;
 
-    if (n <= 16)
-        return (uint32_t)(n ? n - 1 : 0);
-    shift = 60 - (uint32_t)__builtin_clzll(n - 1); /* 3 bits below the highest one */
-    return 8 * shift + (uint32_t)((n - 1) >> shift);
+    if (__builtin_expect(n < 16, 1))
+        return (uint32_t)n;
+    shift = 60 - (uint32_t)__builtin_clzll(n); /* 3 bits below the highest one */
+    return 8 * shift + (uint32_t)(n >> shift);
 }
 
 static size_t size_of(uint32_t class)
@@ -264,23 +264,29 @@ static wf_task *take_from(wf_slab *s)
     return s->free ? pop(s) : carve(s);
 }
 
-static void free_owner(wf_heap *h, wf_region *r, wf_task *t)
+/* Of a slab that is not the current one of its class. */
+static void free_aside(wf_heap *h, wf_region *r, wf_slab *s, bool was_full)
 {
-    wf_slab *s = slab_of(r, t);
-    bool     was_full = is_full(s);
-
-    t->next = s->free;
-    s->free = t;
-    s->n_used--;
-    if (s == h->current[s->class]) {
-        if (s->n_used > 0 || s->n_pages == 1)
-            return; /* a small one stays, for the next task */
-        h->current[s->class] = NULL;
-    }
     if (s->n_used == 0)
         slab_end(h, r, s);
     else if (was_full)
         room_add(h, s);
+}
+
+static void free_owner(wf_heap *h, wf_region *r, wf_task *t)
+{
+    wf_slab *s = slab_of(r, t);
+    bool     current = s == h->current[s->class], was_full = !current && is_full(s);
+
+    t->next = s->free;
+    s->free = t;
+    s->n_used--;
+    if (__builtin_expect(!current, 0)) {
+        free_aside(h, r, s, was_full);
+    } else if (__builtin_expect(s->n_used == 0 && s->n_pages > 1, 0)) {
+        h->current[s->class] = NULL; /* a small one stays, for the next task */
+        slab_end(h, r, s);
+    }
 }
 
 /* Takes what others have freed. */
@@ -329,11 +335,8 @@ static wf_task *take(wf_heap *h, uint32_t class)
 wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
 {
     uint32_t class = class_of(size);
-    wf_task *t;
+    wf_task *t = class < WF_SLAB_CLASSES ? take(h, class) : NULL;
 
-    if (class >= WF_SLAB_CLASSES)
-        return NULL;
-    t = take(h, class);
     if (t)
         wf_memcheck_use(&t->frame, size - offsetof(wf_task, frame));
     return t;

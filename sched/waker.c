@@ -64,21 +64,3 @@ void wf_wakes_flush_foreign(wf_wakes *wakes)
     while (wakes->n_foreign > 0)
         weft_waker_wake(wakes->foreign[--wakes->n_foreign]);
 }
-
-static weft_waker noop_clone(void *data)
-{
-    (void)data;
-    return weft_waker_noop();
-}
-
-static void noop(void *data)
-{
-    (void)data;
-}
-
-WEFT_API weft_waker weft_waker_noop(void)
-{
-    static const weft_waker_vtable vtable = {noop_clone, noop, noop, noop, NULL};
-
-    return (weft_waker){&vtable, NULL};
-}

@@ -19,12 +19,11 @@
 #include <sched.h>
 #include <string.h>
 
-#define OLDEST_CHILD_EVERY 32 /* turns of the children after which the oldest goes first */
-#define INJECT_BATCH_MAX   128
-#define MEASURE_EVERY      256         /* polls between looks at the clock while busy */
-#define WORTH_WAKING       WEFT_US(50) /* of work */
-#define WARIEST            4    /* then 16 tasks must wait before somebody is woken for them */
-#define TRY_AGAIN_AFTER    1024 /* tasks kept for ourselves */
+#define INJECT_BATCH_MAX 128
+#define MEASURE_EVERY    256         /* polls between looks at the clock while busy */
+#define WORTH_WAKING     WEFT_US(50) /* of work */
+#define WARIEST          4           /* then 16 tasks must wait before somebody is woken for them */
+#define TRY_AGAIN_AFTER  1024        /* tasks kept for ourselves */
 
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
@@ -173,28 +172,30 @@ static uint32_t flags_of(uint64_t state)
 
 static void run(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
 {
-    uint64_t     state = wf_task_to_running(t);
-    weft_waker   waker = {&wf_task_vtable, t};
-    weft_context cx = {.waker = &waker,
-                       .runtime = w->executor->rt,
-                       .deadline = WEFT_FOREVER,
-                       .budget = *budget,
-                       .flags = flags_of(state),
-                       .random_ = w->random += 2654435761u,
-                       .home_ = &waker};
-    weft_poll    poll;
+    uint64_t          state = wf_task_to_running(t);
+    struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
+    weft_context      cx = {.waker = &home.waker,
+                            .runtime = w->executor->rt,
+                            .deadline = WEFT_FOREVER,
+                            .budget = *budget,
+                            .flags = flags_of(state),
+                            .random_ = w->random += 2654435761u,
+                            .home_ = &home};
+    weft_poll         poll;
 
     wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
     w->polling = true;
     poll = poll_root(t, &cx);
     wf_count(&w->counters.polls, 1);
+    if (__builtin_expect(wf_executor_is_child(w->executor), 0))
+        weft_misuse_("fork", "the child must not return from the poll it was forked in", t->site);
     if (weft_poll_is_ready(poll)) {
         wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
         to_complete(t); /* wakes its joiner as if by the task itself */
         w->polling = false;
     } else {
         w->polling = false;
-        if (cx.yielded_ || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+        if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
             wf_executor_requeue_owner(w, t);
     }
     *budget = cx.budget;
@@ -234,12 +235,12 @@ static void call_for_help(wf_executor *s)
         wf_executor_notify_any(s);
 }
 
-/* Takes a batch of outside tasks: runs the first, keeps the rest. */
-static wf_task *take_injected(wf_worker *w)
+/* Takes up to `most` outside tasks: runs the first, keeps the rest. */
+static wf_task *take_injected(wf_worker *w, uint32_t most)
 {
     wf_inject *q = &w->executor->inject;
     uint32_t   n = wf_inject_length_any(q) / w->executor->idle.n_workers + 1;
-    wf_task   *first = wf_inject_take_any(q, n < INJECT_BATCH_MAX ? n : INJECT_BATCH_MAX, &n);
+    wf_task   *first = wf_inject_take_any(q, n < most ? n : most, &n);
     wf_task   *t, *next;
 
     if (!first)
@@ -292,14 +293,15 @@ static wf_task *take_child(wf_worker *w)
 {
     wf_task *t;
 
-    if (w->tick / 2 % OLDEST_CHILD_EVERY != OLDEST_CHILD_EVERY - 1) {
-        t = wf_deque_pop_owner(&w->children);
-        return t ? t : wf_worker_take_slot_any(&w->first_child);
+    if (__builtin_expect(wf_load(&w->overdue, RELAXED), 0)) { /* advice */
+        wf_store(&w->overdue, false, RELAXED);                /* as above */
+        if ((t = oldest_child(w))) {
+            wf_count(&w->counters.overdue, 1);
+            return t;
+        }
     }
-    t = oldest_child(w);
-    if (t)
-        wf_count(&w->counters.overdue, 1);
-    return t;
+    t = wf_deque_pop_owner(&w->children);
+    return t ? t : wf_worker_take_slot_any(&w->first_child);
 }
 
 static wf_task *take_own(wf_worker *w)
@@ -309,9 +311,17 @@ static wf_task *take_own(wf_worker *w)
     if (t)
         return t;
     w->lifo_run = 0;
+    if (__builtin_expect(wf_load(&w->robbed, RELAXED), 0)) { /* advice */
+        wf_store(&w->robbed, false, RELAXED);                /* as above */
+        if ((t = take_injected(w, 1))) /* what was ours is there, in its order */
+            return t;
+    }
+    if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
+        w->inject_tick = 0;
+        if ((t = take_injected(w, INJECT_BATCH_MAX)))
+            return t;
+    }
     w->tick++;
-    if (w->tick % (uint32_t)w->executor->rt->config.inject_interval == 0 && (t = take_injected(w)))
-        return t;
     if (w->tick % 4 == 0 && (t = take_mail(w)))
         return t;
     if (w->tick % 2) {
@@ -323,7 +333,7 @@ static wf_task *take_own(wf_worker *w)
     }
     if (!t)
         t = take_mail(w);
-    return t ? t : take_injected(w);
+    return t ? t : take_injected(w, INJECT_BATCH_MAX);
 }
 
 static wf_task *steal(wf_worker *w)
@@ -344,7 +354,7 @@ static wf_task *steal(wf_worker *w)
             return t;
         }
     }
-    return take_injected(w);
+    return take_injected(w, INJECT_BATCH_MAX);
 }
 
 /* We searched and have a task: if nobody else searches, somebody may be needed for what is left. */
@@ -386,9 +396,16 @@ static bool has_work(wf_worker *w)
            wf_executor_is_stopping(w->executor);
 }
 
-static bool sleeps(wf_worker *w)
+/* A spare worker is until another one is free again. */
+static bool is_needed(const wf_worker *w)
+{
+    return w->index < w->executor->idle.n_workers || wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
+}
+
+static bool sleeps(const wf_worker *w)
 {
     return wf_idle_is_sleeping(&w->executor->idle, w->index) &&
+           wf_inject_length_any(&w->mailbox) == 0 && is_needed(w) &&
            !wf_executor_is_stopping(w->executor);
 }
 
@@ -405,7 +422,6 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
         key = wf_park_prepare(&w->park);
     wf_executor_hook(w->executor, WEFT_THREAD_UNPARKS, w->index);
     w->woke = w->busy_since = wf_now();
-    wf_monitor_rouse_any(&w->executor->monitor);
 }
 
 /* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
@@ -421,6 +437,7 @@ static void park(wf_worker *w, int64_t until)
         sleep_announced(w, key, until);
     }
     w->searching = !wf_idle_take(idle, w->index); /* if not: we have been counted */
+    wf_monitor_rouse_any(&w->executor->monitor);
 }
 
 void wf_worker_turn_owner(wf_worker *w, int64_t until)
@@ -443,24 +460,26 @@ wf_current wf_worker_enter(wf_worker *w)
     wf_current_thread =
         (wf_current){.rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true};
     w->busy_since = wf_now();
-    w->searching = w->away && !wf_idle_take(&w->executor->idle, w->index);
-    w->away = false;
+    w->searching =
+        wf_load(&w->away, RELAXED) && !wf_idle_take(&w->executor->idle, w->index); /* ours */
+    wf_store(&w->away, false, RELAXED); /* for the monitor: advice */
+    wf_monitor_rouse_any(&w->executor->monitor);
     return before;
+}
+
+void wf_worker_lend(wf_worker *w)
+{
+    wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
+    leave_searchers(w);
+    wf_store(&w->away, true, RELAXED);       /* for the monitor: advice */
+    wf_store(&w->polls_site, NULL, RELAXED); /* as above */
 }
 
 void wf_worker_leave(wf_worker *w, wf_current before)
 {
     wf_heap_tidy_owner(&w->heap);
-    wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
-    leave_searchers(w);
-    w->away = true;
+    wf_worker_lend(w);
     wf_current_thread = before;
-}
-
-/* A spare worker waits here until all others are stuck. */
-static bool is_needed(wf_worker *w)
-{
-    return w->index < w->executor->idle.n_workers || wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
 }
 
 static void pin(const wf_worker *w)

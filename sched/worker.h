@@ -4,7 +4,8 @@
  * Purpose     The loop: take a task, poll it, and when there is none steal, then sleep.
  * Threads     The fields say.
  * Invariants  R1 tasks woken leave `woken` at the top, oldest first, for the owner too; tasks spawned
- *             leave `children` at the bottom for the owner and at the top for thieves. R2 `lifo` is the
+ *             leave `children` at the bottom for the owner and at the top for thieves; the owner takes the
+ *             oldest when the monitor says that it is overdue. R2 `lifo` is the
  *             task that the running task woke last; at most WF_LIFO_RUN of those run in a row. The
  *             owner fills it; the monitor may empty it when the worker is stuck. R3 `first_child` is older
  *             than all `children`: a child that comes alone needs no deque. R4 `mailbox` holds the
@@ -49,10 +50,10 @@ typedef struct wf_worker {
     struct wf_task *lifo;        /* owner and monitor */
     uint32_t        lifo_run;    /* owner, and so on below */
     uint32_t        tick;
+    uint32_t        inject_tick;
     uint32_t        random;
     uint32_t        depth; /* tasks that run in place, one within the other */
     bool            searching;
-    bool            away; /* between leave and enter: in the mask of sleepers */
     bool            polling;
     int64_t         busy_since; /* when the clock was last looked at, and how many polls ago */
     uint32_t        busy_polls;
@@ -63,6 +64,11 @@ typedef struct wf_worker {
     /* One writer, the worker; anybody reads. */
     WF_ALIGNED weft_worker_counters counters;
     const char                     *polls_site; /* of the task last polled; NULL: it sleeps */
+    bool                            away; /* between leave and enter: in the mask of sleepers */
+
+    /* The monitor's advice to the worker. */
+    WF_ALIGNED bool robbed;  /* what waited here waits in the injection queue now */
+    bool            overdue; /* the oldest child has waited for long */
 } wf_worker;
 
 /* 0 or -ENOMEM. */
@@ -71,6 +77,8 @@ void wf_worker_free(wf_worker *w);
 
 /* The thread's body. */
 void *wf_worker_main(void *worker);
+/* No thread is this worker until one enters. */
+void wf_worker_lend(wf_worker *w);
 /* The calling thread becomes the worker (of a current-thread runtime) until leave, which restores what it
  * was before. */
 wf_current wf_worker_enter(wf_worker *w);

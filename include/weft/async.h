@@ -46,7 +46,7 @@ struct weft_frame {
 
 /* A call put off by weft_defer, in the frame: `weft_deferred unlock;`. */
 typedef struct weft_deferred {
-    void (*call_)(void *arg);
+    __attribute__((aligned(8))) void (*call_)(void *arg); /* frames count offsets in 8 bytes */
     void                 *arg_;
     struct weft_deferred *next_;
 } weft_deferred;
@@ -73,6 +73,7 @@ typedef struct weft_deferred {
 
 #define WEFT_ASYNC_(linkage, name)                                                                 \
     WEFT_STATIC_ASSERT_(offsetof(struct name, weft_frame_) == 0, "WEFT_FRAME must come first");    \
+    WEFT_STATIC_ASSERT_(__alignof__(struct name) <= 32, "frames are aligned to 32 at most");       \
     static weft_poll weft_body_##name(struct name *self, weft_context *cx);                        \
     static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)                      \
     {                                                                                              \

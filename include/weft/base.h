@@ -6,14 +6,35 @@
  * Time        Durations and instants are int64_t nanoseconds; instants count CLOCK_MONOTONIC.
  * Misuse      A broken rule of the interface (a future moved while pending, say) is a bug of the
  *             program: it aborts with one line that names the function, the rule and the place.
+ * No libc     Where __STDC_HOSTED__ is 0 (-ffreestanding), base, future, waker, async, combine and
+ *             local are all there is; see docs/design/freestanding.md.
  */
 #ifndef WEFT_BASE_H
 #define WEFT_BASE_H
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#if __STDC_HOSTED__
+#include <errno.h>
+#elif __has_include(<errno.h>)
+#include <errno.h>
+#else /* no libc at all: Linux's numbers for what needs a name there */
+#define EINTR      4
+#define EIO        5
+#define ENXIO      6
+#define EAGAIN     11
+#define ENOMEM     12
+#define EBUSY      16
+#define EINVAL     22
+#define EPIPE      32
+#define ERANGE     34
+#define EDEADLK    35
+#define ENOTSUP    95
+#define ETIMEDOUT  110
+#define ECANCELED  125
+#define EOWNERDEAD 130
+#endif
 
 #define WEFT_VERSION_MAJOR 0
 #define WEFT_VERSION_MINOR 1
@@ -55,7 +76,8 @@
 WEFT_BEGIN_DECLS
 
 /* Ends the process with "weft: FUNCTION: RULE (WHERE)". Visible for the macros and inline functions
- * of these headers only. */
+ * of these headers only. In a freestanding image it is yours to define: it says the line where somebody
+ * can read it, or resets; it may be called from an interrupt handler, and must not return. */
 WEFT_API __attribute__((noreturn, cold)) void weft_misuse_(const char *function, const char *rule,
                                                            const char *where);
 

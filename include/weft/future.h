@@ -88,9 +88,14 @@ struct weft_context {
     int64_t            deadline; /* instant; WEFT_FOREVER if none */
     uint32_t           budget;   /* operations left in this poll */
     uint32_t           flags;
-    uint32_t           random_;  /* where fair selects begin */
-    uint32_t           yielded_; /* the task must be polled once more, instead of a wake */
-    const weft_waker  *home_;    /* the waker whose executor looks at yielded_; NULL: none does */
+    uint32_t           random_; /* where fair selects begin */
+    struct weft_home_ *home_;   /* of the executor that polls, if it is weft's; else NULL */
+};
+
+/* The waker of the task that is being polled, and what a poll asks of its executor without it. */
+struct weft_home_ {
+    weft_waker waker;
+    bool       yielded; /* poll once more */
 };
 
 enum {
@@ -113,8 +118,8 @@ static inline const weft_waker *weft_context_waker(const weft_context *cx)
 /* Asks for another poll, behind those of the tasks that wait: as waking, for the poll's own task. */
 static inline void weft_context_yield_(weft_context *cx)
 {
-    if (cx->waker == cx->home_)
-        cx->yielded_ = 1;
+    if (cx->home_ && cx->waker == &cx->home_->waker)
+        cx->home_->yielded = true;
     else
         weft_waker_wake_by_ref(cx->waker);
 }

@@ -46,7 +46,10 @@ typedef void weft_thread_hook(void *arg, weft_thread_event event, uint32_t index
 
 /* What can be tuned. A field that is 0 (or NULL) leaves the choice to the environment variable named
  * beside it, then to the default; see docs/tuning.md, or set WEFT_DISPLAY_ENV=1. The struct is read
- * by weft_runtime_start and not kept. */
+ * by weft_runtime_start and not kept. WEFT_OFF in a field that may be 0 is 0, whatever the environment
+ * says. */
+#define WEFT_OFF (-1)
+
 typedef struct weft_config {
     int64_t   workers;          /* WEFT_WORKERS */
     int64_t   spare_workers;    /* WEFT_SPARE_WORKERS: start when all workers are stuck in a poll */

@@ -28,25 +28,27 @@ typedef struct weft_handle {
 #define weft_spawn(handle, name, ...) weft_spawn_on(NULL, handle, name, __VA_ARGS__)
 
 /* The same on a given runtime, from any thread. */
-#define weft_spawn_on(rt, handle, name, ...) WEFT_SPAWN_(rt, handle, 0, #name, name, __VA_ARGS__)
+#define weft_spawn_on(rt, handle, name, ...)                                                       \
+    WEFT_SPAWN_(rt, handle, WEFT_ANYWHERE_, #name, name, __VA_ARGS__)
 
 /* The same for a task with a name of its own, a string literal, instead of its function's: for logs and
  * dumps. `rt` may be NULL as above. */
 #define weft_spawn_named(rt, handle, literal, name, ...)                                           \
-    WEFT_SPAWN_(rt, handle, 0, literal "", name, __VA_ARGS__)
+    WEFT_SPAWN_(rt, handle, WEFT_ANYWHERE_, literal "", name, __VA_ARGS__)
 
 /* The same for a task that only worker number `index` polls (from 0, below weft_runtime_workers()): for
  * state that its tasks share without locks. It waits while that worker is stuck. -EINVAL: there is no
  * such worker. */
 #define weft_spawn_pinned(rt, handle, index, name, ...)                                            \
-    WEFT_SPAWN_(rt, handle, (uint32_t)(index) + 1, #name, name, __VA_ARGS__)
+    WEFT_SPAWN_(rt, handle, (index), #name, name, __VA_ARGS__)
 
+#define WEFT_ANYWHERE_ INT64_MIN
 #define WEFT_SPAWN_(rt, handle, pin, literal, name, ...)                                           \
     weft_spawn_(rt, handle, pin, weft_ops_##name(), (uint32_t)offsetof(struct name, in),           \
                 WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)),                      \
                 literal "\0" WEFT_HERE_)
 
-WEFT_API WEFT_NODISCARD int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, uint32_t pin,
+WEFT_API WEFT_NODISCARD int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, int64_t pin,
                                         const weft_future_ops *ops, uint32_t at, const void *args,
                                         size_t size, const char *site);
 

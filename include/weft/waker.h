@@ -3,7 +3,7 @@
  *
  * A waker is two words, {vtable, data}. Many wakes before a poll are one poll; a wake during a poll
  * is one more. Any thread may use a waker at any time, also after its task has ended or its runtime
- * has stopped: then it does nothing. Not for signal handlers.
+ * has stopped: then it does nothing. Not for signal handlers, unless the executor says so (local.h).
  */
 #ifndef WEFT_WAKER_H
 #define WEFT_WAKER_H

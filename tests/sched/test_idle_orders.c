@@ -3,6 +3,10 @@
  */
 #include "explore.h"
 
+static int tell_time(struct timespec *at);
+
+#include <time.h>
+#define clock_gettime(clock, at) tell_time(at)
 #include "deque.c"
 #include "idle.c"
 #include "inject.c"
@@ -21,7 +25,8 @@ static wf_worker    worker[2];
 static wf_worker   *workers[2] = {&worker[0], &worker[1]};
 static wf_task      task[TASKS];
 static int          n_taken[TASKS], taken_by[TASKS];
-static int64_t      now; /* the monitor's */
+static int64_t      now;    /* the monitor's */
+static int64_t      passes; /* of the workers' time, whenever one looks */
 
 static struct wf_deque_buffer *buffer[2][2];
 
@@ -30,6 +35,13 @@ static wf_deque deque(struct wf_deque_buffer **b)
     if (!*b)
         *b = buffer_new(&explore_allocator, 4);
     return (wf_deque){.alloc = &explore_allocator, .buffer = *b};
+}
+
+static int tell_time(struct timespec *at)
+{
+    explorer.now += passes;
+    *at = (struct timespec){explorer.now / 1000000000, explorer.now % 1000000000};
+    return 0;
 }
 
 static void set_up(uint32_t n_workers)
@@ -52,7 +64,8 @@ static void set_up(uint32_t n_workers)
     wf_monitor_init(&executor.monitor, &executor);
     memset(n_taken, 0, sizeof n_taken);
     memset(task, 0, sizeof task);
-    now = 0;
+    now = passes = 0;
+    explorer.now = WEFT_S(1);
 }
 
 static void set_up_one(void)
@@ -229,6 +242,26 @@ Test(idle_orders, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
             (void (*const[])(void)){push_and_hang, work_1, monitor});
 }
 
+/* Without the monitor, where waking somebody was always worth it. */
+static void set_up_unwary(void)
+{
+    set_up_two();
+    passes = WEFT_MS(1);
+}
+
+static void push_behind_and_hang(void)
+{
+    worker[0].polling = true;
+    wf_worker_push_behind_owner(&worker[0], &task[0]);
+    wf_worker_push_behind_owner(&worker[0], &task[1]);
+}
+
+Test(idle_orders, nothing_in_a_deque_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(3, 1, set_up_unwary, claim_two, 2,
+            (void (*const[])(void)){push_behind_and_hang, work_1});
+}
+
 /* The poll ends while the monitor takes over what waits behind it. */
 static void push_and_come_back(void)
 {
@@ -330,6 +363,6 @@ static void claim_or_called(void)
 
 Test(idle_orders, nothing_counts_on_a_spare_worker_that_stands_by)
 {
-    explore(2, 1, set_up_spare, claim_or_called, 3,
+    explore(3, 1, set_up_spare, claim_or_called, 3,
             (void (*const[])(void)){work_1, look_once, inject_twice});
 }

@@ -121,18 +121,34 @@ Test(worker, runs_at_most_three_tasks_in_a_row_from_the_lifo_slot)
     end();
 }
 
-Test(worker, does_not_starve_the_oldest_child_behind_newer_ones)
+Test(worker, takes_the_oldest_child_once_when_it_is_overdue)
 {
-    int i = 0, got;
-
     begin(100000);
-    wf_worker_push_child_owner(&worker, &task[0]);
-    do { /* always a newer one */
-        wf_worker_push_child_owner(&worker, &task[++i]);
-        got = taken();
-    } while (got != 0 && i < TASKS - 1);
-    check_eq(got, 0);
-    check_cmp(i, <=, 130);
+    for (int i = 0; i < 4; i++)
+        wf_worker_push_child_owner(&worker, &task[i]);
+    check_eq(taken(), 3);
+    worker.overdue = true;
+    check_eq(taken(), 0);
+    check_eq(taken(), 2);
+    worker.overdue = true;
+    check_eq(taken(), 1);
+    check_eq(taken(), -1);
+    end();
+}
+
+Test(worker, that_was_robbed_takes_one_task_from_where_its_own_went)
+{
+    begin(100000);
+    for (int i = 0; i < 3; i++)
+        wf_executor_inject_any(&executor, &task[i], &task[i], 1);
+    wake(3);
+    wake(4); /* 3 goes to the queue */
+    check_eq(taken(), 4);
+    worker.robbed = true;
+    check_eq(taken(), 0);
+    check_eq(taken(), 3);
+    check_eq(taken(), 1);
+    check_eq(taken(), 2);
     end();
 }
 

@@ -102,7 +102,10 @@ MUTANTS = {
          "        if (wf_idle_any(&s->idle))\n            wf_executor_notify_any(s);",
          "        if (wf_idle_any(&s->idle))\n            ;"),
         ("mail wakes nobody", "sched/executor.c",
-         "    if (wf_idle_pick_worker(&s->idle, i))\n        wf_park_wake(&s->workers[i]->park);", "    ;"),
+         "    if (wf_idle_is_sleeping(&s->idle, i)) /* [idle-1] */\n        wf_park_wake(&s->workers[i]->park);",
+         "    ;"),
+        ("who is woken does not look into its mail", "sched/worker.c",
+         "           wf_inject_length_any(&w->mailbox) == 0 && is_needed(w) &&\n", "           is_needed(w) &&\n"),
         ("a spare worker that stands by does not look", "sched/worker.c",
          "    if (work)\n        wf_executor_notify_any(s);\n", ""),
         ("a spare worker looks before it stops searching", "sched/worker.c",
@@ -215,14 +218,14 @@ MUTANTS = {
     ],
     "sched/combine": [
         ("the mark of a branch is set after the wake", "sched/combine.c",
-         "    wf_swap(&b->woken_, 1, ACQ_REL); /* [combine-1] */\n"
+         "    wf_flag_raise(&b->woken_); /* [combine-1] */\n"
          "    return b->group_->waker_.vtable->notify_(b->group_->waker_.data);",
          "    void *t = b->group_->waker_.vtable->notify_(b->group_->waker_.data);\n"
-         "    wf_swap(&b->woken_, 1, ACQ_REL);\n    return t;"),
+         "    wf_flag_raise(&b->woken_);\n    return t;"),
         ("the mark of a branch is cleared after its poll", "sched/combine.c",
          "    if (weft_poll_is_ready(weft_future_poll(b->future, cx)))\n        branch_ended(g, i);",
          "    if (weft_poll_is_ready(weft_future_poll(b->future, cx)))\n        branch_ended(g, i);\n"
-         "    wf_swap(&b->woken_, 0, ACQ_REL);"),
+         "    (void)wf_flag_take(&b->woken_);"),
     ],
     "runtime/oneshot": [
         ("DONE does not release", "runtime/oneshot.c",
