@@ -363,6 +363,46 @@ static void claim_or_called(void)
 
 Test(idle_orders, nothing_counts_on_a_spare_worker_that_stands_by)
 {
-    explore(3, 1, set_up_spare, claim_or_called, 3,
+    explore(2, 1, set_up_spare, claim_or_called, 3,
             (void (*const[])(void)){work_1, look_once, inject_twice});
+}
+
+/* Worker 0 is busy, and takes what the other does not. */
+static void set_up_busy(void)
+{
+    set_up_spare();
+    executor.idle.sleeping[0] = 0;
+    worker[1].wanted = false;
+}
+
+static void nobody_is_counted_on(void)
+{
+    check_eq(executor.idle.n_searching, 0);
+    check_eq(executor.idle.sleeping[0], 0);
+}
+
+Test(idle_orders, a_spare_worker_that_is_counted_on_as_it_stands_by_searches_and_then_stands_by)
+{
+    explore(4, 1, set_up_busy, nobody_is_counted_on, 2,
+            (void (*const[])(void)){work_1, inject_twice});
+}
+
+/* ---- the monitor's sleep ---- */
+
+static void monitor_sleeps_long(void)
+{
+    sleep_long(&executor.monitor);
+}
+
+/* [monitor-1] one worker is awake for good. */
+static void the_monitor_is_awake(void)
+{
+    check_eq(n_taken[0], 1);
+    check(explorer.thread[1].ended);
+}
+
+Test(idle_orders, the_monitor_does_not_sleep_while_a_task_hangs)
+{
+    explore(3, 1, set_up_one, the_monitor_is_awake, 3,
+            (void (*const[])(void)){work_once_and_hang, monitor_sleeps_long, inject_0});
 }
