@@ -7,23 +7,9 @@ static wf_deque deque;
 static char     tasks[8]; /* their addresses are the tasks */
 static int      n_taken[8];
 
-static void *allocate(void *arg, size_t size)
-{
-    (void)arg;
-    return malloc(size);
-}
-
-static void release(void *arg, void *memory, size_t size)
-{
-    (void)arg, (void)size;
-    free(memory);
-}
-
-static const weft_allocator plain = {allocate, release, NULL};
-
 static void set_up(void)
 {
-    check_eq(wf_deque_init(&deque, &plain), 0);
+    deque = (wf_deque){.alloc = &explore_allocator, .buffer = buffer_new(&explore_allocator, 2)};
     memset(n_taken, 0, sizeof n_taken);
 }
 
@@ -69,6 +55,16 @@ static void push_and_take_as_queue(void)
     took(wf_deque_pop_owner(&deque));
 }
 
+/* There is room for two. */
+static void push_three_and_pop_two(void)
+{
+    push(0);
+    push(1);
+    push(2);
+    took(wf_deque_pop_owner(&deque));
+    took(wf_deque_pop_owner(&deque));
+}
+
 /* Whatever is left must still be there, each once. */
 static void claim(void)
 {
@@ -82,11 +78,18 @@ static void claim(void)
 
 Test(deque_orders, owner_and_two_thieves_take_each_task_once)
 {
-    explore(3, set_up, claim, 3, (void (*const[])(void)){push_pop_push_pop, steal_two, steal_one});
+    explore(3, 2, set_up, claim, 3,
+            (void (*const[])(void)){push_pop_push_pop, steal_two, steal_one});
 }
 
 Test(deque_orders, owner_as_thief_and_two_thieves_take_each_task_once)
 {
-    explore(3, set_up, claim, 3,
+    explore(3, 2, set_up, claim, 3,
             (void (*const[])(void)){push_and_take_as_queue, steal_two, steal_two});
+}
+
+Test(deque_orders, who_steals_while_the_owner_grows_it_takes_each_task_once)
+{
+    explore(3, 2, set_up, claim, 3,
+            (void (*const[])(void)){push_three_and_pop_two, steal_two, steal_two});
 }

@@ -186,12 +186,13 @@ static void cancelled_and_filled(void)
     check_eq(weft_future_result(&cell[1].future), 0);
 }
 
-/* With both ports. */
+/* With both ports. Writes are seen late by another core only: where there is one. */
 static void explore_ports(int preemptions, void (*claim)(void), void (*a)(void), void (*b)(void))
 {
     for (int i = 0; i < 2; i++) {
         masks = i == 0;
-        explore(preemptions, set_up, claim, 3, (void (*const[])(void)){run, a, b});
+        explore(preemptions, masks || WF_ONE_CORE ? 0 : 2, set_up, claim, 3,
+                (void (*const[])(void)){run, a, b});
     }
 }
 

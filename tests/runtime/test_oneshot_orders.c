@@ -1,0 +1,240 @@
+/*
+ * test_oneshot_orders.c - the real oneshot channel in every order of its steps
+ *
+ * The receiver is polled by an executor of ours, which sleeps until it is woken.
+ */
+#include "../sched/explore.h"
+
+#include <ck_backoff.h>
+#define ck_backoff_eb(backoff) (*(backoff) = 512) /* who waits for LOCK lets others go on */
+#define sched_yield()          explore_wait()
+#include "oneshot.c"
+#include "waker.c"
+
+static struct memory          memory;
+static weft_runtime           rt;
+static weft_oneshot_sender   *sender;
+static weft_oneshot_receiver *receiver;
+static weft_message           wait;
+static weft_waker             waker;
+static uint32_t               woken;
+static int                    n_wakers, got;
+static int                    cloned[2]; /* written as a waker is cloned */
+static int                    left[2];   /* by the sender, and the receiver, before they close */
+static int64_t                sent, received; /* what the calls answered; 1: nothing yet */
+
+static weft_waker waker_clone(void *data)
+{
+    n_wakers++;
+    wf_store((int *)data, 1, RELAXED); /* ordered by WAITING or LOCK */
+    return (weft_waker){waker.vtable, data};
+}
+
+static void waker_drop(void *data)
+{
+    (void)data;
+    n_wakers--;
+}
+
+static void waker_wake_by_ref(void *data)
+{
+    check_eq(wf_load((int *)data, RELAXED), 1);
+    wf_store(&woken, 1, SEQ_CST);
+    wf_futex_wake(&woken, 1);
+}
+
+static void waker_wake(void *data)
+{
+    waker_wake_by_ref(data);
+    waker_drop(data);
+}
+
+static void *allocate(void *arg, size_t size)
+{
+    return memory_allocate(arg, size);
+}
+
+static void release(void *arg, void *block, size_t size)
+{
+    memory.live -= (int64_t)size;
+    explore_release(arg, block, size);
+}
+
+static void set_up(void)
+{
+    static const weft_waker_vtable vtable = {waker_clone, waker_wake, waker_wake_by_ref, waker_drop,
+                                             NULL};
+
+    memory = (struct memory){0};
+    rt.config.allocator = (weft_allocator){allocate, release, &memory};
+    wf_current_thread.rt = &rt;
+    waker = (weft_waker){&vtable, &cloned[0]};
+    woken = 0;
+    n_wakers = got = cloned[0] = cloned[1] = left[0] = left[1] = 0;
+    sent = received = 1;
+    check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
+}
+
+static bool poll(weft_future *f)
+{
+    weft_context cx;
+
+    weft_context_init(&cx, &waker, &rt);
+    return weft_poll_is_ready(weft_future_poll(f, &cx));
+}
+
+static void run(weft_future *f)
+{
+    while (!poll(f))
+        while (wf_swap(&woken, 0, SEQ_CST) == 0)
+            wf_futex_wait(&woken, 0, INT64_MAX);
+    received = weft_future_result(f);
+}
+
+/* ---- the threads ---- */
+
+static void send_it(void)
+{
+    wf_store(&left[0], 1, RELAXED); /* ordered by DONE */
+    sent = weft_oneshot_send(sender, &(int){7});
+    if (sent == -EPIPE)
+        check_eq(wf_load(&left[1], RELAXED), 1);
+}
+
+static void close_sender(void)
+{
+    wf_store(&left[0], 1, RELAXED); /* ordered by DONE */
+    weft_oneshot_sender_close(sender);
+}
+
+static void close_receiver(void)
+{
+    if (received == 0 || received == -EPIPE)
+        check_eq(wf_load(&left[0], RELAXED), 1);
+    wf_store(&left[1], 1, RELAXED); /* ordered by CLOSED */
+    weft_oneshot_receiver_close(receiver);
+}
+
+static void receive(void)
+{
+    run(weft_oneshot_receive(&wait, receiver, &got));
+    close_receiver();
+}
+
+static void receive_or_give_up(void)
+{
+    weft_future *f = weft_oneshot_receive(&wait, receiver, &got);
+
+    if (!poll(f) && !weft_poll_is_ready(weft_future_cancel(f)))
+        run(f);
+    received = weft_future_result(f);
+}
+
+static void receive_and_cancel(void)
+{
+    receive_or_give_up();
+    close_receiver();
+}
+
+static void receive_cancel_receive(void)
+{
+    receive_or_give_up();
+    if (received == -ECANCELED) {
+        memset(&wait, 0xdd, sizeof wait); /* it is nobody's until it is used again */
+        run(weft_oneshot_receive(&wait, receiver, &got));
+    }
+    close_receiver();
+}
+
+/* Polled once more for another reason, by another task. */
+static void receive_polled_twice(void)
+{
+    weft_future *f = weft_oneshot_receive(&wait, receiver, &got);
+
+    if (!poll(f)) {
+        waker.data = &cloned[1];
+        if (!poll(f))
+            run(f);
+    }
+    received = weft_future_result(f);
+    close_receiver();
+}
+
+static void try_twice(void)
+{
+    received = weft_oneshot_try_receive(receiver, &got);
+    if (received == -EAGAIN)
+        received = weft_oneshot_try_receive(receiver, &got);
+    close_receiver();
+}
+
+/* ---- the claims ---- */
+
+static void nothing_is_left(void)
+{
+    check(explorer.thread[0].ended && explorer.thread[1].ended);
+    check_eq(n_wakers, 0);
+    check_eq(memory.live, 0);
+}
+
+static void it_came(void)
+{
+    nothing_is_left();
+    check_eq(received, 0);
+    check_eq(got, 7);
+    check_eq(sent, 0);
+}
+
+static void broken_pipe(void)
+{
+    nothing_is_left();
+    check_eq(received, -EPIPE);
+}
+
+static void it_came_or_not(void)
+{
+    nothing_is_left();
+    check(received == 0 || received == -ECANCELED || received == -EAGAIN);
+    check_eq(got, received == 0 ? 7 : 0);
+    check(sent == 0 || (sent == -EPIPE && received != 0));
+}
+
+static void try_all(void (*a)(void), void (*b)(void), void (*claim)(void))
+{
+    explore(6, 2, set_up, claim, 2, (void (*const[])(void)){a, b});
+}
+
+Test(oneshot_orders, what_is_sent_is_received)
+{
+    try_all(receive, send_it, it_came);
+}
+
+Test(oneshot_orders, who_waits_is_told_that_the_sender_is_closed)
+{
+    try_all(receive, close_sender, broken_pipe);
+}
+
+Test(oneshot_orders, a_receive_that_is_cancelled_answers_one_or_the_other)
+{
+    try_all(receive_and_cancel, send_it, it_came_or_not);
+}
+
+Test(oneshot_orders, who_gave_up_and_receives_again_gets_it)
+{
+    try_all(receive_cancel_receive, send_it, it_came);
+}
+
+Test(oneshot_orders, who_is_polled_again_gets_it)
+{
+    try_all(receive_polled_twice, send_it, it_came);
+}
+
+Test(oneshot_orders, who_gave_up_and_receives_again_is_told_that_the_sender_is_closed)
+{
+    try_all(receive_cancel_receive, close_sender, broken_pipe);
+}
+
+Test(oneshot_orders, who_tries_gets_it_or_closes_and_one_side_frees)
+{
+    try_all(try_twice, send_it, it_came_or_not);
+}

@@ -1,0 +1,410 @@
+/*
+ * test_idle_orders.c - no wake-up is lost: the real search, park and notify of the workers, in every order
+ */
+#include "explore.h"
+
+static int tell_time(struct timespec *at);
+
+#include <time.h>
+#define clock_gettime(clock, at) tell_time(at)
+#include "deque.c"
+#include "idle.c"
+#include "inject.c"
+/* those first: what follows uses them */
+#include "dispatch.c"
+#include "executor.c"
+#include "run.c"
+#include "worker.c"
+#define sleeps monitor_sleeps
+#include "monitor.c"
+
+#define TASKS 3
+
+static weft_runtime rt;
+static wf_driver    driver;
+static wf_executor  executor;
+static wf_worker    worker[2];
+static wf_worker   *workers[2] = {&worker[0], &worker[1]};
+static wf_task      task[TASKS];
+static int          n_taken[TASKS], taken_by[TASKS];
+static int64_t      now;    /* the monitor's */
+static int64_t      passes; /* of the workers' time, whenever one looks */
+
+static struct wf_deque_buffer *buffer[2][2];
+
+static wf_deque deque(struct wf_deque_buffer **b)
+{
+    if (!*b)
+        *b = buffer_new(&explore_allocator, 4);
+    return (wf_deque){.alloc = &explore_allocator, .buffer = *b};
+}
+
+static int tell_time(struct timespec *at)
+{
+    explorer.now += passes;
+    *at = (struct timespec){explorer.now / 1000000000, explorer.now % 1000000000};
+    return 0;
+}
+
+static void set_up(uint32_t n_workers)
+{
+    driver = (wf_driver){0};
+    rt = (weft_runtime){.executor = &executor,
+                        .driver = &driver,
+                        .config = {.inject_interval = 61, .watchdog_ms = 1 << 20}};
+    for (uint32_t i = 0; i < 2; i++) {
+        worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
+        worker[i].woken = deque(&buffer[i][0]);
+        worker[i].children = deque(&buffer[i][1]);
+    }
+    executor = (wf_executor){.rt = &rt,
+                             .workers = workers,
+                             .idle.n_workers = n_workers,
+                             .idle.n_slots = n_workers,
+                             .monitor.awake = 1,
+                             .is_parent = "yes"};
+    wf_monitor_init(&executor.monitor, &executor);
+    memset(n_taken, 0, sizeof n_taken);
+    memset(task, 0, sizeof task);
+    now = passes = 0;
+    explorer.now = WEFT_S(1);
+}
+
+static void set_up_one(void)
+{
+    set_up(1);
+}
+
+static void set_up_two(void)
+{
+    set_up(2);
+}
+
+static void took(const wf_worker *w, const wf_task *t)
+{
+    n_taken[t - task]++;
+    taken_by[t - task] = (int)w->index;
+}
+
+/* A worker's loop, but that it takes tasks without polling them, and never ends. */
+static void work(wf_worker *w)
+{
+    for (int idle_rounds = 0;; idle_rounds++) {
+        wf_task *t = NULL;
+
+        if (w->index >= executor.idle.n_workers && may_stand_by(w)) {
+            stand_by(w);
+        } else if ((t = next_task(w))) {
+            took(w, t);
+            idle_rounds = 0;
+        } else {
+            park(w, INT64_MAX);
+        }
+        if (idle_rounds == 2) { /* it goes round while another is at the work */
+            explore_wait();
+            idle_rounds = 0;
+        }
+    }
+}
+
+static void work_0(void)
+{
+    work(&worker[0]);
+}
+
+static void work_1(void)
+{
+    work(&worker[1]);
+}
+
+static void inject_0(void)
+{
+    wf_dispatch_inject_any(&executor, &task[0], &task[0], 1);
+}
+
+static void inject_1(void)
+{
+    wf_dispatch_inject_any(&executor, &task[1], &task[1], 1);
+}
+
+static void inject_three(void)
+{
+    task[0].next = &task[1];
+    task[1].next = &task[2];
+    wf_dispatch_inject_any(&executor, &task[0], &task[2], 3);
+}
+
+static void inject_twice(void)
+{
+    inject_0();
+    inject_1();
+}
+
+/* A worker whose first task never comes back from its poll. */
+static void work_once(wf_worker *w)
+{
+    wf_task *t;
+
+    for (int idle_rounds = 0; !(t = next_task(w));) {
+        park(w, INT64_MAX);
+        if (++idle_rounds == 3) {
+            explore_wait();
+            idle_rounds = 0;
+        }
+    }
+    took(w, t);
+    w->polling = true;
+}
+
+static void work_once_and_hang(void)
+{
+    work_once(&worker[0]);
+}
+
+/* All sleep: then there must be nothing to do. */
+static void claim(int n)
+{
+    for (int i = 0; i < TASKS; i++)
+        check_eq(n_taken[i], i < n);
+    check_eq(executor.idle.n_searching, 0);
+}
+
+static void claim_two(void)
+{
+    claim(2);
+}
+
+static void claim_three(void)
+{
+    claim(3);
+}
+
+Test(idle_orders, one_worker_is_woken_for_every_task_of_two_threads)
+{
+    explore(3, 1, set_up_one, claim_two, 3, (void (*const[])(void)){work_0, inject_0, inject_1});
+}
+
+Test(idle_orders, one_worker_is_woken_for_every_task_of_one_thread)
+{
+    explore(4, 1, set_up_one, claim_two, 2, (void (*const[])(void)){work_0, inject_twice});
+}
+
+Test(idle_orders, two_workers_are_woken_for_every_task_of_two_threads)
+{
+    explore(2, 0, set_up_two, claim_two, 4,
+            (void (*const[])(void)){work_0, work_1, inject_0, inject_1});
+}
+
+Test(idle_orders, two_workers_share_a_batch_and_sleep_only_when_it_is_done)
+{
+    explore(2, 1, set_up_two, claim_three, 3,
+            (void (*const[])(void)){work_0, work_1, inject_three});
+}
+
+/* A worker that queues tasks as a polled task would: a child, and tasks woken. */
+static void work_and_push(void)
+{
+    wf_current_thread = (wf_current){.rt = &rt, .worker = &worker[0], .owned = true};
+    worker[0].polling = true;
+    wf_worker_push_child_owner(&worker[0], &task[0]);
+    wf_worker_push_woken_owner(&worker[0], &task[1]);
+    wf_worker_push_woken_owner(&worker[0], &task[2]);
+    worker[0].polling = false;
+    work(&worker[0]);
+}
+
+Test(idle_orders, a_worker_may_steal_what_a_running_task_queues_and_nothing_is_lost)
+{
+    explore(3, 1, set_up_two, claim_three, 2, (void (*const[])(void)){work_and_push, work_1});
+}
+
+/* Two of its looks; nothing is going on when they begin. */
+static void monitor(void)
+{
+    for (int i = 0; i < 2; i++) {
+        explore_wait();
+        look(&executor.monitor, ++now);
+    }
+}
+
+/* As long as the worker that queued them does not get to them: it polls one task for ever. The first
+ * may be seen late, and a wary worker wakes nobody for a few: then the monitor does. */
+static void push_and_hang(void)
+{
+    worker[0].polling = true;
+    worker[0].polls_site = "task\0here";
+    wf_worker_push_child_owner(&worker[0], &task[0]);
+    wf_worker_push_child_owner(&worker[0], &task[1]);
+    n_taken[2] = 1;
+}
+
+Test(idle_orders, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
+{
+    explore(2, 1, set_up_two, claim_three, 3,
+            (void (*const[])(void)){push_and_hang, work_1, monitor});
+}
+
+/* Without the monitor, where waking somebody was always worth it. */
+static void set_up_unwary(void)
+{
+    set_up_two();
+    passes = WEFT_MS(1);
+}
+
+static void push_behind_and_hang(void)
+{
+    worker[0].polling = true;
+    wf_worker_push_behind_owner(&worker[0], &task[0]);
+    wf_worker_push_behind_owner(&worker[0], &task[1]);
+}
+
+Test(idle_orders, nothing_in_a_deque_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(3, 1, set_up_unwary, claim_two, 2,
+            (void (*const[])(void)){push_behind_and_hang, work_1});
+}
+
+/* The poll ends while the monitor takes over what waits behind it. */
+static void push_and_come_back(void)
+{
+    wf_worker *w = &worker[0];
+
+    wf_current_thread = (wf_current){.rt = &rt, .worker = w, .owned = true};
+    w->polling = true;
+    wf_store(&w->polls_site, "task\0here", RELAXED); /* advice */
+    wf_worker_push_child_owner(w, &task[0]);
+    wf_worker_push_woken_owner(w, &task[1]);
+    wf_worker_push_woken_owner(w, &task[2]);
+    explore_wait();
+    w->polling = false;
+    work(w);
+}
+
+/* In an earlier look it was in the same poll. */
+static void set_up_stuck(void)
+{
+    set_up_two();
+    executor.monitor.seen[0].since = now = 1;
+}
+
+Test(idle_orders, what_the_monitor_takes_from_a_worker_that_comes_back_is_taken_once)
+{
+    explore(2, 1, set_up_stuck, claim_three, 3,
+            (void (*const[])(void)){push_and_come_back, work_1, monitor});
+}
+
+Test(idle_orders, nothing_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(2, 1, set_up_two, claim_two, 3,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_twice});
+}
+
+Test(idle_orders, nothing_of_a_batch_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(2, 1, set_up_two, claim_three, 3,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_three});
+}
+
+Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs)
+{
+    explore(2, 1, set_up_two, claim_two, 4,
+            (void (*const[])(void)){work_once_and_hang, work_1, inject_0, inject_1});
+}
+
+/* ---- where worker 0 sleeps as long as nobody wakes it ---- */
+
+static void set_up_sleeper(void)
+{
+    set_up_two();
+    executor.idle.sleeping[0] = 1;
+}
+
+static bool sleeper_is_called(void)
+{
+    return !(executor.idle.sleeping[0] & 1); /* it will look at all queues */
+}
+
+static void claim_mail(void)
+{
+    check(n_taken[0] == 1 && taken_by[0] == 1);
+    check(n_taken[1] == 1 || sleeper_is_called());
+    check_eq(executor.idle.n_searching, sleeper_is_called());
+}
+
+static void mail_0(void)
+{
+    task[0].state = UINT64_C(2) << WF_TASK_PIN_SHIFT; /* to worker 1 */
+    mail(&executor, &task[0]);
+}
+
+Test(idle_orders, a_pinned_task_is_taken_by_its_worker)
+{
+    explore(3, 1, set_up_sleeper, claim_mail, 3, (void (*const[])(void)){work_1, mail_0, inject_1});
+}
+
+/* A spare worker, which isn't needed any more. */
+static void set_up_spare(void)
+{
+    set_up_sleeper();
+    executor.idle.n_workers = 1;
+    worker[1].wanted = true;
+}
+
+static void look_once(void)
+{
+    look(&executor.monitor, ++now);
+}
+
+static void claim_or_called(void)
+{
+    for (int i = 0; i < 2; i++)
+        check(n_taken[i] == 1 || sleeper_is_called());
+    check_eq(executor.idle.n_searching, sleeper_is_called());
+    check(!worker[1].wanted);
+}
+
+Test(idle_orders, nothing_counts_on_a_spare_worker_that_stands_by)
+{
+    explore(2, 1, set_up_spare, claim_or_called, 3,
+            (void (*const[])(void)){work_1, look_once, inject_twice});
+}
+
+/* Worker 0 is busy, and takes what the other does not. */
+static void set_up_busy(void)
+{
+    set_up_spare();
+    executor.idle.sleeping[0] = 0;
+    worker[1].wanted = false;
+}
+
+static void nobody_is_counted_on(void)
+{
+    check_eq(executor.idle.n_searching, 0);
+    check_eq(executor.idle.sleeping[0], 0);
+}
+
+Test(idle_orders, a_spare_worker_that_is_counted_on_as_it_stands_by_searches_and_then_stands_by)
+{
+    explore(4, 1, set_up_busy, nobody_is_counted_on, 2,
+            (void (*const[])(void)){work_1, inject_twice});
+}
+
+/* ---- the monitor's sleep ---- */
+
+static void monitor_sleeps_long(void)
+{
+    sleep_long(&executor.monitor);
+}
+
+/* [monitor-1] one worker is awake for good. */
+static void the_monitor_is_awake(void)
+{
+    check_eq(n_taken[0], 1);
+    check(explorer.thread[1].ended);
+}
+
+Test(idle_orders, the_monitor_does_not_sleep_while_a_task_hangs)
+{
+    explore(3, 1, set_up_one, the_monitor_is_awake, 3,
+            (void (*const[])(void)){work_once_and_hang, monitor_sleeps_long, inject_0});
+}
