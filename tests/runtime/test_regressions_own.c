@@ -38,15 +38,17 @@ Test(regressions_own, a_task_from_outside_runs_while_a_spare_worker_is_sent_away
     int64_t       done = 0, n = 0;
 
     for (int64_t round = 0; round < 5 + test_scaled(40); round++) {
-        int64_t flag = 0, started = 0, since = weft_now();
+        int64_t     flag = 0, started = 0, since = weft_now();
+        weft_handle handle;
 
-        check_eq(weft_spawn_on(rt, NULL, blocks, &flag, 1, &started), 0);
+        check_eq(weft_spawn_on(rt, &handle, blocks, &flag, 1, &started), 0);
         spin_until(&started, 1);
         check_eq(weft_spawn_on(rt, NULL, sets, &flag), 0); /* a spare worker runs it */
         while (weft_now() - since < WEFT_MS(40)) {
             check_eq(weft_spawn_on(rt, NULL, sets, &done), 0);
             spin_until(&done, ++n);
         }
+        check_eq(join(rt, &handle), 0);
     }
     stop(rt);
 }
