@@ -339,7 +339,44 @@ static void mail_0(void)
 
 Test(idle_orders, a_pinned_task_is_taken_by_its_worker)
 {
-    explore(3, 1, set_up_sleeper, claim_mail, 3, (void (*const[])(void)){work_1, mail_0, inject_1});
+    explore(2, 1, set_up_sleeper, claim_mail, 3, (void (*const[])(void)){work_1, mail_0, inject_1});
+}
+
+static void work_once_and_hang_1(void)
+{
+    work_once(&worker[1]);
+}
+
+/* What is pinned to a worker that hangs waits; nothing else does. */
+static void claim_not_behind_mail(void)
+{
+    check(n_taken[1] == 1 || sleeper_is_called());
+    check_eq(executor.idle.n_searching, sleeper_is_called());
+}
+
+Test(idle_orders, nothing_waits_behind_a_pinned_task_that_hangs_while_another_worker_sleeps)
+{
+    explore(3, 1, set_up_sleeper, claim_not_behind_mail, 3,
+            (void (*const[])(void)){work_once_and_hang_1, mail_0, inject_1});
+}
+
+/* With three workers it takes one task of two. */
+static void set_up_three(void)
+{
+    set_up_sleeper();
+    executor.idle.n_workers = 3;
+}
+
+static void both_taken_or_called(void)
+{
+    check((n_taken[0] && n_taken[1]) || sleeper_is_called());
+    check_eq(executor.idle.n_searching, sleeper_is_called());
+}
+
+Test(idle_orders, the_rest_does_not_wait_behind_a_task_that_hangs_while_a_third_worker_sleeps)
+{
+    explore(3, 1, set_up_three, both_taken_or_called, 3,
+            (void (*const[])(void)){work_once_and_hang_1, inject_0, inject_1});
 }
 
 /* A spare worker, which isn't needed any more. */
