@@ -231,7 +231,7 @@ Test(panic, a_stop_waits_for_a_task_that_unwinds_and_names_it)
     check_eq(weft_spawn_on(rt, &handle, dies_slowly, &may_end, &deferred), 0);
     await_unwinding(&lines);
     check_eq(weft_runtime_stop(rt, WEFT_MS(20)), -ETIMEDOUT);
-    check_str_contains(lines.text, "stop: task ");
+    check_str_contains(lines.text, "stop: a task that panicked (");
     check_str_contains(lines.text, "boom");
     check_eq(get(&deferred), 0);
     add(&may_end, 1);

@@ -677,6 +677,8 @@ static void explore(int preemptions, int late, void (*set_up)(void), void (*clai
 
     if (lost || test_slow() > 1)
         test_skip("sanitizers and valgrind don't follow a thread that switches stacks");
+    if (getenv("TEST_EXPLORED"))
+        test_skip("explored by ./dev test and ./dev check models");
     if (getenv("EXPLORE_REPLAY"))
         explore_read_replay(getenv("EXPLORE_REPLAY"));
     signal(SIGSEGV, explore_died);
