@@ -31,15 +31,15 @@ static void tell(wf_monitor *m, uint32_t i, int64_t now)
 {
     const weft_config *config = &m->executor->rt->config;
     const char *site = wf_load(&m->executor->workers[i]->polls_site, RELAXED); /* constants */
+    char        text[WF_TASK_TEXT];
 
     if (m->seen[i].told || !site || now - m->seen[i].since < WEFT_MS(config->watchdog_ms))
         return;
     m->seen[i].told = true;
-    wf_log(
-        config, WEFT_LOG_WARNING,
-        "task %s (spawned at %s) keeps worker %u from all others, for %lld ms now; what blocks or "
-        "computes for long belongs into weft_spawn_blocking",
-        site, site + strlen(site) + 1, i, (long long)((now - m->seen[i].since) / WEFT_MS(1)));
+    wf_log(config, WEFT_LOG_WARNING,
+           "%s keeps worker %u from all others, for %lld ms now; what blocks or computes for long "
+           "belongs into weft_spawn_blocking",
+           wf_task_text(text, site), i, (long long)((now - m->seen[i].since) / WEFT_MS(1)));
 }
 
 /* Whether the worker is awake and has ended no poll since the last look. */

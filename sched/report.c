@@ -62,6 +62,7 @@ static void handle_visited(wf_task *t, void *arg)
 void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
 {
     const weft_config *config = &s->rt->config;
+    char               text[WF_TASK_TEXT];
     report             r = {.most = wf_executor_alive(s) + REPORT_SLACK};
 
     if (wf_executor_is_child(s))
@@ -72,8 +73,7 @@ void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
     wf_memory_visit(&s->memory, report_visited, &r);
     wf_wakes_flush(&r.wakes);
     for (uint64_t i = 0; i < r.n && i < r.most; i++)
-        wf_log(config, level, "%stask %s (spawned at %s) %s%s", what, r.lines[i].name,
-               wf_task_where(r.lines[i].name),
+        wf_log(config, level, "%s%s %s%s", what, wf_task_text(text, r.lines[i].name),
                r.lines[i].awaits ? "awaits " : "is queued or being polled",
                r.lines[i].awaits ? r.lines[i].awaits : "");
     if (r.n > r.most)
@@ -84,14 +84,14 @@ void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
 
 void wf_report_open_handles(wf_executor *s)
 {
+    char   text[WF_TASK_TEXT];
     line   lines[NAMED_MOST];
     report r = {.lines = lines, .most = NAMED_MOST};
 
     wf_memory_visit(&s->memory, handle_visited, &r);
     for (uint64_t i = 0; i < r.n && i < r.most; i++)
-        wf_log(&s->rt->config, WEFT_LOG_WARNING,
-               "stop: the handle of task %s (spawned at %s) is still open", lines[i].name,
-               wf_task_where(lines[i].name));
+        wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: the handle of %s is still open",
+               wf_task_text(text, lines[i].name));
     if (r.n > r.most)
         wf_log(&s->rt->config, WEFT_LOG_WARNING, "stop: and %llu more handles",
                (unsigned long long)(r.n - r.most));

@@ -12,6 +12,7 @@
 #include "dispatch.h"
 #include "lock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE)
@@ -111,6 +112,17 @@ void wf_task_to_panicked(wf_task *t, const char *message)
 {
     wf_store(&t->site, message, RELAXED);     /* both are constants */
     wf_or(&t->state, WF_TASK_PANIC, RELAXED); /* COMPLETE publishes both */
+}
+
+const char *wf_task_text(char text[WF_TASK_TEXT], const char *name)
+{
+    const char *where = wf_task_where(name);
+
+    if (*where)
+        snprintf(text, WF_TASK_TEXT, "task %s (spawned at %s)", name, where);
+    else
+        snprintf(text, WF_TASK_TEXT, "a task that panicked (%s)", name);
+    return text;
 }
 
 const char *wf_task_panic(const wf_task *t)

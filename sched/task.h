@@ -142,6 +142,10 @@ static inline const char *wf_task_where(const char *name)
     return name + strlen(name) + 1;
 }
 
+#define WF_TASK_TEXT 256
+/* "task NAME (spawned at FILE:LINE)", or "a task that panicked (FILE:LINE: why)", cut if too long. */
+const char *wf_task_text(char text[WF_TASK_TEXT], const char *name);
+
 /* Of a COMPLETE task: why it panicked, or NULL. */
 const char *wf_task_panic(const wf_task *t);
 

@@ -54,7 +54,7 @@ static uint32_t next_random(wf_worker *w)
 
 /* ---- queueing ---- */
 
-/* Others may help with what waits in our deques. Those who were woken lately and went back to sleep at once
+/* Others sleep, who may help with what waits in our deques. Those who were woken lately and went back to sleep at once
  * came for too little: then as much must wait as `wariness` says. What a wary worker keeps for itself is the
  * monitor's to notice. */
 static void call_thief(wf_worker *w)
@@ -62,8 +62,6 @@ static void call_thief(wf_worker *w)
     wf_executor *s = w->executor;
     uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
 
-    if (!wf_idle_may_pick(&s->idle))
-        return;
     if (wariness == 0 || wf_worker_length_any(w) >> wariness) {
         wf_dispatch_notify_any(s);
     } else if (++w->n_kept % TRY_AGAIN_AFTER == 0) {
@@ -88,8 +86,9 @@ static void push(wf_worker *w, wf_deque *d, wf_task *t)
 {
     if (__builtin_expect(!wf_deque_push_owner(d, t), 0))
         wf_dispatch_inject_any(w->executor, t, t, 1);
-    else if (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
-             wf_worker_length_any(w) > 1)
+    else if (wf_idle_may_pick(&w->executor->idle) &&
+             (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
+              wf_worker_length_any(w) > 1))
         call_thief(w);
 }
 
@@ -119,7 +118,8 @@ void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
         return;
     }
     wf_store(&w->first_child, t, RELEASE); /* [worker-1] only the owner fills it */
-    call_thief(w);
+    if (wf_idle_may_pick(&w->executor->idle))
+        call_thief(w);
 }
 
 /* ---- finding the next task ---- */

@@ -79,7 +79,7 @@ WEFT_API void weft_detach(weft_handle *handle);
 
 /* Asks the task to end: its current await is cancelled, all later ones answer -ECANCELED, until its
  * body returns. One that has not started yet starts with that: it owns its arguments, so it gets to
- * close them; WEFT_CANCELLED() tells it. */
+ * close them; WEFT_CANCELLED() tells it. Functions that it calls (WEFT_CALL) don't start. */
 WEFT_API void weft_cancel(const weft_handle *handle);
 
 /* Whether the task has ended. */
