@@ -189,7 +189,7 @@ Test(idle_orders, one_worker_is_woken_for_every_task_of_one_thread)
     explore(4, 1, set_up_one, claim_two, 2, (void (*const[])(void)){work_0, inject_twice});
 }
 
-Test(idle_orders, two_workers_are_woken_for_every_task_of_two_threads)
+Test(idle_orders, two_workers_are_woken_for_every_task_of_two_threads, .timeout = 120)
 {
     explore(2, 0, set_up_two, claim_two, 4,
             (void (*const[])(void)){work_0, work_1, inject_0, inject_1});
