@@ -1,8 +1,8 @@
 /*
  * runtime.h - starting, configuring and stopping a runtime
  *
- * A runtime is its workers, one reactor thread and a pool of blocking threads. A process may have
- * several. A runtime changes nothing of the process: no signal handlers, no at-exit hooks; its
+ * A runtime is its workers, one reactor thread, one that looks after workers that are stuck, and a pool of
+ * blocking threads. A process may have several. A runtime changes nothing of the process: no signal handlers, no at-exit hooks; its
  * threads block all signals.
  */
 #ifndef WEFT_RUNTIME_H
@@ -26,7 +26,8 @@ typedef void weft_log(void *arg, weft_log_level level, const char *line);
 WEFT_API void weft_log_none(void *arg, weft_log_level level, const char *line);
 
 /* Where a runtime gets its memory. Both may be called by any thread, by several at once. `allocate`
- * returns `size` bytes aligned to 16, or NULL; `release` gets what it returned, and that size. */
+ * returns `size` bytes aligned to 16, or NULL; `release` gets what it returned, and that size. Tasks live in
+ * blocks of 2 MiB (asked for as 4, to align them); with the default hooks those come from the kernel. */
 typedef struct weft_allocator {
     void *(*allocate)(void *arg, size_t size);
     void (*release)(void *arg, void *memory, size_t size);
