@@ -150,10 +150,11 @@ static bool wait_locked(oneshot *c, const weft_waker *waker)
     return !(was & DONE);
 }
 
-static bool wait_first(oneshot *c, const weft_waker *waker)
+static bool wait_first(oneshot *c, weft_message *wait, const weft_waker *waker)
 {
     uint64_t was;
 
+    c->waiter = wait;
     wf_waker_store(&c->waiter->waker_, waker);
     was = wf_or(&c->state, WAITING, ACQ_REL); /* [oneshot-2] */
     if (was & (DONE | LOCK))                  /* it is done, or gets done without having seen us */
@@ -187,10 +188,7 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         return weft_ready(future, cancelled ? -ECANCELED : -EBUSY);
     r = cancelled ? -ECANCELED : take(c, wait->memory_);
     if (r == -EAGAIN) {
-        bool first = !c->waiter;
-
-        c->waiter = wait;
-        if (first ? wait_first(c, cx->waker) : wait_locked(c, cx->waker))
+        if (c->waiter ? wait_locked(c, cx->waker) : wait_first(c, wait, cx->waker))
             return WEFT_PENDING;
         r = take(c, wait->memory_);
     }

@@ -190,7 +190,8 @@ Test(executor, another_worker_steals_the_children_of_a_task_that_computes)
     check_eq(weft_spawn_on(rt, &handle, family, n, &done), 0);
     check_eq(join(rt, &handle), 0);
     weft_runtime_counters(rt, &counters);
-    check_cmp(counters.steals, >=, n);
+    /* The monitor may have put some where all workers look, seeing theirs stuck. */
+    check_cmp(counters.steals + counters.injected, >=, n);
     stop(rt);
 }
 
