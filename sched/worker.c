@@ -21,6 +21,8 @@
 #include <string.h>
 
 #define INJECT_BATCH_MAX 128
+#define WORTH_A_BATCH    128 /* tasks in a queue */
+#define STEAL_MOST       64
 #define WORTH_WAKING     WEFT_US(50) /* of work */
 #define WARIEST          4           /* then 16 tasks must wait before somebody is woken for them */
 #define TRY_AGAIN_AFTER  1024        /* tasks kept for ourselves */
@@ -233,6 +235,23 @@ static wf_task *take_own(wf_worker *w)
     return t ? t : take_injected(w, INJECT_BATCH_MAX);
 }
 
+/* A long queue is worth more than one: where tasks are short, two workers at one end cost more than the tasks.
+ * Nobody misses those in our hands: we count as searching, and look again when we stop. */
+static void steal_more(wf_worker *w, wf_deque *from, wf_deque *to)
+{
+    int64_t  length = wf_deque_length_any(from);
+    wf_task *t;
+
+    if (length < WORTH_A_BATCH)
+        return;
+    for (int64_t n = length / 4 < STEAL_MOST ? length / 4 : STEAL_MOST;
+         n > 1 && (t = wf_deque_steal_any(from)); n--) {
+        wf_count(&w->counters.steals, 1);
+        if (!wf_deque_push_owner(to, t))
+            wf_dispatch_inject_any(w->executor, t, t, 1);
+    }
+}
+
 static wf_task *steal(wf_worker *w)
 {
     wf_executor *s = w->executor;
@@ -246,10 +265,14 @@ static wf_task *steal(wf_worker *w)
 
         if (victim == w)
             continue;
-        if ((t = wf_deque_steal_any(&victim->woken)) || (t = oldest_child(victim))) {
-            wf_count(&w->counters.steals, 1);
-            return t;
-        }
+        if ((t = wf_deque_steal_any(&victim->woken)))
+            steal_more(w, &victim->woken, &w->woken);
+        else if ((t = oldest_child(victim)))
+            steal_more(w, &victim->children, &w->children);
+        else
+            continue;
+        wf_count(&w->counters.steals, 1);
+        return t;
     }
     return take_injected(w, INJECT_BATCH_MAX);
 }
