@@ -121,12 +121,7 @@ bool wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
         wf_wakes *to = wf_task_rt(t) == s->rt && !wf_task_pin(t) ? &ours : &others;
 
         next = t->next;
-        t->next = NULL;
-        if (to->last)
-            to->last->next = t;
-        else
-            to->first = t;
-        to->last = t;
+        wf_wakes_add(to, t);
         n += to == &ours;
     }
     wakes->first = wakes->last = NULL;

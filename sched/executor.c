@@ -307,8 +307,8 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
         if (wf_futex_wait(&s->n_dry, seen, again && pause < until ? pause : until)) {
             again = true;
         } else if (again && pause < until) {
-            wf_executor_cancel_all(
-                s); /* who spawned a lone child as we began may not have seen it [executor-3] */
+            /* Who spawned a lone child as we began may not have seen it. [executor-3] */
+            wf_executor_cancel_all(s);
             again = false;
         } else {
             return is_empty(s);

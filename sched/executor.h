@@ -13,8 +13,8 @@
  *             tasks; who spawns queues the task (a full barrier), then looks at `closing`: one of the
  *             two sees the other. Other threads are visitors meanwhile, and are waited for. Only
  *             a lone child is queued without a barrier: once all is quiet its store has come
- *             through, and who stops visits once more. [executor-4] who stops reads the mask of sleepers, then counts; a
- *             worker that runs dry enters the mask, then looks at `closing` and wakes who stops.
+ *             through, and who stops visits once more. [executor-4] who stops reads the mask of
+ *             sleepers, then counts; a worker that runs dry enters the mask, then looks at `closing` and wakes who stops.
  *             [executor-5] the core of a current-thread runtime is released to the next; done.
  * Failure     Starting fails as pthread_create does, and nothing is left behind.
  */

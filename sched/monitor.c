@@ -233,6 +233,7 @@ static void sleep_long(wf_monitor *m)
 static void *monitor_main(void *arg)
 {
     wf_monitor *m = arg;
+
     wf_current_thread = (wf_current){.rt = m->executor->rt, .owned = true};
     while (!wf_load(&m->stopping, SEQ_CST)) { /* [monitor-1] */
         wf_futex_wait(&m->stopping, 0, wf_now() + TICK);
@@ -246,9 +247,8 @@ static void *monitor_main(void *arg)
 
 int wf_monitor_start(wf_monitor *m)
 {
-    int r;
+    int r = wf_executor_thread(&m->thread, monitor_main, m, "weft-monitor");
 
-    r = wf_executor_thread(&m->thread, monitor_main, m, "weft-monitor");
     m->has_thread = r == 0;
     return r;
 }

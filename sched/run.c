@@ -32,8 +32,10 @@ int64_t wf_run_measure_owner(wf_worker *w)
 /* From now on the task's frames only pass on polls, until all that they waited for has ended. */
 static weft_poll unwind(wf_task *t, weft_context *cx, const char *message)
 {
-    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "task %s (spawned at %s) panicked: %s", t->site,
-           wf_task_where(t->site), message);
+    char text[WF_TASK_TEXT];
+
+    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "%s panicked: %s", wf_task_text(text, t->site),
+           message);
     wf_task_to_panicked(t, message);
     cx->flags |= WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
     return wf_panic_poll_again(&t->frame.future, cx);

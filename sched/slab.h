@@ -34,11 +34,11 @@
 struct wf_task;
 struct wf_region;
 
-/* Slots of one size. The owner's, but for what walkers read. */
+/* Slots of one size. The owner's, but for what visitors read. */
 typedef struct wf_slab {
     struct wf_task *free; /* linked by next */
     uint32_t        n_used;
-    uint32_t        n_carved; /* slots below have been used once; walkers read it */
+    uint32_t        n_carved; /* slots below have been used once; visitors read it */
     uint32_t        capacity; /* 0: no slab begins at this page */
     uint32_t        slot_size;
     uint32_t        offset; /* of the first slot, from the region's start */

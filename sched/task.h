@@ -56,12 +56,11 @@ enum {
 #define WF_TASK_REFS_MASK ((UINT64_C(1) << WF_TASK_PIN_SHIFT) - WF_TASK_REF)
 
 typedef struct wf_task {
-    struct wf_task
-                *next;   /* whoever has it in a chain or queue; of a free slot: the next free one */
-    uint64_t     state;  /* the transitions below */
-    const char  *site;   /* "name\0file.c:12"; the run's. PANIC: the message */
-    weft_handle *joiner; /* see JOINER and JLOCK */
-    weft_frame   frame;  /* and the rest of the frame behind it */
+    struct wf_task *next;   /* whoever has it in a chain or queue; a free slot's next one */
+    uint64_t        state;  /* the transitions below */
+    const char     *site;   /* "name\0file.c:12"; PANIC: the message, "...\0" */
+    weft_handle    *joiner; /* see JOINER and JLOCK */
+    weft_frame      frame;  /* and the rest of the frame behind it */
 } wf_task;
 
 _Static_assert(offsetof(wf_task, frame) == 32, "with it, a task of 96 bytes fits 128");

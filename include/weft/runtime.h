@@ -2,7 +2,8 @@
  * runtime.h - starting, configuring and stopping a runtime
  *
  * A runtime is its workers, one reactor thread, one that looks after workers that are stuck, and a pool of
- * blocking threads. A process may have several. A runtime changes nothing of the process: no signal handlers, no at-exit hooks; its
+ * blocking threads. A process may have several. A runtime changes nothing of the process: no signal
+ * handlers, no at-exit hooks; its
  * threads block all signals.
  */
 #ifndef WEFT_RUNTIME_H
