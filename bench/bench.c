@@ -152,6 +152,9 @@ static void print(const struct bench_run *run)
     if (run->rss_kb > 0)
         printf(", \"rss_kb\": %lld, \"rss_after_kb\": %lld", (long long)run->rss_kb,
                (long long)run->rss_after_kb);
+    if (run->has_late)
+        printf(", \"late_ns_mean\": %lld, \"early\": %lld", (long long)run->late_ns_mean,
+               (long long)run->early);
     puts("}");
     fflush(stdout);
 }

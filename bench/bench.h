@@ -27,6 +27,8 @@ struct bench_run {
     int64_t ns; /* 0: the wall time from bench_start on */
     int64_t cpu_ns;
     int64_t rss_kb, rss_after_kb; /* 0: not about memory */
+    bool    has_late;             /* about timers: how late on average, and how many too early */
+    int64_t late_ns_mean, early;
     /* bench_start's */
     int64_t begin, begin_cpu;
 };

@@ -52,6 +52,24 @@ def peak_rss_kb(pid):
     return int(found[1]) if found else 0
 
 
+# ---- the file that file/... reads ----
+
+FILE = BUILD / "bench" / "file.data"
+FILE_BLOCKS, FILE_BLOCK = 32768, 4096  # 128 MiB
+
+
+def prepare_file():
+    """Makes it, each block with its number in front, and brings it into the page cache."""
+    size = FILE_BLOCKS * FILE_BLOCK
+    if not FILE.exists() or FILE.stat().st_size != size:
+        with open(FILE, "wb") as file:
+            for i in range(FILE_BLOCKS):
+                file.write(i.to_bytes(8, "little").ljust(FILE_BLOCK, b"\0"))
+    with open(FILE, "rb") as file:
+        while file.read(1 << 20):
+            pass
+
+
 # ---- figures ----
 
 

@@ -14,11 +14,17 @@ from common import (PATIENCE, Failure, Unknown, interleaved, last_message, media
 SILENCE = 300  # seconds for an answer
 
 
+# Figures that only some benchmarks have: (title, key, what they are divided by).
+MEMORY = (("RSS MB", "rss_kb", 1024), ("after", "rss_after_kb", 1024))
+LATE = (("RSS MB", "rss_kb", 1024), ("late ms", "late_ns_mean", 1e6), ("early", "early", 1))
+
+
 @dataclasses.dataclass(frozen=True)
 class Bench:
     name: str
     title: str
     cold: bool = False  # a fresh process for each repetition: it is about memory
+    extra: tuple = ()  # columns
 
     @property
     def group(self):
@@ -43,8 +49,16 @@ BENCHES = [
     Bench("sched/foreign_spawn_4", "10,000 tasks under way, spawned by 4 outside threads"),
     Bench("sched/foreign_spawn_16", "10,000 tasks under way, spawned by 16 outside threads"),
     Bench("sched/foreign_spawn_64", "10,000 tasks under way, spawned by 64 outside threads"),
-    Bench("sched/tasks_1m", "a million tasks wait, then end; resident with all, and after", True),
+    Bench("sched/tasks_1m", "a million tasks wait, then end; resident with all, and after", True,
+          MEMORY),
+    Bench("time/sleep_1m", "a million tasks sleep, each its part of a second", True, LATE),
+    Bench("time/timers_1m", "a million sleeps begun and dropped beside a thousand that go on"),
+    Bench("blocking/round_trip", "a job for the blocking pool, awaited, and the next"),
+    Bench("blocking/at_once", "10,000 jobs for the blocking pool at once"),
+    Bench("file/read_4k", "32 tasks read 4 KiB at random, from the page cache"),
+    Bench("file/read_128k", "32 tasks read 128 KiB in order, from the page cache"),
 ]
+OPTIONAL = sorted({key for bench in BENCHES for _, key, _ in bench.extra} | {"peak_rss_kb"})
 
 
 # ---- a peer ----
@@ -85,7 +99,7 @@ class Peer:
             ops = answer["ops"]
             sample = {"time": answer["ns"] / ops, "cpu": answer["cpu_ns"] / ops,
                       "peak_rss_kb": peak_rss_kb(self.process.pid)}
-            return sample | {k: answer[k] for k in ("rss_kb", "rss_after_kb") if k in answer}
+            return sample | {k: answer[k] for k in OPTIONAL if k in answer}
         except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
             raise Failure(f"expected figures, got {line.strip()[:80]!r}") from None
 
@@ -143,29 +157,28 @@ def peers(bench, options):
 def summarise(bench, name, samples, weft):
     """One result of the JSON file; `samples` and `weft` are figures by repetition."""
     values = [s["time"] for s in samples]
-    memory = [k for k in ("rss_kb", "rss_after_kb") if k in samples[0]] + ["peak_rss_kb"]
+    extra = [k for k in OPTIONAL if k in samples[0]]
     result = {
         "bench": bench.name, "runtime": name, "unit": "ns/op", "median": median(samples, "time"),
         "min": min(values), "max": max(values), "cpu": median(samples, "cpu"), "cpu_unit": "ns/op",
-    } | {k: median(samples, k) for k in memory} | {"repetitions": len(samples)}
+    } | {k: median(samples, k) for k in extra} | {"repetitions": len(samples)}
     if weft and name != "weft":
         result["weft_ratio"] = {k: paired_ratio(weft, samples, k)
-                                for k in ("time", "cpu", *memory) if k in weft[0]}
+                                for k in ("time", "cpu", *extra) if k in weft[0]}
     return result
 
 
 def print_table(bench, results):
-    memory = [("RSS MB", "rss_kb"), ("after", "rss_after_kb")] if bench.cold else []
-    memory += [("peak MB", "peak_rss_kb")]
+    extra = bench.extra + (("peak MB", "peak_rss_kb", 1024),)
     ratios = [("time", "time"), ("cpu", "cpu")] + ([("RSS", "rss_kb")] if bench.cold else [])
     print(f"\n{bench.name}: {bench.title}")
     print(f"  {'':14}{'ns/op':>9}{'min..max':>18}{'cpu ns':>9}"
-          + "".join(f"{title:>9}" for title, _ in memory)
+          + "".join(f"{title:>9}" for title, _, _ in extra)
           + "   weft/it:" + "".join(f"{title:>6}" for title, _ in ratios))
     for r in results:
         ratio = r.get("weft_ratio", {})
         print((f"  {r['runtime']:14}{number(r['median']):>9}{spread(r):>18}{number(r['cpu']):>9}"
-               + "".join(f"{r[k] / 1024:>9.1f}" if k in r else f"{'':9}" for _, k in memory)
+               + "".join(f"{r[k] / per:>9.1f}" if k in r else f"{'':9}" for _, k, per in extra)
                + " " * 11
                + "".join(f"{ratio[k]:6.2f}" for _, k in ratios if ratio.get(k))).rstrip())
 
@@ -184,6 +197,8 @@ def run(bench, runtimes, options):
     results = [summarise(bench, name, s, samples.get("weft")) for name, s in samples.items()]
     print_table(bench, results)
     complaints = [f"{bench.name}: {name}: {failure}" for name, failure in failed.items()]
+    complaints += [f"{bench.name}: {name}: {early} sleeps ended early" for name, s in samples.items()
+                   if (early := max(sample.get("early", 0) for sample in s)) > 0]
     if not samples and not failed:
         complaints.append(f"{bench.name}: no runtime has it")
     return results, complaints

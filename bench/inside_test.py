@@ -57,6 +57,17 @@ results, complaints = run(True, weft=memory)
 assert not complaints and results["weft"]["rss_kb"] == 1, (results, complaints)
 print("ok: a fresh process for each repetition, where memory counts")
 
+timers = "answer = answer.replace('}', ', \"late_ns_mean\": 500, \"early\": %d}' % EARLY)"
+results, complaints = run(weft=timers.replace("EARLY", "0"))
+assert not complaints and results["weft"]["late_ns_mean"] == 500, (results, complaints)
+print("ok: how late timers are")
+_, complaints = run(weft=timers.replace("EARLY", "n"))
+assert complaints == ["sched/test: weft: 2 sleeps ended early"], complaints
+print(f"ok: {complaints[0]}")
+_, complaints = run(weft="answer = answer.replace('}', ', \"peak_rss_kb\": 7}')")
+assert not complaints, complaints
+print("ok: a peer that knows better how much memory was used")
+
 fails("a crash", "status -6", "os.abort()")
 fails("a later crash", "status -9", "n == 1 and os.kill(os.getpid(), 9)")
 fails("a wrong result", "status 1: fib is 3, expected 4", "sys.exit('fib is 3, expected 4')")

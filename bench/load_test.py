@@ -2,6 +2,7 @@
 """Holds the load generator to its word: load_test.py LOAD lets it meet honest and lying servers."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -29,7 +30,7 @@ def load(serve, kind, *arguments):
                     pass
 
         def accept():
-            for k in range(1000):
+            for k in range(20000):
                 try:
                     s, _ = listener.accept()
                 except OSError:
@@ -110,6 +111,59 @@ succeeds("http", http(lambda n: answer()), "http", "--size", "13",
 succeeds("http pipelined, in pieces", http(lambda n: answer(), 7), "http", "--size", "13",
          "--depth", "16", "--connections", "2")
 
+def stream(piece, times=1 << 30):
+    def serve(k, receive, send):
+        for _ in range(times):
+            send(piece)
+    return serve
+
+
+def burns(k, receive, send):
+    """As echo, but a message of B takes a while; nobody else's holds one."""
+    while data := receive():
+        if data == b"B" * 64:
+            time.sleep(0.002)
+        assert data == b"B" * 64 or b"B" not in data
+        send(data)
+
+
+PIECE = bytes(i % 251 for i in range(65536))
+
+succeeds("fixed rate, one by one", echo, "echo", "--connections", "5", "--rate", "1000", "--even",
+         where=lambda f: 500 <= f["rate"] <= 1500)
+succeeds("churn", echo, "churn", "--connections", "3", where=lambda f: f["answers"] > 10)
+succeeds("stream", stream(PIECE), "stream", "--connections", "2", "--size", "65536",
+         where=lambda f: f["answers"] > 10)
+succeeds("stream in odd pieces", stream(PIECE * 7), "stream", "--size", "1000")
+# 10 ms apart on each of 2 connections; the others ask again at once.
+succeeds("burners", burns, "echo", "--connections", "4", "--burners", "2",
+         where=lambda f: 0 < f["burn_rate"] < 250 and f["rate"] > f["burn_rate"])
+
+
+def sleeps(k, receive, send):
+    while data := receive():
+        if data == b"S" * 64:
+            time.sleep(0.6)
+        assert data == b"S" * 64 or b"S" not in data
+        send(data)
+
+
+def stalls_all(k, receive, send, lock=threading.Lock()):
+    while data := receive():
+        with lock:
+            if data == b"S" * 64:
+                time.sleep(0.6)
+        send(data)
+
+
+succeeds("a sleeper", sleeps, "echo", "--connections", "4", "--sleeper",
+         where=lambda f: f["free_p99"] > 0 and f["max"] < 250000)
+# Nobody has an answer when the count ends: they have waited nearly as long as it lasted.
+succeeds("a sleeper stalls all", stalls_all, "echo", "--connections", "4", "--sleeper",
+         where=lambda f: f["free_max"] < 200000 < f["max"])
+succeeds("idle connections", echo, "echo", "--connections", "2", "--idle", "20",
+         "--server-pid", str(os.getpid()), where=lambda f: f["alone_cpu"] > 0)
+
 # ---- lying servers ----
 
 
@@ -164,4 +218,31 @@ fails("a body cut short", "", http(lambda n: answer(body=BODY[1:])), "http", "--
       "--depth", "2")
 fails("an answer too many", "an answer to nothing", http(lambda n: answer() * 2),
       "http", "--size", "13")
+def closes_idle(k, receive, send):
+    """All but the first two connections are closed after their first message."""
+    send(receive())
+    if k < 2:
+        echo(k, receive, send)
+
+
+def echo_flips_a_bit_of_the_20th(k, receive, send):
+    while data := bytearray(receive()):
+        data[0] ^= k == 20
+        send(data)
+
+
+fails("a wrong byte in a stream", "came as", stream(PIECE[:-1] + b"x"), "stream", "--size", "65536")
+fails("a byte lost from a stream", "came as", stream(PIECE[:-1]), "stream")
+fails("a stream that ends", "closed by the server", stream(PIECE, 3), "stream")
+fails("churn: a wrong byte", "came back as", echo_flips_a_bit_of_the_20th, "churn")
+fails("churn: no answer", "closed by the server|reset by peer",
+      lambda k, receive, send: k < 20 and echo(k, receive, send), "churn")
+fails("a sleeper that does not sleep", "did not sleep", echo, "echo", "--connections", "2",
+      "--sleeper")
+fails("idle connections closed", "no longer connected", closes_idle, "echo", "--connections", "2",
+      "--idle", "20")
+fails("idle connections unanswered", "no answer to its first",
+      lambda k, receive, send: k < 2 and echo(k, receive, send), "echo", "--connections", "2",
+      "--idle", "20")
+fails("options that do not fit", "--burners goes with", echo, "echo", "--burners", "1")
 fails("nobody there", "connect", echo, "echo", "--port", "1")

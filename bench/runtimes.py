@@ -15,8 +15,8 @@ PEERS = BENCH / "peers"
 class Runtime:
     name: str
     version: str = ""
-    servers: dict = dataclasses.field(default_factory=dict)  # "echo", "http": all but the port
-    programs: dict = dataclasses.field(default_factory=dict)  # "sched": the "bench" command
+    servers: dict = dataclasses.field(default_factory=dict)  # "echo", ...: all but the port
+    programs: dict = dataclasses.field(default_factory=dict)  # by group, "sched": how to start it
 
 
 def built(name):
@@ -34,17 +34,31 @@ def run_build(what, command, folder, environment=None):
         raise Failure(f"{what} in {shown(folder)}: {errors[0] if errors else 'failed'}")
 
 
+INSIDE = {"sched", "time", "blocking", "file"}
+SERVERS = ("echo", "mix", "stream", "http")
+
+
+def servers_of(command, kinds=SERVERS):
+    return {kind: [*command, "server", kind] for kind in kinds}
+
+
+def programs_of(command, groups=INSIDE):
+    return {group: [*command] for group in groups}
+
+
 def weft(options):
     echo, httpd = built("echo"), BUILD / "docs" / "examples" / "httpd"
-    servers = {"echo": [echo, "server", "echo"]}
+    servers = servers_of([echo], ("echo", "mix", "stream"))
     if httpd.exists():
         servers["http"] = [httpd, "--port"]
-    programs = {"sched": [built("sched"), "bench", "--workers", str(options.workers)]}
+    current = {kind: ["env", "WEFT_CURRENT_THREAD=1", *command]
+               for kind, command in servers.items()}
+    programs = programs_of([built("sched"), "bench", "--workers", str(options.workers)])
     commit = output_of(["git", "-C", ROOT, "describe", "--always", "--dirty"])
     version = f"{output_of([echo, 'version'])} {commit}".strip()
     return [Runtime("weft", version, servers, programs),
-            Runtime("weft-current", version,
-                    programs={"sched": [built("sched"), "bench", "--current"]})]
+            Runtime("weft-current", version, current,
+                    programs_of([built("sched"), "bench", "--current"]))]
 
 
 def cargo_build(target, *arguments):
@@ -58,15 +72,15 @@ def cargo_build(target, *arguments):
 def tokio(options):
     peer = cargo_build(PEERS / "tokio" / "target")
     return [Runtime(name, output_of([peer, "version"]),
-                    {s: [peer, flavour, "server", s] for s in ("echo", "http")},
-                    {"sched": [peer, flavour, "bench"]})
+                    servers_of([peer, flavour]),
+                    programs_of([peer, flavour, "bench"]))
             for name, flavour in (("tokio", "multi"), ("tokio-current", "current"))]
 
 
 def tokio_mimalloc(options):
     peer = cargo_build(PEERS / "tokio" / "target" / "mimalloc", "--features", "mimalloc")
     return [Runtime("tokio-mimalloc", output_of([peer, "version"]),
-                    programs={"sched": [peer, "multi", "bench"]})]
+                    programs=programs_of([peer, "multi", "bench"]))]
 
 
 def go(options):
@@ -75,34 +89,72 @@ def go(options):
         raise Failure("no go here")
     peer = PEERS / "go" / "target" / "weft-peer-go"
     run_build("go build", [tool, "build", "-o", peer, "."], PEERS / "go")
-    return [Runtime("go", output_of([peer, "version"]), programs={"sched": [peer, "bench"]})]
+    return [Runtime("go", output_of([peer, "version"]), servers_of([peer]),
+                    programs_of([peer, "bench"], {"sched", "time", "file"}))]
+
+
+def compile_peer(name, compiler, package, flags, libraries):
+    """Compiles peers/NAME if it has changed; returns the program."""
+    if not shutil.which(compiler):
+        raise Failure(f"no {compiler} here")
+    peer = PEERS / name / "target" / f"weft-peer-{name}"
+    headers = [BENCH / "http.h", BENCH / "servers.h"]
+    sources = [path for path in sorted((PEERS / name).iterdir()) if path.is_file()]
+    if not peer.exists() or peer.stat().st_mtime < max(
+            path.stat().st_mtime for path in sources + headers):
+        peer.parent.mkdir(exist_ok=True)
+        run_build(f"{compiler} (with {package}?)",
+                  [compiler, *flags, "-O3", "-DNDEBUG", *sources, "-o", peer, *libraries],
+                  PEERS / name)
+    return peer
 
 
 def tbb(options):
-    if not shutil.which("c++"):
-        raise Failure("no c++ here")
-    source, peer = PEERS / "tbb" / "main.cc", PEERS / "tbb" / "target" / "weft-peer-tbb"
-    if not peer.exists() or peer.stat().st_mtime < source.stat().st_mtime:
-        peer.parent.mkdir(exist_ok=True)
-        run_build("c++ (with libtbb-dev?)",
-                  ["c++", "-std=c++17", "-O3", "-DNDEBUG", source, "-o", peer, "-ltbb"],
-                  PEERS / "tbb")
+    peer = compile_peer("tbb", "c++", "libtbb-dev", ["-std=c++17"], ["-ltbb"])
     return [Runtime("tbb", output_of([peer, "version"]), programs={"sched": [peer, "bench"]})]
+
+
+def libuv(options):
+    peer = compile_peer("libuv", "cc", "libuv1-dev", ["-std=gnu11", "-D_GNU_SOURCE"], ["-luv"])
+    return [Runtime("libuv", output_of([peer, "version"]), servers_of([peer]),
+                    programs_of([peer, "bench"], {"blocking"}))]
+
+
+def asio(options):
+    peer = compile_peer("asio", "c++", "libasio-dev", ["-std=c++17"], ["-pthread"])
+    return [Runtime("asio", output_of([peer, "version"]), servers_of([peer]))]
+
+
+def fio(options):
+    if not shutil.which("fio"):
+        raise Failure("no fio here")
+    peer = [PEERS / "fio" / "fio_peer.py", "bench"]
+    return [Runtime("fio", output_of(["fio", "--version"]).removeprefix("fio-"),
+                    programs=programs_of(peer, {"file"}))]
 
 
 def epoll(options):
     return [Runtime("epoll-raw", f"Linux {platform.release()}",
-                    {"echo": [built("echo_epoll"), "server", "echo"]})]
+                    servers_of([built("echo_epoll")], ("echo", "stream")))]
+
+
+def uring(options):
+    return [Runtime("uring-raw", f"Linux {platform.release()}",
+                    servers_of([built("echo_uring")], ("echo",)))]
 
 
 # What makes which runtimes, for which groups of benchmarks.
 MAKERS = [
-    (weft, {"weft", "weft-current"}, {"io", "sched"}),
-    (tokio, {"tokio", "tokio-current"}, {"io", "sched"}),
-    (tokio_mimalloc, {"tokio-mimalloc"}, {"sched"}),
-    (go, {"go"}, {"sched"}),
+    (weft, {"weft", "weft-current"}, {"io"} | INSIDE),
+    (tokio, {"tokio", "tokio-current"}, {"io"} | INSIDE),
+    (tokio_mimalloc, {"tokio-mimalloc"}, INSIDE),
+    (go, {"go"}, {"io", "sched", "time", "file"}),
+    (libuv, {"libuv"}, {"io", "blocking"}),
+    (asio, {"asio"}, {"io"}),
     (tbb, {"tbb"}, {"sched"}),
+    (fio, {"fio"}, {"file"}),
     (epoll, {"epoll-raw"}, {"io"}),
+    (uring, {"uring-raw"}, {"io"}),
 ]
 
 NAMES = [name for _, names, _ in MAKERS for name in sorted(names)]

@@ -295,7 +295,13 @@ static struct bench benches[] = {
     {"sched/foreign_spawn_4", bench_foreign_spawn, 4, false, true},
     {"sched/foreign_spawn_16", bench_foreign_spawn, 16, false, true},
     {"sched/foreign_spawn_64", bench_foreign_spawn, 64, false, true},
+    {"blocking/round_trip", bench_blocking_round_trip, 0, false, false},
+    {"blocking/at_once", bench_blocking_at_once, 0, false, false},
     {"sched/tasks_1m", bench_tasks_1m, 0, true, false},
+    {"time/sleep_1m", bench_sleep_1m, 0, true, false},
+    {"time/timers_1m", bench_timers_1m, 0, false, false},
+    {"file/read_4k", bench_file, 4 << 10, false, false},
+    {"file/read_128k", bench_file, 128 << 10, false, false},
 };
 
 int main(int argc, char **argv)

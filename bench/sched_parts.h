@@ -20,7 +20,18 @@ void bench_fib(struct bench_run *run, int argument);
 void bench_foreign_spawn(struct bench_run *run, int threads);
 void bench_foreign_wake(struct bench_run *run, int pause_us);
 
+/* sched_blocking.c */
+void bench_blocking_round_trip(struct bench_run *run, int argument);
+void bench_blocking_at_once(struct bench_run *run, int argument);
+
+/* sched_file.c */
+void bench_file(struct bench_run *run, int size);
+
 /* sched_tasks.c */
 void bench_tasks_1m(struct bench_run *run, int argument);
+
+/* sched_time.c */
+void bench_sleep_1m(struct bench_run *run, int argument);
+void bench_timers_1m(struct bench_run *run, int argument);
 
 #endif

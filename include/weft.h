@@ -14,8 +14,10 @@
  *     weft/runtime.h   start, stop, block_on, configuration, counters
  *     weft/task.h      spawn, join, detach, cancel
  *     weft/time.h      sleep, timeout
- *     weft/net.h       TCP
- *     weft/file.h      files
+ *     weft/net.h       streams: TCP and Unix sockets, pipes
+ *     weft/datagram.h  UDP and Unix datagrams
+ *     weft/buffered.h  lines and pieces of a stream, copying
+ *     weft/file.h      files, paths, readiness of any descriptor
  *     weft/signal.h    signals
  *     weft/blocking.h  spawn_blocking, name resolution
  *     weft/channel.h   oneshot and mpsc channels
@@ -27,8 +29,10 @@
 #include <weft/async.h>
 #include <weft/base.h>
 #include <weft/blocking.h>
+#include <weft/buffered.h>
 #include <weft/channel.h>
 #include <weft/combine.h>
+#include <weft/datagram.h>
 #include <weft/file.h>
 #include <weft/future.h>
 #include <weft/local.h>

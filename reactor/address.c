@@ -1,5 +1,5 @@
 /*
- * address.c - IPv4 and IPv6 addresses with a port
+ * address.c - IPv4 and IPv6 addresses with a port, Unix addresses
  *
  * Purpose     Reading, writing and asking for addresses.
  * Threads     Any.
@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,16 +104,72 @@ WEFT_API int weft_address_parse(weft_address *ret, const char *text, uint16_t po
     return 0;
 }
 
-WEFT_API const char *weft_address_format(const weft_address *address, char *text)
+WEFT_API int weft_address_unix(weft_address *ret, const char *path)
+{
+    weft_address address = {0};
+    size_t       n = strlen(path), room = sizeof address.u.un.sun_path;
+
+    if (n >= room + (*path == '@')) /* a path has a NUL behind it */
+        return -EINVAL;
+    address.u.un.sun_family = AF_UNIX;
+    memcpy(address.u.un.sun_path, path, n);
+    if (*path == '@')
+        address.u.un.sun_path[0] = 0;
+    else if (n > 0)
+        n++;
+    address.size_ = (uint32_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    *ret = address;
+    return 0;
+}
+
+static size_t unix_size(const weft_address *address)
+{
+    size_t n = address->size_ > offsetof(struct sockaddr_un, sun_path)
+                   ? address->size_ - offsetof(struct sockaddr_un, sun_path)
+                   : 0;
+
+    return n < sizeof address->u.un.sun_path ? n : sizeof address->u.un.sun_path;
+}
+
+/* "/path", "@abstract name", or "(unnamed)". */
+static void format_unix(const weft_address *address, char *text)
+{
+    const char *path = address->u.un.sun_path;
+    size_t      n = unix_size(address);
+
+    if (n == 0) {
+        snprintf(text, WEFT_ADDRESS_TEXT, "(unnamed)");
+        return;
+    }
+    if (path[0])
+        n = strnlen(path, n);
+    for (size_t i = 0; i < n; i++)
+        text[i] = path[i] ? path[i] : '@';
+    text[n] = 0;
+}
+
+static void format_v6(const weft_address *address, char *text)
 {
     char host[INET6_ADDRSTRLEN] = "?", scope[IF_NAMESIZE + 1] = "";
 
-    if (address->u.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &address->u.v6.sin6_addr, host, sizeof host);
-        if (address->u.v6.sin6_scope_id && if_indextoname(address->u.v6.sin6_scope_id, scope + 1))
-            scope[0] = '%';
-        snprintf(text, WEFT_ADDRESS_TEXT, "[%s%s]:%u", host, scope, weft_address_port(address));
-    } else {
+    inet_ntop(AF_INET6, &address->u.v6.sin6_addr, host, sizeof host);
+    if (address->u.v6.sin6_scope_id && if_indextoname(address->u.v6.sin6_scope_id, scope + 1))
+        scope[0] = '%';
+    snprintf(text, WEFT_ADDRESS_TEXT, "[%s%s]:%u", host, scope, weft_address_port(address));
+}
+
+WEFT_API const char *weft_address_format(const weft_address *address, char *text)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    switch (address->u.any.sa_family) {
+    case AF_UNIX:
+        format_unix(address, text);
+        break;
+    case AF_INET6:
+        format_v6(address, text);
+        break;
+    default:
         inet_ntop(AF_INET, &address->u.v4.sin_addr, host, sizeof host);
         snprintf(text, WEFT_ADDRESS_TEXT, "%s:%u", host, weft_address_port(address));
     }
@@ -121,23 +178,24 @@ WEFT_API const char *weft_address_format(const weft_address *address, char *text
 
 WEFT_API uint16_t weft_address_port(const weft_address *address)
 {
-    return ntohs(address->u.any.sa_family == AF_INET6 ? address->u.v6.sin6_port
-                                                      : address->u.v4.sin_port);
+    switch (address->u.any.sa_family) {
+    case AF_INET:
+        return ntohs(address->u.v4.sin_port);
+    case AF_INET6:
+        return ntohs(address->u.v6.sin6_port);
+    default:
+        return 0;
+    }
 }
 
 socklen_t wf_address_size(const weft_address *address)
 {
-    return address->u.any.sa_family == AF_INET6 ? sizeof address->u.v6 : sizeof address->u.v4;
-}
-
-int wf_address_of(int fd, int (*ask)(int, struct sockaddr *, socklen_t *), weft_address *ret)
-{
-    weft_address address;
-    socklen_t    size = sizeof address;
-
-    memset(&address, 0, sizeof address);
-    if (ask(fd, &address.u.any, &size) < 0)
-        return -errno;
-    *ret = address;
-    return 0;
+    switch (address->u.any.sa_family) {
+    case AF_UNIX:
+        return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + unix_size(address));
+    case AF_INET6:
+        return sizeof address->u.v6;
+    default:
+        return sizeof address->u.v4;
+    }
 }

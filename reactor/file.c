@@ -1,9 +1,11 @@
 /*
- * file.c - the rows of the operation table for files
+ * file.c - the rows of the operation table for open files
  *
- * Purpose     Fills submission entries; takes back the descriptor of a cancelled open.
- * Threads     Constructors: the caller. prepare: the reactor's thread.
- * Invariants  None.
+ * Purpose     Fills submission entries; goes on after short transfers; takes back the descriptor of a
+ *             cancelled open.
+ * Threads     Constructors: the caller. prepare: the reactor's thread. end, plain: the future's owner.
+ * Invariants  io->done bytes have been moved by the submissions that ended; only those that move all are
+ *             submitted again.
  * Ordering    None.
  * Failure     The kernel's answer.
  */
@@ -12,32 +14,15 @@
 
 #include <unistd.h>
 
-#define WRITE_MOST 0x7ffff000 /* what the kernel moves at once */
+#define MOST_AT_ONCE 0x7ffff000 /* what the kernel moves in one call */
+#define NO_OFFSET    (-1)
+
+/* ---- opening and closing ---- */
 
 void wf_file_prepare_open(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    io_uring_prep_openat(sqe, AT_FDCWD, io->memory_, (int)io->option_ | O_CLOEXEC,
+    io_uring_prep_openat(sqe, io->fd_, io->memory_, (int)io->option_ | O_CLOEXEC,
                          (mode_t)io->offset_);
-}
-
-void wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_read(sqe, io->fd_, io->memory_, (unsigned)io->size_, (uint64_t)io->offset_);
-}
-
-void wf_file_prepare_write(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_write(sqe, io->fd_, io->memory_, (unsigned)io->size_, (uint64_t)io->offset_);
-}
-
-void wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_close(sqe, io->fd_);
-}
-
-void wf_file_prepare_ready(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_poll_add(sqe, io->fd_, io->option_);
 }
 
 int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled)
@@ -49,45 +34,163 @@ int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled)
     return -ECANCELED;
 }
 
-int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled)
+void wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    (void)cancelled;
-    if (result > 0)
-        wf_memcheck_defined(io->memory_, (size_t)result);
-    return result;
+    io_uring_prep_close(sqe, io->fd_);
 }
 
-static weft_future *transfer(weft_io *io, int op, int fd, const void *buffer, size_t size,
-                             int64_t offset)
-{
-    weft_future *future = wf_io_init(io, op);
-
-    io->fd_ = fd;
-    io->memory_ = (void *)(uintptr_t)buffer;
-    io->size_ = size < WRITE_MOST ? size : WRITE_MOST;
-    io->offset_ = offset;
-    return future;
-}
-
-WEFT_API weft_future *weft_file_open(weft_io *io, const char *path, int flags, unsigned mode)
+WEFT_API weft_future *weft_file_open_at(weft_io *io, int dir, const char *path, int flags,
+                                        unsigned mode)
 {
     weft_future *future = wf_io_init(io, WF_OP_FILE_OPEN);
 
+    io->fd_ = dir;
     io->memory_ = (void *)(uintptr_t)path;
     io->option_ = (uint32_t)flags;
     io->offset_ = mode;
     return future;
 }
 
-WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t size, int64_t offset)
+WEFT_API weft_future *weft_file_open(weft_io *io, const char *path, int flags, unsigned mode)
 {
-    return transfer(io, WF_OP_FILE_READ, fd, buffer, size, offset);
+    return weft_file_open_at(io, AT_FDCWD, path, flags, mode);
+}
+
+/* ---- reading and writing ---- */
+
+static char *place(const weft_io *io)
+{
+    return (char *)io->memory_ + io->done;
+}
+
+static unsigned length(const weft_io *io)
+{
+    size_t left = io->size_ - io->done;
+
+    return left < MOST_AT_ONCE ? (unsigned)left : MOST_AT_ONCE;
+}
+
+static uint64_t offset(const weft_io *io)
+{
+    return (uint64_t)(io->offset_ == NO_OFFSET ? NO_OFFSET : io->offset_ + (int64_t)io->done);
+}
+
+void wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_read(sqe, io->fd_, place(io), length(io), offset(io));
+}
+
+void wf_file_prepare_write(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_write(sqe, io->fd_, place(io), length(io), offset(io));
+}
+
+void wf_file_prepare_readv(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_readv(sqe, io->fd_, io->memory_, (unsigned)io->size_, offset(io));
+}
+
+void wf_file_prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_writev(sqe, io->fd_, io->memory_, (unsigned)io->size_, offset(io));
+}
+
+int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled)
+{
+    (void)cancelled;
+    if (result > 0)
+        wf_memcheck_defined(place(io), (size_t)result);
+    return result;
+}
+
+int64_t wf_file_end_readv(weft_io *io, int64_t result, bool cancelled)
+{
+    const struct iovec *piece = io->memory_;
+
+    (void)cancelled;
+    for (size_t left = result > 0 ? (size_t)result : 0; left > 0; piece++) {
+        size_t n = piece->iov_len < left ? piece->iov_len : left;
+
+        wf_memcheck_defined(piece->iov_base, n);
+        left -= n;
+    }
+    return result;
+}
+
+/* One step of a transfer that moves all. */
+static int64_t end_step(weft_io *io, int64_t result, bool cancelled, int at_end)
+{
+    if (result < 0)
+        return result;
+    io->done += (size_t)result;
+    if (io->done == io->size_)
+        return (int64_t)io->size_;
+    if (result == 0)
+        return at_end;
+    return cancelled ? -ECANCELED : WF_IO_MORE;
+}
+
+int64_t wf_file_end_read_exact(weft_io *io, int64_t result, bool cancelled)
+{
+    return end_step(io, wf_file_end_read(io, result, cancelled), cancelled, -EPIPE);
+}
+
+int64_t wf_file_end_write_all(weft_io *io, int64_t result, bool cancelled)
+{
+    return end_step(io, result, cancelled, -EIO); /* a file that takes nothing and names no cause */
+}
+
+static weft_future *transfer(weft_io *io, int op, int fd, const void *memory, size_t size,
+                             int64_t at)
+{
+    weft_future *future = wf_io_init(io, op);
+
+    io->fd_ = fd;
+    io->memory_ = (void *)(uintptr_t)memory;
+    io->size_ = size;
+    io->offset_ = at;
+    return future;
+}
+
+/* The kernel has 32 bits for the count of pieces, and refuses more than 1024. */
+static size_t pieces(int n)
+{
+    return n < 0 ? UINT32_MAX : (size_t)n;
+}
+
+WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t size, int64_t at)
+{
+    return transfer(io, WF_OP_FILE_READ, fd, buffer, size, at);
+}
+
+WEFT_API weft_future *weft_file_read_exact(weft_io *io, int fd, void *buffer, size_t size,
+                                           int64_t at)
+{
+    return transfer(io, WF_OP_FILE_READ_EXACT, fd, buffer, size, at);
+}
+
+WEFT_API weft_future *weft_file_readv(weft_io *io, int fd, const struct iovec *vector, int n,
+                                      int64_t at)
+{
+    return transfer(io, WF_OP_FILE_READV, fd, vector, pieces(n), at);
 }
 
 WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, size_t size,
-                                      int64_t offset)
+                                      int64_t at)
 {
-    return transfer(io, WF_OP_FILE_WRITE, fd, buffer, size, offset);
+    return transfer(io, WF_OP_FILE_WRITE, fd, buffer, size, at);
+}
+
+WEFT_API weft_future *weft_file_write_all(weft_io *io, int fd, const void *buffer, size_t size,
+                                          int64_t at)
+{
+    return transfer(io, WF_OP_FILE_WRITE_ALL, fd, buffer, size, at);
+}
+
+WEFT_API weft_future *weft_file_writev(weft_io *io, int fd, const struct iovec *vector, int n,
+                                       int64_t at)
+{
+    return transfer(io, WF_OP_FILE_WRITEV, fd, vector, pieces(n), at);
 }
 
 WEFT_API weft_future *weft_file_close(weft_io *io, int fd)
@@ -95,11 +198,76 @@ WEFT_API weft_future *weft_file_close(weft_io *io, int fd)
     return transfer(io, WF_OP_FILE_CLOSE, fd, NULL, 0, 0);
 }
 
-WEFT_API weft_future *weft_fd_ready(weft_io *io, int fd, unsigned events)
-{
-    weft_future *future = wf_io_init(io, WF_OP_FD_READY);
+/* ---- splicing: the second descriptor travels in out_, its offset in memory_ ---- */
 
-    io->fd_ = fd;
-    io->option_ = events;
+WEFT_STATIC_ASSERT_(sizeof(void *) == sizeof(int64_t), "an offset fits into a pointer");
+
+void wf_file_prepare_splice(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_splice(sqe, io->fd_, io->offset_, (int)(intptr_t)io->out_, (intptr_t)io->memory_,
+                         length(io), io->option_);
+}
+
+WEFT_API weft_future *weft_splice(weft_io *io, int fd_in, int64_t offset_in, int fd_out,
+                                  int64_t offset_out, size_t size, unsigned flags)
+{
+    weft_future *future = transfer(io, WF_OP_SPLICE, fd_in, NULL, size, offset_in);
+
+    io->out_ = (void *)(intptr_t)fd_out;
+    io->memory_ = (void *)(intptr_t)offset_out;
+    io->option_ = flags;
     return future;
+}
+
+/* ---- the file itself ---- */
+
+void wf_file_prepare_sync(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_fsync(sqe, io->fd_, io->option_);
+}
+
+void wf_file_prepare_allocate(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_fallocate(sqe, io->fd_, (int)io->option_, io->offset_, (off_t)io->size_);
+}
+
+void wf_file_prepare_truncate(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    io_uring_prep_rw(WF_RING_OP_FTRUNCATE, sqe, io->fd_, NULL, 0, (uint64_t)io->offset_);
+}
+
+int64_t wf_file_plain_truncate(const weft_io *io)
+{
+    int r;
+
+    do
+        r = ftruncate(io->fd_, io->offset_);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
+}
+
+WEFT_API weft_future *weft_file_sync(weft_io *io, int fd)
+{
+    return transfer(io, WF_OP_FILE_SYNC, fd, NULL, 0, 0);
+}
+
+WEFT_API weft_future *weft_file_sync_data(weft_io *io, int fd)
+{
+    weft_future *future = transfer(io, WF_OP_FILE_SYNC_DATA, fd, NULL, 0, 0);
+
+    io->option_ = IORING_FSYNC_DATASYNC;
+    return future;
+}
+
+WEFT_API weft_future *weft_file_allocate(weft_io *io, int fd, int mode, int64_t at, int64_t size)
+{
+    weft_future *future = transfer(io, WF_OP_FILE_ALLOCATE, fd, NULL, (size_t)size, at);
+
+    io->option_ = (uint32_t)mode;
+    return future;
+}
+
+WEFT_API weft_future *weft_file_truncate(weft_io *io, int fd, int64_t size)
+{
+    return transfer(io, WF_OP_FILE_TRUNCATE, fd, NULL, 0, size);
 }

@@ -12,12 +12,24 @@
 #include "dispatch.h"
 #include "timer.h"
 
-#define WF_GATE_TICK WEFT_MS(1)
+#define WF_GATE_TICK   WEFT_MS(1)
+#define LEAST_PATIENCE WEFT_US(100)
+#define LOOK_PAUSE     WEFT_US(50) /* between two looks at the workers */
+
+/* A current-thread runtime's worker is away while no thread lends itself, and not in the mask of sleepers any
+ * more once it has been called. */
+static bool is_asleep(const wf_gate *g, uint32_t i)
+{
+    return wf_idle_is_sleeping(&g->executor->idle, i) ||
+           wf_load(&g->executor->workers[i]->away, SEQ_CST); /* [driver-2] */
+}
 
 static bool is_present(wf_gate *g, uint32_t i)
 {
-    if (wf_idle_is_sleeping(&g->executor->idle, i))
+    if (is_asleep(g, i)) {
+        g->seen[i].since = 0;
         return false;
+    }
     if (g->seen[i].absent && wf_worker_progress(g->executor->workers[i]) != g->seen[i].progress)
         g->seen[i].absent = false;
     return !g->seen[i].absent;
@@ -32,35 +44,71 @@ uint32_t wf_gate_present(wf_gate *g)
     return n;
 }
 
-void wf_gate_tick(wf_gate *g, int64_t now)
+/* Twice as long as those present should need for what waits. Who ends no poll in that time is stuck. */
+static int64_t patience(wf_gate *g)
+{
+    uint64_t n = wf_gate_present(g);
+    uint64_t work = wf_dispatch_backlog(g->executor) *
+                    wf_load(&g->executor->poll_ns, RELAXED); /* an estimate */
+    int64_t needed = 2 * (int64_t)(work / (n > 0 ? n : 1));
+
+    if (needed > WF_GATE_TICK)
+        return WF_GATE_TICK;
+    return needed > LEAST_PATIENCE ? needed : LEAST_PATIENCE;
+}
+
+/* Whether worker i was in the same poll already when it was looked at before, some time ago. */
+static bool is_stuck(wf_gate *g, uint32_t i, int64_t now, int64_t limit)
+{
+    uint64_t p = wf_worker_progress(g->executor->workers[i]);
+
+    if (is_asleep(g, i))
+        return false;
+    if (p != g->seen[i].progress || g->seen[i].since == 0) {
+        g->seen[i].progress = p;
+        g->seen[i].since = now;
+    }
+    return now - g->seen[i].since >= limit;
+}
+
+static void look(wf_gate *g, int64_t now, int64_t limit)
 {
     bool any_absent = false;
 
-    if (now - g->ticked < WF_GATE_TICK)
+    if (now - g->looked < LOOK_PAUSE)
         return;
-    g->ticked = now;
+    g->looked = now;
     for (uint32_t i = 0; i < g->executor->idle.n_workers; i++) {
-        uint64_t p = wf_worker_progress(g->executor->workers[i]);
-
-        g->seen[i].absent = p == g->seen[i].progress && !wf_idle_is_sleeping(&g->executor->idle, i);
-        g->seen[i].progress = p;
-        any_absent |= g->seen[i].absent;
+        any_absent |= g->seen[i].absent = is_stuck(g, i, now, limit);
+        if (g->seen[i].absent && now - g->seen[i].since >= WF_LONG_POLL)
+            wf_executor_note_long(g->executor, now);
     }
     if (any_absent && wf_dispatch_backlog(g->executor) > 0)
         wf_dispatch_notify_any(g->executor);
 }
 
-int64_t wf_gate_next_tick(int64_t until)
+void wf_gate_tick(wf_gate *g, int64_t now)
 {
-    int64_t next = wf_now() + WF_GATE_TICK;
+    look(g, now, WF_GATE_TICK);
+}
 
-    return next < until ? next : until;
+int64_t wf_gate_next_tick(const wf_gate *g, int64_t until)
+{
+    int64_t now = wf_now();
+
+    if (wf_executor_is_calm(g->executor, now))
+        return until;
+    return now + WF_GATE_TICK < until ? now + WF_GATE_TICK : until;
 }
 
 bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
 {
-    int64_t now = wf_now(), tick = now + WF_GATE_TICK;
+    int64_t now = wf_now(), limit = patience(g), tick = WEFT_FOREVER;
 
+    if (!wf_executor_is_calm(g->executor, now)) {
+        tick = now + limit;
+        look(g, now, limit);
+    }
     wf_store(&driver->gate, 1, SEQ_CST);                              /* [driver-2] */
     if (wf_load(&driver->kicked, SEQ_CST) || wf_gate_present(g) == 0) /* [driver-1] [driver-2] */
         return wf_swap(&driver->gate, 0, SEQ_CST) == 0 || wf_load(&driver->kicked, SEQ_CST);
@@ -68,9 +116,11 @@ bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
     while (wf_load(&driver->gate, SEQ_CST) == 1) /* [driver-2] */
         if (!wf_futex_wait(&driver->gate, 1, until < tick ? until : tick))
             break;
-    if (wf_swap(&driver->gate, 0, SEQ_CST) == 1) { /* [driver-2] nobody opened it */
-        wf_count(&g->n_expired, 1);
-        wf_gate_tick(g, wf_now());
+    if (wf_swap(&driver->gate, 0, SEQ_CST) == 0) { /* [driver-2] somebody opened it */
+        wf_count(wf_load(&driver->kicked, RELAXED) /* a counter */ ? &g->n_called : &g->n_dry, 1);
+    } else {
+        wf_count(until < tick ? &g->n_timer : &g->n_expired, 1);
+        look(g, wf_now(), limit);
     }
     return true;
 }

@@ -10,8 +10,11 @@
 #include "operation.h"
 
 #include "lock.h"
+#include "nudge.h"
 
 #include <string.h>
+
+#define ERESTARTSYS 512 /* the kernel's own, which it tells of here and there */
 
 static weft_poll socket_poll(weft_future *future, weft_context *cx);
 static weft_poll kernel_poll(weft_future *future, weft_context *cx);
@@ -31,22 +34,71 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
     [WF_OP_READ] = {SOCKET("weft_read"), WF_SIDE_IN, .attempt = wf_stream_read},
     [WF_OP_READ_EXACT] = {SOCKET("weft_read_exact"), WF_SIDE_IN, .attempt = wf_stream_read_exact},
     [WF_OP_READV] = {SOCKET("weft_readv"), WF_SIDE_IN, .attempt = wf_stream_readv},
+    [WF_OP_PEEK] = {SOCKET("weft_peek"), WF_SIDE_IN, .attempt = wf_stream_peek},
     [WF_OP_WRITE] = {SOCKET("weft_write"), WF_SIDE_OUT, .attempt = wf_stream_write},
     [WF_OP_WRITE_ALL] = {SOCKET("weft_write_all"), WF_SIDE_OUT, .attempt = wf_stream_write_all},
     [WF_OP_WRITEV] = {SOCKET("weft_writev"), WF_SIDE_OUT, .attempt = wf_stream_writev},
+    [WF_OP_WRITE_ZERO_COPY] = {KERNEL("weft_write_zero_copy"), WF_SIDE_KERNEL,
+                               .begin = wf_zero_copy_begin, .prepare = wf_zero_copy_prepare,
+                               .end = wf_zero_copy_end},
+    [WF_OP_RECEIVE_MESSAGE] = {SOCKET("weft_receive_message"), WF_SIDE_IN,
+                               .attempt = wf_message_receive},
+    [WF_OP_SEND_MESSAGE] = {SOCKET("weft_send_message"), WF_SIDE_OUT, .attempt = wf_message_send,
+                            .waits = wf_nudge_waits, .end = wf_nudge_end},
+    [WF_OP_RECEIVE_FROM] = {SOCKET("weft_receive_from"), WF_SIDE_IN,
+                            .attempt = wf_datagram_receive},
+    [WF_OP_SEND_TO] = {SOCKET("weft_send_to"), WF_SIDE_OUT, .attempt = wf_datagram_send,
+                       .waits = wf_nudge_waits, .end = wf_nudge_end},
+    [WF_OP_RECEIVE_BATCH] = {SOCKET("weft_receive_batch"), WF_SIDE_IN,
+                             .attempt = wf_datagram_receive_batch},
+    [WF_OP_SEND_BATCH] = {SOCKET("weft_send_batch"), WF_SIDE_OUT, .attempt = wf_datagram_send_batch,
+                          .waits = wf_nudge_waits, .end = wf_nudge_end},
     [WF_OP_ACCEPT] = {SOCKET("weft_accept"), WF_SIDE_IN, .attempt = wf_accept_attempt,
-                      .waits = wf_accept_waits, .end = wf_accept_end},
+                      .waits = wf_nudge_waits, .end = wf_nudge_end},
     [WF_OP_CONNECT] = {SOCKET("weft_connect"), WF_SIDE_OUT, .begin = wf_connect_begin,
-                       .attempt = wf_connect_attempt, .end = wf_connect_end},
+                       .attempt = wf_connect_attempt, .waits = wf_nudge_waits,
+                       .end = wf_connect_end},
+    [WF_OP_RELEASE] = {SOCKET("weft_stream_release"), WF_SIDE_BOTH, .attempt = wf_release_attempt,
+                       .end = wf_release_end},
     [WF_OP_FILE_OPEN] = {KERNEL("weft_file_open"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_open,
                          .end = wf_file_end_open},
-    [WF_OP_FILE_READ] = {KERNEL("weft_file_read"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_read,
-                         .end = wf_file_end_read},
-    [WF_OP_FILE_WRITE] = {KERNEL("weft_file_write"), WF_SIDE_KERNEL,
-                          .prepare = wf_file_prepare_write},
     [WF_OP_FILE_CLOSE] = {KERNEL("weft_file_close", | WEFT_FUTURE_CLEANS_UP), WF_SIDE_KERNEL,
                           .prepare = wf_file_prepare_close},
-    [WF_OP_FD_READY] = {KERNEL("weft_fd_ready"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_ready},
+    [WF_OP_FILE_READ] = {KERNEL("weft_file_read"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_read,
+                         .end = wf_file_end_read},
+    [WF_OP_FILE_READ_EXACT] = {KERNEL("weft_file_read_exact"), WF_SIDE_KERNEL,
+                               .prepare = wf_file_prepare_read, .end = wf_file_end_read_exact},
+    [WF_OP_FILE_READV] = {KERNEL("weft_file_readv"), WF_SIDE_KERNEL,
+                          .prepare = wf_file_prepare_readv, .end = wf_file_end_readv},
+    [WF_OP_FILE_WRITE] = {KERNEL("weft_file_write"), WF_SIDE_KERNEL,
+                          .prepare = wf_file_prepare_write},
+    [WF_OP_FILE_WRITE_ALL] = {KERNEL("weft_file_write_all"), WF_SIDE_KERNEL,
+                              .prepare = wf_file_prepare_write, .end = wf_file_end_write_all},
+    [WF_OP_FILE_WRITEV] = {KERNEL("weft_file_writev"), WF_SIDE_KERNEL,
+                           .prepare = wf_file_prepare_writev},
+    [WF_OP_SPLICE] = {KERNEL("weft_splice"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_splice},
+    [WF_OP_SEND_FILE] = {SOCKET("weft_send_file"), WF_SIDE_OUT, .attempt = wf_send_file_attempt},
+    [WF_OP_FILE_SYNC] = {KERNEL("weft_file_sync"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_sync},
+    [WF_OP_FILE_SYNC_DATA] = {KERNEL("weft_file_sync_data"), WF_SIDE_KERNEL,
+                              .prepare = wf_file_prepare_sync},
+    [WF_OP_FILE_ALLOCATE] = {KERNEL("weft_file_allocate"), WF_SIDE_KERNEL,
+                             .prepare = wf_file_prepare_allocate},
+    [WF_OP_FILE_TRUNCATE] = {KERNEL("weft_file_truncate"), WF_SIDE_KERNEL,
+                             .prepare = wf_file_prepare_truncate, .needs = WF_RING_FTRUNCATE,
+                             .plain = wf_file_plain_truncate},
+    [WF_OP_PATH_STAT] = {KERNEL("weft_path_stat"), WF_SIDE_KERNEL, .prepare = wf_path_prepare_stat,
+                         .end = wf_path_end_stat},
+    [WF_OP_PATH_UNLINK] = {KERNEL("weft_path_unlink"), WF_SIDE_KERNEL,
+                           .prepare = wf_path_prepare_unlink},
+    [WF_OP_PATH_RENAME] = {KERNEL("weft_path_rename"), WF_SIDE_KERNEL,
+                           .prepare = wf_path_prepare_rename},
+    [WF_OP_PATH_MAKE_DIR] = {KERNEL("weft_path_make_dir"), WF_SIDE_KERNEL,
+                             .prepare = wf_path_prepare_make_dir},
+    [WF_OP_PATH_LINK] = {KERNEL("weft_path_link"), WF_SIDE_KERNEL, .prepare = wf_path_prepare_link},
+    [WF_OP_PATH_SYMLINK] = {KERNEL("weft_path_symlink"), WF_SIDE_KERNEL,
+                            .prepare = wf_path_prepare_symlink},
+    [WF_OP_FD_READY] = {KERNEL("weft_fd_ready"), WF_SIDE_KERNEL, .prepare = wf_ready_prepare,
+                        .end = wf_ready_end},
 };
 
 static const wf_operation *row(const weft_io *io)
@@ -82,7 +134,7 @@ enum { SOCKET_START, SOCKET_TRY, SOCKET_WAIT };
 
 static wf_direction *direction(const weft_io *io, wf_socket *s)
 {
-    return row(io)->side == WF_SIDE_IN ? &s->in : &s->out;
+    return row(io)->side & WF_SIDE_IN ? &s->in : &s->out;
 }
 
 /* The first poll: 0, or the result. */
@@ -93,16 +145,17 @@ static int64_t socket_start(weft_io *io, weft_context *cx)
 
     if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
         return r;
-    s = io->object_;
-    if (wf_socket_ref(s)) {
+    s = wf_socket_ref(io->object_, row(io)->side);
+    if (s) {
         if (wf_socket_claim(direction(io, s), io)) {
+            io->object_ = s; /* the handle before */
             io->phase_ = SOCKET_TRY;
             return 0;
         }
         wf_socket_unref(s);
         r = -EBUSY;
     } else {
-        r = -ECANCELED;
+        r = -EBADF;
     }
     io->object_ = NULL; /* nothing to clean up */
     return r;
@@ -136,6 +189,8 @@ static weft_poll socket_poll(weft_future *future, weft_context *cx)
     if (io->phase_ == SOCKET_WAIT) {
         if (wf_socket_is_waiting(s, d, io, cx->waker))
             return WEFT_PENDING;
+        if (io->answer_ < 0) /* waiting has failed */
+            return socket_end(io, io->answer_);
         io->phase_ = SOCKET_TRY;
     }
     while (weft_context_spend(cx)) {
@@ -187,10 +242,45 @@ static void kernel_submit(weft_io *io)
     wf_inbox_push_any(&r->inbox, s);
 }
 
+/* Nobody else has the weft_io. */
+static weft_poll kernel_start(weft_io *io, weft_context *cx)
+{
+    wf_reactor *r = io->object_;
+
+    wf_waker_store(&io->waker_, cx->waker);
+    io->answer_ = -ECANCELED; /* unless the ring gives another */
+    io->phase_ = 0;
+    kernel_submit(io);
+    wf_driver_hint(&r->driver, WF_DRIVER_NOW);
+    return WEFT_PENDING;
+}
+
+/* What a kernel lacks never changes: a table's row is refused, or done without the ring. */
+static weft_poll kernel_end_without(weft_io *io)
+{
+    return weft_ready(&io->future, row(io)->plain ? row(io)->plain(io) : -EOPNOTSUPP);
+}
+
+static weft_poll kernel_end(weft_io *io, weft_context *cx)
+{
+    bool    cancelled = weft_future_is_cancelled(&io->future);
+    int64_t result = io->answer_;
+
+    if (result == -ERESTARTSYS)
+        result = -EINTR;
+    /* The kernel interrupts what a thread of its own works on. A file is closed then all the same. */
+    if (cancelled && result == -EINTR && !(row(io)->future.flags & WEFT_FUTURE_CLEANS_UP))
+        result = -ECANCELED;
+    if (row(io)->end)
+        result = row(io)->end(io, result, cancelled);
+    return result == WF_IO_MORE ? kernel_start(io, cx) : weft_ready(&io->future, result);
+}
+
 static weft_poll kernel_poll(weft_future *future, weft_context *cx)
 {
     weft_io *io = weft_container(future, weft_io, future);
     bool     done;
+    int      r;
 
     if (!io->object_) { /* not begun; only we write it */
         if (weft_future_is_cancelled(future))
@@ -199,19 +289,19 @@ static weft_poll kernel_poll(weft_future *future, weft_context *cx)
             return weft_ready(future, -ENXIO);
         if (!weft_context_spend(cx))
             return WEFT_PENDING;
+        if (row(io)->needs & ~cx->runtime->reactor->ring.features)
+            return kernel_end_without(io);
+        if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
+            return weft_ready(future, r);
         io->object_ = cx->runtime->reactor;
-        wf_waker_store(&io->waker_, cx->waker);
-        io->answer_ = -ECANCELED; /* unless the ring gives another */
-        kernel_submit(io);
-        wf_driver_hint(&cx->runtime->reactor->driver, WF_DRIVER_NOW);
-        return WEFT_PENDING;
+        return kernel_start(io, cx);
     }
     wf_lock(&io->lock_);
     done = io->phase_ & KERNEL_DONE;
     if (!done)
         wf_waker_store(&io->waker_, cx->waker);
     wf_unlock(&io->lock_);
-    return done ? io_end(io, io->answer_) : WEFT_PENDING;
+    return done ? kernel_end(io, cx) : WEFT_PENDING;
 }
 
 static void kernel_cancel(weft_future *future)
@@ -245,6 +335,7 @@ static void kernel_take(void *reactor, wf_submission *submission)
     wf_reactor *r = reactor;
     weft_io    *io = weft_container(submission, weft_io, link_);
     uint64_t    tag = wf_reactor_tag(io, WF_TAG_IO);
+    bool        room = wf_held_reserve(&r->held, &r->rt->config.allocator);
 
     wf_lock(&io->lock_);
     io->phase_ &= ~(uint32_t)KERNEL_IN_INBOX;
@@ -253,23 +344,35 @@ static void kernel_take(void *reactor, wf_submission *submission)
 
         io_uring_prep_cancel64(sqe, tag, 0);
         sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
-    } else if (!(io->phase_ & KERNEL_CANCEL)) {
+    } else if (io->phase_ &
+               KERNEL_CANCEL) { /* on its way to the ring, or it has its answer already */
+        settle(r, io);
+    } else if (!room) {
+        io->answer_ = -ENOMEM;
+        settle(r, io);
+    } else {
         struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
 
         row(io)->prepare(io, sqe);
         sqe->user_data = tag;
+        io->answer_ = wf_held_add(&r->held, tag);
         io->phase_ |= KERNEL_IN_RING;
         r->n_held++;
-    } else { /* cancelled on its way to the ring, or it has its answer already */
-        settle(r, io);
+        r->n_begun++;
     }
     wf_unlock(&io->lock_);
 }
 
-void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result)
+void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags)
 {
     wf_lock(&io->lock_);
-    io->answer_ = result;
+    if (flags & IORING_CQE_F_MORE) { /* of SEND_ZC: the buffer is lent until the notification */
+        io->offset_ = result;
+        wf_unlock(&io->lock_);
+        return;
+    }
+    wf_held_remove(&token.r->held, (uint32_t)io->answer_);
+    io->answer_ = flags & IORING_CQE_F_NOTIF ? io->offset_ : result;
     io->phase_ &= ~(uint32_t)KERNEL_IN_RING;
     token.r->n_held--;
     settle(token.r, io);

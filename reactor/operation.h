@@ -7,7 +7,8 @@
  *             answer_ and waker_.
  * Invariants  O1 socket operations (side IN or OUT) try first, then wait: socket.h. O2 kernel
  *             operations lend memory to the kernel: phase_ says who has the weft_io, and DONE is set
- *             only when neither the ring nor the inbox has it any more.
+ *             only when neither the ring nor the inbox has it any more; while the ring has it, answer_
+             is its slot in held.h.
  * Ordering    lock_; [inbox-1].
  * Failure     -ENXIO where there is no runtime.
  */
@@ -19,15 +20,14 @@
 
 #include <weft/file.h>
 
-enum { WF_SIDE_IN, WF_SIDE_OUT, WF_SIDE_KERNEL };
-
-/* What an attempt answers when it has moved some bytes and wants to be called again. */
+/* What an attempt answers when it has moved some bytes and wants to be called again, and what the end of
+ * a kernel operation answers when it wants to be submitted again. */
 #define WF_IO_MORE INT64_MIN
 
 typedef struct wf_operation {
     weft_future_ops future; /* first: the row of a weft_io is its ops */
-    int             side;
-    /* Sockets: acquires what the first attempt needs: 0 or -errno. */
+    unsigned        side;   /* WF_SIDE_... */
+    /* Acquires what the first attempt needs: 0 or -errno. */
     int (*begin)(weft_io *io, weft_context *cx);
     /* Sockets: the system call, without blocking; -EAGAIN: wait. */
     int64_t (*attempt)(weft_io *io, wf_socket *s);
@@ -35,6 +35,9 @@ typedef struct wf_operation {
     void (*waits)(weft_io *io, wf_socket *s, weft_context *cx);
     /* Kernel: the submission entry. */
     void (*prepare)(const weft_io *io, struct io_uring_sqe *sqe);
+    /* Kernel: the WF_RING_... it takes, and the system call that does without; NULL: -EOPNOTSUPP. */
+    uint32_t needs;
+    int64_t (*plain)(const weft_io *io);
     /* The result is known; returns what the future answers. A cancelled one takes grants back. */
     int64_t (*end)(weft_io *io, int64_t result, bool cancelled);
 } wf_operation;
@@ -43,15 +46,40 @@ enum {
     WF_OP_READ,
     WF_OP_READ_EXACT,
     WF_OP_READV,
+    WF_OP_PEEK,
     WF_OP_WRITE,
     WF_OP_WRITE_ALL,
     WF_OP_WRITEV,
+    WF_OP_WRITE_ZERO_COPY,
+    WF_OP_RECEIVE_MESSAGE,
+    WF_OP_SEND_MESSAGE,
+    WF_OP_RECEIVE_FROM,
+    WF_OP_SEND_TO,
+    WF_OP_RECEIVE_BATCH,
+    WF_OP_SEND_BATCH,
+    WF_OP_RELEASE,
     WF_OP_ACCEPT,
     WF_OP_CONNECT,
     WF_OP_FILE_OPEN,
-    WF_OP_FILE_READ,
-    WF_OP_FILE_WRITE,
     WF_OP_FILE_CLOSE,
+    WF_OP_FILE_READ,
+    WF_OP_FILE_READ_EXACT,
+    WF_OP_FILE_READV,
+    WF_OP_FILE_WRITE,
+    WF_OP_FILE_WRITE_ALL,
+    WF_OP_FILE_WRITEV,
+    WF_OP_SPLICE,
+    WF_OP_SEND_FILE,
+    WF_OP_FILE_SYNC,
+    WF_OP_FILE_SYNC_DATA,
+    WF_OP_FILE_ALLOCATE,
+    WF_OP_FILE_TRUNCATE,
+    WF_OP_PATH_STAT,
+    WF_OP_PATH_UNLINK,
+    WF_OP_PATH_RENAME,
+    WF_OP_PATH_MAKE_DIR,
+    WF_OP_PATH_LINK,
+    WF_OP_PATH_SYMLINK,
     WF_OP_FD_READY,
     WF_OP_COUNT,
 };
@@ -65,24 +93,53 @@ weft_future *wf_io_init(weft_io *io, int op);
 int64_t wf_stream_read(weft_io *io, wf_socket *s);
 int64_t wf_stream_read_exact(weft_io *io, wf_socket *s);
 int64_t wf_stream_readv(weft_io *io, wf_socket *s);
+int64_t wf_stream_peek(weft_io *io, wf_socket *s);
 int64_t wf_stream_write(weft_io *io, wf_socket *s);
 int64_t wf_stream_write_all(weft_io *io, wf_socket *s);
 int64_t wf_stream_writev(weft_io *io, wf_socket *s);
+int     wf_zero_copy_begin(weft_io *io, weft_context *cx);
+void    wf_zero_copy_prepare(const weft_io *io, struct io_uring_sqe *sqe);
+int64_t wf_zero_copy_end(weft_io *io, int64_t result, bool cancelled);
+int64_t wf_message_receive(weft_io *io, wf_socket *s);
+int64_t wf_message_send(weft_io *io, wf_socket *s);
+int64_t wf_datagram_receive(weft_io *io, wf_socket *s);
+int64_t wf_datagram_send(weft_io *io, wf_socket *s);
+int64_t wf_datagram_receive_batch(weft_io *io, wf_socket *s);
+int64_t wf_datagram_send_batch(weft_io *io, wf_socket *s);
+int64_t wf_release_attempt(weft_io *io, wf_socket *s);
+int64_t wf_release_end(weft_io *io, int64_t result, bool cancelled);
 int     wf_connect_begin(weft_io *io, weft_context *cx);
 int64_t wf_connect_attempt(weft_io *io, wf_socket *s);
 int64_t wf_connect_end(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_accept_attempt(weft_io *io, wf_socket *s);
-int64_t wf_accept_end(weft_io *io, int64_t result, bool cancelled);
-void    wf_accept_waits(weft_io *io, wf_socket *s, weft_context *cx);
+int64_t wf_send_file_attempt(weft_io *io, wf_socket *s);
 void    wf_file_prepare_open(const weft_io *io, struct io_uring_sqe *sqe);
-void    wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe);
-void    wf_file_prepare_write(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe);
-void    wf_file_prepare_ready(const weft_io *io, struct io_uring_sqe *sqe);
-int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled);
+void    wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_file_prepare_readv(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_file_prepare_write(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_file_prepare_writev(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_file_prepare_splice(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_file_prepare_sync(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_file_prepare_allocate(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_file_prepare_truncate(const weft_io *io, struct io_uring_sqe *sqe);
 int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled);
+int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled);
+int64_t wf_file_end_read_exact(weft_io *io, int64_t result, bool cancelled);
+int64_t wf_file_end_readv(weft_io *io, int64_t result, bool cancelled);
+int64_t wf_file_end_write_all(weft_io *io, int64_t result, bool cancelled);
+int64_t wf_file_plain_truncate(const weft_io *io);
+void    wf_path_prepare_stat(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_path_prepare_unlink(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_path_prepare_rename(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_path_prepare_make_dir(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_path_prepare_link(const weft_io *io, struct io_uring_sqe *sqe);
+void    wf_path_prepare_symlink(const weft_io *io, struct io_uring_sqe *sqe);
+int64_t wf_path_end_stat(weft_io *io, int64_t result, bool cancelled);
+void    wf_ready_prepare(const weft_io *io, struct io_uring_sqe *sqe);
+int64_t wf_ready_end(weft_io *io, int64_t result, bool cancelled);
 
-/* The reactor's thread: the kernel's answer. */
-void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result);
+/* The reactor's thread: the kernel's answer, with the flags of its completion. */
+void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags);
 
 #endif

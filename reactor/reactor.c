@@ -17,23 +17,39 @@
 #include "timer.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define DRAIN_ROUNDS 8 /* looks at a growing completion queue before what it brought is published */
+#define HELD_PATIENCE WEFT_MS(50) /* of a clock that jumps, with what the kernel holds */
+#define DRAIN_ROUNDS  8 /* looks at a growing completion queue before what it brought is published */
+#define KICKS         1000 /* a millisecond apart, before waking the reactor is given up */
+
+/* Until the write goes through or the reactor has come by itself. Tasks would hang without a word if it
+ * did not: better to end here. */
+static void rouse(wf_reactor *r)
+{
+    uint64_t one = 1;
+
+    for (int n = 0; write(r->wake_fd, &one, sizeof one) < 0; n++) {
+        if (!wf_load(&r->driver.kicked, RELAXED)) /* advice */
+            return;
+        if (n >= KICKS)
+            weft_misuse_("weft", "somebody has closed a file descriptor of weft's",
+                         strerror(errno));
+        if (errno != EINTR)
+            nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL);
+    }
+}
 
 static void unpark(wf_driver *driver)
 {
-    wf_reactor *r = (wf_reactor *)driver;
-    uint64_t    one = 1;
-
     if (wf_swap(&driver->kicked, 1, SEQ_CST)) /* [driver-1] */
         return;
     if (wf_driver_open(driver)) /* it was at the gate, not in the kernel */
         return;
-    while (write(r->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
-        ;
+    rouse((wf_reactor *)driver);
 }
 
 void wf_reactor_submit_any(wf_reactor *r, wf_submission *s)
@@ -55,16 +71,21 @@ static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
 {
     void            *object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)WF_TAG_MASK);
     wf_reactor_token token = {r};
+    bool             lost = r->ring.error < 0 && cqe->res == -ECANCELED; /* nobody had asked */
+    int32_t          result = lost ? r->ring.error : cqe->res;
 
     switch (cqe->user_data & WF_TAG_MASK) {
     case WF_TAG_SOCKET:
-        wf_socket_completed(token, object, cqe->res, cqe->flags & IORING_CQE_F_MORE);
+        wf_socket_completed(token, object, result, cqe->flags & IORING_CQE_F_MORE);
         break;
     case WF_TAG_IO:
-        wf_io_completed(token, object, cqe->res);
+        wf_io_completed(token, object, result, cqe->flags);
         break;
     case WF_TAG_WAKE:
-        if (!(cqe->flags & IORING_CQE_F_MORE))
+        wf_count(&r->counts.kicks, 1);
+        if (result < 0 && result != -ENOMEM)
+            wf_ring_break(&r->ring, -EIO);
+        else if (!(cqe->flags & IORING_CQE_F_MORE))
             watch_wake_fd(r);
         break;
     case WF_TAG_NOTHING:
@@ -78,6 +99,8 @@ static unsigned collect(wf_reactor *r)
     struct io_uring_cqe *cqe;
     unsigned             head, n = 0;
 
+    if (!r->ring.is_open)
+        return 0;
     io_uring_for_each_cqe(&r->ring.uring, head, cqe)
     {
         complete_one(r, cqe);
@@ -87,22 +110,36 @@ static unsigned collect(wf_reactor *r)
     return n;
 }
 
+/* Of 1, 2 and 3, 4 to 7, ... */
+static unsigned bucket(uint32_t n)
+{
+    unsigned i = 31u - (unsigned)__builtin_clz(n);
+
+    return i < WEFT_BATCH_BUCKETS ? i : WEFT_BATCH_BUCKETS - 1;
+}
+
 /* Hands all woken tasks over at once. Wakes a worker if none is awake and making progress, or if there
  * is enough to do for one more: waking costs more than a few polls. */
 static void hand_over(wf_reactor *r)
 {
     wf_executor *e = r->rt->executor;
+    uint32_t     n = r->wakes.first ? wf_dispatch_hand_over(e, &r->wakes) : 0;
     bool         idle, batch;
 
-    if (!r->wakes.first || !wf_dispatch_hand_over(e, &r->wakes))
+    if (n == 0)
         return;
+    wf_count(&r->counts.batches[bucket(n)], 1);
     idle = wf_gate_present(&r->gate) == 0; /* [idle-1] after the tasks have been queued */
     batch = wf_dispatch_backlog(e) > 1;
-    r->may_gate = batch;
+    if (!idle)
+        wf_gate_praise(&r->gate);
+    r->may_gate = (batch || !idle) && wf_gate_is_worthwhile(&r->gate);
     if (batch || !idle)
         wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if (idle || wf_dispatch_wants_help(e))
-        wf_dispatch_notify_any(e);
+    if ((idle || wf_dispatch_wants_help(e)) && wf_dispatch_notify_any(e))
+        wf_count(&r->counts.wakes, 1);
+    else
+        wf_count(&r->counts.wakes_saved, 1);
 }
 
 /* Collects while the queue still grows. */
@@ -112,7 +149,7 @@ static void drain(wf_reactor *r)
 
     for (int round = 0; n > 0 && round < DRAIN_ROUNDS && wf_ring_run_deferred(&r->ring); round++)
         total += n = collect(r);
-    wf_count(&r->n_completions, total);
+    wf_count(&r->counts.completions, total);
     hand_over(r);
 }
 
@@ -145,13 +182,15 @@ static int64_t sleep_until(wf_reactor *r)
 /* Watches while work waits. */
 static bool keep_watching(wf_reactor *r)
 {
-    if (!r->driver.watching)
-        return false;
-    wf_store(&r->driver.watching, false, SEQ_CST); /* [driver-3] */
-    if (wf_dispatch_backlog(r->rt->executor) == 0)
-        return false;
-    wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    return true;
+    while (wf_load(&r->driver.watching, SEQ_CST)) { /* [driver-3] */
+        if (wf_dispatch_backlog(r->rt->executor) > 0)
+            return true;
+        wf_store(&r->driver.watching, false, SEQ_CST); /* [driver-3] */
+        if (wf_dispatch_backlog(r->rt->executor) == 0)
+            return false;
+        wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
+    }
+    return false;
 }
 
 static bool wait_at_gate(wf_reactor *r, int64_t until)
@@ -161,9 +200,85 @@ static bool wait_at_gate(wf_reactor *r, int64_t until)
     r->may_gate = false;
     wf_ring_flush(&r->ring);
     waited = wf_gate_wait(&r->gate, &r->driver, until);
+    if (wf_ring_has_more(&r->ring))
+        wf_gate_praise(&r->gate);
+    else if (waited)
+        wf_gate_blame(&r->gate);
     if (waited)
         wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* as in turn */
     return waited;
+}
+
+/* Nobody has anything to do; *ret_progress tells whether that was so all the time between two calls. */
+static bool is_quiet(wf_reactor *r, uint64_t *ret_progress)
+{
+    *ret_progress = r->counts.completions + wf_executor_progress(r->rt->executor);
+    return wf_inbox_is_empty(&r->inbox) && wf_clock_is_quiet(&r->rt->timers->clock, r->rt) &&
+           wf_executor_is_quiet(r->rt->executor);
+}
+
+/* What the kernel holds for long waits for somebody outside. */
+static bool kernel_is_busy(wf_reactor *r)
+{
+    int64_t now = wf_now();
+
+    if (r->n_begun != r->begun_seen) {
+        r->begun_seen = r->n_begun;
+        r->begun_at = now;
+    }
+    return r->n_held > 0 && now - r->begun_at < HELD_PATIENCE;
+}
+
+/* A test's clock goes to the next timer if all is quiet, and was while we looked for completions. */
+static void jump(wf_reactor *r)
+{
+    uint64_t before, after;
+
+    if (kernel_is_busy(r) || !is_quiet(r, &before))
+        return;
+    wf_ring_enter(&r->ring, WF_DRIVER_AWAKE);
+    drain(r);
+    if (is_quiet(r, &after) && before == after)
+        wf_timers_jump(r->rt->timers);
+}
+
+/* ---- when the ring has been lost ---- */
+
+/* Takes what the kernel has answered, then fails the rest: each time, for what has come meanwhile. */
+static void fail_held(wf_reactor *r)
+{
+    struct io_uring_cqe cqe = {.res = r->ring.error};
+
+    collect(r);
+    wf_ring_close(&r->ring);
+    for (uint32_t i = 0; i < r->held.n_used; i++)
+        if ((cqe.user_data = wf_held_at(&r->held, i)) != 0)
+            complete_one(r, &cqe);
+    hand_over(r);
+}
+
+/* Sleeps where unpark looks first. */
+static void sleep_at_gate(wf_reactor *r, int64_t until)
+{
+    wf_store(&r->driver.gate, 1, SEQ_CST);                                /* [driver-2] */
+    if (until != WF_DRIVER_AWAKE && !wf_load(&r->driver.kicked, SEQ_CST)) /* [driver-1] */
+        wf_futex_wait(&r->driver.gate, 1, until);
+    wf_store(&r->driver.gate, 0, SEQ_CST); /* [driver-2] */
+}
+
+/* ---- a turn ---- */
+
+/* Woken by a sender on the same CPU, we would interrupt it, and have its messages one by one. As SCHED_BATCH
+ * we run once it pauses, and have them together. Not while there are long polls: we would wait for their
+ * end. A wish. */
+static void be_patient(wf_reactor *r)
+{
+    bool patient = r->may_be_patient && wf_executor_is_calm(r->rt->executor, wf_now());
+
+    if (patient == r->patient)
+        return;
+    r->patient = patient;
+    sched_setscheduler(0, patient ? SCHED_BATCH : SCHED_OTHER, &(struct sched_param){0});
 }
 
 static void turn(wf_reactor *r)
@@ -172,6 +287,11 @@ static void turn(wf_reactor *r)
     bool    watching;
 
     take_inbox(r);
+    be_patient(r);
+    if (r->ring.error < 0)
+        fail_held(r);
+    else if (wf_clock_jumps(&r->rt->timers->clock))
+        jump(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
     until = sleep_until(r);
@@ -179,11 +299,14 @@ static void turn(wf_reactor *r)
         return;
     watching = keep_watching(r);
     if (watching && until != WF_DRIVER_AWAKE)
-        until = wf_gate_next_tick(until);
-    wf_ring_enter(&r->ring, until);
+        until = wf_gate_next_tick(&r->gate, until);
+    if (r->ring.error < 0)
+        sleep_at_gate(r, until);
+    else
+        wf_ring_enter(&r->ring, until);
     wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE,
              RELAXED); /* early or late: a kick too many */
-    wf_count(&r->n_enters, 1);
+    wf_count(&r->counts.enters, 1);
     if (watching)
         wf_gate_tick(&r->gate, wf_now());
     drain(r);
@@ -207,10 +330,13 @@ static void *reactor_main(void *arg)
     wf_futex_wake(&r->started, 1);
     if (result < 0)
         return NULL;
+    /* Not if the host has chosen a policy for its threads. */
+    r->may_be_patient = r->rt->config.patient_reactor && sched_getscheduler(0) == SCHED_OTHER;
     watch_wake_fd(r);
     while (!may_end(r))
         turn(r);
     wf_ring_close(&r->ring);
+    wf_held_free(&r->held, &r->rt->config.allocator);
     return NULL;
 }
 
@@ -276,7 +402,28 @@ void wf_reactor_stop(weft_runtime *rt)
     open = wf_load(&r->n_sockets, RELAXED); /* the thread that counted has been joined */
     if (open > 0)
         wf_log(&rt->config, WEFT_LOG_WARNING,
-               "stop: %llu streams or listeners have not been closed; they leak",
+               "stop: %llu streams or listeners have not been closed; closing them",
                (unsigned long long)open);
+    wf_socket_pool_stop(r);
     reactor_free(r);
+}
+
+void wf_reactor_count(const weft_runtime *rt, weft_counters *ret)
+{
+    const wf_reactor *r = rt->reactor;
+    const wf_gate    *g = &r->gate;
+
+    ret->reactor_enters = wf_load(&r->counts.enters, RELAXED); /* counters, all of them */
+    ret->reactor_wakes = wf_load(&r->counts.kicks, RELAXED);
+    ret->completions = wf_load(&r->counts.completions, RELAXED);
+    for (unsigned i = 0; i < WEFT_BATCH_BUCKETS; i++)
+        ret->batches[i] = wf_load(&r->counts.batches[i], RELAXED);
+    ret->worker_wakes = wf_load(&r->counts.wakes, RELAXED);
+    ret->worker_wakes_saved = wf_load(&r->counts.wakes_saved, RELAXED);
+    ret->gates = wf_load(&g->n_gates, RELAXED);
+    ret->gates_dry = wf_load(&g->n_dry, RELAXED);
+    ret->gates_called = wf_load(&g->n_called, RELAXED);
+    ret->gates_timer = wf_load(&g->n_timer, RELAXED);
+    ret->gates_expired = wf_load(&g->n_expired, RELAXED);
+    ret->streams_open = wf_load(&r->n_sockets, RELAXED);
 }

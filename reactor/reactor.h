@@ -10,16 +10,19 @@
  *             inbox is empty.
  * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
  *             [reactor-2] the result of starting.
- * Failure     Starting fails with the ring's error; afterwards nothing here fails.
+ * Failure     Starting fails with the ring's error. When the ring is lost later, all that the kernel
+ *             had ends with the error, as does all that comes then; timers and wakes go on.
  */
 #ifndef WF_REACTOR_H
 #define WF_REACTOR_H
 
 #include "driver.h"
 #include "gate.h"
+#include "held.h"
 #include "inbox.h"
 #include "ring.h"
 #include "rt.h"
+#include "socket_pool.h"
 #include "waker.h"
 
 #include <pthread.h>
@@ -31,6 +34,8 @@ typedef struct wf_reactor {
     int                 wake_fd;   /* constant */
     WF_ALIGNED uint64_t n_sockets; /* open ones, for the counters: any thread */
 
+    wf_socket_pool sockets;
+
     WF_ALIGNED weft_runtime *rt; /* constant */
     pthread_t                thread;
     uint32_t                 started; /* 0, or 1: `start_result` tells */
@@ -39,10 +44,18 @@ typedef struct wf_reactor {
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
+    wf_held            held; /* what the kernel has, but for the wake descriptor's poll */
     uint64_t           n_held;
     wf_gate            gate;
-    bool               may_gate; /* a batch has been handed over */
-    uint64_t           n_enters, n_completions;
+    bool               may_be_patient; /* constant */
+    bool               patient;        /* SCHED_BATCH */
+    bool               may_gate;       /* work has been handed over that workers are busy with */
+    struct {
+        uint64_t enters, kicks, completions, batches[WEFT_BATCH_BUCKETS], wakes, wakes_saved;
+    } counts;
+    uint64_t n_begun;    /* operations that the kernel was given ever; for a clock that jumps ... */
+    uint64_t begun_seen; /* ... how many there were when it last looked, ... */
+    int64_t  begun_at;   /* ... and when it first saw so many */
 } wf_reactor;
 
 /* Proof that the caller is on the reactor's thread. */
@@ -68,6 +81,9 @@ static inline uint64_t wf_reactor_tag(const void *object, unsigned tag)
 int wf_reactor_start(weft_runtime *rt);
 /* Ends it once the kernel has let go of everything; warns of sockets nobody has closed. */
 void wf_reactor_stop(weft_runtime *rt);
+
+/* What this layer counts. Any thread. */
+void wf_reactor_count(const weft_runtime *rt, weft_counters *ret);
 
 /* Hands something over; its `take` runs on the reactor's thread. */
 void wf_reactor_submit_any(wf_reactor *r, wf_submission *s);

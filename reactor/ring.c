@@ -18,6 +18,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#define ATTEMPTS                                                                                   \
+    16 /* calls that may fail in a row, a millisecond apart, before the ring is given up */
+
 /* Sets of flags from the best to the plainest. */
 static const struct {
     uint32_t features, flags;
@@ -77,13 +80,19 @@ static void explain(const weft_config *config, int error)
 
 /* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. And a filter may allow to set
  * a ring up but not to use it. */
-static int check_kernel(struct io_uring *uring)
+static int check_kernel(wf_ring *ring, uint32_t mask)
 {
-    struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
+    struct io_uring_probe *probe = io_uring_get_probe_ring(&ring->uring);
     int                    r = -ENOSYS;
 
     if (probe && io_uring_opcode_supported(probe, IORING_OP_SOCKET))
-        r = io_uring_get_events(uring);
+        do
+            r = io_uring_get_events(&ring->uring);
+        while (r == -EINTR);
+    if (probe && io_uring_opcode_supported(probe, WF_RING_OP_FTRUNCATE))
+        ring->features |= WF_RING_FTRUNCATE & ~mask;
+    if (probe && io_uring_opcode_supported(probe, IORING_OP_SEND_ZC))
+        ring->features |= WF_RING_SEND_ZC & ~mask;
     io_uring_free_probe(probe);
     return r < 0 ? r : 0;
 }
@@ -92,6 +101,7 @@ int wf_ring_open(wf_ring *ring, const weft_config *config)
 {
     int r = -EINVAL;
 
+    *ring = (wf_ring){.config = config};
     for (size_t i = 0; i < sizeof choices / sizeof *choices && r == -EINVAL; i++) {
         struct io_uring_params params = {.flags = choices[i].flags | IORING_SETUP_CQSIZE |
                                                   IORING_SETUP_CLAMP,
@@ -102,47 +112,98 @@ int wf_ring_open(wf_ring *ring, const weft_config *config)
         r = io_uring_queue_init_params((unsigned)config->ring_entries, &ring->uring, &params);
         ring->features = choices[i].features;
     }
-    if (r == 0 && (r = check_kernel(&ring->uring)) < 0)
+    if (r == 0 && (r = check_kernel(ring, (uint32_t)config->ring_mask)) < 0)
         io_uring_queue_exit(&ring->uring);
     if (r < 0) {
         explain(config, r);
         return r;
     }
     io_uring_ring_dontfork(&ring->uring);
+    ring->is_open = true;
     return 0;
 }
 
 void wf_ring_close(wf_ring *ring)
 {
-    io_uring_queue_exit(&ring->uring);
+    if (ring->is_open)
+        io_uring_queue_exit(&ring->uring);
+    ring->is_open = false;
+}
+
+/* ---- entering the kernel ---- */
+
+/* Waits for the kernel to end what it can: a buffer must not be written to once its operation has
+ * failed. Not if the descriptor may be another's by now. */
+static void let_go(wf_ring *ring, int error)
+{
+    struct io_uring_sync_cancel_reg all = {
+        .fd = -1,
+        .flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
+        .timeout = {.tv_sec = 1},
+    };
+
+    if (error == -EBADF || error == -EOPNOTSUPP)
+        ring->uring.ring_fd = ring->uring.enter_ring_fd = -1;
+    else
+        io_uring_register_sync_cancel(&ring->uring, &all);
+}
+
+void wf_ring_break(wf_ring *ring, int error)
+{
+    if (ring->error < 0)
+        return;
+    ring->error = error;
+    wf_log(
+        ring->config, WEFT_LOG_ERROR,
+        "io_uring has failed for good (%s): somebody has closed descriptors of weft's, or denied "
+        "io_uring after the start; files and waiting for sockets fail from now on, stop this "
+        "runtime and start another",
+        strerror(-error));
+    let_go(ring, error);
+}
+
+/* Judges what a call that enters the kernel answered: whether it did anything. */
+static bool entered(wf_ring *ring, int result)
+{
+    bool wants_memory = result == -EAGAIN || result == -EBUSY || result == -ENOMEM;
+
+    if (result >= 0 || result == -EINTR || result == -ETIME) {
+        ring->n_failed = 0;
+        return true;
+    }
+    if (++ring->n_failed >= ATTEMPTS && !wants_memory)
+        wf_ring_break(ring, result);
+    else if (ring->n_failed > 1)
+        nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL);
+    return false;
 }
 
 struct io_uring_sqe *wf_ring_sqe(wf_ring *ring)
 {
-    struct io_uring_sqe *sqe;
+    struct io_uring_sqe *sqe = NULL;
 
     /* -EBUSY: completions must be collected first. The kernel keeps what overflows, so it goes on. */
-    while (!(sqe = io_uring_get_sqe(&ring->uring)))
-        if (io_uring_submit(&ring->uring) < 0)
+    while (ring->error == 0 && !(sqe = io_uring_get_sqe(&ring->uring)))
+        if (!entered(ring, io_uring_submit(&ring->uring)) && ring->error == 0)
             io_uring_get_events(&ring->uring);
-    return sqe;
+    return sqe ? sqe : &ring->nowhere;
 }
 
 void wf_ring_flush(wf_ring *ring)
 {
-    if (io_uring_sq_ready(&ring->uring) > 0)
-        io_uring_submit(&ring->uring); /* what fails here is submitted by the next enter */
+    if (ring->error == 0 && io_uring_sq_ready(&ring->uring) > 0)
+        entered(ring, io_uring_submit(&ring->uring)); /* else the next enter submits it */
 }
 
 /* Valgrind stops all threads while one is in io_uring_enter, and none while one is in ppoll.
  * RUNNING_ON_VALGRIND, and a ring of the plain kind (WEFT_RING_MASK=1), which lets the poll end. */
-static void enter_under_valgrind(wf_ring *ring, const struct timespec *timeout)
+static int enter_under_valgrind(wf_ring *ring, const struct timespec *timeout)
 {
     struct pollfd ready = {.fd = ring->uring.ring_fd, .events = POLLIN};
 
     io_uring_submit(&ring->uring);
     ppoll(&ready, 1, timeout, NULL);
-    io_uring_get_events(&ring->uring);
+    return io_uring_get_events(&ring->uring);
 }
 
 void wf_ring_enter(wf_ring *ring, int64_t until)
@@ -150,8 +211,10 @@ void wf_ring_enter(wf_ring *ring, int64_t until)
     struct __kernel_timespec timeout, *given = NULL;
     struct io_uring_cqe     *cqe;
 
+    if (ring->error < 0)
+        return;
     if (until == WF_DRIVER_AWAKE) {
-        io_uring_submit_and_get_events(&ring->uring);
+        entered(ring, io_uring_submit_and_get_events(&ring->uring));
         return;
     }
     if (until != WEFT_FOREVER) {
@@ -166,19 +229,26 @@ void wf_ring_enter(wf_ring *ring, int64_t until)
         struct timespec limit = {.tv_sec = given ? timeout.tv_sec : 0,
                                  .tv_nsec = given ? timeout.tv_nsec : 0};
 
-        enter_under_valgrind(ring, given ? &limit : NULL);
+        entered(ring, enter_under_valgrind(ring, given ? &limit : NULL));
         return;
     }
-    /* What goes wrong here (EINTR, ETIME, EAGAIN, EBUSY) is cured by looking and entering again. */
-    io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, given, NULL);
+    /* What may go wrong here is cured by looking and entering again. */
+    entered(ring, io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, given, NULL));
+}
+
+static bool has_deferred(const wf_ring *ring)
+{
+    return IO_URING_READ_ONCE(*ring->uring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+bool wf_ring_has_more(const wf_ring *ring)
+{
+    return ring->error == 0 && (has_deferred(ring) || io_uring_cq_ready(&ring->uring) > 0);
 }
 
 bool wf_ring_run_deferred(wf_ring *ring)
 {
-    unsigned flags = IO_URING_READ_ONCE(*ring->uring.sq.kflags);
-
-    if (!(flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)))
+    if (ring->error < 0 || !has_deferred(ring))
         return false;
-    io_uring_get_events(&ring->uring);
-    return true;
+    return entered(ring, io_uring_get_events(&ring->uring));
 }

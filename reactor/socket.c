@@ -1,5 +1,5 @@
 /*
- * socket.c - what streams and listeners share
+ * socket.c - what streams, listeners and datagram sockets share
  *
  * Purpose     See socket.h.
  * Threads     See socket.h.
@@ -10,23 +10,37 @@
 #include "socket.h"
 
 #include "lock.h"
+#include "nudge.h"
 
 #include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
 static void socket_take(void *reactor, wf_submission *submission);
 
-void wf_socket_init(wf_socket *s, wf_reactor *r, int fd, uint32_t events, size_t size)
+wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events)
 {
-    memset(s, 0, sizeof *s);
+    wf_socket *s = wf_socket_pool_take(r);
+
+    if (!s)
+        return NULL;
     s->submission.take = socket_take;
     s->reactor = r;
     s->fd = fd;
-    s->refs = 1;
+    s->requests = 0;
     s->events = events;
-    s->size = size;
+    s->in = s->out = (wf_direction){0};
+    s->drained = 0;
+    s->nudge = NULL;
+    s->poll = WF_POLL_NEVER;
+    s->lent = s->polling = s->closing = s->disarming = s->always_try = s->no_delay = false;
+    s->is_socket = true;
+    s->is_tcp = false;
+    s->nap_ms = 0;
     wf_add(&r->n_sockets, 1, RELAXED); /* a counter */
+    /* An addition: somebody may be looking at it with an old handle just now. */
+    wf_sub(&s->refs, (WF_SOCKET_UNUSED | WF_SOCKET_CLOSED) - 1,
+           RELAXED); /* whoever gets the handle gets it from us */
+    return s;
 }
 
 /* ---- references ---- */
@@ -37,53 +51,104 @@ static void request(wf_socket *s, uint32_t what)
         wf_reactor_submit_any(s->reactor, &s->submission);
 }
 
+void wf_socket_dispose(wf_socket *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    wf_nudge_free(s);
+}
+
 static void socket_free(wf_socket *s)
 {
     wf_reactor *r = s->reactor;
 
-    close(s->fd);
+    wf_socket_dispose(s);
     wf_sub(&r->n_sockets, 1, RELAXED); /* a counter */
-    wf_release(&r->rt->config.allocator, s, s->size);
+    wf_socket_pool_give(r, s);
 }
 
-bool wf_socket_ref(wf_socket *s)
+/* The count was seen at 0: ends this life, unless an old handle is looked at just now. Then the look is
+ * what ends it. */
+static void end_life(wf_socket *s, uint64_t refs)
 {
-    if (!(wf_add(&s->refs, 1, RELAXED) & WF_SOCKET_CLOSED)) /* the owner's reference is there */
-        return true;
-    wf_socket_unref(s);
-    return false;
-}
-
-void wf_socket_unref(wf_socket *s)
-{
-    if ((wf_sub(&s->refs, 1, ACQ_REL) & ~WF_SOCKET_CLOSED) != 1) /* [socket-2] */
+    if (!wf_cas(&s->refs, &refs, (refs + WF_SOCKET_NEXT) | WF_SOCKET_UNUSED,
+                ACQ_REL)) /* [socket-2] */
         return;
-    if (s->asked)
-        request(s, WF_SOCKET_CLOSE); /* K3 */
+    if (wf_load(&s->poll, RELAXED) != WF_POLL_NEVER) /* whoever asked had a reference */
+        request(s, WF_SOCKET_CLOSE);                 /* K3 */
     else
         socket_free(s);
 }
 
-static void wake_waiter(wf_direction *d, wf_wakes *wakes)
+void wf_socket_unref(wf_socket *s)
 {
-    weft_io *io = d->waiter;
+    uint64_t refs = wf_sub(&s->refs, 1, ACQ_REL); /* [socket-2] */
 
-    wf_store(&d->seq, d->seq + 1, RELEASE); /* [socket-1] */
-    d->waiter = NULL;
-    if (io)
-        wf_waker_fire(&io->waker_, wakes);
+    if ((refs & (WF_SOCKET_COUNT | WF_SOCKET_UNUSED)) == 1)
+        end_life(s, refs - 1);
 }
 
-void wf_socket_close(wf_socket *s)
+/* The sides that are closed, or not the handle's. */
+static unsigned closed_sides(const void *handle, uint64_t refs)
 {
-    wf_wakes wakes = {0};
+    return (unsigned)((refs >> WF_SOCKET_SIDE) | (uintptr_t)handle) & WF_SIDE_BOTH;
+}
 
-    wf_or(&s->refs, WF_SOCKET_CLOSED, RELAXED); /* whoever waits reads it under the lock */
+wf_socket *wf_socket_ref_any(const void *handle)
+{
+    wf_socket *s = wf_socket_ref(handle, 0);
+
+    if (!s || closed_sides(handle, wf_load(&s->refs, RELAXED)) != WF_SIDE_BOTH) /* a snapshot */
+        return s;
+    wf_socket_unref(s);
+    return NULL;
+}
+
+static bool is_closed(const wf_socket *s, const wf_direction *d)
+{
+    uint64_t side = d == &s->in ? WF_SIDE_IN : WF_SIDE_OUT;
+
+    /* Under the lock, which whoever closed takes after it. */
+    return wf_load(&s->refs, RELAXED) & side << WF_SOCKET_SIDE;
+}
+
+static void wake_waiter(wf_direction *d, wf_wakes *wakes)
+{
+    wf_store(&d->seq, d->seq + 1, RELEASE); /* [socket-1] */
+    if (!d->waiting)
+        return;
+    d->waiting = false;
+    wf_waker_fire(&wf_load(&d->owner, RELAXED)->waker_, wakes); /* it waits, so it stays */
+}
+
+/* Wakes who waits, under the lock; the kernel's operation ends by itself when it can't write on. */
+static void end_sides(wf_socket *s, unsigned sides, bool half, wf_wakes *wakes)
+{
+    if (sides & WF_SIDE_IN)
+        wake_waiter(&s->in, wakes);
+    if (!(sides & WF_SIDE_OUT))
+        return;
+    wake_waiter(&s->out, wakes);
+    if (half || s->lent)
+        shutdown(s->fd, SHUT_WR);
+}
+
+void wf_socket_close(const void *handle)
+{
+    unsigned   sides = WF_SIDE_BOTH & ~(unsigned)(uintptr_t)handle, before;
+    wf_wakes   wakes = {0};
+    wf_socket *s = wf_socket_ref_any(handle);
+
+    if (!s)
+        return;
+    before = closed_sides(NULL, wf_or(&s->refs, (uint64_t)sides << WF_SOCKET_SIDE,
+                                      RELAXED)); /* whoever waits reads it under the lock */
     wf_lock(&s->lock);
-    wake_waiter(&s->in, &wakes);
-    wake_waiter(&s->out, &wakes);
+    end_sides(s, sides & ~before, sides != WF_SIDE_BOTH, &wakes);
     wf_unlock(&s->lock);
     wf_wakes_flush(&wakes);
+    if (before != WF_SIDE_BOTH && (before | sides) == WF_SIDE_BOTH)
+        wf_socket_unref(s); /* the owner's */
     wf_socket_unref(s);
 }
 
@@ -96,15 +161,16 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
     bool                  ask = false;
 
     wf_lock(&s->lock);
-    if (wf_load(&s->refs, RELAXED) & WF_SOCKET_CLOSED) { /* see wf_socket_close */
+    if (is_closed(s, d)) {
         result = WF_SOCKET_IS_CLOSED;
     } else if (d->seq != seq) { /* [socket-1] */
         result = WF_SOCKET_RETRY;
     } else {
-        d->waiter = io;
+        d->waiting = true;
         wf_waker_store(&io->waker_, waker);
-        ask = !s->asked;
-        wf_store(&s->asked, true, RELAXED); /* under the lock; is_drained reads it as a hint */
+        ask = s->poll <= WF_POLL_GONE;
+        if (ask) /* under the lock; note_drained reads it as a hint */
+            wf_store(&s->poll, WF_POLL_ASKED, RELAXED);
     }
     wf_unlock(&s->lock);
     if (ask)
@@ -117,7 +183,7 @@ bool wf_socket_is_waiting(wf_socket *s, wf_direction *d, weft_io *io, const weft
     bool waiting;
 
     wf_lock(&s->lock);
-    waiting = d->waiter == io;
+    waiting = d->waiting;
     if (waiting)
         wf_waker_store(&io->waker_, waker);
     wf_unlock(&s->lock);
@@ -127,32 +193,108 @@ bool wf_socket_is_waiting(wf_socket *s, wf_direction *d, weft_io *io, const weft
 void wf_socket_withdraw(wf_socket *s, wf_direction *d, weft_io *io)
 {
     wf_lock(&s->lock);
-    if (d->waiter == io) {
-        d->waiter = NULL;
+    if (d->waiting) {
+        d->waiting = false;
         wf_waker_forget(&io->waker_);
     }
     wf_unlock(&s->lock);
 }
 
-void *wf_socket_nudge(wf_socket *s, wf_direction *d)
+void wf_socket_nudge_any(wf_socket *s)
 {
-    wf_wakes wakes = {0};
+    request(s, WF_SOCKET_NUDGE);
+}
+
+/* ---- giving the descriptor away, lending it ---- */
+
+/* Closed by whoever holds the one reference beside the owner's. */
+static bool close_alone(wf_socket *s)
+{
+    uint64_t refs = wf_load(&s->refs, RELAXED); /* the CAS checks it */
+
+    while ((refs & WF_SOCKET_COUNT) == 2 && !(refs & WF_SOCKET_CLOSED))
+        if (wf_cas(&s->refs, &refs, (refs | WF_SOCKET_CLOSED) - 1, ACQ_REL)) /* [socket-2] */
+            return true;
+    return false;
+}
+
+int wf_socket_take_fd(wf_socket *s)
+{
+    bool armed, ask;
+    int  fd = s->fd;
 
     wf_lock(&s->lock);
-    wake_waiter(d, &wakes);
+    armed = s->poll > WF_POLL_GONE;
+    ask = s->poll == WF_POLL_ASKED;
+    if (ask)
+        wf_store(&s->poll, WF_POLL_ENDING, RELAXED); /* as in wait */
     wf_unlock(&s->lock);
-    wf_wakes_flush_foreign(&wakes);
-    return wakes.first;
+    if (ask)
+        request(s, WF_SOCKET_DISARM);
+    if (armed)
+        return -EAGAIN;
+    if (!close_alone(s))
+        return -EBUSY;
+    s->fd = -1;
+    return fd;
+}
+
+bool wf_socket_lend(wf_socket *s)
+{
+    bool closed;
+
+    wf_lock(&s->lock);
+    closed = is_closed(s, &s->out);
+    s->lent = !closed;
+    wf_unlock(&s->lock);
+    return !closed;
+}
+
+bool wf_socket_regain(wf_socket *s)
+{
+    bool closed;
+
+    wf_lock(&s->lock);
+    closed = is_closed(s, &s->out);
+    s->lent = false;
+    wf_unlock(&s->lock);
+    return closed;
 }
 
 /* ---- on the reactor's thread ---- */
 
+/* Lets the operation that waits try again; or it ends with the error. */
+static void end_wait(wf_direction *d, int error, wf_wakes *wakes)
+{
+    if (d->waiting && error < 0)
+        wf_load(&d->owner, RELAXED)->answer_ = error; /* as in wake_waiter */
+    wake_waiter(d, wakes);
+}
+
+/* There is no poll any more: whoever waits next asks for another. */
+static void disarmed(wf_reactor *r, wf_socket *s, int error)
+{
+    s->disarming = false;
+    wf_lock(&s->lock);
+    end_wait(&s->in, error, &r->wakes);
+    end_wait(&s->out, error, &r->wakes);
+    wf_store(&s->poll, WF_POLL_GONE, RELAXED); /* as in wait */
+    wf_unlock(&s->lock);
+}
+
 static void arm(wf_reactor *r, wf_socket *s)
 {
-    struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
+    uint64_t             tag = wf_reactor_tag(s, WF_TAG_SOCKET);
+    struct io_uring_sqe *sqe;
 
+    if (!wf_held_reserve(&r->held, &r->rt->config.allocator)) {
+        disarmed(r, s, -ENOMEM);
+        return;
+    }
+    sqe = wf_ring_sqe(&r->ring);
     io_uring_prep_poll_multishot(sqe, s->fd, s->events);
-    sqe->user_data = wf_reactor_tag(s, WF_TAG_SOCKET);
+    sqe->user_data = tag;
+    s->slot = wf_held_add(&r->held, tag);
     s->polling = true;
 }
 
@@ -173,13 +315,44 @@ static void socket_take(void *reactor, wf_submission *submission)
 
     if (requests & WF_SOCKET_CLOSE) {
         s->closing = true;
+        if (!s->polling)
+            socket_free(s);
+        else if (!s->disarming)
+            cancel_poll(r, s);
+        return;
+    }
+    if (requests & WF_SOCKET_NUDGE) {
+        wf_lock(&s->lock);
+        wake_waiter(&s->in, &r->wakes);
+        wake_waiter(&s->out, &r->wakes);
+        wf_unlock(&s->lock);
+        wf_wakes_flush_foreign(&r->wakes);
+    }
+    if (requests & WF_SOCKET_DISARM) {
+        s->disarming = s->polling;
         if (s->polling)
             cancel_poll(r, s);
         else
-            socket_free(s);
+            disarmed(r, s, 0);
     } else if (requests & WF_SOCKET_ARM) {
         arm(r, s);
     }
+}
+
+/* The poll's last completion: true if the socket goes on with another. */
+static bool poll_ended(wf_reactor *r, wf_socket *s, int32_t result)
+{
+    wf_held_remove(&r->held, s->slot);
+    s->polling = false;
+    if (s->closing || s->disarming)
+        r->n_held--;
+    if (s->closing)
+        socket_free(s);
+    else if (s->disarming || result < 0)
+        disarmed(r, s, s->disarming ? 0 : result);
+    else
+        return true;
+    return false;
 }
 
 void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, bool more)
@@ -187,19 +360,13 @@ void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, b
     wf_reactor *r = token.r;
     uint32_t    events = result < 0 ? POLLERR : (uint32_t)result;
 
-    if (!more) {
-        s->polling = false;
-        if (s->closing) {
-            r->n_held--;
-            socket_free(s);
-            return;
-        }
-    }
-    /* After the end no event will come; recv stops at urgent data, so a short read may leave bytes. */
-    if (events & (POLLRDHUP | POLLHUP | POLLERR | POLLPRI))
+    if (!more && !poll_ended(r, s, result))
+        return;
+    /* After the end no event will come. */
+    if (events & (POLLRDHUP | POLLHUP | POLLERR))
         wf_store(&s->always_try, true, RELAXED); /* published by seq below */
     wf_lock(&s->lock);
-    if (events & (POLLIN | POLLPRI | POLLRDHUP | POLLHUP | POLLERR))
+    if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
         wake_waiter(&s->in, &r->wakes);
     if (events & (POLLOUT | POLLHUP | POLLERR))
         wake_waiter(&s->out, &r->wakes);

@@ -1,22 +1,26 @@
 /*
- * socket.h - what streams and listeners share: a counted descriptor that can be waited on
+ * socket.h - what streams, listeners and datagram sockets share: a counted descriptor to wait on
  *
  * Purpose     Operations try the system call themselves; what would block waits here for the socket's
  *             multishot poll, which the reactor completes. So no byte leaves a socket before a read
  *             names its buffer, and cancelling a wait is local.
  * Threads     Any; completed, take: the reactor's.
  * Invariants  K1 the descriptor stays open while anybody holds a reference: the owner until it closes,
- *             each operation from its first poll to READY. K2 one operation a direction, from its first poll to READY. K3 once the poll
- *             has been asked for, the socket's memory is the reactor's to free, after the poll's last
- *             completion: until then the kernel holds the file, and close(2) would send no FIN. K4 the
- *             poll is edge-like: what was there before the event is not told again, so whoever waits
- *             has seen EAGAIN, or a read shorter than its buffer, since the last event.
- * Ordering    `lock` guards waiters. [socket-1] `seq` counts events: read before the attempt, compared
- *             under the lock before waiting. [socket-2] the last reference. [socket-3] `requests`: who sets the first
- *             bit submits, the reactor takes them all. [socket-4] one operation after the other has
- *             a direction, and what is its owner's.
- * Failure     A poll that the kernel ends is armed again; one that fails wakes both directions, whose
- *             attempts then get the error.
+ *             each operation from its first poll to READY, each call while it lasts. K2 one operation
+ *             a direction, from its first poll to READY. K3 once the poll has been asked for, the
+ *             socket is the reactor's to close, after the poll's last completion: until then the
+ *             kernel holds the file, and close(2) would send no FIN. Also if the poll has gone since: other
+ *             requests may still be on their way. K4 the poll is edge-like: what
+ *             was there before the event is not told again, so whoever waits has seen EAGAIN, or a
+ *             read shorter than its buffer, since the last event. K5 what users hold is no pointer but
+ *             a handle: address | generation << 48 | WF_SOCKET_LACKS_... The generation moves on with
+ *             the last reference, and a handle of another one is refused without touching more than `refs`.
+ * Ordering    `lock` guards waiting. [socket-1] `seq` counts events: read before the attempt, compared
+ *             under the lock before waiting. [socket-2] the last reference. [socket-3] `requests`: who
+ *             sets the first bit submits, the reactor takes them all. [socket-4] one operation after
+ *             the other has a direction, and what is its owner's.
+ * Failure     A poll that the kernel ends is armed again. One that fails ends the operations that wait,
+ *             with its error; the next one that waits asks for it again.
  */
 #ifndef WF_SOCKET_H
 #define WF_SOCKET_H
@@ -28,35 +32,84 @@
 #include <weft/net.h>
 
 typedef struct wf_direction {
-    weft_io *owner;  /* whose turn it is: claimed and released by operations */
-    weft_io *waiter; /* the owner, while it waits: under the lock */
-    uint32_t seq;    /* written under the lock */
+    weft_io *owner;   /* whose turn it is: claimed and released by operations */
+    uint32_t seq;     /* written under the lock */
+    bool     waiting; /* the owner waits: under the lock */
 } wf_direction;
 
 typedef struct wf_socket {
-    wf_submission submission;
-    wf_reactor   *reactor; /* constant */
-    int           fd;      /* constant */
-    uint32_t      refs;    /* WF_SOCKET_CLOSED and a count */
-    uint32_t      lock;
-    uint32_t      requests;   /* for the reactor: WF_SOCKET_ARM, WF_SOCKET_CLOSE */
-    uint32_t      events;     /* poll(2) events to wait for; constant */
-    bool          asked;      /* under the lock: the poll has been asked for */
-    bool          always_try; /* events no longer tell of everything: see completed in socket.c */
+    WF_ALIGNED wf_submission submission;
+    wf_reactor              *reactor; /* constant in a life, as is fd */
+    uint64_t                 refs;    /* generation, WF_SOCKET_..., and a count */
+    int                      fd;      /* -1: it has been given away */
+    uint32_t                 lock;
+    uint32_t                 requests; /* for the reactor: WF_SOCKET_ARM, ... */
+    uint32_t                 events;   /* poll(2) events to wait for; constant */
+    wf_direction             in, out;
     uint64_t drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
-    wf_direction in, out;
-    bool         polling, closing; /* the reactor's */
-    size_t       size;             /* of the whole object; constant */
+    struct wf_nudge *nudge; /* or NULL */
+    uint8_t          poll;  /* WF_POLL_...: under the lock */
+    bool             lent;  /* an operation has the kernel write: under the lock */
+    bool             polling, closing, disarming; /* the reactor's */
+    uint32_t         slot;                        /* the reactor's: in held.h, while polling */
+    bool always_try; /* events and short reads do not tell everything: see completed in socket.c */
+    bool is_socket;  /* else a pipe or terminal; constant */
+    bool is_tcp;     /* constant */
+    bool no_delay;   /* a listener's: for what it accepts; constant */
+    uint8_t nap_ms;  /* the operation that is about to wait asks for a nudge: its own */
 } wf_socket;
 
-enum { WF_SOCKET_ARM = 1, WF_SOCKET_CLOSE = 2 };
-#define WF_SOCKET_CLOSED (UINT32_C(1) << 31)
+enum { WF_SOCKET_ARM = 1, WF_SOCKET_CLOSE = 2, WF_SOCKET_DISARM = 4, WF_SOCKET_NUDGE = 8 };
+enum { WF_POLL_NEVER, WF_POLL_GONE, WF_POLL_ASKED, WF_POLL_ENDING };
 
-/* Fills a socket of `size` bytes of memory from the runtime's hooks, with one reference. */
-void wf_socket_init(wf_socket *s, wf_reactor *r, int fd, uint32_t events, size_t size);
-/* A reference for an operation; false if the socket is closed. */
-bool wf_socket_ref(wf_socket *s);
+/* Directions, as bits. */
+enum { WF_SIDE_KERNEL = 0, WF_SIDE_IN = 1, WF_SIDE_OUT = 2, WF_SIDE_BOTH = 3 };
+
+/* refs */
+#define WF_SOCKET_GENERATION (UINT64_C(0xffff) << 48)
+#define WF_SOCKET_NEXT       (UINT64_C(1) << 48)
+#define WF_SOCKET_SIDE       46 /* where the closed sides are */
+#define WF_SOCKET_CLOSED     (UINT64_C(3) << WF_SOCKET_SIDE)
+#define WF_SOCKET_UNUSED     (UINT64_C(1) << 45)
+#define WF_SOCKET_COUNT      (UINT64_C(0xffffffff))
+
+/* The low bits of a handle: the sides it may not use, being a half. */
+#define WF_SOCKET_LACKS WF_SIDE_BOTH
+
+static inline wf_socket *wf_socket_of(const void *handle)
+{
+    return (wf_socket *)((uintptr_t)handle & ~(uintptr_t)(WF_SOCKET_GENERATION | WF_SOCKET_LACKS));
+}
+
+/* The handle of a socket to which the caller has a reference. */
+static inline void *wf_socket_handle(const wf_socket *s)
+{
+    uint64_t refs = wf_load(&s->refs, RELAXED); /* the generation is constant meanwhile */
+
+    return (void *)((uintptr_t)s | (uintptr_t)(refs & WF_SOCKET_GENERATION));
+}
+
+/* A socket of the descriptor, which it owns from now on, with one reference; or NULL. */
+wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events);
+
 void wf_socket_unref(wf_socket *s);
+
+/* A reference for an operation on these sides; NULL: one of them is closed, or is not the handle's. */
+static inline wf_socket *wf_socket_ref(const void *handle, unsigned sides)
+{
+    wf_socket *s = wf_socket_of(handle);
+    uint64_t   h = (uintptr_t)handle;
+    uint64_t   refs = wf_add(&s->refs, 1, RELAXED); /* with the handle came what it points to */
+
+    if ((((refs ^ h) & WF_SOCKET_GENERATION) | (((refs >> WF_SOCKET_SIDE) | h) & sides)) == 0)
+        return s;
+    wf_socket_unref(s);
+    return NULL;
+}
+
+/* A reference for a call: any side will do. */
+wf_socket *wf_socket_ref_any(const void *handle);
+
 /* The direction is the operation's until it lets it go; false: it is another's. */
 static inline bool wf_socket_claim(wf_direction *d, weft_io *io)
 {
@@ -70,8 +123,15 @@ static inline void wf_socket_let_go(wf_direction *d)
     wf_store(&d->owner, NULL, RELEASE); /* [socket-4] */
 }
 
-/* The owner closes: waiters are woken and find it closed. */
-void wf_socket_close(wf_socket *s);
+/* Closes what the handle has of its socket: waiters are woken and find it closed. */
+void wf_socket_close(const void *handle);
+/* Takes the descriptor out of a socket of which the caller has both directions: it, or -EAGAIN: wait
+ * for the poll's end, or -EBUSY. */
+int wf_socket_take_fd(wf_socket *s);
+/* The kernel writes for an operation: false if it is closed. Closing shuts the socket down then. */
+WEFT_NODISCARD bool wf_socket_lend(wf_socket *s);
+/* It has ended; whether the socket has been closed meanwhile. */
+bool wf_socket_regain(wf_socket *s);
 
 typedef enum wf_socket_wait_result {
     WF_SOCKET_WAITING, /* the waker will be woken */
@@ -87,9 +147,8 @@ WEFT_NODISCARD bool wf_socket_is_waiting(wf_socket *s, wf_direction *d, weft_io 
                                          const weft_waker *waker);
 /* `io` does not wait any more. */
 void wf_socket_withdraw(wf_socket *s, wf_direction *d, weft_io *io);
-/* An event, made up: lets whoever waits in the direction try again. Returns what waker.h calls step
- * one: the task to be queued, or NULL. */
-void *wf_socket_nudge(wf_socket *s, wf_direction *d);
+/* An event, made up by the reactor: lets whoever waits try again. From any thread, under any lock. */
+void wf_socket_nudge_any(wf_socket *s);
 
 static inline uint32_t wf_socket_seq(const wf_direction *d)
 {
@@ -98,5 +157,10 @@ static inline uint32_t wf_socket_seq(const wf_direction *d)
 
 /* The reactor's thread. */
 void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, bool more);
+/* Closes the descriptor and frees what else it has. Nobody uses it any more. */
+void wf_socket_dispose(wf_socket *s);
+
+/* setsockopt on a handle: 0 or -errno, -EBADF if it has been closed. */
+int wf_socket_set(const void *handle, int level, int option, const void *value, socklen_t size);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * stream.c - TCP streams: reading, writing, connecting, closing
+ * stream.c - streams: reading and writing
  *
- * Purpose     The rows of the operation table that move bytes, and what can be asked of a stream.
+ * Purpose     The rows of the operation table that move a stream's bytes.
  * Threads     Any.
- * Invariants  A weft_stream is a wf_socket. Writing never raises SIGPIPE.
+ * Invariants  A weft_stream is the handle of a wf_socket. Writing never raises SIGPIPE.
  * Ordering    socket.h.
  * Failure     As the system calls: -errno.
  */
@@ -11,25 +11,22 @@
 
 #include "operation.h"
 
-#include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IOV_MOST 1024
 
-struct weft_stream {
-    wf_socket socket;
-};
-
-int wf_stream_new(wf_reactor *r, int fd, weft_stream **ret)
+wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp)
 {
-    weft_stream *stream = wf_alloc(&r->rt->config.allocator, sizeof *stream);
+    wf_socket *s = wf_socket_new(r, fd, POLLIN | POLLOUT | POLLRDHUP);
 
-    if (!stream)
-        return -ENOMEM;
-    wf_socket_init(&stream->socket, r, fd, POLLIN | POLLPRI | POLLOUT | POLLRDHUP, sizeof *stream);
-    *ret = stream;
-    return 0;
+    if (!s)
+        return NULL;
+    s->is_tcp = tcp;
+    s->always_try = !tcp;
+    return s;
 }
 
 static int64_t answer(ssize_t n)
@@ -40,7 +37,8 @@ static int64_t answer(ssize_t n)
 /* ---- reading ---- */
 
 /* A read shorter than its buffer has emptied the socket: until the next event another would only see
- * EAGAIN. Not before the poll is armed, nor once events don't tell everything. */
+ * EAGAIN. Not before the poll is armed, nor once events don't tell everything. And only with TCP: a Unix
+ * socket stops where descriptors came along, a terminal at the end of a line. */
 static bool is_drained(wf_socket *s, uint32_t seq)
 {
     return s->drained == (UINT64_C(1) << 32 | seq) &&
@@ -49,21 +47,26 @@ static bool is_drained(wf_socket *s, uint32_t seq)
 
 static int64_t note_drained(wf_socket *s, uint32_t seq, int64_t n, size_t size)
 {
-    if (n > 0 && (size_t)n < size && wf_load(&s->asked, RELAXED)) /* a hint */
+    if (n > 0 && (size_t)n < size && wf_load(&s->poll, RELAXED) > WF_POLL_GONE) /* a hint */
         s->drained = UINT64_C(1) << 32 | seq;
     return n;
+}
+
+static int64_t receive(const wf_socket *s, void *memory, size_t size)
+{
+    if (size == 0)
+        return 0; /* recv would wait for data */
+    return answer(s->is_socket ? recv(s->fd, memory, size, MSG_DONTWAIT)
+                               : read(s->fd, memory, size));
 }
 
 int64_t wf_stream_read(weft_io *io, wf_socket *s)
 {
     uint32_t seq = wf_socket_seq(&s->in);
 
-    if (io->size_ == 0)
-        return 0; /* recv would wait for data */
-    if (is_drained(s, seq))
+    if (is_drained(s, seq) && io->size_ > 0)
         return -EAGAIN;
-    return note_drained(s, seq, answer(recv(s->fd, io->memory_, io->size_, MSG_DONTWAIT)),
-                        io->size_);
+    return note_drained(s, seq, receive(s, io->memory_, io->size_), io->size_);
 }
 
 int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
@@ -72,8 +75,8 @@ int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
     int64_t n;
 
     if (left == 0)
-        return 0; /* recv would wait for data */
-    n = answer(recv(s->fd, (char *)io->memory_ + io->done, left, MSG_DONTWAIT));
+        return 0;
+    n = receive(s, (char *)io->memory_ + io->done, left);
     if (n < 0)
         return n;
     io->done += (size_t)n;
@@ -98,20 +101,55 @@ int64_t wf_stream_readv(weft_io *io, wf_socket *s)
         return -EINVAL;
     if (is_empty(io->memory_, io->size_))
         return 0; /* recvmsg would wait for data */
-    return answer(recvmsg(s->fd, &message, MSG_DONTWAIT));
+    return answer(s->is_socket ? recvmsg(s->fd, &message, MSG_DONTWAIT)
+                               : readv(s->fd, io->memory_, (int)io->size_));
+}
+
+int64_t wf_stream_peek(weft_io *io, wf_socket *s)
+{
+    if (io->size_ == 0)
+        return 0; /* as read */
+    return answer(recv(s->fd, io->memory_, io->size_, MSG_DONTWAIT | MSG_PEEK));
 }
 
 /* ---- writing ---- */
 
+/* To a pipe or terminal, which have no MSG_NOSIGNAL: a SIGPIPE of ours is taken back. It comes also when the reader
+ * goes in the middle, and the result is a count. */
+static int64_t write_quietly(int fd, const struct iovec *vector, int n)
+{
+    static const struct timespec now;
+    sigset_t                     quiet, before, pending;
+    int64_t                      result;
+
+    sigemptyset(&quiet);
+    sigaddset(&quiet, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &quiet, &before);
+    result = answer(writev(fd, vector, n));
+    if (!sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&quiet, NULL, &now) < 0 && errno == EINTR)
+            ;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+static int64_t transmit(const wf_socket *s, const char *memory, size_t size)
+{
+    struct iovec vector = {.iov_base = (void *)(uintptr_t)memory, .iov_len = size};
+
+    return s->is_socket ? answer(send(s->fd, memory, size, MSG_DONTWAIT | MSG_NOSIGNAL))
+                        : write_quietly(s->fd, &vector, 1);
+}
+
 int64_t wf_stream_write(weft_io *io, wf_socket *s)
 {
-    return answer(send(s->fd, io->memory_, io->size_, MSG_DONTWAIT | MSG_NOSIGNAL));
+    return transmit(s, io->memory_, io->size_);
 }
 
 int64_t wf_stream_write_all(weft_io *io, wf_socket *s)
 {
-    int64_t n = answer(send(s->fd, (const char *)io->memory_ + io->done, io->size_ - io->done,
-                            MSG_DONTWAIT | MSG_NOSIGNAL));
+    int64_t n = transmit(s, (const char *)io->memory_ + io->done, io->size_ - io->done);
 
     if (n < 0)
         return n;
@@ -125,7 +163,47 @@ int64_t wf_stream_writev(weft_io *io, wf_socket *s)
 
     if (io->size_ > IOV_MOST)
         return -EINVAL;
-    return answer(sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+    return s->is_socket ? answer(sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL))
+                        : write_quietly(s->fd, io->memory_, (int)io->size_);
+}
+
+/* ---- the kernel writes, from the caller's memory ---- */
+
+int wf_zero_copy_begin(weft_io *io, weft_context *cx)
+{
+    wf_socket *s = wf_socket_ref(io->out_, WF_SIDE_OUT);
+
+    (void)cx;
+    if (!s)
+        return -EBADF;
+    if (wf_socket_claim(&s->out, io)) {
+        if (wf_socket_lend(s)) {
+            io->fd_ = s->fd;
+            io->out_ = s;
+            return 0;
+        }
+        wf_socket_let_go(&s->out);
+        wf_socket_unref(s);
+        return -EBADF;
+    }
+    wf_socket_unref(s);
+    return -EBUSY;
+}
+
+void wf_zero_copy_prepare(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    /* WAITALL: the kernel goes on with the rest itself. */
+    io_uring_prep_send_zc(sqe, io->fd_, io->memory_, io->size_, MSG_NOSIGNAL | MSG_WAITALL, 0);
+}
+
+int64_t wf_zero_copy_end(weft_io *io, int64_t result, bool cancelled)
+{
+    wf_socket *s = io->out_;
+    bool       closed = wf_socket_regain(s);
+
+    wf_socket_let_go(&s->out);
+    wf_socket_unref(s);
+    return result < 0 && (closed || cancelled) ? -ECANCELED : result;
 }
 
 static weft_future *transfer(weft_io *io, int op, weft_stream *stream, const void *memory,
@@ -133,7 +211,7 @@ static weft_future *transfer(weft_io *io, int op, weft_stream *stream, const voi
 {
     weft_future *future = wf_io_init(io, op);
 
-    io->object_ = &stream->socket;
+    io->object_ = stream;
     io->memory_ = (void *)(uintptr_t)memory;
     io->size_ = size;
     return future;
@@ -155,6 +233,11 @@ WEFT_API weft_future *weft_readv(weft_io *io, weft_stream *stream, const struct 
     return transfer(io, WF_OP_READV, stream, vector, n < 0 ? SIZE_MAX : (size_t)n);
 }
 
+WEFT_API weft_future *weft_peek(weft_io *io, weft_stream *stream, void *buffer, size_t size)
+{
+    return transfer(io, WF_OP_PEEK, stream, buffer, size);
+}
+
 WEFT_API weft_future *weft_write(weft_io *io, weft_stream *stream, const void *buffer, size_t size)
 {
     return transfer(io, WF_OP_WRITE, stream, buffer, size);
@@ -172,89 +255,20 @@ WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct
     return transfer(io, WF_OP_WRITEV, stream, vector, n < 0 ? SIZE_MAX : (size_t)n);
 }
 
-/* ---- connecting ---- */
+#define ZERO_COPY_MOST (1u << 30) /* what the submission has room for */
 
-int wf_connect_begin(weft_io *io, weft_context *cx)
+WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, const void *buffer,
+                                           size_t size)
 {
-    const weft_address *address = io->memory_;
-    weft_stream        *stream;
-    int                 fd, r;
+    wf_socket *s = wf_socket_ref_any(stream);
+    bool       can = s && s->is_tcp && s->reactor->ring.features & WF_RING_SEND_ZC;
 
-    if (!cx->runtime)
-        return -ENXIO;
-    fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    r = wf_stream_new(cx->runtime->reactor, fd, &stream);
-    if (r < 0)
-        close(fd);
-    else
-        io->object_ = &stream->socket;
-    return r;
-}
-
-int64_t wf_connect_attempt(weft_io *io, wf_socket *s)
-{
-    const weft_address *address = io->memory_;
-
-    if (connect(s->fd, &address->u.any, wf_address_size(address)) == 0 || errno == EISCONN)
-        return 0;
-    return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : -errno;
-}
-
-int64_t wf_connect_end(weft_io *io, int64_t result, bool cancelled)
-{
-    (void)cancelled;
-    if (result == 0)
-        *(weft_stream **)io->out_ = io->object_;
-    else if (io->object_)
-        wf_socket_close(io->object_);
-    return result;
-}
-
-WEFT_API weft_future *weft_connect(weft_io *io, weft_stream **ret_stream,
-                                   const weft_address *address)
-{
-    weft_future *future = wf_io_init(io, WF_OP_CONNECT);
-
-    io->memory_ = (void *)(uintptr_t)address;
-    io->out_ = ret_stream;
-    return future;
-}
-
-/* ---- the rest ---- */
-
-WEFT_API int weft_stream_shutdown(weft_stream *stream, int how)
-{
-    return shutdown(stream->socket.fd, how) < 0 ? -errno : 0;
-}
-
-WEFT_API void weft_stream_close(weft_stream *stream)
-{
-    if (stream)
-        wf_socket_close(&stream->socket);
-}
-
-WEFT_API int weft_stream_set_no_delay(weft_stream *stream, bool on)
-{
-    int value = on;
-
-    return setsockopt(stream->socket.fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) < 0
-               ? -errno
-               : 0;
-}
-
-WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret)
-{
-    return wf_address_of(stream->socket.fd, getpeername, ret);
-}
-
-WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret)
-{
-    return wf_address_of(stream->socket.fd, getsockname, ret);
-}
-
-WEFT_API int weft_stream_fd(const weft_stream *stream)
-{
-    return stream->socket.fd;
+    if (s)
+        wf_socket_unref(s);
+    if (!can || size == 0)
+        return weft_write(io, stream, buffer, size);
+    transfer(io, WF_OP_WRITE_ZERO_COPY, NULL, buffer,
+             size < ZERO_COPY_MOST ? size : ZERO_COPY_MOST);
+    io->out_ = stream;
+    return &io->future;
 }

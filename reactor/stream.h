@@ -1,7 +1,7 @@
 /*
- * stream.h - making streams of connected sockets, and addresses of them
+ * stream.h - making streams of connected sockets, and addresses
  *
- * Purpose     What listener and stream share.
+ * Purpose     What all kinds of sockets share beside socket.h.
  * Threads     Any.
  * Invariants  None.
  * Ordering    None.
@@ -10,15 +10,27 @@
 #ifndef WF_STREAM_H
 #define WF_STREAM_H
 
-#include "reactor.h"
+#include "socket.h"
 
 #include <weft/net.h>
 
-/* A stream of a non-blocking socket: 0 and *ret, which owns fd from now on; or -ENOMEM. */
-int wf_stream_new(wf_reactor *r, int fd, weft_stream **ret);
+/* A stream of a non-blocking descriptor, which it owns from now on; NULL: no memory. */
+wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp);
+
+/* The same with one that listens. */
+wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp);
+
+/* What a datagram socket waits for. */
+#define WF_DATAGRAM_EVENTS (POLLIN | POLLOUT)
+
+/* Of a datagram that found no room: -EAGAIN, tried again after an event or in a while; or -ENOMEM. */
+int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to);
+
+static inline bool wf_address_is_ip(const weft_address *address)
+{
+    return address->u.any.sa_family == AF_INET || address->u.any.sa_family == AF_INET6;
+}
 
 socklen_t wf_address_size(const weft_address *address);
-/* getsockname or getpeername: 0 or -errno. */
-int wf_address_of(int fd, int (*ask)(int, struct sockaddr *, socklen_t *), weft_address *ret);
 
 #endif

@@ -6,22 +6,29 @@
  *             that one has ended, unless another thread does so already.
  * Threads     Any but a runtime's own.
  * Invariants  The thread's place to sleep is counted: wakers may outlive the call.
- * Ordering    [block-1] a wake sets `woken` (release) before the thread takes it (acquire).
- *             [block-2] the last reference.
+ * Ordering    [block-1] a wake sets WOKEN (release) before the thread takes it (acquire); a thread says
+ *             ASLEEP (release) after its poll. [block-2] the last reference.
  * Failure     -EDEADLK on a runtime's thread; -ENOMEM; -ECHILD in a forked child.
  */
+#include "blocked.h"
 #include "executor.h"
 #include "futex.h"
+#include "lock.h"
 #include "order.h"
 #include "panic.h"
 #include "rt.h"
+#include "timer.h"
 
 #include <weft/task.h>
 
-typedef struct sleeper {
-    uint32_t       woken;
-    uint32_t       refs;
-    weft_allocator alloc; /* a copy: the runtime may be gone */
+enum { AWAKE, WOKEN, ASLEEP };
+
+typedef struct wf_sleeper {
+    uint32_t           state;
+    uint32_t           refs;
+    weft_allocator     alloc; /* a copy: the runtime may be gone */
+    struct wf_sleeper *next;  /* in the runtime's list, as is the next */
+    bool               listed;
 } sleeper;
 
 static weft_waker sleeper_clone(void *data);
@@ -39,8 +46,8 @@ static void sleeper_wake_by_ref(void *data)
 {
     sleeper *s = data;
 
-    if (wf_swap(&s->woken, 1, RELEASE) == 0) /* [block-1] */
-        wf_futex_wake(&s->woken, 1);
+    if (wf_swap(&s->state, WOKEN, ACQ_REL) == ASLEEP) /* [block-1] */
+        wf_futex_wake(&s->state, 1);
 }
 
 static void sleeper_wake(void *data)
@@ -62,9 +69,52 @@ static weft_waker sleeper_clone(void *data)
 
 static void sleep_until_woken(sleeper *s)
 {
-    while (wf_swap(&s->woken, 0, ACQUIRE) == 0) /* [block-1] */
-        wf_futex_wait(&s->woken, 0, INT64_MAX);
+    uint32_t awake = AWAKE;
+
+    if (wf_cas(&s->state, &awake, ASLEEP, ACQ_REL))   /* [block-1] */
+        while (wf_load(&s->state, ACQUIRE) == ASLEEP) /* [block-1] */
+            wf_futex_wait(&s->state, ASLEEP, INT64_MAX);
+    wf_swap(&s->state, AWAKE, ACQUIRE); /* [block-1] a second wake's, too */
 }
+
+/* ---- those whom a test's clock waits for ---- */
+
+static void enlist(weft_runtime *rt, sleeper *s)
+{
+    s->listed = wf_clock_is_used(&rt->timers->clock);
+    if (!s->listed)
+        return;
+    wf_lock(&rt->blocked_lock);
+    s->next = rt->blocked;
+    rt->blocked = s;
+    wf_unlock(&rt->blocked_lock);
+}
+
+static void delist(weft_runtime *rt, sleeper *s)
+{
+    sleeper **at = &rt->blocked;
+
+    if (!s->listed)
+        return;
+    wf_lock(&rt->blocked_lock);
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    wf_unlock(&rt->blocked_lock);
+}
+
+bool wf_blocked_are_asleep(weft_runtime *rt)
+{
+    bool asleep = true;
+
+    wf_lock(&rt->blocked_lock);
+    for (sleeper *s = rt->blocked; s; s = s->next)
+        asleep &= wf_load(&s->state, ACQUIRE) == ASLEEP; /* [block-1] */
+    wf_unlock(&rt->blocked_lock);
+    return asleep;
+}
+
+/* ---- polling ---- */
 
 /* One poll; `flags` say whether the future unwinds, as a panic decides. */
 static weft_poll poll_once(weft_runtime *rt, weft_future *future, const weft_waker *waker,
@@ -109,7 +159,9 @@ static int64_t block_beside_workers(weft_runtime *rt, weft_future *future)
         return -ENOMEM;
     *s = (sleeper){.refs = 1, .alloc = rt->config.allocator};
     wf_current_thread = (wf_current){.rt = rt};
+    enlist(rt, s);
     result = poll_until_ready(rt, future, s);
+    delist(rt, s);
     wf_current_thread = before;
     sleeper_drop(s);
     return result;

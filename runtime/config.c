@@ -20,7 +20,9 @@
 #include <unistd.h>
 
 #define FIELD(f) #f, offsetof(weft_config, f)
-#define BY_CPUS  (-1) /* a fallback to be computed */
+#define BY_CPUS  (-1) /* a fallback to be computed, as is */
+#define IF_ALONE (-2)
+#define BY_SHARE (-3)
 
 const wf_knob wf_knobs[] = {
     {"WEFT_WORKERS", FIELD(workers), 1, WF_WORKERS_MAX, BY_CPUS,
@@ -29,26 +31,33 @@ const wf_knob wf_knobs[] = {
      "threads that stand in when all workers are stuck in a poll"},
     {"WEFT_CURRENT_THREAD", FIELD(current_thread), 0, 1, 0,
      "1: no worker threads, tasks run on the thread that calls weft_block_on"},
-    {"WEFT_PIN_WORKERS", FIELD(pin_workers), 0, 1, 0,
-     "1: each worker stays on one CPU of the affinity mask"},
+    {"WEFT_PIN_WORKERS", FIELD(pin_workers), 0, 1, IF_ALONE,
+     "1: each worker stays on one CPU; default: 1 if there are as many workers as CPUs in the "
+     "affinity mask"},
     {"WEFT_WATCHDOG_MS", FIELD(watchdog_ms), 1, 3600000, 1000,
      "how long a poll may take before it is reported, in ms"},
     {"WEFT_BLOCKING_THREADS", FIELD(blocking_threads), 1, 10000, 512,
      "most threads of the blocking pool"},
     {"WEFT_BLOCKING_KEEP_MS", FIELD(blocking_keep_ms), 1, 3600000, 10000,
      "how long an idle thread of the blocking pool stays, in ms"},
+    {"WEFT_DNS_THREADS", FIELD(dns_threads), 1, 10000, 8,
+     "most threads that resolve names; they are not the blocking pool's"},
     {"WEFT_BUDGET", FIELD(budget), 1, 1000000, WEFT_BUDGET_DEFAULT,
      "operations a task may do in one poll before it must yield"},
     {"WEFT_INJECT_INTERVAL", FIELD(inject_interval), 2, 1000000, 61,
      "polls after which a worker looks at tasks from outside first"},
-    {"WEFT_WAKE_US", FIELD(wake_us), 1, 1000000, 250,
-     "us of polling that must wait before the reactor wakes one more worker"},
+    {"WEFT_WAKE_US", FIELD(wake_us), 1, 1000000, BY_SHARE,
+     "us of polling that must wait before the reactor wakes one more worker; default: 2000 by the "
+     "number of workers, from 100 to 1000"},
+    {"WEFT_PATIENT_REACTOR", FIELD(patient_reactor), 0, 1, 1,
+     "1: an event does not interrupt what runs on the reactor's CPU (SCHED_BATCH)"},
     {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
      "submission entries of the reactor's ring; eight times as many completions"},
     {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,
      "how long weft_main waits for tasks to end, in ms"},
-    {"WEFT_RING_MASK", FIELD(ring_mask), 0, 7, 0,
-     "debugging: do without 1 DEFER_TASKRUN, 2 SINGLE_ISSUER, 4 COOP_TASKRUN (a sum)"},
+    {"WEFT_RING_MASK", FIELD(ring_mask), 0, 31, 0,
+     "debugging: do without 1 DEFER_TASKRUN, 2 SINGLE_ISSUER, 4 COOP_TASKRUN, 8 FTRUNCATE, "
+     "16 SEND_ZC (a sum)"},
     {"WEFT_DISPLAY_ENV", NULL, SIZE_MAX, 0, 1, 0,
      "1: log every knob with its value and where that came from"},
 };
@@ -103,15 +112,19 @@ static int64_t cgroup_quota(void)
     return least;
 }
 
-int64_t wf_config_cpus(void)
+static int64_t affinity_cpus(void)
 {
     cpu_set_t mask;
-    int64_t   n = 1, quota = cgroup_quota();
 
     if (sched_getaffinity(0, sizeof mask, &mask) == 0)
-        n = CPU_COUNT(&mask);
-    else /* more CPUs than the mask has room for */
-        n = sysconf(_SC_NPROCESSORS_ONLN);
+        return CPU_COUNT(&mask);
+    return sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than the mask has room for */
+}
+
+int64_t wf_config_cpus(void)
+{
+    int64_t n = affinity_cpus(), quota = cgroup_quota();
+
     n = n < quota ? n : quota;
     n = n < WF_WORKERS_MAX ? n : WF_WORKERS_MAX;
     return n > 0 ? n : 1;
@@ -154,6 +167,31 @@ static void display(const weft_config *config, const wf_knob *knob, int64_t valu
     wf_log(config, WEFT_LOG_INFO, "%s=%lld (%s)", knob->name, (long long)value, origin);
 }
 
+/* Of few CPUs, the next one has other things to do: the clients, on one machine with the server. */
+static int64_t wake_us(int64_t workers)
+{
+    int64_t us = 2000 / workers;
+
+    if (us > 1000)
+        return 1000;
+    return us > 100 ? us : 100;
+}
+
+/* Knobs further up have their values. */
+static int64_t fallback(const weft_config *config, const wf_knob *knob)
+{
+    switch (knob->fallback) {
+    case BY_CPUS:
+        return wf_config_cpus();
+    case IF_ALONE:
+        return !config->current_thread && config->workers == affinity_cpus();
+    case BY_SHARE:
+        return wake_us(config->workers);
+    default:
+        return knob->fallback;
+    }
+}
+
 /* One knob's value: 0, or -EINVAL. */
 static int complete(weft_config *config, const wf_knob *knob, bool show)
 {
@@ -174,7 +212,7 @@ static int complete(weft_config *config, const wf_knob *knob, bool show)
     } else if (r > 0) {
         origin = "environment";
     } else {
-        value = knob->fallback == BY_CPUS ? wf_config_cpus() : knob->fallback;
+        value = fallback(config, knob);
         origin = "default";
     }
     if (field)

@@ -4,10 +4,10 @@
  * Purpose     A blocking job around the system's resolver.
  * Threads     The future's owner; the job on a pool thread.
  * Invariants  Z1 the job works on its own copy of the lookup: a cancelled one may go on alone.
- * Ordering    blocking.h.
+ * Ordering    job.h.
  * Failure     getaddrinfo's errors as -errno.
  */
-#include "blocking.h"
+#include "job.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -49,6 +49,9 @@ static int64_t look_up(void *args)
     return n;
 }
 
+static const weft_job_kind_ look_up_kind = {look_up, sizeof(weft_lookup),
+                                            "weft_resolve\0" WEFT_HERE_};
+
 static weft_poll resolution_poll(weft_future *future, weft_context *cx)
 {
     weft_resolution *self = weft_container(future, weft_resolution, future);
@@ -57,7 +60,8 @@ static weft_poll resolution_poll(weft_future *future, weft_context *cx)
     if (!self->found.host_[0])
         return weft_ready(future, -EINVAL);
     if (!weft_future_is_pending(job)) /* pinned from here on, so the job may point to us */
-        wf_job_init(&self->job_, look_up, &self->found, sizeof self->found, &self->found);
+        wf_job_init(&self->job_, cx->runtime ? weft_pool_dns(cx->runtime) : NULL, &look_up_kind,
+                    &self->found, &self->found);
     if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(job)))
         return weft_ready(future, job->result);
     return weft_poll_is_ready(weft_future_poll(job, cx)) ? weft_ready(future, job->result)

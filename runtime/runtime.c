@@ -3,9 +3,9 @@
  *
  * Purpose     The phases of a runtime's life.
  *
- *             start   1 configuration  2 timer wheels, workers without threads  3 reactor  4 blocking pool
+ *             start   1 configuration  2 timer wheels, workers without threads  3 reactor  4 blocking pools
  *                     5 the workers' threads
- *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pool
+ *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pools
  *                     4 end the workers  5 end the reactor  6 free
  *
  *             Until stop's phase 3 all threads run; a stop that runs out of time has changed nothing
@@ -16,9 +16,9 @@
  * Ordering    Thread creation and joining.
  * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
  */
-#include "blocking.h"
 #include "config.h"
 #include "executor.h"
+#include "pools.h"
 #include "reactor.h"
 #include "report.h"
 #include "timer.h"
@@ -58,14 +58,14 @@ static int start_phases(weft_runtime *rt)
         goto no_executor;
     if ((r = wf_reactor_start(rt)) < 0)
         goto no_reactor;
-    if ((r = allocated(rt, wf_pool_start(rt))) < 0)
-        goto no_pool;
+    if ((r = allocated(rt, wf_pools_start(rt))) < 0)
+        goto no_pools;
     if ((r = start_workers(rt)) < 0)
         goto no_workers;
     return 0;
 no_workers:
-    (void)wf_pool_stop(rt, 0); /* it has no threads yet */
-no_pool:
+    (void)wf_pools_stop(rt, 0); /* it has no threads yet */
+no_pools:
     wf_reactor_stop(rt);
 no_reactor:
     wf_executor_free(rt->executor);
@@ -114,13 +114,14 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
     patience = patience > 0 ? patience : 0;
-    until = patience > WEFT_FOREVER - now ? WEFT_FOREVER : now + patience;
+    until = wf_after(now, patience);
     wf_executor_close(rt->executor);
     if (!wait_empty(rt->executor, now, until)) {
         wf_report_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
         return -ETIMEDOUT;
     }
-    if (wf_pool_stop(rt, until) < 0)
+    wf_clock_end(&rt->timers->clock);
+    if (wf_pools_stop(rt, until) < 0)
         return -ETIMEDOUT;
     wf_executor_stop(rt->executor); /* workers use the reactor to their end */
     wf_reactor_stop(rt);
@@ -186,13 +187,9 @@ WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counter
     c.tasks_spawned += wf_load(&e->foreign_spawned, RELAXED); /* a counter */
     c.injected = wf_load(&e->inject.n_total, RELAXED);
     c.tasks_alive = wf_executor_alive(rt->executor);
-    c.reactor_enters = wf_load(&rt->reactor->n_enters, RELAXED);
-    c.completions = wf_load(&rt->reactor->n_completions, RELAXED);
-    c.gates = wf_load(&rt->reactor->gate.n_gates, RELAXED);
-    c.gates_expired = wf_load(&rt->reactor->gate.n_expired, RELAXED);
-    c.streams_open = wf_load(&rt->reactor->n_sockets, RELAXED);
-    c.timers_fired = wf_load(&rt->timers->n_fired, RELAXED);
+    wf_reactor_count(rt, &c);
+    wf_timers_count(rt->timers, &c);
     if (!wf_executor_is_child(rt->executor))
-        wf_pool_count(rt, &c); /* takes a lock, which a forked child may never get */
+        wf_pools_count(rt, &c); /* takes a lock, which a forked child may never get */
     *ret_counters = c;
 }

@@ -12,14 +12,19 @@
 #include "lock.h"
 #include "task.h"
 
+#include <sched.h>
+
 /* ---- queueing ---- */
 
-void wf_dispatch_notify_any(wf_executor *s)
+/* A worker wants help, that is another CPU. Other threads, the reactor above all, are about to sleep: a
+ * worker takes over on the same CPU many times sooner than another CPU wakes up. */
+bool wf_dispatch_notify_any(wf_executor *s)
 {
-    int i = wf_idle_pick(&s->idle);
+    int i = wf_idle_pick(&s->idle, wf_current_thread.worker ? -1 : sched_getcpu());
 
     if (i >= 0)
         wf_park_wake(&s->workers[i]->park);
+    return i >= 0;
 }
 
 void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
@@ -112,7 +117,7 @@ void wf_dispatch_queue_chain(wf_task *t)
     }
 }
 
-bool wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
+uint32_t wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
 {
     wf_wakes others = {0}, ours = {0};
     uint32_t n = 0;
@@ -128,7 +133,7 @@ bool wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
     if (n > 0)
         wf_inject_push_any(&s->inject, ours.first, ours.last, n);
     wf_wakes_flush(&others);
-    return n > 0;
+    return n;
 }
 
 /* ---- how much waits ---- */

@@ -28,11 +28,11 @@ void wf_dispatch_requeue_owner(wf_worker *w, struct wf_task *t);
 /* Queues a chain of n for all workers and wakes one if needed. The runtime's own threads only. */
 void wf_dispatch_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last,
                             uint32_t n);
-/* There is new work: wakes a worker unless one is searching already. */
-void wf_dispatch_notify_any(wf_executor *s);
+/* There is new work: wakes a worker unless one is searching already; whether it did. */
+bool wf_dispatch_notify_any(wf_executor *s);
 /* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual.
- * True if there was one of ours for any worker. */
-bool wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes);
+ * How many there were of ours for any worker. */
+uint32_t wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes);
 /* Whether what waits in the queues would take the workers longer than waking one more takes. */
 bool wf_dispatch_wants_help(const wf_executor *s);
 /* How many tasks wait in the queues for any worker. */

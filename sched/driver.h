@@ -8,9 +8,9 @@
  * Ordering    [driver-1] the reactor announces its sleep, then looks for work once more; others add
  *             work, then look whether it sleeps. All four SEQ_CST: one of the two sees the other.
  *             [driver-2] the reactor closes its gate, then looks whether a worker is awake; a worker
- *             says that it is about to sleep, then looks at the gate. [driver-3] the reactor stops
- *             watching, then looks whether work waits; a worker queues work, then looks whether it is
- *             watched. All of these SEQ_CST.
+ *             says that it is about to sleep, then looks at the gate. [driver-3] the reactor, or a
+ *             worker that runs dry, ends the watch, then looks whether work waits; a worker queues
+ *             work, then looks whether it is watched. All of these SEQ_CST.
  * Failure     None.
  */
 #ifndef WF_DRIVER_H
@@ -26,7 +26,7 @@ typedef struct wf_driver {
     int64_t  sleeps_until;
     uint32_t kicked;   /* unpark has been called since the reactor last took its inbox */
     uint32_t gate;     /* 1: the reactor waits for a worker to run dry, or for unpark */
-    bool     watching; /* the reactor looks every millisecond whether somebody is stuck with work */
+    bool     watching; /* the reactor or the monitor looks whether somebody is stuck with work */
 } wf_driver;
 
 /* Opens the gate; true if it was closed. */
@@ -36,6 +36,14 @@ static inline bool wf_driver_open(wf_driver *driver)
         return false; /* [driver-2] */
     wf_futex_wake(&driver->gate, 1);
     return true;
+}
+
+/* A worker runs dry: it looks for work once more after this. */
+static inline void wf_driver_end_watch(wf_driver *driver)
+{
+    if (wf_load(&driver->watching,
+                RELAXED)) /* if it is set just now, it is for work that we shall see */
+        wf_store(&driver->watching, false, SEQ_CST); /* [driver-3] */
 }
 
 /* Work has been added that must be seen by the instant (INT64_MIN + 1: at once). */

@@ -15,14 +15,14 @@
 #include "task.h"
 #include "timer.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE  4096
-#define QUIET WEFT_MS(10)
+#define PAGE        4096
+#define QUIET       WEFT_MS(10)
+#define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
 
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name)
 {
@@ -36,6 +36,12 @@ int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, cons
     if (r == 0)
         pthread_setname_np(*thread, name);
     return -r;
+}
+
+void wf_executor_unpin(const wf_executor *s)
+{
+    if (s->rt->config.pin_workers && CPU_COUNT(&s->cpus) > 0)
+        sched_setaffinity(0, sizeof s->cpus, &s->cpus); /* a wish */
 }
 
 /* ---- start ---- */
@@ -70,6 +76,8 @@ void wf_executor_free(wf_executor *s)
 {
     if (s->workers)
         free_workers(s);
+    if (s->inject.ring)
+        wf_release(&s->rt->config.allocator, s->inject.ring, INJECT_RING * sizeof *s->inject.ring);
     if (s->is_parent)
         munmap((void *)s->is_parent, PAGE);
     s->rt->executor = NULL;
@@ -102,6 +110,15 @@ static int mark_parent(wf_executor *s)
     return 0;
 }
 
+static int new_ring(wf_executor *s)
+{
+    s->inject.ring = wf_alloc(&s->rt->config.allocator, INJECT_RING * sizeof *s->inject.ring);
+    if (!s->inject.ring)
+        return -ENOMEM;
+    s->inject.ring_size = INJECT_RING;
+    return 0;
+}
+
 int wf_executor_new(weft_runtime *rt)
 {
     wf_executor *s = wf_alloc_aligned(&rt->config.allocator, sizeof *s);
@@ -113,11 +130,13 @@ int wf_executor_new(weft_runtime *rt)
     s->idle.n_workers = (uint32_t)rt->config.workers;
     s->idle.n_slots = s->idle.n_workers + (uint32_t)rt->config.spare_workers;
     s->poll_ns = 2000; /* until it has been measured */
+    if (sched_getaffinity(0, sizeof s->cpus, &s->cpus) < 0)
+        CPU_ZERO(&s->cpus);
     s->memory.rt = rt;
     wf_heap_init(&s->shared, &s->memory);
     wf_monitor_init(&s->monitor, s);
     rt->executor = s;
-    if (mark_parent(s) == 0 && new_workers(s) == 0)
+    if (mark_parent(s) == 0 && new_ring(s) == 0 && new_workers(s) == 0)
         return 0;
     wf_executor_free(s);
     return -ENOMEM;
@@ -228,6 +247,32 @@ void wf_executor_tidy(wf_executor *s)
     wf_heap_tidy_owner(&s->shared);
     wf_unlock(&s->shared_lock);
     wf_memory_remind(&s->memory, remind);
+}
+
+/* ---- for a clock that jumps ---- */
+
+uint64_t wf_executor_progress(const wf_executor *s)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < s->idle.n_slots; i++)
+        n += wf_load(&s->workers[i]->counters.polls, ACQUIRE); /* before we look on: [executor-4] */
+    return n;
+}
+
+bool wf_executor_is_quiet(const wf_executor *s)
+{
+    if (s->rt->config.current_thread && wf_load(&s->workers[0]->away, RELAXED)) /* a test's time */
+        return false;
+    for (uint32_t i = 0; i < s->idle.n_slots; i++) {
+        const wf_worker *w = s->workers[i];
+        bool stands_by = i >= s->idle.n_workers && !wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
+
+        if ((!stands_by && !wf_idle_is_sleeping(&s->idle, i)) ||
+            wf_inject_length_any(&w->mailbox) > 0)
+            return false;
+    }
+    return wf_dispatch_backlog(s) == 0;
 }
 
 /* ---- the core of a current-thread runtime ---- */

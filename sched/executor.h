@@ -29,6 +29,7 @@
 #include "waker.h"
 #include "worker.h"
 
+#include <sched.h>
 #include <weft/task.h>
 
 typedef struct wf_executor {
@@ -40,13 +41,15 @@ typedef struct wf_executor {
     uint32_t      core;   /* a current-thread runtime: 1 while some thread is its worker; */
     uint32_t      n_core; /* grows when that ends, and when somebody's `done` is set */
     uint64_t      n_visitors;
-    uint32_t      poll_ns;   /* how long a poll takes, about: written by any worker */
+    uint32_t      poll_ns; /* how long a poll takes, about: written by any worker */
+    int64_t       uneven;  /* when a poll was last seen to be long: written by any thread of ours */
     uint32_t      wariness;  /* of waking workers for a few tasks: written by any worker */
     const char   *is_parent; /* a page that forked children find wiped: 0 there */
     wf_idle       idle;
     wf_inject     inject;
     wf_monitor    monitor;
     wf_memory     memory;
+    cpu_set_t     cpus; /* where the thread that started the runtime may run; none: unknown */
 
     WF_ALIGNED uint32_t shared_lock;
     wf_heap             shared; /* under shared_lock: for threads that are not workers */
@@ -80,11 +83,18 @@ void wf_executor_core_done(wf_executor *s, uint32_t *done);
 
 /* Creates a thread that takes no signals. 0 or -errno. */
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name);
+/* The calling thread, which a pinned worker may have created, runs on any CPU of the runtime. */
+void wf_executor_unpin(const wf_executor *s);
 /* Starts the thread of a worker. 0 or -errno. */
 int wf_executor_start_worker(wf_executor *s, uint32_t index);
 
 /* Not less than how many tasks are alive; exact when none is spawned or ends meanwhile. */
 uint64_t wf_executor_alive(wf_executor *s);
+
+/* Whether no task is queued or being polled, and somebody would poll one. If wf_executor_progress is the same
+ * before and after, nothing has happened in between. */
+bool     wf_executor_is_quiet(const wf_executor *s);
+uint64_t wf_executor_progress(const wf_executor *s);
 
 static inline bool wf_executor_is_stopping(const wf_executor *s)
 {
@@ -95,6 +105,23 @@ static inline bool wf_executor_is_stopping(const wf_executor *s)
 static inline bool wf_executor_is_child(const wf_executor *s)
 {
     return *s->is_parent == 0;
+}
+
+#define WF_LONG_POLL  WEFT_US(700)
+#define WF_CALM_AFTER WEFT_MS(100)
+
+/* A poll has taken long, or still lasts. */
+static inline void wf_executor_note_long(wf_executor *s, int64_t now)
+{
+    wf_store(&s->uneven, now, RELAXED); /* advice */
+}
+
+/* No poll has been long lately: events may wait for the end of those that run. */
+static inline bool wf_executor_is_calm(const wf_executor *s, int64_t now)
+{
+    int64_t uneven = wf_load(&s->uneven, RELAXED); /* advice */
+
+    return uneven == 0 || now - uneven >= WF_CALM_AFTER;
 }
 
 static inline void wf_executor_hook(const wf_executor *s, weft_thread_event event, uint32_t index)

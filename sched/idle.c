@@ -9,29 +9,37 @@
  */
 #include "idle.h"
 
-static int first_sleeper(const wf_idle *idle)
+/* The first sleeper that went to sleep on that CPU, or else the first. */
+static int best_sleeper(const wf_idle *idle, int cpu)
 {
+    int best = -1;
+
     for (uint32_t word = 0; word * 64 < idle->n_slots; word++) {
         uint64_t mask = wf_load(&idle->sleeping[word], SEQ_CST); /* [idle-1] */
 
-        if (mask)
-            return (int)(word * 64) + __builtin_ctzll(mask);
+        for (; mask; mask &= mask - 1) {
+            int i = (int)(word * 64) + __builtin_ctzll(mask);
+
+            if (cpu < 0 || wf_load(&idle->cpu[i], RELAXED) == cpu + 1) /* a hint */
+                return i;
+            best = best < 0 ? i : best;
+        }
     }
-    return -1;
+    return best;
 }
 
 bool wf_idle_any(const wf_idle *idle)
 {
-    return first_sleeper(idle) >= 0;
+    return best_sleeper(idle, -1) >= 0;
 }
 
-int wf_idle_pick(wf_idle *idle)
+int wf_idle_pick(wf_idle *idle, int cpu)
 {
     int i;
 
     while (wf_load(&idle->n_searching, SEQ_CST) == 0 &&
-           (i = first_sleeper(idle)) >= 0) {    /* [idle-1] */
-        wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
+           (i = best_sleeper(idle, cpu)) >= 0) { /* [idle-1] */
+        wf_add(&idle->n_searching, 1, SEQ_CST);  /* [idle-1] before the bit goes: I1 */
         if (wf_idle_take(idle, (uint32_t)i))
             return i;
         /* Somebody else has woken it. Others may have counted on us: look again. */

@@ -26,6 +26,7 @@ typedef struct wf_idle {
     uint32_t            n_workers; /* the first ones; */
     uint32_t            n_slots;   /* with the spare ones behind them */
     WF_ALIGNED uint64_t sleeping[WF_SLOTS_MAX / 64];
+    uint16_t            cpu[WF_SLOTS_MAX]; /* where each went to sleep, plus 1: a hint */
 } wf_idle;
 
 /* The worker starts to search, if not too many do. */
@@ -71,6 +72,12 @@ static inline void wf_idle_return(wf_idle *idle, uint32_t i)
         wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] whoever took it has counted us */
 }
 
+/* Where worker i runs, from now on. */
+static inline void wf_idle_set_cpu(wf_idle *idle, uint32_t i, int cpu)
+{
+    wf_store(&idle->cpu[i], (uint16_t)(cpu + 1), RELAXED); /* a hint */
+}
+
 /* Whether wf_idle_pick may find somebody: its first look, here for speed. */
 static inline bool wf_idle_may_pick(const wf_idle *idle)
 {
@@ -78,8 +85,9 @@ static inline bool wf_idle_may_pick(const wf_idle *idle)
            (idle->n_slots > 64 || wf_load(&idle->sleeping[0], SEQ_CST)); /* [idle-1] */
 }
 
-/* There is new work: the sleeper to wake, now counted as searching, or -1. */
-int wf_idle_pick(wf_idle *idle);
+/* There is new work: the sleeper to wake, now counted as searching, or -1. If there are several, one that
+ * went to sleep on the given CPU (-1: any). */
+int wf_idle_pick(wf_idle *idle, int cpu);
 /* Whether a worker sleeps. */
 bool wf_idle_any(const wf_idle *idle);
 

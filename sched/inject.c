@@ -12,41 +12,53 @@
 #include "lock.h"
 #include "task.h"
 
-void wf_inject_push_any(wf_inject *q, struct wf_task *first, struct wf_task *last, uint32_t n)
+/* What the ring has no room for; NULL: nothing. */
+static struct wf_task *fill_ring(wf_inject *q, struct wf_task *t, uint32_t n)
+{
+    for (; n > 0 && q->ring_n < q->ring_size; n--) {
+        q->ring[(q->ring_first + q->ring_n++) & (q->ring_size - 1)] = t;
+        t = t->next;
+    }
+    return n > 0 ? t : NULL;
+}
+
+static void append(wf_inject *q, struct wf_task *first, struct wf_task *last)
 {
     last->next = NULL;
-    wf_lock(&q->lock);
     if (q->last)
         q->last->next = first;
     else
         q->first = first;
     q->last = last;
+}
+
+void wf_inject_push_any(wf_inject *q, struct wf_task *first, struct wf_task *last, uint32_t n)
+{
+    wf_lock(&q->lock);
+    if (!q->first)
+        first = fill_ring(q, first, n);
+    if (first)
+        append(q, first, last);
     wf_add(&q->n, n, SEQ_CST); /* [idle-1] */
     wf_count(&q->n_total, n);
     wf_unlock(&q->lock);
 }
 
-struct wf_task *wf_inject_take_any(wf_inject *q, uint32_t n, uint32_t *ret_n)
+uint32_t wf_inject_take_any(wf_inject *q, struct wf_task **ret_tasks, uint32_t n)
 {
-    struct wf_task *first, *last;
-    uint32_t        taken = 1;
+    uint32_t taken = 0;
 
     if (wf_inject_length_any(q) == 0)
-        return NULL;
+        return 0;
     wf_lock(&q->lock);
-    first = last = q->first;
-    if (first) {
-        for (; taken < n && last->next; taken++)
-            last = last->next;
-        q->first = last->next;
-        if (!q->first)
-            q->last = NULL;
-        last->next = NULL;
-    }
+    for (; taken < n && q->ring_n > 0; q->ring_n--)
+        ret_tasks[taken++] = q->ring[q->ring_first++ & (q->ring_size - 1)];
+    for (; taken < n && q->first; q->first = q->first->next)
+        ret_tasks[taken++] = q->first;
+    if (!q->first)
+        q->last = NULL;
     wf_unlock(&q->lock);
-    if (first)
-        *ret_n = taken;
-    return first;
+    return taken;
 }
 
 void wf_inject_taken_any(wf_inject *q, uint32_t n)

@@ -10,6 +10,7 @@
 #include "monitor.h"
 
 #include "dispatch.h"
+#include "driver.h"
 #include "executor.h"
 #include "task.h"
 #include "timer.h"
@@ -203,6 +204,10 @@ static bool look(wf_monitor *m, int64_t now)
     }
     if (n_free > 0)
         dismiss_spares(m);
+    if (n_stuck > 0) {
+        wf_executor_note_long(s, now);
+        wf_driver_open(s->rt->driver); /* it waits for one that is stuck, perhaps */
+    }
     if (wf_dispatch_backlog(s) > 0) {
         if (wf_idle_any(&s->idle))
             wf_dispatch_notify_any(s);

@@ -37,7 +37,7 @@ WEFT_API void weft_panic_(const char *message)
     wf_catch *catch = wf_current_thread.catch;
 
     if (!catch)
-        weft_misuse_("weft_panic", "called outside of any poll", message);
+        weft_misuse_("weft_panic", "called outside of any poll or job", message);
     catch->message = message;
     jump(catch->point);
 }
@@ -83,4 +83,30 @@ weft_poll wf_panic_poll_again(weft_future *future, weft_context *cx)
     if (message)
         weft_misuse_("weft_panic", "called again while the task unwinds", message);
     return poll;
+}
+
+/* As poll_caught. */
+__attribute__((noinline)) static int64_t call_caught(int64_t (*function)(void *arg), void *arg,
+                                                     wf_catch *catch)
+{
+    int64_t result;
+
+    if (set_jump(catch->point))
+        return -EOWNERDEAD;
+    result = function(arg);
+    __asm__ volatile("" ::: "memory"); /* as above */
+    return result;
+}
+
+int64_t wf_panic_call(int64_t (*function)(void *arg), void *arg, const char **ret_message)
+{
+    wf_catch catch = {.outer = wf_current_thread.catch, .message = NULL};
+    int64_t result;
+
+    wf_current_thread.catch = &catch;
+    result = call_caught(function, arg, &catch);
+    wf_current_thread.catch = catch.outer;
+    if (__builtin_expect(catch.message != NULL, 0))
+        *ret_message = catch.message;
+    return result;
 }

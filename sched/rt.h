@@ -18,14 +18,17 @@ struct wf_catch;
 struct wf_timers;
 struct wf_driver;
 struct wf_reactor;
-struct wf_pool;
+struct wf_pools;
+struct wf_sleeper;
 
 struct weft_runtime {
     struct wf_executor *executor;
     struct wf_timers   *timers;
     struct wf_driver   *driver; /* the reactor, as the scheduler sees it */
     struct wf_reactor  *reactor;
-    struct wf_pool     *pool;
+    struct wf_pools    *pools;
+    struct wf_sleeper  *blocked; /* threads in weft_block_on, for a test's clock */
+    uint32_t            blocked_lock;
     weft_config         config; /* complete: no field is "default" any more */
 };
 

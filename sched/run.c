@@ -17,11 +17,14 @@
 
 int64_t wf_run_measure_owner(wf_worker *w)
 {
-    int64_t  now = wf_now();
+    int64_t  now = wf_now(), stretch;
     uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
 
     if (w->busy_polls > 0) {
-        mean = (uint32_t)((now - w->busy_since) / w->busy_polls);
+        stretch = now - w->busy_since;
+        mean = (uint32_t)(stretch / w->busy_polls);
+        if (stretch - (int64_t)before * w->busy_polls >= WF_LONG_POLL || mean >= WF_LONG_POLL)
+            wf_executor_note_long(w->executor, now);
         wf_store(&w->executor->poll_ns, before - before / 8 + mean / 8, RELAXED); /* an estimate */
     }
     w->busy_since = now;

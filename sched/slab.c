@@ -74,16 +74,16 @@ static void region_release(wf_region *r)
     wf_release_block(&alloc, raw, size, WF_REGION_SIZE);
 }
 
-static wf_region *region_new(wf_heap *h, size_t size)
+static wf_region *region_new(wf_heap *h, size_t size, bool huge)
 {
     wf_memory *m = h->memory;
     void      *raw;
-    wf_region *r =
-        wf_alloc_block(&m->rt->config.allocator, size, WF_REGION_SIZE, h->n_regions > 0, &raw);
+    wf_region *r = wf_alloc_block(&m->rt->config.allocator, size, WF_REGION_SIZE, huge, &raw);
 
     if (!r)
         return NULL;
     memset(r, 0, sizeof *r);
+    r->huge = huge;
     r->rt = m->rt;
     r->heap = h;
     r->size = size;
@@ -205,11 +205,13 @@ static void slab_end(wf_heap *h, wf_region *r, wf_slab *s)
 static wf_slab *slab_alone(wf_heap *h, uint32_t class)
 {
     size_t     pages = (FIRST_SLOT + size_of(class) + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE;
-    wf_region *r = region_new(h, pages * WF_PAGE_SIZE);
+    wf_region *r = region_new(h, pages * WF_PAGE_SIZE, false);
 
     return r ? slab_begin(h, r, 0, class, WF_REGION_PAGES) : NULL;
 }
 
+/* Huge pages are for small slots only: a task with a buffer of 16 KiB that waits has mostly touched a page
+ * of it, and shall not keep the rest in memory. */
 static wf_slab *slab_new(wf_heap *h, uint32_t class)
 {
     uint32_t   n = pages_of(size_of(class));
@@ -219,9 +221,9 @@ static wf_slab *slab_new(wf_heap *h, uint32_t class)
     if (n >= WF_REGION_PAGES)
         return slab_alone(h, class);
     for (r = h->regions; r; r = r->heap_next)
-        if (r->size == WF_REGION_SIZE && (page = find_pages(r, n)) >= 0)
+        if (r->size == WF_REGION_SIZE && (n == 1 || !r->huge) && (page = find_pages(r, n)) >= 0)
             return slab_begin(h, r, (uint32_t)page, class, n);
-    r = region_new(h, WF_REGION_SIZE);
+    r = region_new(h, WF_REGION_SIZE, n == 1 && h->n_regions > 0);
     return r ? slab_begin(h, r, n == 1 ? 0 : 1, class, n) : NULL;
 }
 

@@ -50,9 +50,10 @@ typedef struct wf_slab {
 typedef struct wf_region {
     weft_runtime     *rt;   /* constant; see T3 in task.h */
     struct wf_heap   *heap; /* constant until the runtime's end: then NULL */
-    size_t            size; /* constant, as are the next two */
+    size_t            size; /* constant, as are the next three */
     void             *raw;
     weft_allocator    alloc;
+    bool              huge;        /* on huge pages, if they can be had */
     struct wf_region *next, *prev; /* all of the runtime's; under the memory's lock */
     struct wf_region *heap_next;   /* owner, and so on below */
     uint32_t          free_pages;  /* a bit each */

@@ -14,17 +14,23 @@
 
 #include <string.h>
 
-#define TICK_SHIFT  20 /* 1.05 ms */
+#define TICK_SHIFT  20 /* WF_TIMER_TICK */
 #define FIRE_BATCH  64 /* timers fired or moved in one hold of the lock */
 #define LEVEL_SHIFT 6
+#define JUMP_LOOK   WEFT_US(50) /* between looks whether a clock may jump */
 
-enum { NAP_UNARMED, NAP_ARMED, NAP_FIRED };
-
-static uint64_t tick_of(int64_t instant)
+/* The tick at which the timer fires: of those that its accuracy allows the roundest, so that timers whose
+ * windows overlap fire together. */
+static uint64_t tick_of(const weft_nap *nap)
 {
-    if (instant <= 0)
-        return 0;
-    return ((uint64_t)instant + (1u << TICK_SHIFT) - 1) >> TICK_SHIFT;
+    uint64_t first = 1, last;
+
+    if (nap->deadline_ > 0)
+        first = ((uint64_t)nap->deadline_ + (1u << TICK_SHIFT) - 1) >> TICK_SHIFT;
+    if (nap->accuracy_ == 0)
+        return first;
+    last = first + nap->accuracy_;
+    return last & ~UINT64_C(0) << (63 - __builtin_clzll((first - 1) ^ last));
 }
 
 static size_t timers_size(uint32_t n)
@@ -42,8 +48,11 @@ int wf_timers_start(weft_runtime *rt)
     memset(t, 0, timers_size(n));
     t->rt = rt;
     t->n_wheels = n;
-    for (uint32_t i = 0; i < n; i++)
+    wf_clock_init(&t->clock);
+    for (uint32_t i = 0; i < n; i++) {
+        t->wheel[i].timers = t;
         t->wheel[i].next = WEFT_FOREVER;
+    }
     rt->timers = t;
     return 0;
 }
@@ -56,44 +65,53 @@ void wf_timers_stop(weft_runtime *rt)
 
 /* ---- one wheel, under its lock ---- */
 
-static void wheel_add(wf_wheel *w, weft_nap *nap)
+/* Returns the tick at which its slot begins. */
+static uint64_t wheel_add(wf_wheel *w, weft_nap *nap)
 {
-    uint64_t when = tick_of(nap->deadline_);
-    uint32_t level, slot, here;
+    uint64_t   when = tick_of(nap);
+    uint32_t   level, shift, slot, here;
+    weft_nap **list;
 
     if (when < w->now)
         when = w->now; /* due since the caller looked at the clock: the slot that fires next */
     level = (63u - (uint32_t)__builtin_clzll((w->now ^ when) | 63)) / LEVEL_SHIFT;
-    if (level < WF_WHEEL_LEVELS) {
-        slot = when >> (level * LEVEL_SHIFT) & 63;
-    } else { /* in the top level's next lap; if years ahead, the last slot to come, to be moved then */
+    if (level >=
+        WF_WHEEL_LEVELS) { /* in the top level's next lap; or, years ahead, in the last slot to come */
         level = WF_WHEEL_LEVELS - 1;
         here = w->now >> (level * LEVEL_SHIFT) & 63;
         slot = when >> (level * LEVEL_SHIFT) & 63;
         if (when - w->now >= UINT64_C(1) << (WF_WHEEL_LEVELS * LEVEL_SHIFT) || slot == here)
-            slot = (here - 1) & 63;
+            when = w->now + (UINT64_C(63) << (level * LEVEL_SHIFT));
     }
-    nap->slot_ = level * 64 + slot;
-    nap->prev_ = NULL;
-    nap->next_ = w->slot[level][slot];
+    shift = level * LEVEL_SHIFT;
+    slot = when >> shift & 63;
+    list = &w->slot[level][slot][w->lane++ % WF_WHEEL_LANES];
+    nap->link_ = list;
+    nap->next_ = *list;
     if (nap->next_)
-        nap->next_->prev_ = nap;
-    w->slot[level][slot] = nap;
+        nap->next_->link_ = &nap->next_;
+    *list = nap;
     w->occupied[level] |= UINT64_C(1) << slot;
-    w->n++;
+    return when >> shift << shift;
+}
+
+static bool is_empty(weft_nap *const lanes[WF_WHEEL_LANES])
+{
+    for (uint32_t i = 0; i < WF_WHEEL_LANES; i++)
+        if (lanes[i])
+            return false;
+    return true;
 }
 
 static void wheel_remove(wf_wheel *w, weft_nap *nap)
 {
-    uint32_t level = nap->slot_ / 64, slot = nap->slot_ % 64;
+    size_t at = ((uintptr_t)nap->link_ - (uintptr_t)w->slot) / sizeof w->slot[0][0];
 
+    *nap->link_ = nap->next_;
     if (nap->next_)
-        nap->next_->prev_ = nap->prev_;
-    if (nap->prev_)
-        nap->prev_->next_ = nap->next_;
-    else if (!(w->slot[level][slot] = nap->next_))
-        w->occupied[level] &= ~(UINT64_C(1) << slot);
-    w->n--;
+        nap->next_->link_ = nap->link_;
+    else if (at < (size_t)WF_WHEEL_LEVELS * 64 && is_empty(w->slot[at / 64][at % 64]))
+        w->occupied[at / 64] &= ~(UINT64_C(1) << at % 64); /* it was the only one */
 }
 
 /* The first slot to come and the tick at which it begins; false if the wheel is empty. Of two that
@@ -142,31 +160,81 @@ static void wheel_set_next(wf_wheel *w)
     wf_store(&w->next, next, SEQ_CST); /* [driver-1] */
 }
 
-/* Fires at most a batch of the timers due; false when none is left. */
-static bool wheel_fire(wf_wheel *w, uint64_t now, wf_wakes *wakes, uint64_t *n_fired)
+/* Adds it and lowers `next`; true if it did. */
+static bool wheel_arm(wf_wheel *w, weft_nap *nap)
 {
-    uint32_t level, slot, n = 0;
-    uint64_t tick;
+    int64_t next = (int64_t)(wheel_add(w, nap) << TICK_SHIFT);
 
-    while (wheel_first(w, &level, &slot, &tick) && tick <= now) {
-        weft_nap *nap = w->slot[level][slot];
+    if (next >= w->next)
+        return false;
+    wf_store(&w->next, next, SEQ_CST); /* [driver-1] */
+    return true;
+}
 
-        if (n == FIRE_BATCH || wf_wakes_full(wakes))
-            return true;
+static void count_late(wf_timers *t, const weft_nap *nap, int64_t now)
+{
+    int64_t  late = now - nap->deadline_ - ((int64_t)nap->accuracy_ << TICK_SHIFT);
+    uint64_t n = late > 0 ? (uint64_t)late : 0;
+    uint32_t i = 63u - (uint32_t)__builtin_clzll(n >> 15 | 1);
+
+    wf_count(&t->n_fired, 1);
+    wf_count(&t->late.sum, n);
+    wf_count(&t->late.bucket[i < WEFT_LATE_BUCKETS ? i : WEFT_LATE_BUCKETS - 1], 1);
+    if (n > t->late.max)
+        wf_store(&t->late.max, n, RELAXED); /* a counter */
+}
+
+static void fire_one(wf_wheel *w, weft_nap *nap, int64_t now, wf_wakes *wakes)
+{
+    count_late(w->timers, nap, now);
+    wf_waker_fire(&nap->waker_, wakes);
+    wf_store(&nap->state_, WF_NAP_FIRED, RELEASE); /* [timer-1] M4: the last touch */
+}
+
+/* The slot's next timer. Timers and their tasks come from memory, as a rule, and a list tells where the next
+ * one is only when this one has come; so there are LANES of them, taken in turn, and what comes after this
+ * one in its lane is on its way while the others have theirs. */
+static weft_nap *next_of(weft_nap *const lanes[WF_WHEEL_LANES], uint32_t *lane, bool to_fire)
+{
+    weft_nap *nap, *soon;
+
+    do
+        nap = lanes[ *lane = (*lane + 1) % WF_WHEEL_LANES];
+    while (!nap);
+    if (nap->next_) {
+        __builtin_prefetch(&nap->next_->waker_, 1);
+        __builtin_prefetch(&nap->next_->state_, 1);
+    }
+    soon = lanes[(*lane + WF_WHEEL_LANES / 2) % WF_WHEEL_LANES];
+    if (to_fire && soon)
+        __builtin_prefetch(soon->waker_.data, 1);
+    return nap;
+}
+
+/* Fires at most a batch of the timers due at `now`; false when none is left. */
+static bool wheel_fire(wf_wheel *w, int64_t now, wf_wakes *wakes)
+{
+    uint64_t tick, now_tick = (uint64_t)now >> TICK_SHIFT;
+    uint32_t level, slot, lane = 0, n = 0;
+
+    while (wheel_first(w, &level, &slot, &tick) && tick <= now_tick) {
         if (tick > w->now)
             w->now = tick;
-        wheel_remove(w, nap);
-        if (tick_of(nap->deadline_) > w->now) {
-            wheel_add(w, nap); /* further down */
-        } else {
-            nap->state_ = NAP_FIRED;
-            wf_waker_fire(&nap->waker_, wakes);
-            wf_count(n_fired, 1);
+        for (; w->occupied[level] >> slot & 1; n++) {
+            weft_nap *nap;
+
+            if (n == FIRE_BATCH || wf_wakes_full(wakes))
+                return true;
+            nap = next_of(w->slot[level][slot], &lane, level == 0);
+            wheel_remove(w, nap);
+            if (tick_of(nap) > w->now)
+                wheel_add(w, nap); /* further down */
+            else
+                fire_one(w, nap, now, wakes);
         }
-        n++;
     }
-    if (now > w->now)
-        w->now = now;
+    if (now_tick > w->now)
+        w->now = now_tick;
     wheel_set_next(w);
     return false;
 }
@@ -180,27 +248,50 @@ static wf_wheel *wheel_for_caller(wf_timers *timers)
     return &timers->wheel[worker ? worker->index % timers->n_wheels : 0];
 }
 
-bool wf_timer_arm(wf_timers *timers, weft_nap *nap, const weft_waker *waker)
+/* The instant of CLOCK_MONOTONIC at which the reactor must look at a timer for `next`. */
+static int64_t look_at(wf_timers *timers, int64_t next)
+{
+    const wf_clock *c = &timers->clock;
+    int64_t         stopped_at;
+
+    if (!wf_clock_is_used(c) || next == WEFT_FOREVER)
+        return next;
+    stopped_at = wf_load(&c->stopped_at, ACQUIRE); /* [clock-1] */
+    if (stopped_at == WF_CLOCK_RUNS)
+        return next - wf_load(&c->offset, RELAXED); /* acquired with the load above */
+    if (next <= stopped_at)
+        return 0;
+    return wf_clock_jumps(c) ? wf_now() + JUMP_LOOK : WEFT_FOREVER;
+}
+
+static void hint(wf_wheel *w)
+{
+    wf_timers *timers = w->timers;
+
+    wf_driver_hint(timers->rt->driver,
+                   look_at(timers, wf_load(&w->next, RELAXED))); /* or earlier */
+}
+
+bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_waker *waker)
 {
     wf_wheel *w = wheel_for_caller(timers);
-    int64_t   now = wf_now(), before, next;
+    uint64_t  tick = (uint64_t)now >> TICK_SHIFT;
+    bool      sooner;
 
     if (now >= nap->deadline_)
         return false;
     nap->wheel_ = w;
-    wf_lock(&w->lock);
-    if (w->n == 0)
-        w->now = (uint64_t)now >> TICK_SHIFT;
-    before = w->next;
-    nap->state_ = NAP_ARMED;
+    nap->state_ = WF_NAP_ARMED;
     nap->waker_ = (weft_waker){0};
     wf_waker_store(&nap->waker_, waker);
-    wheel_add(w, nap);
-    wheel_set_next(w);
-    next = w->next;
+    wf_lock(&w->lock);
+    if (w->next > now && w->now < tick)
+        w->now = tick; /* no slot begins until then: M3 */
+    sooner = wheel_arm(w, nap);
+    wf_count(&w->n_armed, 1);
     wf_unlock(&w->lock);
-    if (next < before)
-        wf_driver_hint(timers->rt->driver, next);
+    if (sooner)
+        hint(w);
     return true;
 }
 
@@ -209,8 +300,10 @@ bool wf_timer_poll(weft_nap *nap, const weft_waker *waker)
     wf_wheel *w = nap->wheel_;
     bool      fired;
 
+    if (wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED) /* [timer-1] */
+        return true;
     wf_lock(&w->lock);
-    fired = nap->state_ == NAP_FIRED;
+    fired = nap->state_ == WF_NAP_FIRED;
     if (!fired)
         wf_waker_store(&nap->waker_, waker);
     wf_unlock(&w->lock);
@@ -221,35 +314,67 @@ void wf_timer_disarm(weft_nap *nap)
 {
     wf_wheel *w = nap->wheel_;
 
-    wf_lock(&w->lock);
-    if (nap->state_ == NAP_ARMED)
-        wheel_remove(w, nap); /* `next` may stay early: M3 */
-    wf_waker_forget(&nap->waker_);
-    nap->state_ = NAP_UNARMED;
-    wf_unlock(&w->lock);
+    if (wf_load(&nap->state_, ACQUIRE) == WF_NAP_ARMED) { /* [timer-1] */
+        wf_lock(&w->lock);
+        if (nap->state_ == WF_NAP_ARMED) {
+            wheel_remove(w, nap); /* `next` may stay early: M3 */
+            wf_count(&w->n_cancelled, 1);
+        }
+        wf_unlock(&w->lock);
+        wf_waker_forget(&nap->waker_); /* fired: it is empty */
+    }
+    nap->state_ = WF_NAP_UNARMED;
 }
 
-void wf_timers_fire(wf_timers *timers, int64_t now)
+void wf_timer_move(weft_nap *nap, int64_t deadline)
 {
-    uint64_t tick = (uint64_t)now >> TICK_SHIFT;
+    wf_wheel *w = nap->wheel_;
+    bool      sooner = false;
+    uint64_t  before;
+
+    wf_lock(&w->lock);
+    before = tick_of(nap);
+    nap->deadline_ = deadline;
+    if (nap->state_ == WF_NAP_FIRED) {
+        nap->state_ = WF_NAP_UNARMED;
+    } else if (tick_of(nap) < before) { /* else it stays, and goes on when its slot comes */
+        wheel_remove(w, nap);
+        sooner = wheel_arm(w, nap);
+    }
+    wf_unlock(&w->lock);
+    if (sooner)
+        hint(w);
+}
+
+/* All that is due at the instant of the runtime's clock. */
+static void fire_until(wf_timers *timers, int64_t now)
+{
+    uint64_t n_fired = timers->n_fired;
     wf_wakes wakes = {0};
     bool     more;
 
     for (uint32_t i = 0; i < timers->n_wheels; i++) {
         wf_wheel *w = &timers->wheel[i];
+        int64_t   at = now;
 
         if (wf_load(&w->next, RELAXED) > now) /* a timer lowered just now hints the driver */
             continue;
         do {
             wf_lock(&w->lock);
-            more = wheel_fire(w, tick, &wakes, &timers->n_fired);
+            more = wheel_fire(w, at, &wakes);
             wf_unlock(&w->lock);
             wf_wakes_flush(&wakes);
+            if (more && !wf_clock_is_used(&timers->clock)) { /* time has passed */
+                at = wf_now();
+                at = at > now ? at : now;
+            }
         } while (more);
     }
+    wf_count(&timers->n_wakes, timers->n_fired > n_fired);
 }
 
-int64_t wf_timers_next(const wf_timers *timers)
+/* Of all wheels. */
+static int64_t first_next(const wf_timers *timers)
 {
     int64_t next = WEFT_FOREVER;
 
@@ -259,4 +384,60 @@ int64_t wf_timers_next(const wf_timers *timers)
         next = n < next ? n : next;
     }
     return next;
+}
+
+/* A clock that was moved by hand may have skipped much: in the order of the ticks, whatever the wheel. */
+static void fire_in_order(wf_timers *timers)
+{
+    int64_t now = wf_clock_now(&timers->clock), next;
+
+    while ((next = first_next(timers)) <= now)
+        fire_until(timers, next);
+}
+
+void wf_timers_fire(wf_timers *timers, int64_t now)
+{
+    if (wf_clock_is_used(&timers->clock))
+        fire_in_order(timers);
+    else
+        fire_until(timers, now);
+}
+
+int64_t wf_timers_next(wf_timers *timers)
+{
+    return look_at(timers, first_next(timers));
+}
+
+bool wf_timers_jump(wf_timers *timers)
+{
+    uint64_t n_fired = timers->n_fired;
+
+    while (timers->n_fired == n_fired) {
+        int64_t next;
+
+        for (uint32_t i = 0; i < timers->n_wheels; i++) { /* cancelled ones don't move a clock */
+            wf_lock(&timers->wheel[i].lock);
+            wheel_set_next(&timers->wheel[i]);
+            wf_unlock(&timers->wheel[i].lock);
+        }
+        next = first_next(timers);
+        if (next == WEFT_FOREVER || !wf_clock_jump(&timers->clock, next))
+            return false;
+        fire_in_order(timers);
+    }
+    return true;
+}
+
+void wf_timers_count(const wf_timers *timers, weft_counters *counters)
+{
+    for (uint32_t i = 0; i < timers->n_wheels; i++) { /* counters: see wf_count */
+        counters->timers_armed += wf_load(&timers->wheel[i].n_armed, RELAXED);
+        counters->timers_cancelled += wf_load(&timers->wheel[i].n_cancelled, RELAXED);
+    }
+    counters->timers_fired = wf_load(&timers->n_fired, RELAXED);
+    counters->timer_wakes = wf_load(&timers->n_wakes, RELAXED);
+    counters->timers_late_ns = wf_load(&timers->late.sum, RELAXED);
+    counters->timers_late_max_ns = wf_load(&timers->late.max, RELAXED);
+    for (uint32_t i = 0; i < WEFT_LATE_BUCKETS; i++)
+        counters->timers_late[i] = wf_load(&timers->late.bucket[i], RELAXED);
 }

@@ -2,39 +2,58 @@
  * timer.h - timer wheels: one a worker
  *
  * Purpose     Sleeping tasks by the million: arming and cancelling cost a few nanoseconds.
- * Threads     arm, poll, disarm: the future's owner. fire, next: the reactor's thread.
- * Invariants  M1 never early: an instant is rounded up to a tick of 2^20 ns. M2 six levels of 64 slots;
- *             a timer sits at the level of the highest digit in which its tick differs from the
- *             wheel's, and moves down when the wheel gets there. M3 `next` is not later than the
- *             first timer.
+ * Threads     arm, poll, disarm, move: the future's owner. fire, jump: the reactor's thread. next, count: any.
+ * Invariants  M1 never early: an instant is rounded up to a tick of 2^20 ns, and to the roundest tick
+ *             that a timer's accuracy allows. M2 six levels of 64 slots; a timer sits at the level of
+ *             the highest digit in which its tick differs from the wheel's, and moves down when the
+ *             wheel gets there; one whose deadline has been moved back stays until its slot comes. M3
+ *             `next` is not later than the first slot. M4 once `state_` says FIRED the wheel does not
+ *             touch the timer any more.
  * Ordering    The wheel's lock; [driver-1] `next` is lowered before looking whether the reactor sleeps.
+ *             [timer-1] FIRED releases the timer to its owner.
  * Failure     None: the timer is the caller's memory.
  */
 #ifndef WF_TIMER_H
 #define WF_TIMER_H
 
+#include "clock.h"
 #include "driver.h"
 #include "rt.h"
 #include "waker.h"
 
-#include <time.h>
 #include <weft/time.h>
 
 #define WF_WHEEL_LEVELS 6
+#define WF_WHEEL_LANES  8                  /* lists a slot: see next_of in timer.c */
+#define WF_TIMER_TICK   (INT64_C(1) << 20) /* ns */
+
+enum { WF_NAP_UNARMED, WF_NAP_ARMED, WF_NAP_FIRED };
+
+struct wf_timers;
 
 typedef struct wf_wheel {
     WF_ALIGNED uint32_t lock;
-    uint64_t            n;
-    uint64_t            now;  /* tick up to which timers have fired */
-    int64_t             next; /* instant, see M3 */
+    struct wf_timers   *timers; /* constant */
+    uint64_t            now;    /* tick up to which timers have fired */
+    int64_t             next;   /* instant, see M3 */
+    uint64_t            n_armed, n_cancelled;
     uint64_t            occupied[WF_WHEEL_LEVELS];
-    weft_nap           *slot[WF_WHEEL_LEVELS][64];
+    uint32_t            lane; /* for the next timer */
+    weft_nap           *slot[WF_WHEEL_LEVELS][64][WF_WHEEL_LANES];
 } wf_wheel;
+
+/* How late timers fired: of this runtime's clock, and behind what their accuracy allows. */
+typedef struct wf_lateness {
+    uint64_t sum, max;
+    uint64_t bucket[WEFT_LATE_BUCKETS];
+} wf_lateness;
 
 typedef struct wf_timers {
     weft_runtime *rt; /* constant */
     uint32_t      n_wheels;
-    uint64_t      n_fired; /* the reactor's */
+    wf_clock      clock;
+    uint64_t      n_fired, n_wakes; /* the reactor's, as is the next */
+    wf_lateness   late;
     wf_wheel      wheel[];
 } wf_timers;
 
@@ -42,24 +61,23 @@ typedef struct wf_timers {
 int  wf_timers_start(weft_runtime *rt);
 void wf_timers_stop(weft_runtime *rt);
 
-/* Arms the unarmed timer for nap->deadline_; wakes `waker` then. False: the instant has come. */
-bool wf_timer_arm(wf_timers *timers, weft_nap *nap, const weft_waker *waker);
+/* Arms the unarmed timer for nap->deadline_; wakes `waker` then. False: the instant has come. `now` may
+ * be old: then a timer that is due fires a little later instead. */
+bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_waker *waker);
 /* True once it has fired; otherwise `waker` is the one to wake. */
 bool wf_timer_poll(weft_nap *nap, const weft_waker *waker);
-/* Takes it out, fired or not. */
+/* Takes it out, fired or not: it is unarmed. */
 void wf_timer_disarm(weft_nap *nap);
+/* Another deadline for the armed timer. If it has fired, it is unarmed. */
+void wf_timer_move(weft_nap *nap, int64_t deadline);
 
-/* Fires what is due. */
+/* Fires what is due. `now` is CLOCK_MONOTONIC's, whatever clock the runtime has. */
 void wf_timers_fire(wf_timers *timers, int64_t now);
-/* The instant of the first timer or earlier; WEFT_FOREVER if there is none. */
-int64_t wf_timers_next(const wf_timers *timers);
-
-static inline int64_t wf_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
+/* The instant of CLOCK_MONOTONIC at which to fire, or earlier; WEFT_FOREVER if there is none. */
+int64_t wf_timers_next(wf_timers *timers);
+/* Of a clock that jumps: to the first timer, and fires it. False: there is none. */
+bool wf_timers_jump(wf_timers *timers);
+/* Adds what the counters say. */
+void wf_timers_count(const wf_timers *timers, weft_counters *counters);
 
 #endif

@@ -56,9 +56,8 @@ static uint32_t next_random(wf_worker *w)
 
 /* ---- queueing ---- */
 
-/* Others sleep, who may help with what waits in our deques. Those who were woken lately and went back to sleep at once
- * came for too little: then as much must wait as `wariness` says. What a wary worker keeps for itself is the
- * monitor's to notice. */
+/* Others sleep, who may help. Those woken lately who slept again at once came for too little: then as
+ * much must wait as `wariness` says. What a wary worker keeps for itself is the monitor's to notice. */
 static void call_thief(wf_worker *w)
 {
     wf_executor *s = w->executor;
@@ -134,36 +133,43 @@ static void call_for_help(wf_executor *s)
         wf_dispatch_notify_any(s);
 }
 
+/* Another CPU has written to its memory, as a rule. */
+static void expect_poll(const wf_task *t)
+{
+    for (uint32_t at = 0; at < 2; at++)
+        __builtin_prefetch((const char *)t + at * WF_CACHE_LINE, 1);
+}
+
 /* Takes up to `most` outside tasks: runs the first, keeps the rest. */
 static wf_task *take_injected(wf_worker *w, uint32_t most)
 {
     wf_inject *q = &w->executor->inject;
     uint32_t   n = wf_inject_length_any(q) / w->executor->idle.n_workers + 1;
-    wf_task   *first = wf_inject_take_any(q, n < most ? n : most, &n);
-    wf_task   *t, *next;
+    wf_task   *t[INJECT_BATCH_MAX];
 
-    if (!first)
+    n = wf_inject_take_any(q, t, n < most ? n : most);
+    if (n == 0)
         return NULL;
     wf_count(&w->counters.injections, n);
-    for (t = first->next; t; t = next) {
-        next = t->next;
-        if (!wf_deque_push_owner(&w->woken, t))
-            wf_dispatch_inject_any(w->executor, t, t, 1);
+    for (uint32_t i = 1; i < n; i++) {
+        expect_poll(t[i]);
+        if (!wf_deque_push_owner(&w->woken, t[i]))
+            wf_dispatch_inject_any(w->executor, t[i], t[i], 1);
     }
     wf_inject_taken_any(q, n);
-    if (first->next)
+    if (n > 1)
         call_for_help(w->executor);
-    return first;
+    return t[0];
 }
 
 /* The oldest of the tasks pinned to us. */
 static wf_task *take_mail(wf_worker *w)
 {
-    uint32_t n;
-    wf_task *t = wf_inject_take_any(&w->mailbox, 1, &n);
+    wf_task *t;
 
-    if (t)
-        wf_inject_taken_any(&w->mailbox, n);
+    if (wf_inject_take_any(&w->mailbox, &t, 1) == 0)
+        return NULL;
+    wf_inject_taken_any(&w->mailbox, 1);
     return t;
 }
 
@@ -377,8 +383,10 @@ static void park(wf_worker *w, int64_t until)
     wf_idle *idle = &w->executor->idle;
     uint32_t key = wf_park_prepare(&w->park);
 
+    wf_idle_set_cpu(idle, w->index, sched_getcpu());
     wf_idle_prepare(idle, w->index);
     leave_searchers(w);
+    wf_driver_end_watch(w->executor->rt->driver);
     if (!has_work(w)) {
         wf_count(&w->counters.parks, 1);
         sleep_announced(w, key, until);
@@ -412,7 +420,7 @@ wf_current wf_worker_enter(wf_worker *w)
         wf_idle_return(&w->executor->idle, w->index);
         w->searching = true;
     }
-    wf_store(&w->away, false, RELAXED); /* for the monitor: advice */
+    wf_store(&w->away, false, RELAXED); /* advice */
     wf_monitor_rouse_any(&w->executor->monitor);
     return before;
 }
@@ -421,8 +429,9 @@ void wf_worker_lend(wf_worker *w)
 {
     wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
     leave_searchers(w);
-    wf_store(&w->away, true, RELAXED);       /* for the monitor: advice */
-    wf_store(&w->polls_site, NULL, RELAXED); /* as above */
+    wf_store(&w->away, true, SEQ_CST);       /* [driver-2] */
+    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
+    wf_driver_open(w->executor->rt->driver); /* [driver-2] */
 }
 
 void wf_worker_leave(wf_worker *w, wf_current before)
@@ -485,7 +494,7 @@ void *wf_worker_main(void *worker)
     wf_worker *w = worker;
     wf_current before = wf_worker_enter(w);
 
-    if (w->executor->rt->config.pin_workers)
+    if (w->executor->rt->config.pin_workers && w->index < w->executor->idle.n_workers)
         pin(w);
     wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
     while (!wf_executor_is_stopping(w->executor)) {

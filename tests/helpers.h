@@ -6,6 +6,7 @@
 #ifndef HELPERS_H
 #define HELPERS_H
 
+#include "memory_hooks.h"
 #include "test.h"
 
 #include <pthread.h>
@@ -282,35 +283,6 @@ static inline pthread_t thread(void *(*body)(void *), void *arg)
 
     check_eq(pthread_create(&t, NULL, body, arg), 0);
     return t;
-}
-
-/* ---- memory hooks ---- */
-
-/* Counts live bytes; the allocation number `fail_at` (from 1) fails, 0: none. */
-struct memory {
-    int64_t live, n, fail_at;
-};
-
-static inline void *memory_allocate(void *arg, size_t size)
-{
-    struct memory *m = arg;
-
-    if (add(&m->n, 1) == get(&m->fail_at))
-        return NULL;
-    add(&m->live, (int64_t)size);
-    return malloc(size);
-}
-
-static inline void memory_release(void *arg, void *block, size_t size)
-{
-    add(&((struct memory *)arg)->live, -(int64_t)size);
-    free(block);
-}
-
-static inline weft_allocator memory_hooks(struct memory *m)
-{
-    *m = (struct memory){0};
-    return (weft_allocator){memory_allocate, memory_release, m};
 }
 
 /* ---- the log ---- */

@@ -8,8 +8,8 @@
  *
  * Two things to look at:
  *
- * - A member waits for its socket and its mailbox at once. weft_keep marks the read: when the
- *   mailbox wins, the read stays pending and is awaited again in the next round, not cancelled.
+ * - A member waits for a line and its mailbox at once. weft_keep marks the line: when the
+ *   mailbox wins, the line stays pending and is awaited again in the next round, not cancelled.
  * - Nobody waits for a slow reader. A member may wait for space in the inbox (a fast talker is
  *   slowed down), but the room never waits: whose mailbox is full loses it, and with it the
  *   connection. So no circle of tasks can wait for each other either.
@@ -110,46 +110,34 @@ struct member {
         weft_mpsc_sender *room;
     } in;
     weft_mpsc_receiver *mailbox;
-    weft_io             read, write;
+    weft_reader         reader;
+    weft_io             write;
     weft_message        receive, send;
     weft_select         either;
     weft_limit          limit;
     struct event        event; /* to the room */
     struct line         line;  /* out of the mailbox */
-    size_t              length;
-    char                input[200];
-    char                name[16]; /* empty until the first line has come */
+    char               *said;
+    char                input[200]; /* a line that does not fit comes in pieces */
+    char                name[16];   /* empty until the first line has come */
 };
 
-/* Makes the next event of a line that has been read. False: there is no whole line yet. */
-static bool member_next_event(struct member *self)
+static void member_says(struct member *self)
 {
-    char *end = memchr(self->input, '\n', self->length);
-
-    if (!end && self->length < sizeof self->input)
-        return false;
-    if (!end)
-        end = self->input + self->length - 1; /* too long: cut it here */
-    *end = '\0';
-    self->input[strcspn(self->input, "\r")] = '\0';
     if (self->name[0]) {
-        event_set(&self->event, SAYS, self->name, ": ", self->input);
+        event_set(&self->event, SAYS, self->name, ": ", self->said);
     } else {
-        snprintf(self->name, sizeof self->name, "%.15s", self->input[0] ? self->input : "nobody");
+        snprintf(self->name, sizeof self->name, "%.15s", self->said[0] ? self->said : "nobody");
         event_set(&self->event, SAYS, "* ", self->name, " is here");
     }
-    self->length -= (size_t)(end + 1 - self->input);
-    memmove(self->input, end + 1, self->length);
-    return true;
 }
 
-/* The read that is pending since an earlier round, or a new one. */
-static weft_future *member_read(struct member *self)
+/* The line that is awaited since an earlier round, or the next one. */
+static weft_future *member_read_line(struct member *self)
 {
-    if (!weft_future_is_pending(&self->read.future))
-        weft_read(&self->read, self->in.conn, self->input + self->length,
-                  sizeof self->input - self->length);
-    return weft_keep(&self->read.future);
+    if (!weft_future_is_pending(&self->reader.future))
+        weft_reader_line(&self->reader, &self->said);
+    return weft_keep(&self->reader.future);
 }
 
 static weft_future *member_write_line(struct member *self)
@@ -166,8 +154,7 @@ WEFT_ASYNC(member)
     int64_t           n;
 
     WEFT_BEGIN();
-    self->read = (weft_io){0}; /* not pending */
-    self->length = 0;
+    weft_reader_init(&self->reader, self->in.conn, self->input, sizeof self->input);
     self->name[0] = '\0';
     n = weft_mpsc_open(&self->event.mailbox, &self->mailbox, sizeof(struct line), MAILBOX);
     if (n < 0)
@@ -182,15 +169,19 @@ WEFT_ASYNC(member)
     WEFT_AWAIT(n, weft_write_all(&self->write, self->in.conn, greeting, sizeof greeting - 1));
 
     while (n >= 0) {
-        WEFT_AWAIT(n, weft_select(&self->either, member_read(self),
+        WEFT_AWAIT(n, weft_select(&self->either, member_read_line(self),
                                   weft_mpsc_receive(&self->receive, self->mailbox, &self->line)));
         if (n == 0) {
-            n = weft_future_result(&self->read.future);
-            if (n <= 0)
+            n = weft_future_result(&self->reader.future);
+            if (n == -EMSGSIZE) { /* too long: as much as there is, cut for its end */
+                WEFT_AWAIT(n, weft_reader_take(&self->reader, sizeof self->input - 1, &self->said));
+                if (n > 0)
+                    self->said[n - 1] = '\0';
+            }
+            if (n < 0)
                 break; /* gone */
-            self->length += (size_t)n;
-            while (n >= 0 && member_next_event(self))
-                WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
+            member_says(self);
+            WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
         } else if (n == 1) {
             n = weft_future_result(&self->receive.future);
             if (n < 0)
@@ -201,10 +192,10 @@ WEFT_ASYNC(member)
     event_set(&self->event, LEAVES, "* ", self->name[0] ? self->name : "somebody", " has left");
     WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
 
-    /* A shutdown ends what is pending; the kept read must have ended before our frame does. */
+    /* A shutdown ends what is pending; the kept line must have ended before our frame does. */
     weft_stream_shutdown(self->in.conn, SHUT_RDWR);
-    if (weft_future_is_pending(&self->read.future))
-        WEFT_AWAIT(n, &self->read.future);
+    if (weft_future_is_pending(&self->reader.future))
+        WEFT_AWAIT(n, &self->reader.future);
 close:
     weft_mpsc_receiver_close(self->mailbox);
 out:

@@ -5,6 +5,8 @@
  *     WEFT_BLOCKING(digest) { return digest_of(self->path); }
  *
  *     WEFT_AWAIT(n, weft_spawn_blocking(&self->job, digest, .path = "x"));
+ *
+ * A runtime has a pool of threads for that, one for name resolution, and those that are opened.
  */
 #ifndef WEFT_BLOCKING_H
 #define WEFT_BLOCKING_H
@@ -16,18 +18,29 @@ WEFT_BEGIN_DECLS
 /* Most bytes of a job's arguments; for more, pass a pointer. */
 #define WEFT_JOB_ARGS_MAX 128
 
+typedef struct weft_pool weft_pool;
+
+/* What WEFT_BLOCKING knows of a job. */
+typedef struct weft_job_kind_ {
+    int64_t (*run)(void *args);
+    size_t      size;
+    const char *name; /* "name\0file.c:12" */
+} weft_job_kind_;
+
 typedef struct weft_job {
-    weft_future future;
-    int64_t (*run_)(void *args);
-    struct wf_job *job_;
-    const void    *from_; /* arguments that are not in args_ */
-    void          *out_;
-    size_t         size_;
-    char           args_[WEFT_JOB_ARGS_MAX] __attribute__((aligned(16)));
+    weft_future           future;
+    const weft_job_kind_ *kind_;
+    weft_pool            *pool_; /* NULL: the runtime's */
+    struct wf_job        *job_;
+    const void           *from_; /* arguments that are not in args_ */
+    void                 *out_;
+    char                  args_[WEFT_JOB_ARGS_MAX] __attribute__((aligned(16)));
 } weft_job;
 
 /* Defines what runs on a pool thread. `self` is a copy of the arguments, gone when it returns. It must
- * not call weft, but may spawn tasks on a runtime, send to channels and wake. Result: >= 0 or -errno. */
+ * not call weft, but may spawn tasks on a runtime, send to channels, wake, and weft_panic: that ends the
+ * job at once, freeing nothing that it holds; the log gets a line, and whoever awaits it -EOWNERDEAD.
+ * Result: >= 0 or -errno. */
 #define WEFT_BLOCKING(name)                                                                        \
     WEFT_STATIC_ASSERT_(sizeof(struct name) <= WEFT_JOB_ARGS_MAX,                                  \
                         "the job's arguments are too large: pass a pointer");                      \
@@ -36,7 +49,9 @@ typedef struct weft_job {
     {                                                                                              \
         return weft_job_##name((struct name *)args);                                               \
     }                                                                                              \
-    static int64_t weft_job_##name(struct name *self)
+    static const weft_job_kind_ weft_kind_##name = {weft_run_##name, sizeof(struct name),          \
+                                                    #name "\0" WEFT_HERE_};                        \
+    static int64_t              weft_job_##name(struct name *self)
 
 #ifdef __cplusplus
 #define WEFT_JOB_ARGS_(name, ...) weft_args_pointer_<struct name>((struct name){__VA_ARGS__})
@@ -46,19 +61,78 @@ typedef struct weft_job {
 
 /* A future that runs the job on a pool thread from its first poll on, and answers its result. The
  * arguments are copied by this call. WITHDRAWS: a cancelled job that has not started never runs; one
- * that runs goes on by itself, and what it returns is dropped. -ENOMEM; -EAGAIN: no thread could be
- * created and there is none; -ESHUTDOWN when stopping; -ENXIO without a runtime. */
+ * that runs goes on by itself, and what it returns is dropped. -ENOMEM; -EOWNERDEAD: it panicked;
+ * -EAGAIN and the like: the pool has no thread and none could be created; -ESHUTDOWN when stopping;
+ * -ENXIO without a runtime; -ECHILD in a fork of the process that started it. */
 #define weft_spawn_blocking(job, name, ...)                                                        \
-    weft_spawn_blocking_(job, weft_run_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),                  \
-                         sizeof(struct name), NULL)
+    weft_spawn_blocking_(job, NULL, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__), NULL)
 /* The same; the job's copy of its arguments is copied to *ret (a struct name) at READY, so that it can
  * return more than a number. Untouched if cancelled. */
 #define weft_spawn_blocking_into(job, ret, name, ...)                                              \
-    weft_spawn_blocking_(job, weft_run_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),                  \
-                         sizeof(struct name), 1 ? (ret) : (struct name *)0)
+    weft_spawn_blocking_(job, NULL, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),          \
+                         1 ? (ret) : (struct name *)0)
+/* Both in the given pool, which must be open until READY; with any executor. -EAGAIN: its queue is full;
+ * -ESHUTDOWN: it is being closed. */
+#define weft_spawn_blocking_on(job, pool, name, ...)                                               \
+    weft_spawn_blocking_(job, pool, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__), NULL)
+#define weft_spawn_blocking_into_on(job, pool, ret, name, ...)                                     \
+    weft_spawn_blocking_(job, pool, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),          \
+                         1 ? (ret) : (struct name *)0)
 
-WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, int64_t (*run)(void *), const void *args,
-                                           size_t size, void *ret);
+WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,
+                                           const weft_job_kind_ *kind, const void *args, void *ret);
+
+/* ---- pools ---- */
+
+/* What is 0 is as in the runtime's own pool; see weft_config. */
+typedef struct weft_pool_config {
+    const char *name;    /* copied, at most 15 bytes of it; for the log and the threads */
+    int64_t     threads; /* at most so many, up to 10000 */
+    int64_t     keep_ms; /* how long an idle one stays */
+    int64_t
+        queue_max; /* jobs that may wait when all threads are busy; 0: any number, WEFT_OFF: none */
+} weft_pool_config;
+
+/* Opens a pool with threads of its own, so that its jobs neither wait for others nor hold them up. It has
+ * no thread until there is a job. `rt` NULL: the current one. Any thread. -EINVAL: a value out of range;
+ * -ENOMEM; -ENXIO: the thread has no runtime; -ECHILD: in a fork of the process that started it. Stopping the runtime closes it. */
+WEFT_API WEFT_NODISCARD int weft_pool_open(weft_runtime *rt, weft_pool **ret,
+                                           const weft_pool_config *config);
+
+/* Refuses new jobs, waits `patience` nanoseconds at most until the others have ended, then frees the pool.
+ * -ETIMEDOUT: jobs remain, the log names them; nothing has been freed, call again. -EDEADLK: called by
+ * a thread of a runtime. -EINVAL: it is one that the runtime has by itself. -ECHILD as above. Any other thread, one at a time. */
+WEFT_API WEFT_NODISCARD int weft_pool_close(weft_pool *pool, int64_t patience);
+
+/* The pools that a runtime has by itself. Any thread. */
+WEFT_API weft_pool *weft_pool_default(weft_runtime *rt);
+WEFT_API weft_pool *weft_pool_dns(weft_runtime *rt); /* weft_resolve's */
+
+#define WEFT_POOL_WAITS 24
+
+/* What a pool holds now, and what it has done since it was opened. */
+typedef struct weft_pool_counters {
+    uint64_t threads, idle; /* idle ones, too */
+    uint64_t threads_peak;
+    uint64_t threads_failed; /* could not be created */
+    uint64_t queued, queued_peak;
+    uint64_t running;
+    uint64_t jobs;      /* queued ever */
+    uint64_t done;      /* ended, before anybody hears of it */
+    uint64_t cancelled; /* while they were queued */
+    uint64_t rejected;  /* the queue was full */
+    uint64_t panicked;
+    uint64_t wait_ns, wait_max_ns; /* from being queued to being begun */
+    uint64_t run_ns;
+    uint64_t
+        waits[WEFT_POOL_WAITS]; /* [i]: jobs that waited less than 2^i us, and not less than half of
+                                        that; the last: or longer */
+} weft_pool_counters;
+
+/* Any thread. -ECHILD as above. */
+WEFT_API int weft_pool_count(weft_pool *pool, weft_pool_counters *ret);
+
+/* ---- name resolution ---- */
 
 #define WEFT_RESOLVE_MAX 16
 
@@ -76,7 +150,7 @@ typedef struct weft_resolution {
     weft_job    job_;
 } weft_resolution;
 
-/* Resolves host name and port by getaddrinfo(3) on a pool thread: how many addresses (at most
+/* Resolves host name and port by getaddrinfo(3) on a thread of weft_pool_dns: how many addresses (at most
  * WEFT_RESOLVE_MAX) it put into resolution->found.address. -ENOENT: no such name; -EAGAIN: the resolver
  * failed for now; -EINVAL: the name is longer than WEFT_HOST_MAX; -EIO: any other trouble. The name is
  * copied. WITHDRAWS. */

@@ -82,14 +82,14 @@ struct weft_frame;
 
 /* What a poll gets from whoever polls. Lives for one poll; not to be kept. */
 struct weft_context {
-    const weft_waker  *waker;    /* borrowed for the poll: clone it to keep it */
-    weft_runtime      *runtime;  /* NULL under a foreign executor that has none */
-    struct weft_frame *frame_;   /* the innermost async function being polled */
-    int64_t            deadline; /* instant; WEFT_FOREVER if none */
-    uint32_t           budget;   /* operations left in this poll */
-    uint32_t           flags;
-    uint32_t           random_; /* where fair selects begin */
-    struct weft_home_ *home_;   /* of the executor that polls, if it is weft's; else NULL */
+    const weft_waker  *waker;   /* borrowed for the poll: clone it to keep it */
+    weft_runtime      *runtime; /* NULL under a foreign executor that has none */
+    struct weft_frame *frame_;  /* the innermost async function being polled */
+    int64_t  deadline;          /* when this poll's future will be cancelled; WEFT_FOREVER: never */
+    uint32_t budget;            /* operations left in this poll */
+    uint32_t flags;
+    uint32_t random_;         /* where fair selects begin */
+    struct weft_home_ *home_; /* of the executor that polls, if it is weft's; else NULL */
 };
 
 /* The waker of the task that is being polled, and what a poll asks of its executor without it. */
@@ -113,6 +113,12 @@ WEFT_API void weft_context_init(weft_context *cx, const weft_waker *waker, weft_
 static inline const weft_waker *weft_context_waker(const weft_context *cx)
 {
     return cx->waker;
+}
+
+/* The instant of the nearest limit (weft_timeout) around this poll; WEFT_FOREVER if there is none. */
+static inline int64_t weft_context_deadline(const weft_context *cx)
+{
+    return cx->deadline;
 }
 
 /* Asks for another poll, behind those of the tasks that wait: as waking, for the poll's own task. */

@@ -1,5 +1,5 @@
 /*
- * net.h - TCP: addresses, listeners, streams
+ * net.h - streams: addresses, listeners, connections by TCP and Unix sockets
  *
  * An operation is a future in a weft_io of the caller's, which may be used again once READY. Results
  * are counts of bytes, or 0, or -errno; buffers are borrowed until READY. Operations on sockets
@@ -7,9 +7,11 @@
  *
  * One operation may read from a stream and one may write to it at a time, by any tasks (more get -EBUSY).
  *
- * Who closes: the task that uses the stream or listener, once; or another, when every task that uses it
- * has ended, or waits in an operation and will make no further call on it. Operations that wait end
- * with -ECANCELED. To stop a loop from outside, cancel its task: the loop then closes.
+ * Who closes: anybody, any thread, at any time. Operations under way end with -ECANCELED, and the
+ * descriptor closes once the last of them has. Whatever is done with the stream or listener afterwards
+ * answers -EBADF (closing it again does nothing), also when its memory or its descriptor are in use for
+ * another connection by then: a weft_stream * is not an address but a handle with a generation. It is
+ * good until the runtime stops, or until 4 million other connections have come and gone.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
@@ -17,6 +19,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <weft/runtime.h>
 
 WEFT_BEGIN_DECLS
@@ -43,30 +46,38 @@ typedef struct weft_io {
     uint32_t    phase_;
 } weft_io;
 
-/* An IPv4 or IPv6 address with a port. */
+/* An IPv4 or IPv6 address with a port, or a Unix address. */
 typedef struct weft_address {
     union {
         struct sockaddr     any;
         struct sockaddr_in  v4;
         struct sockaddr_in6 v6;
+        struct sockaddr_un  un;
     } u;
+    uint32_t size_; /* of a Unix address: how much of u.un it takes */
 } weft_address;
 
-/* Room for the text of any address: "[v6%scope]:65535". */
-#define WEFT_ADDRESS_TEXT 80
+/* Room for the text of any address: a Unix path, "[v6%scope]:65535". */
+#define WEFT_ADDRESS_TEXT 112
 
 /* Reads "127.0.0.1:80", "[::1]:80", or "127.0.0.1" and "::1" with the given port. 0, or -EINVAL. */
 WEFT_API WEFT_NODISCARD int weft_address_parse(weft_address *ret, const char *text, uint16_t port);
-/* Writes "127.0.0.1:80" or "[::1]:80" into `text` (WEFT_ADDRESS_TEXT bytes) and returns it. */
+/* The Unix address of a path, or of an abstract name: "@name". "" is unnamed: binding to it takes a free
+ * abstract name. 0, or -EINVAL: too long. */
+WEFT_API WEFT_NODISCARD int weft_address_unix(weft_address *ret, const char *path);
+/* Writes "127.0.0.1:80", "[::1]:80", "/path", "@name" or "(unnamed)" into `text` (WEFT_ADDRESS_TEXT bytes)
+ * and returns it. */
 WEFT_API const char *weft_address_format(const weft_address *address, char *text);
-WEFT_API uint16_t    weft_address_port(const weft_address *address);
+/* 0 for a Unix address. */
+WEFT_API uint16_t weft_address_port(const weft_address *address);
 
 typedef struct weft_listen_options {
     int  backlog;       /* 0: 1024 */
     bool reuse_port;    /* several listeners share the port */
     bool no_reuse_addr; /* SO_REUSEADDR is set unless this is */
     bool v6_only;
-    bool no_delay; /* TCP_NODELAY on every accepted stream */
+    bool no_delay;      /* TCP_NODELAY on every accepted stream */
+    bool replace_stale; /* Unix: a file that nobody listens on any more is removed first */
 } weft_listen_options;
 
 /* Listens on the address (port 0: any free one, see weft_listener_address). `options` may be NULL;
@@ -75,7 +86,10 @@ WEFT_API WEFT_NODISCARD int weft_listen(weft_runtime *rt, weft_listener **ret,
                                         const weft_address        *address,
                                         const weft_listen_options *options);
 WEFT_API int                weft_listener_address(const weft_listener *listener, weft_address *ret);
-/* Stops listening; a pending accept ends with -ECANCELED. See "who closes" above. NULL is fine. */
+/* The file descriptor, still weft's: for socket options. */
+WEFT_API int weft_listener_fd(const weft_listener *listener);
+/* Stops listening; a pending accept ends with -ECANCELED. See "who closes" above. NULL is fine. The
+ * file of a Unix socket stays. */
 WEFT_API void weft_listener_close(weft_listener *listener);
 
 /* Takes the next connection: 0 and *ret_stream, which is then the caller's. When the process is out
@@ -83,8 +97,8 @@ WEFT_API void weft_listener_close(weft_listener *listener);
  * skipped. WITHDRAWS: a cancelled accept has taken no connection. */
 WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_stream **ret_stream);
 
-/* Connects: 0 and *ret_stream, which is then the caller's. The address is borrowed until READY.
- * WITHDRAWS. */
+/* Connects: 0 and *ret_stream, which is then the caller's. The address is borrowed until READY. When
+ * the queue of a Unix listener is full, it waits for room. WITHDRAWS. */
 WEFT_API weft_future *weft_connect(weft_io *io, weft_stream **ret_stream,
                                    const weft_address *address);
 
@@ -104,17 +118,82 @@ WEFT_API weft_future *weft_readv(weft_io *io, weft_stream *stream, const struct 
 WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct iovec *vector,
                                   int n);
 
+/* As weft_read, and the bytes stay for the next read. Sockets only. */
+WEFT_API weft_future *weft_peek(weft_io *io, weft_stream *stream, void *buffer, size_t size);
+
+/* As weft_write, without copying the bytes into the kernel, and usually all of them: for 64 KiB and
+ * more, to another machine. It DRAINS: READY when the kernel has let go of the buffer, that is when the
+ * peer has acknowledged the bytes or the connection has failed. A cancelled one, or one whose stream is
+ * closed, sends no more and answers what it has sent, or -ECANCELED. Where it can't be had (Unix sockets,
+ * before Linux 6.0) it is weft_write. -ENOBUFS or -ENOMEM: the buffer is beyond RLIMIT_MEMLOCK. */
+WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, const void *buffer,
+                                           size_t size);
+
+/* recvmsg and sendmsg with these flags: their result. For control data: descriptors that are passed
+ * over Unix sockets (received ones are O_CLOEXEC), timestamps. The message and all that it points to
+ * are borrowed until READY. MSG_ZEROCOPY: -EINVAL. */
+WEFT_API weft_future *weft_receive_message(weft_io *io, weft_stream *stream, struct msghdr *message,
+                                           int flags);
+WEFT_API weft_future *weft_send_message(weft_io *io, weft_stream *stream,
+                                        const struct msghdr *message, int flags);
+
 /* Ends the writing half (SHUT_WR), the reading half (SHUT_RD) or both, at once. 0 or -errno. */
 WEFT_API int weft_stream_shutdown(weft_stream *stream, int how);
-/* Closes the stream: pending operations end with -ECANCELED, the socket closes once the last of them
- * has. See "who closes" above. Any thread; NULL is fine. */
+/* Closes the stream: see "who closes" above. Any thread; NULL is fine, and so is one that has been
+ * closed. */
 WEFT_API void weft_stream_close(weft_stream *stream);
 
+/* Two handles for two tasks: one reads, the other writes (else -EBADF). Closing the writer sends the
+ * end of the stream; the descriptor closes when both have been closed. The whole stream's handle stays
+ * good: closing it closes what is left. 0 or -EBADF. */
+WEFT_API WEFT_NODISCARD int weft_stream_split(weft_stream *stream, weft_stream **ret_reader,
+                                              weft_stream **ret_writer);
+
+/* Two streams that are connected with each other (Unix sockets). 0 or -errno. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a,
+                                             weft_stream **ret_b);
+
+/* Makes a stream of a descriptor: a connected stream socket, a pipe or a terminal; a listener of a socket
+ * that listens. It is weft's from then on, and non-blocking (as is every duplicate of it). On failure
+ * it is the caller's and as it was: -EINVAL: not such a one; -ENOTCONN. Any thread. */
+WEFT_API WEFT_NODISCARD int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd);
+WEFT_API WEFT_NODISCARD int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd);
+/* The other way: ends with the descriptor, which is the caller's then (non-blocking); the handle is
+ * closed. -EBUSY, and nothing has changed, if an operation or a call is under way; -EBADF if it is
+ * closed, also one half. WITHDRAWS: a cancelled release has changed nothing. */
+WEFT_API weft_future *weft_stream_release(weft_io *io, weft_stream *stream);
+WEFT_API weft_future *weft_listener_release(weft_io *io, weft_listener *listener);
+
+/* ---- what can be set and asked, at once: 0 or -errno; any thread ---- */
+
 WEFT_API int weft_stream_set_no_delay(weft_stream *stream, bool on);
+
+/* How a connection that is silent is found dead. Durations are rounded up to seconds; 0: the system's. */
+typedef struct weft_keep_alive {
+    int64_t idle;     /* silence before the first probe */
+    int64_t interval; /* between two */
+    int     count;    /* unanswered ones that end the connection */
+} weft_keep_alive;
+
+/* NULL: it is not looked after. */
+WEFT_API int weft_stream_set_keep_alive(weft_stream *stream, const weft_keep_alive *keep);
+/* Closing sends a reset, and drops what has not been sent yet (SO_LINGER of 0). There is no linger that
+ * waits: it would block the thread that closes. To know that all has arrived, shut down SHUT_WR and
+ * read until 0. */
+WEFT_API int weft_stream_set_reset(weft_stream *stream, bool on);
+/* SO_RCVBUF and SO_SNDBUF, in bytes; 0: leave as it is. The kernel keeps within its limits, and
+ * doubles what it is told for its own needs: weft_stream_buffers tells what came of it. */
+WEFT_API int weft_stream_set_buffers(weft_stream *stream, int receive, int send);
+WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, int *ret_send);
+
 WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret);
 WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret);
-/* The file descriptor, still weft's: for socket options. Not for those that make a read return less
- * than the socket has (kernel TLS): a read that got less than it asked for waits for the next event. */
+/* A read that got less than it asked for has emptied the socket, so the next one waits for the next event
+ * before it tries: one system call less for each message. That isn't so where the peer sends urgent data
+ * (MSG_OOB), or with kernel TLS. With `on`, reads always try first. 0. Before the first read. */
+WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on);
+/* The file descriptor, still weft's: for socket options. See weft_stream_set_eager.
+ * Not for a linger of more than 0, which would have weft's threads wait when closing. */
 WEFT_API int weft_stream_fd(const weft_stream *stream);
 
 WEFT_END_DECLS

@@ -53,21 +53,24 @@ typedef void weft_thread_hook(void *arg, weft_thread_event event, uint32_t index
 #define WEFT_OFF (-1)
 
 typedef struct weft_config {
-    int64_t   workers;          /* WEFT_WORKERS */
-    int64_t   spare_workers;    /* WEFT_SPARE_WORKERS: start when all workers are stuck in a poll */
-    int64_t   current_thread;   /* WEFT_CURRENT_THREAD: 1: weft_block_on's caller is the worker */
-    int64_t   pin_workers;      /* WEFT_PIN_WORKERS: 1: each worker stays on a CPU of its own */
-    int64_t   watchdog_ms;      /* WEFT_WATCHDOG_MS: polls longer than that are reported */
-    int64_t   blocking_threads; /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
-    int64_t   blocking_keep_ms; /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
-    int64_t   budget;           /* WEFT_BUDGET: operations a task may do in one poll */
-    int64_t   inject_interval;  /* WEFT_INJECT_INTERVAL: polls between looks at outside spawns */
-    int64_t   wake_us;          /* WEFT_WAKE_US: how much waiting I/O is worth one more worker */
-    int64_t   ring_entries;     /* WEFT_RING_ENTRIES: submission queue of the reactor */
-    int64_t   stop_ms;          /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
-    int64_t   ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
-    weft_log *log;              /* default: one line to standard error */
-    void     *log_arg;
+    int64_t workers;          /* WEFT_WORKERS */
+    int64_t spare_workers;    /* WEFT_SPARE_WORKERS: start when all workers are stuck in a poll */
+    int64_t current_thread;   /* WEFT_CURRENT_THREAD: 1: weft_block_on's caller is the worker */
+    int64_t pin_workers;      /* WEFT_PIN_WORKERS: 1: each worker stays on a CPU of its own, and so
+                                 do threads that tasks create: they inherit it */
+    int64_t watchdog_ms;      /* WEFT_WATCHDOG_MS: polls longer than that are reported */
+    int64_t blocking_threads; /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
+    int64_t blocking_keep_ms; /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
+    int64_t dns_threads;      /* WEFT_DNS_THREADS: most threads that resolve names */
+    int64_t budget;           /* WEFT_BUDGET: operations a task may do in one poll */
+    int64_t inject_interval;  /* WEFT_INJECT_INTERVAL: polls between looks at outside spawns */
+    int64_t wake_us;          /* WEFT_WAKE_US: how much waiting I/O is worth one more worker */
+    int64_t patient_reactor;  /* WEFT_PATIENT_REACTOR: 1: it never interrupts who runs on its CPU */
+    int64_t ring_entries;     /* WEFT_RING_ENTRIES: submission queue of the reactor */
+    int64_t stop_ms;          /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
+    int64_t ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
+    weft_log         *log;    /* default: one line to standard error */
+    void             *log_arg;
     weft_thread_hook *thread_hook; /* default: none */
     void             *thread_hook_arg;
     weft_allocator    allocator; /* default: malloc and free */
@@ -86,6 +89,9 @@ typedef struct weft_worker_counters {
     uint64_t parks;          /* times it went to sleep */
 } weft_worker_counters;
 
+#define WEFT_LATE_BUCKETS  16
+#define WEFT_BATCH_BUCKETS 16
+
 /* Counters since start, summed over the threads. Reading them stops nobody; they are a moment apart
  * from each other. */
 typedef struct weft_counters {
@@ -93,13 +99,29 @@ typedef struct weft_counters {
     uint64_t searches, steals, lifo_hits, overdue, in_place_joins, parks; /* as above */
     uint64_t injected;       /* tasks queued by threads that are not workers */
     uint64_t reactor_enters; /* system calls of the reactor */
+    uint64_t reactor_wakes;  /* times that another thread had to wake it in the kernel */
     uint64_t completions;    /* what the kernel reported to it */
-    uint64_t gates;          /* times it waited for a worker to run dry, and ... */
-    uint64_t gates_expired;  /* ... how many of those ended by time */
-    uint64_t timers_fired;
+    /* How often it handed over 1 task at once, 2 or 3, 4 to 7, ... */
+    uint64_t batches[WEFT_BATCH_BUCKETS];
+    uint64_t worker_wakes;       /* hand-overs for which it woke a worker, ... */
+    uint64_t worker_wakes_saved; /* ... and for which it did not: one was awake */
+    uint64_t gates;              /* times it waited for workers to need more, ended by ... */
+    uint64_t gates_dry;          /* ... one that ran dry, ... */
+    uint64_t gates_called;       /* ... a submission or a stop, ... */
+    uint64_t gates_timer;        /* ... the nearest timer, ... */
+    uint64_t gates_expired;      /* ... the time that their work should have taken */
+    uint64_t timers_armed, timers_cancelled, timers_fired;
+    uint64_t timer_wakes;    /* times that the reactor fired some */
+    uint64_t timers_late_ns; /* how late they fired, behind deadline and accuracy: the sum, ... */
+    uint64_t timers_late_max_ns; /* ... the latest, ... */
+    /* ... and how many by less than 2^16, 2^17, ... ns; the last: the rest. */
+    uint64_t timers_late[WEFT_LATE_BUCKETS];
     uint64_t blocking_jobs, blocking_threads;
     uint64_t streams_open; /* sockets that weft holds now */
     uint64_t tasks_alive;
+    uint64_t blocking_idle, blocking_queued; /* threads, jobs: now, in all pools; see blocking.h */
+    uint64_t blocking_done, blocking_cancelled, blocking_rejected;
+    uint64_t blocking_wait_ns, blocking_wait_max_ns, blocking_run_ns;
 } weft_counters;
 
 /* Starts a runtime: all its threads run when it returns 0. `config` may be NULL. Any thread. A

@@ -3,7 +3,9 @@
  */
 #include "../test.h"
 
-#include <weft/net.h>
+#include "stream.h"
+
+#include <stddef.h>
 
 static const struct {
     const char *text, *canonical;
@@ -130,4 +132,71 @@ Test(address, the_longest_text_fits)
     check_eq(weft_address_format(&address, text), text);
     check_str_eq(text, "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%lo]:65535");
     check_eq(text[WEFT_ADDRESS_TEXT], '#');
+}
+
+/* ---- Unix ---- */
+
+static const char *const paths[] = {"/run/weft.sock", "weft", "a:80", "@weft", "@",
+                                    "@a:80",          "./@x"};
+
+Test(address, unix_names_are_read_and_written)
+{
+    char text[WEFT_ADDRESS_TEXT];
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        weft_address address;
+
+        check_eq(weft_address_unix(&address, paths[i]), 0);
+        check_eq(address.u.any.sa_family, AF_UNIX);
+        check_eq(weft_address_port(&address), 0);
+        check_str_eq(weft_address_format(&address, text), paths[i]);
+        check_eq(wf_address_size(&address),
+                 offsetof(struct sockaddr_un, sun_path) + strlen(paths[i]) + (*paths[i] != '@'));
+        check_eq(address.u.un.sun_path[0], *paths[i] == '@' ? 0 : *paths[i]);
+    }
+}
+
+Test(address, the_unnamed_unix_address)
+{
+    weft_address address;
+    char         text[WEFT_ADDRESS_TEXT];
+
+    check_eq(weft_address_unix(&address, ""), 0);
+    check_eq(wf_address_size(&address), sizeof(sa_family_t));
+    check_str_eq(weft_address_format(&address, text), "(unnamed)");
+}
+
+Test(address, unix_names_of_all_lengths)
+{
+    enum { ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) };
+
+    for (int abstract = 0; abstract < 2; abstract++)
+        for (size_t n = 1; n < 2 * ROOM; n++) {
+            weft_address address = {.size_ = 7};
+            char         path[2 * ROOM + 1] = "", text[WEFT_ADDRESS_TEXT];
+            bool         fits = abstract ? n <= ROOM : n < ROOM;
+
+            memset(path, 'x', n);
+            path[0] = abstract ? '@' : '/';
+            check_eq(weft_address_unix(&address, path), fits ? 0 : -EINVAL);
+            if (fits)
+                check_str_eq(weft_address_format(&address, text), path);
+            else
+                check_eq(address.size_, 7);
+        }
+}
+
+/* What the kernel gives: abstract names may hold anything, and fill all of it. */
+Test(address, a_name_without_an_end_is_written_and_stays_within)
+{
+    weft_address address = {.size_ = sizeof(struct sockaddr_un) + 1};
+    char         text[WEFT_ADDRESS_TEXT];
+
+    address.u.un.sun_family = AF_UNIX;
+    memset(address.u.un.sun_path, 'x', sizeof address.u.un.sun_path);
+    check_eq(strlen(weft_address_format(&address, text)), sizeof address.u.un.sun_path);
+    check_eq(wf_address_size(&address), sizeof(struct sockaddr_un));
+    address.u.un.sun_path[0] = address.u.un.sun_path[3] = 0;
+    check_eq(strlen(weft_address_format(&address, text)), sizeof address.u.un.sun_path);
+    check_eq(memcmp(text, "@xx@xx", 6), 0);
 }

@@ -1,9 +1,7 @@
 /*
  * test_operation.c - the table of operations
  */
-#include "../test.h"
-
-#include "operation.h"
+#include "bare_reactor.h"
 
 Test(operation, every_row_has_what_its_kind_needs)
 {
@@ -18,6 +16,7 @@ Test(operation, every_row_has_what_its_kind_needs)
                  kernel ? WEFT_FUTURE_DRAINS : WEFT_FUTURE_WITHDRAWS);
         check_eq(op->prepare != NULL, kernel);
         check_eq(op->attempt != NULL, !kernel);
+        check(!op->plain || op->needs);
     }
 }
 
@@ -30,16 +29,57 @@ Test(operation, names_are_unique)
 
 Test(operation, ends_with_enxio_where_there_is_no_runtime)
 {
-    static const int kernel[] = {WF_OP_FILE_OPEN,  WF_OP_FILE_READ, WF_OP_FILE_WRITE,
-                                 WF_OP_FILE_CLOSE, WF_OP_FD_READY,  WF_OP_CONNECT};
+    weft_waker   noop = weft_waker_noop();
+    weft_context cx;
+
+    for (int i = 0; i < WF_OP_COUNT; i++) {
+        weft_io io;
+
+        if (wf_operations[i].side != WF_SIDE_KERNEL && i != WF_OP_CONNECT)
+            continue; /* on a socket of a runtime's */
+        weft_context_init(&cx, &noop, NULL);
+        check(weft_poll_is_ready(weft_future_poll(wf_io_init(&io, i), &cx)));
+        check_eq(io.future.result, -ENXIO);
+    }
+}
+
+/* What the operation answers that is cancelled while the kernel has it, if that ends it so. */
+static int64_t cancelled_with(weft_io *io, weft_future *future, int32_t result)
+{
+    wf_reactor_token token = {&reactor};
     weft_waker       noop = weft_waker_noop();
     weft_context     cx;
 
-    for (size_t i = 0; i < sizeof kernel / sizeof *kernel; i++) {
-        weft_io io;
+    bare_start();
+    weft_context_init(&cx, &noop, &rt);
+    check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
+    bare_take_inbox();
+    check(!weft_poll_is_ready(weft_future_cancel(future)));
+    bare_take_inbox();
+    wf_io_completed(token, io, result, 0);
+    check(weft_poll_is_ready(weft_future_poll(future, &cx)));
+    bare_stop();
+    return io->future.result;
+}
 
-        weft_context_init(&cx, &noop, NULL);
-        check(weft_poll_is_ready(weft_future_poll(wf_io_init(&io, kernel[i]), &cx)));
-        check_eq(io.future.result, -ENXIO);
-    }
+#define RESTART (-512) /* -ERESTARTSYS, which only the kernel knows */
+
+Test(operation, one_that_its_cancel_has_interrupted_is_cancelled)
+{
+    weft_io io;
+    char    byte;
+
+    check_eq(cancelled_with(&io, weft_file_read(&io, 0, &byte, 1, 0), -EINTR), -ECANCELED);
+    check_eq(cancelled_with(&io, weft_file_read(&io, 0, &byte, 1, 0), RESTART), -ECANCELED);
+    check_eq(cancelled_with(&io, weft_file_read(&io, 0, &byte, 1, 0), 1), 1);
+}
+
+/* Its file is closed then: -ECANCELED would say that it is still open. */
+Test(operation, a_close_that_its_cancel_has_interrupted_is_not_cancelled)
+{
+    weft_io io;
+
+    check_eq(cancelled_with(&io, weft_file_close(&io, 0), -EINTR), -EINTR);
+    check_eq(cancelled_with(&io, weft_file_close(&io, 0), RESTART), -EINTR);
+    check_eq(cancelled_with(&io, weft_file_close(&io, 0), -ECANCELED), -ECANCELED);
 }

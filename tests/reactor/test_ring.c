@@ -30,7 +30,7 @@ static unsigned collect(wf_ring *ring, uint64_t *ret_sum)
 
 Test(ring, opens_without_the_features_that_are_masked)
 {
-    for (int64_t mask = 0; mask < 8; mask++) {
+    for (int64_t mask = 0; mask < 16; mask++) {
         weft_config c = config(mask);
         wf_ring     ring;
 
@@ -42,7 +42,7 @@ Test(ring, opens_without_the_features_that_are_masked)
 
 Test(ring, takes_more_entries_than_its_queue_is_long)
 {
-    for (int64_t mask = 0; mask < 8; mask++) {
+    for (int64_t mask = 0; mask < 16; mask++) {
         weft_config c = config(mask);
         wf_ring     ring;
         uint64_t    sum = 0;

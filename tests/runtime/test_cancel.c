@@ -19,8 +19,12 @@ typedef struct target {
     weft_signal     signal;
     weft_resolution resolution;
     weft_stream    *stream;
-    weft_listener  *listener;
-    weft_address    address;
+    weft_listener  *listener, *full;
+    weft_datagram  *datagram, *sender;
+    weft_packet     packet;
+    struct iovec    memory;
+    struct msghdr   message;
+    weft_address    address, full_address, datagram_address;
     weft_stream    *accepted;
     int             fd, pipe[2];
     char           *buffer;
@@ -54,6 +58,61 @@ static weft_future *begin_write(target *t) /* the first time fills the buffers *
 static weft_future *begin_accept(target *t)
 {
     return weft_accept(&t->io, t->listener, &t->accepted);
+}
+
+static weft_future *begin_peek(target *t)
+{
+    return weft_peek(&t->io, t->stream, t->buffer, LARGE);
+}
+
+static struct msghdr *message(target *t)
+{
+    t->memory = (struct iovec){t->buffer, 8};
+    t->message = (struct msghdr){.msg_iov = &t->memory, .msg_iovlen = 1};
+    return &t->message;
+}
+
+static weft_future *begin_receive_message(target *t)
+{
+    return weft_receive_message(&t->io, t->stream, message(t), 0);
+}
+
+static weft_future *begin_connect_full(target *t) /* the listener's queue has no room */
+{
+    return weft_connect(&t->io, &t->accepted, &t->full_address);
+}
+
+static weft_future *begin_receive_from(target *t)
+{
+    return weft_receive_from(&t->io, t->datagram, t->buffer, 8, NULL);
+}
+
+static weft_future *begin_receive_batch(target *t)
+{
+    t->packet = (weft_packet){.data = t->buffer, .size = 8};
+    return weft_receive_batch(&t->io, t->datagram, &t->packet, 1);
+}
+
+static weft_future *begin_datagram_message(target *t)
+{
+    return weft_datagram_receive_message(&t->io, t->datagram, message(t), 0);
+}
+
+static weft_future *begin_send_to(target *t) /* the receiver's queue has no room */
+{
+    return weft_send_to(&t->io, t->sender, "x", 1, &t->datagram_address);
+}
+
+static weft_future *begin_send_batch(target *t)
+{
+    t->packet = (weft_packet){.data = t->buffer, .size = 1, .address = t->datagram_address};
+    return weft_send_batch(&t->io, t->sender, &t->packet, 1);
+}
+
+static weft_future *begin_send_connected(target *t)
+{
+    check_eq(weft_datagram_connect(t->sender, &t->datagram_address), 0);
+    return weft_send_to(&t->io, t->sender, "x", 1, NULL);
 }
 
 static weft_future *begin_ready(target *t)
@@ -94,7 +153,7 @@ static weft_future *begin_job(target *t) /* the first ones run, the others are q
     return weft_spawn_blocking(&t->job, hold, .unused = 0);
 }
 
-static weft_future *begin_resolve(target *t) /* behind the jobs */
+static weft_future *begin_resolve(target *t) /* behind a job */
 {
     return weft_resolve(&t->resolution, "127.0.0.1", 1);
 }
@@ -106,6 +165,15 @@ static target targets[] = {
     {.name = "readv", .begin = begin_readv},
     {.name = "write_all", .begin = begin_write},
     {.name = "accept", .begin = begin_accept},
+    {.name = "peek", .begin = begin_peek},
+    {.name = "receive_message", .begin = begin_receive_message},
+    {.name = "connect to a full listener", .begin = begin_connect_full},
+    {.name = "receive_from", .begin = begin_receive_from},
+    {.name = "receive_batch", .begin = begin_receive_batch},
+    {.name = "receive_message of datagrams", .begin = begin_datagram_message},
+    {.name = "send_to a full queue", .begin = begin_send_to},
+    {.name = "send_batch to a full queue", .begin = begin_send_batch},
+    {.name = "send to where it is connected", .begin = begin_send_connected},
     {.name = "fd_ready", .begin = begin_ready},
     {.name = "file_read of a pipe", .begin = begin_pipe_read},
     {.name = "signal_wait", .begin = begin_signal},
@@ -121,6 +189,42 @@ static bool drains(const target *t)
            strcmp(t->name, "signal_wait") == 0;
 }
 
+static void unix_address(weft_address *ret, const char *name)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "@weft-cancel-%d-%s", (int)getpid(), name);
+    check_eq(weft_address_unix(ret, text), 0);
+}
+
+/* A listener and a datagram socket whose queues are full. */
+static void set_up_full(weft_runtime *rt, target *t)
+{
+    weft_address unnamed;
+    int          fd, room;
+
+    unix_address(&t->full_address, "full");
+    unix_address(&t->datagram_address, "datagram");
+    check_eq(weft_listen(rt, &t->full, &t->full_address, &(weft_listen_options){.backlog = 1}), 0);
+    for (room = 0; room < 10; room++) {
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (connect(fd, &t->full_address.u.any, t->full_address.size_) < 0)
+            room = 100;
+        close(fd);
+    }
+    check_cmp(room, >, 100);
+    check_eq(weft_datagram_bind(rt, &t->datagram, &t->datagram_address, NULL), 0);
+    check_eq(weft_address_unix(&unnamed, ""), 0);
+    check_eq(weft_datagram_bind(rt, &t->sender, &unnamed, NULL), 0);
+    if (strncmp(t->name, "send", 4) != 0)
+        return;
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (sendto(fd, "x", 1, 0, &t->datagram_address.u.any, t->datagram_address.size_) == 1)
+        ;
+    check_eq(errno, EAGAIN);
+    close(fd);
+}
+
 static void set_up(weft_runtime *rt, target *t)
 {
     t->rt = rt;
@@ -128,6 +232,7 @@ static void set_up(weft_runtime *rt, target *t)
     memset(t->buffer, 0, LARGE);
     t->fd = pair(rt, &t->stream);
     t->listener = listen_on(rt, false, &t->address);
+    set_up_full(rt, t);
     check_eq(pipe2(t->pipe, O_CLOEXEC), 0);
 }
 
@@ -135,20 +240,23 @@ static void tear_down(target *t)
 {
     weft_stream_close(t->stream);
     weft_listener_close(t->listener);
+    weft_listener_close(t->full);
+    weft_datagram_close(t->datagram);
+    weft_datagram_close(t->sender);
     close(t->fd);
     close(t->pipe[0]);
     close(t->pipe[1]);
     free(t->buffer);
 }
 
-/* Runs the body for each operation on a runtime with a pool of one thread. */
+/* Runs the body for each operation on a runtime with one thread for names. */
 static void each(void (*body)(target *t), int64_t budget)
 {
     check_eq(weft_signal_block(WEFT_SIGNAL(SIGUSR1)), 0);
     sem_init(&gate, 0, 0);
     for (size_t i = 0; i < N_TARGETS; i++) {
-        weft_runtime *rt =
-            start_with((weft_config){.workers = 1, .blocking_threads = 1, .budget = budget});
+        weft_runtime *rt = start_with(
+            (weft_config){.workers = 1, .blocking_threads = 1, .dns_threads = 1, .budget = budget});
         target    *t = &targets[i];
         weft_job   holder;
         weft_limit limit;
@@ -156,10 +264,12 @@ static void each(void (*body)(target *t), int64_t budget)
 
         set_up(rt, t);
         if (t->begin == begin_resolve) /* the only thread is taken */
-            check_eq(weft_block_on(rt, weft_timeout(&limit,
-                                                    weft_spawn_blocking(&holder, hold, .unused = 0),
-                                                    WEFT_MS(10))),
-                     -ETIMEDOUT);
+            check_eq(
+                weft_block_on(rt, weft_timeout(&limit,
+                                               weft_spawn_blocking_on(&holder, weft_pool_dns(rt),
+                                                                      hold, .unused = 0),
+                                               WEFT_MS(10))),
+                -ETIMEDOUT);
         n = n_fds();
         fprintf(stderr, "  %s\n", t->name); /* a failure tells which */
         body(t);

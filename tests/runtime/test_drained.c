@@ -220,6 +220,7 @@ Test(drained, urgent_data_hides_nothing)
     char          byte;
     int           fd = pair(rt, &s);
 
+    check_eq(weft_stream_set_eager(s, true), 0);
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, s, &byte, 1), WEFT_MS(5))),
              -ETIMEDOUT); /* the poll is armed */
     check_eq(RUN(rt, late, .stream = s, .peer = fd), 0);

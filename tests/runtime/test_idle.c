@@ -152,49 +152,6 @@ WEFT_BLOCKING(idle_job)
     return self->unused;
 }
 
-#define N_IDLE 20
-
-Test(idle, open_connections_and_waiting_tasks_use_no_cpu, .timeout = 60)
-{
-    weft_runtime  *rt = start_with((weft_config){.workers = 2, .blocking_keep_ms = 1});
-    weft_address   address;
-    weft_listener *l = listen_on(rt, false, &address);
-    weft_stream   *s[N_IDLE];
-    weft_handle    reader[N_IDLE], acceptor;
-    weft_counters  before, after;
-    weft_job       job;
-    atomic_int     polls = 0;
-    int            fd[N_IDLE];
-
-    check_eq(weft_spawn_on(rt, &acceptor, accept_loop, .listener = l), 0);
-    for (int i = 0; i < N_IDLE; i++) {
-        fd[i] = pair(rt, &s[i]);
-        check_eq(
-            weft_spawn_on(rt, &reader[i], read_counted, .stream = s[i], .polls = &polls, .n = 2),
-            0);
-        raw_write(fd[i], "once", 4);
-    }
-    check_eq(weft_block_on(rt, weft_spawn_blocking(&job, idle_job, .unused = 0)), 0);
-    EVENTUALLY(counters(rt).blocking_threads == 0);
-    check_idle(100);
-    before = counters(rt);
-    check_idle(3000);
-    after = counters(rt);
-    check_eq(after.reactor_enters, before.reactor_enters); /* no system call at all */
-    check_eq(after.parks, before.parks);
-    check_eq(after.polls, before.polls);
-    for (int i = 0; i < N_IDLE; i++) { /* and yet all is alive */
-        raw_write(fd[i], "again", 5);
-        check_eq(JOIN(rt, &reader[i]), 0);
-        weft_stream_close(s[i]);
-        close(fd[i]);
-    }
-    weft_cancel(&acceptor);
-    check_eq(JOIN(rt, &acceptor), -ECANCELED);
-    weft_listener_close(l);
-    stop(rt);
-}
-
 struct nap {
     WEFT_FRAME;
     struct {
@@ -209,6 +166,61 @@ WEFT_ASYNC(nap)
     WEFT_BEGIN();
     WEFT_AWAIT(n, weft_sleep(&self->nap, self->in.duration));
     WEFT_END(n);
+}
+
+#define N_IDLE 20
+
+static void work(weft_runtime *rt)
+{
+    weft_job job;
+
+    for (int i = 0; i < 200; i++) {
+        check_eq(RUN(rt, nap, .duration = i * 1000), 0);
+        check_eq(weft_block_on(rt, weft_spawn_blocking(&job, idle_job, .unused = i)), i);
+    }
+}
+
+Test(idle, a_server_that_has_worked_uses_no_cpu, .timeout = 60)
+{
+    weft_runtime  *rt = start_with((weft_config){.workers = 2, .blocking_keep_ms = 1});
+    weft_address   address;
+    weft_listener *l = listen_on(rt, false, &address);
+    weft_stream   *s[N_IDLE];
+    weft_handle    reader[N_IDLE], sleeper[N_IDLE], acceptor;
+    weft_counters  before, after;
+    atomic_int     polls = 0;
+    int            fd[N_IDLE];
+
+    check_eq(weft_spawn_on(rt, &acceptor, accept_loop, .listener = l), 0);
+    for (int i = 0; i < N_IDLE; i++) {
+        fd[i] = pair(rt, &s[i]);
+        check_eq(
+            weft_spawn_on(rt, &reader[i], read_counted, .stream = s[i], .polls = &polls, .n = 2),
+            0);
+        check_eq(weft_spawn_on(rt, &sleeper[i], nap, .duration = WEFT_S(60 + 600 * i)), 0);
+        raw_write(fd[i], "once", 4);
+    }
+    work(rt);
+    EVENTUALLY(counters(rt).blocking_threads == 0);
+    check_idle(100);
+    before = counters(rt);
+    check_idle(3000);
+    after = counters(rt);
+    check_eq(after.reactor_enters, before.reactor_enters); /* no system call at all */
+    check_eq(after.parks, before.parks);
+    check_eq(after.polls, before.polls);
+    for (int i = 0; i < N_IDLE; i++) { /* and yet all is alive */
+        raw_write(fd[i], "again", 5);
+        check_eq(JOIN(rt, &reader[i]), 0);
+        weft_cancel(&sleeper[i]);
+        check_eq(JOIN(rt, &sleeper[i]), -ECANCELED);
+        weft_stream_close(s[i]);
+        close(fd[i]);
+    }
+    weft_cancel(&acceptor);
+    check_eq(JOIN(rt, &acceptor), -ECANCELED);
+    weft_listener_close(l);
+    stop(rt);
 }
 
 Test(idle, a_distant_timer_uses_no_cpu)

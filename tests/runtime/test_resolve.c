@@ -114,13 +114,14 @@ WEFT_ASYNC(run_hold)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, hold, .unused = 0));
+    WEFT_AWAIT(n,
+               weft_spawn_blocking_on(&self->job, weft_pool_dns(cx->runtime), hold, .unused = 0));
     WEFT_END(n);
 }
 
 Test(resolve, a_queued_one_can_be_cancelled)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .blocking_threads = 1});
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .dns_threads = 1});
     weft_handle   holder, h;
 
     sem_init(&gate, 0, 0);
@@ -137,7 +138,7 @@ Test(resolve, a_queued_one_can_be_cancelled)
 
 Test(resolve, many_cancelled_at_any_moment_leave_nothing_behind)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 2, .blocking_threads = 2});
+    weft_runtime *rt = start_with((weft_config){.workers = 2, .dns_threads = 2});
     uint32_t      seed = 4;
 
     for (int64_t i = 0; i < test_scaled(500); i++) {

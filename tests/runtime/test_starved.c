@@ -146,6 +146,71 @@ Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first, .timeout = 30
     end(&f);
 }
 
+/* An executor of its own whose wake begins to sleep: it must not be called under the timer's lock. */
+static weft_runtime *sleeps_rt;
+static weft_nap      sleeps_nap;
+static _Atomic int   n_slept;
+
+static weft_poll poll_with(weft_future *future, const weft_waker *waker)
+{
+    weft_context cx;
+
+    weft_context_init(&cx, waker, sleeps_rt);
+    return weft_future_poll(future, &cx);
+}
+
+static weft_waker sleeps_clone(void *data);
+
+static void sleeps_wake(void *data)
+{
+    weft_waker nobody = weft_waker_noop();
+
+    (void)data;
+    if (n_slept == 0)
+        check(!weft_poll_is_ready(poll_with(weft_sleep(&sleeps_nap, WEFT_S(3600)), &nobody)));
+    n_slept++;
+}
+
+static void sleeps_drop(void *data)
+{
+    (void)data;
+}
+
+static const weft_waker_vtable sleeps_vtable = {sleeps_clone, sleeps_wake, sleeps_wake, sleeps_drop,
+                                                NULL};
+
+static weft_waker sleeps_clone(void *data)
+{
+    return (weft_waker){&sleeps_vtable, data};
+}
+
+Test(starved, accept_of_a_foreign_executor_may_sleep_when_it_is_woken, .timeout = 30)
+{
+    weft_waker     waker = {&sleeps_vtable, NULL};
+    weft_address   address;
+    weft_listener *listener;
+    weft_stream   *stream;
+    weft_io        io;
+    int            client;
+
+    sleeps_rt = start(1);
+    listener = listen_on(sleeps_rt, false, &address);
+    client = raw_connect(&address);
+    starve();
+    check(!weft_poll_is_ready(poll_with(weft_accept(&io, listener, &stream), &waker)));
+    EVENTUALLY(n_slept > 0);
+    feed();
+    while (!weft_poll_is_ready(poll_with(&io.future, &waker)))
+        pause_ms(1);
+    check_eq(weft_future_result(&io.future), 0);
+    check(!weft_poll_is_ready(weft_future_cancel(&sleeps_nap.future)));
+    check(weft_poll_is_ready(poll_with(&sleeps_nap.future, &waker)));
+    weft_stream_close(stream);
+    weft_listener_close(listener);
+    close(client);
+    stop(sleeps_rt);
+}
+
 Test(starved, connect_open_and_signals_answer_emfile, .timeout = 30)
 {
     fixture      f;

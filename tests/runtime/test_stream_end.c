@@ -227,7 +227,7 @@ Test(stream_end, closing_ends_the_write_of_another_task)
     int           fd = pair(rt, &s);
 
     check_eq(weft_spawn_on(rt, &h, write_large, .stream = s), 0);
-    EVENTUALLY(polls.n > 0); /* a close is allowed while an operation waits, not between two */
+    EVENTUALLY(polls.n > 0);
     check(!weft_is_finished(&h));
     weft_stream_close(s);
     check_eq(JOIN(rt, &h), -ECANCELED);

@@ -31,6 +31,7 @@ static int64_t      now;    /* the monitor's */
 static int64_t      passes; /* of the workers' time, whenever one looks */
 
 static struct wf_deque_buffer *buffer[2][2];
+static wf_task                *ring[2]; /* a third goes to the list */
 
 static wf_deque deque(struct wf_deque_buffer **b)
 {
@@ -61,6 +62,7 @@ static void set_up(uint32_t n_workers)
                              .workers = workers,
                              .idle.n_workers = n_workers,
                              .idle.n_slots = n_workers,
+                             .inject = {.ring = ring, .ring_size = 2},
                              .monitor.awake = 1,
                              .is_parent = "yes"};
     wf_monitor_init(&executor.monitor, &executor);
@@ -305,7 +307,7 @@ Test(idle_orders, nothing_of_a_batch_waits_behind_a_task_that_hangs_while_anothe
             (void (*const[])(void)){work_once_and_hang, work_1, inject_three});
 }
 
-Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs)
+Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs, .timeout = 120)
 {
     explore(2, 1, set_up_two, claim_two, 4,
             (void (*const[])(void)){work_once_and_hang, work_1, inject_0, inject_1});

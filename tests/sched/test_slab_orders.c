@@ -167,7 +167,7 @@ static void set_up_three_regions(void)
 {
     set_up_four();
     add_slot(HUGE);
-    region_new(&heap, WF_REGION_SIZE);
+    region_new(&heap, WF_REGION_SIZE, false);
 }
 
 static void each_region_was_released_once(void)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Proves that the explorer (tests/sched/explore.h) finds bugs: it must find these.
+"""Runs the explorer's tests (tests/sched/explore.h), and proves that they find bugs: they must find these.
 
 mutants.py BUILD [TEST...]
 
@@ -59,14 +59,14 @@ MUTANTS = {
          "    wf_count(&q->n_total, n);\n    wf_unlock(&q->lock);\n    wf_add(&q->n, n, SEQ_CST);\n"),
         ("the count is raised without a full barrier", "sched/inject.c",
          "wf_add(&q->n, n, SEQ_CST);", "wf_add(&q->n, n, RELEASE);"),
-        ("take does not lock", "sched/inject.c",
-         "    wf_lock(&q->lock);\n    first = last = q->first;",
-         "    first = last = q->first;\n    wf_lock(&q->lock);"),
+        ("take looks before it locks", "sched/inject.c",
+         "    wf_lock(&q->lock);\n    for (; taken < n && q->ring_n > 0;",
+         "    bool some = q->ring_n > 0;\n    wf_lock(&q->lock);\n    for (; taken < n && some;"),
         ("a sleeper announces itself without a full barrier", "sched/idle.h",
          "% 64, SEQ_CST); /* [idle-1] */\n}\n\nstatic inline bool wf_idle_is_sleeping",
          "% 64, RELEASE); /* [idle-1] */\n}\n\nstatic inline bool wf_idle_is_sleeping"),
         ("who wakes counts the sleeper as searching too late", "sched/idle.c",
-         "        wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */\n"
+         "        wf_add(&idle->n_searching, 1, SEQ_CST);  /* [idle-1] before the bit goes: I1 */\n"
          "        if (wf_idle_take(idle, (uint32_t)i))\n            return i;\n",
          "        if (wf_idle_take(idle, (uint32_t)i)) {\n"
          "            wf_add(&idle->n_searching, 1, SEQ_CST);\n            return i;\n        }\n"
@@ -116,6 +116,12 @@ MUTANTS = {
          "    if (work)\n        wf_dispatch_notify_any(s);\n", ""),
         ("a spare worker stands by though it has been counted", "sched/worker.c",
          "        w->searching = true; /* somebody does count on us */\n        return;\n", "        ;\n"),
+        ("two who pick the same sleeper both count", "sched/idle.c",
+         "        if (wf_idle_take(idle, (uint32_t)i))\n            return i;\n",
+         "        wf_idle_take(idle, (uint32_t)i);\n        return i;\n"),
+        ("who has picked nobody still counts", "sched/idle.c",
+         "        wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */\n", ""),
+        ("a sleeper on another CPU is not picked", "sched/idle.c", "best = best < 0 ? i : best;", ";"),
     ],
     "sched/task": [
         ("a new task can be queued once more", "sched/task.c",
@@ -231,6 +237,16 @@ MUTANTS = {
          "    if (weft_poll_is_ready(weft_future_poll(b->future, cx)))\n        branch_ended(g, i);\n"
          "    (void)wf_flag_take(&b->woken_);"),
     ],
+    "sched/timer": [
+        ("FIRED comes before the waker has been taken", "sched/timer.c",
+         "    wf_waker_fire(&nap->waker_, wakes);\n"
+         "    wf_store(&nap->state_, WF_NAP_FIRED, RELEASE); /* [timer-1] M4: the last touch */\n",
+         "    wf_store(&nap->state_, WF_NAP_FIRED, RELEASE);\n"
+         "    wf_waker_fire(&nap->waker_, wakes);\n"),
+        ("a cancel goes by what it saw before it had the lock", "sched/timer.c",
+         "        if (nap->state_ == WF_NAP_ARMED) {\n            wheel_remove",
+         "        if (1) {\n            wheel_remove"),
+    ],
     "runtime/oneshot": [
         ("DONE does not release", "runtime/oneshot.c",
          "state | how, ACQ_REL)) /* [oneshot-1]", "state | how, RELAXED)) /* [oneshot-1]"),
@@ -265,6 +281,12 @@ MUTANTS = {
     "reactor/gate": [
         ("the gate closes without a full barrier", "reactor/gate.c",
          "wf_store(&driver->gate, 1, SEQ_CST);", "wf_store(&driver->gate, 1, RELEASE);"),
+        ("what waits behind a worker that hangs is left there", "reactor/gate.c",
+         "    if (any_absent && wf_dispatch_backlog(g->executor) > 0)\n", "    if (0)\n"),
+        ("nobody ever hangs", "reactor/gate.c", "return now - g->seen[i].since >= limit;", "return false;"),
+        ("the gate's patience is without limit", "reactor/gate.c",
+         "wf_futex_wait(&driver->gate, 1, until < tick ? until : tick)",
+         "wf_futex_wait(&driver->gate, 1, until)"),
         ("the closed gate does not look for workers once more", "reactor/gate.c",
          " || wf_gate_present(g) == 0)", " || 0)"),
         ("the reactor announces its sleep without a full barrier", "reactor/reactor.c",
@@ -277,9 +299,6 @@ MUTANTS = {
          "while (!wf_cas(&inbox->newest, &newest, s, RELEASE));"),
         ("a kick is never forgotten", "reactor/reactor.c",
          "wf_store(&r->driver.kicked, 0, SEQ_CST);", ";"),
-        ("the watch ends without a full barrier", "reactor/reactor.c",
-         "wf_store(&r->driver.watching, false, SEQ_CST);",
-         "wf_store(&r->driver.watching, false, RELEASE);"),
     ],
 }
 
@@ -346,13 +365,14 @@ parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("tests", nargs="*", metavar="TEST", help="sched/deque, ...; all by default")
 args = parser.parse_args()
 
-tests = args.tests or list(MUTANTS)
+tests = args.tests or [f"{path.parent.name}/{path.stem[len('test_'):-len('_orders')]}"
+                       for path in sorted(ROOT.glob("tests/*/test_*_orders.c"))]
 quickest = {}
 tally = Tally()
 with tempfile.TemporaryDirectory() as scratch, \
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     for kind in ([(test, None) for test in tests],
-                 [(test, mutant) for test in tests for mutant in MUTANTS[test]]):
+                 [(test, mutant) for test in tests for mutant in MUTANTS.get(test, [])]):
         found = pool.map(lambda job: problem(pathlib.Path(tempfile.mkdtemp(dir=scratch)), args.build, *job,
                                              quickest), kind)
         for (test, mutant), what in zip(kind, found):

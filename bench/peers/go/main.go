@@ -1,5 +1,5 @@
-// The Go peer. bench/README.md documents the protocol; bench/run starts it as `weft-peer-go bench`.
-// WORKERS (environment; 2) goes to GOMAXPROCS.
+// The Go peer. bench/README.md documents the protocol; bench/run starts it as
+// `weft-peer-go server KIND PORT` or `weft-peer-go bench`. WORKERS (environment; 2) goes to GOMAXPROCS.
 package main
 
 import (
@@ -18,8 +18,23 @@ const repetition = 100 * time.Millisecond
 // run is one repetition: what a benchmark gets, and what it fills in.
 type run struct {
 	begin             time.Time
+	beginCPU          int64
+	ns, cpuNs         int64 // 0: until the benchmark ends
 	ops               int64
 	rssKB, rssAfterKB int64
+	late              bool // about timers: how late on average, and how many too early
+	lateNsMean, early int64
+}
+
+// start and stop are for a benchmark that prepares something, or cleans up.
+func (r *run) start() {
+	r.beginCPU = cpuNow()
+	r.begin = time.Now()
+}
+
+func (r *run) stop() {
+	r.ns = time.Since(r.begin).Nanoseconds()
+	r.cpuNs = cpuNow() - r.beginCPU
 }
 
 // more tells whether there is time for another round.
@@ -66,13 +81,18 @@ func rssKB() int64 {
 }
 
 func measure(b bench) string {
-	cpu := cpuNow()
-	r := run{begin: time.Now()}
+	r := run{}
+	r.start()
 	b.run(&r)
-	answer := fmt.Sprintf(`{"ops": %d, "ns": %d, "cpu_ns": %d`, r.ops,
-		time.Since(r.begin).Nanoseconds(), cpuNow()-cpu)
+	if r.ns == 0 {
+		r.stop()
+	}
+	answer := fmt.Sprintf(`{"ops": %d, "ns": %d, "cpu_ns": %d`, r.ops, r.ns, r.cpuNs)
 	if r.rssKB > 0 {
 		answer += fmt.Sprintf(`, "rss_kb": %d, "rss_after_kb": %d`, r.rssKB, r.rssAfterKB)
+	}
+	if r.late {
+		answer += fmt.Sprintf(`, "late_ns_mean": %d, "early": %d`, r.lateNsMean, r.early)
 	}
 	return answer + "}"
 }
@@ -104,14 +124,17 @@ func serve() {
 	}
 }
 
+func usage() {
+	fmt.Fprintln(os.Stderr, `usage: weft-peer-go server echo|mix|stream|http PORT
+       weft-peer-go bench
+       weft-peer-go version`)
+	os.Exit(2)
+}
+
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "version" {
 		fmt.Println(strings.TrimPrefix(runtime.Version(), "go"))
 		return
-	}
-	if len(os.Args) != 2 || os.Args[1] != "bench" {
-		fmt.Fprintln(os.Stderr, "usage: weft-peer-go bench\n       weft-peer-go version")
-		os.Exit(2)
 	}
 	workers := 2
 	if text := os.Getenv("WORKERS"); text != "" {
@@ -122,5 +145,12 @@ func main() {
 		workers = n
 	}
 	runtime.GOMAXPROCS(workers)
-	serve()
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "bench":
+		serve()
+	case len(os.Args) == 4 && os.Args[1] == "server":
+		serveOn(os.Args[2], os.Args[3])
+	default:
+		usage()
+	}
 }

@@ -72,6 +72,10 @@ impl Clock {
         }
     }
 
+    pub fn elapsed(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
     /// Whether there is time for another round.
     pub fn more(&self) -> bool {
         self.begin.elapsed() < REPETITION
@@ -105,6 +109,8 @@ pub struct Run<'a> {
     pub time: Option<Duration>,
     /// With all tasks there, and after they have ended.
     pub rss_kb: Option<(u64, u64)>,
+    /// Of timers: how many ns late on average, and how many too early.
+    pub late: Option<(i64, i64)>,
 }
 
 impl Run<'_> {
@@ -118,6 +124,7 @@ impl Run<'_> {
     }
 }
 
+#[derive(Clone, Copy)]
 pub struct Bench {
     pub name: &'static str,
     pub run: fn(&mut Run),
@@ -145,15 +152,19 @@ fn measure(bench: &Bench, rt: &Runtime) -> String {
         ops: 0,
         time: None,
         rss_kb: None,
+        late: None,
     };
     (bench.run)(&mut run);
     let ns = run.time.unwrap_or(run.clock.begin.elapsed()).as_nanos();
     let cpu_ns = (cpu_now() - run.clock.begin_cpu).as_nanos();
+    let late = run.late.map_or(String::new(), |(mean, early)| {
+        format!(", \"late_ns_mean\": {mean}, \"early\": {early}")
+    });
     let rss = run.rss_kb.map_or(String::new(), |(all, after)| {
         format!(", \"rss_kb\": {all}, \"rss_after_kb\": {after}")
     });
     format!(
-        "{{\"ops\": {}, \"ns\": {ns}, \"cpu_ns\": {cpu_ns}{rss}}}",
+        "{{\"ops\": {}, \"ns\": {ns}, \"cpu_ns\": {cpu_ns}{rss}{late}}}",
         run.ops
     )
 }

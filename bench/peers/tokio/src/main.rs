@@ -1,10 +1,13 @@
 //! The Tokio peer. `bench/README.md` documents the protocol; `bench/run` starts it as
-//! `weft-peer-tokio multi|current server echo|http PORT` or `weft-peer-tokio multi|current bench`.
+//! `weft-peer-tokio multi|current server echo|mix|stream|http PORT` or `weft-peer-tokio multi|current bench`.
 
 mod bench;
+mod blocking;
 mod echo;
+mod file;
 mod http;
 mod sched;
+mod time;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "usage: weft-peer-tokio multi|current server echo|http PORT
+const USAGE: &str = "usage: weft-peer-tokio multi|current server echo|mix|stream|http PORT
        weft-peer-tokio multi|current bench
        weft-peer-tokio version
 multi has WORKERS threads (environment; 2).";
@@ -53,7 +56,9 @@ async fn serve(which: &str, port: u16) -> Result<(), String> {
     std::io::stdout().flush().map_err(|e| e.to_string())?;
     // Connections are spawned from a task, so that they start on a worker's own queue.
     let accepting = match which {
-        "echo" => tokio::spawn(echo::serve(listener)),
+        "echo" => tokio::spawn(echo::serve::<false>(listener)),
+        "mix" => tokio::spawn(echo::serve::<true>(listener)),
+        "stream" => tokio::spawn(echo::serve_stream(listener)),
         "http" => tokio::spawn(http::serve(listener)),
         _ => return Err(USAGE.into()),
     };
@@ -75,7 +80,14 @@ fn run(args: &[&str]) -> Result<(), String> {
         }
         [flavour, "bench"] => {
             let rt = runtime(flavour)?;
-            bench::serve(&rt, *flavour == "current", sched::BENCHES).map_err(|e| e.to_string())
+            let benches = [
+                sched::BENCHES,
+                time::BENCHES,
+                blocking::BENCHES,
+                file::BENCHES,
+            ]
+            .concat();
+            bench::serve(&rt, *flavour == "current", &benches).map_err(|e| e.to_string())
         }
         [flavour, "server", which, port] => {
             let port = port.parse().map_err(|_| USAGE)?;

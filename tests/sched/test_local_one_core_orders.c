@@ -1,5 +1,5 @@
 /*
- * test_local_orders_one_core.c - the same with the flags of a core without read-modify-writes
+ * test_local_one_core_orders.c - the same with the flags of a core without read-modify-writes
  *
  * Stricter than interrupts: here the wakers themselves may stop anywhere.
  */

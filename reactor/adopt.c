@@ -1,0 +1,233 @@
+/*
+ * adopt.c - descriptors come to weft and leave it again; streams come in two halves
+ *
+ * Purpose     Adopting, releasing, pairs, splitting.
+ * Threads     Any.
+ * Invariants  A descriptor that could not be adopted is as it was. One that is given away has no poll
+ *             of ours any more, and nobody has a reference through which it could be used.
+ * Ordering    socket.h.
+ * Failure     -errno.
+ */
+#include "operation.h"
+#include "stream.h"
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <weft/datagram.h>
+
+/* ---- coming ---- */
+
+static int int_option(int fd, int level, int option)
+{
+    int       value = 0;
+    socklen_t size = sizeof value;
+
+    return getsockopt(fd, level, option, &value, &size) < 0 ? -errno : value;
+}
+
+/* SO_TYPE, 0 for a pipe or terminal, or -errno. */
+static int kind_of(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISSOCK(st.st_mode))
+        return int_option(fd, SOL_SOCKET, SO_TYPE);
+    return S_ISFIFO(st.st_mode) || isatty(fd) ? 0 : -EINVAL;
+}
+
+/* TCP without a protocol on top (kernel TLS) that makes reads stop early. */
+static bool is_plain_tcp(int fd)
+{
+    char      above[16];
+    socklen_t size = sizeof above;
+
+    return int_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
+           (getsockopt(fd, IPPROTO_TCP, TCP_ULP, above, &size) < 0 || size == 0);
+}
+
+/* 0 if the descriptor is a stream that can be read or written at once. */
+static int check_stream(int fd, int kind)
+{
+    struct sockaddr_storage peer;
+    socklen_t               size = sizeof peer;
+
+    if (kind == 0)
+        return 0;
+    if (kind != SOCK_STREAM || int_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0)
+        return -EINVAL;
+    return getpeername(fd, (struct sockaddr *)&peer, &size) < 0 ? -errno : 0;
+}
+
+/* Last: what can fail after it is nothing. */
+static int adopt(wf_socket *s, void **ret)
+{
+    int flags = fcntl(s->fd, F_GETFL), r;
+
+    *ret = wf_socket_handle(s);
+    if (flags >= 0 && fcntl(s->fd, F_SETFL, flags | O_NONBLOCK) >= 0)
+        return 0;
+    r = -errno;
+    s->fd = -1; /* the caller's */
+    wf_socket_close(*ret);
+    return r;
+}
+
+WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
+{
+    int        kind = kind_of(fd), r = kind < 0 ? kind : check_stream(fd, kind);
+    wf_socket *s;
+    void      *handle;
+
+    rt = wf_rt_or_current(rt);
+    if (!rt)
+        return -ENXIO;
+    if (r < 0)
+        return r;
+    s = wf_stream_new(rt->reactor, fd, kind != 0 && is_plain_tcp(fd));
+    if (!s)
+        return -ENOMEM;
+    s->is_socket = kind != 0;
+    r = adopt(s, &handle);
+    if (r == 0)
+        *ret = handle;
+    return r;
+}
+
+WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
+{
+    int        kind = kind_of(fd), r;
+    wf_socket *s;
+    void      *handle;
+
+    rt = wf_rt_or_current(rt);
+    if (!rt)
+        return -ENXIO;
+    if (kind < 0)
+        return kind;
+    if (kind != SOCK_STREAM || int_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+        return -EINVAL;
+    s = wf_listener_new(rt->reactor, fd, is_plain_tcp(fd));
+    if (!s)
+        return -ENOMEM;
+    r = adopt(s, &handle);
+    if (r == 0)
+        *ret = handle;
+    return r;
+}
+
+WEFT_API int weft_datagram_adopt(weft_runtime *rt, weft_datagram **ret, int fd)
+{
+    int        kind = kind_of(fd), r;
+    wf_socket *s;
+    void      *handle;
+
+    rt = wf_rt_or_current(rt);
+    if (!rt)
+        return -ENXIO;
+    if (kind < 0)
+        return kind;
+    if (kind != SOCK_DGRAM && kind != SOCK_SEQPACKET)
+        return -EINVAL;
+    s = wf_socket_new(rt->reactor, fd, WF_DATAGRAM_EVENTS);
+    if (!s)
+        return -ENOMEM;
+    r = adopt(s, &handle);
+    if (r == 0)
+        *ret = handle;
+    return r;
+}
+
+static int pair_of(weft_runtime *rt, const int fd[2], weft_stream *ret[2])
+{
+    int r = weft_stream_adopt(rt, &ret[0], fd[0]);
+
+    if (r < 0)
+        return r;
+    r = weft_stream_adopt(rt, &ret[1], fd[1]);
+    if (r < 0) { /* fd[0] is to be the caller's again */
+        wf_socket_of(ret[0])->fd = -1;
+        weft_stream_close(ret[0]);
+    }
+    return r;
+}
+
+WEFT_API int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a, weft_stream **ret_b)
+{
+    weft_stream *both[2];
+    int          fd[2], r;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
+        return -errno;
+    r = pair_of(rt, fd, both);
+    if (r < 0) {
+        close(fd[0]);
+        close(fd[1]);
+        return r;
+    }
+    *ret_a = both[0];
+    *ret_b = both[1];
+    return 0;
+}
+
+/* ---- going ---- */
+
+int64_t wf_release_attempt(weft_io *io, wf_socket *s)
+{
+    /* `in` is ours already: now nobody can wait for the poll. */
+    if (wf_load(&s->out.owner, RELAXED) != io && !wf_socket_claim(&s->out, io)) /* ours, or not */
+        return -EBUSY;
+    return wf_socket_take_fd(s);
+}
+
+int64_t wf_release_end(weft_io *io, int64_t result, bool cancelled)
+{
+    wf_socket *s = io->object_;
+
+    (void)cancelled;
+    if (s && wf_load(&s->out.owner, RELAXED) == io) /* as above */
+        wf_socket_let_go(&s->out);
+    return result;
+}
+
+static weft_future *release(weft_io *io, void *handle)
+{
+    weft_future *future = wf_io_init(io, WF_OP_RELEASE);
+
+    io->object_ = handle;
+    return future;
+}
+
+WEFT_API weft_future *weft_stream_release(weft_io *io, weft_stream *stream)
+{
+    return release(io, stream);
+}
+
+WEFT_API weft_future *weft_listener_release(weft_io *io, weft_listener *listener)
+{
+    return release(io, listener);
+}
+
+WEFT_API weft_future *weft_datagram_release(weft_io *io, weft_datagram *datagram)
+{
+    return release(io, datagram);
+}
+
+/* ---- halves ---- */
+
+WEFT_API int weft_stream_split(weft_stream *stream, weft_stream **ret_reader,
+                               weft_stream **ret_writer)
+{
+    wf_socket *s = wf_socket_ref(stream, WF_SIDE_BOTH);
+
+    if (!s)
+        return -EBADF;
+    *ret_reader = (weft_stream *)((uintptr_t)stream | WF_SIDE_OUT); /* lacks it */
+    *ret_writer = (weft_stream *)((uintptr_t)stream | WF_SIDE_IN);
+    wf_socket_unref(s);
+    return 0;
+}

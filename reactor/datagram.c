@@ -1,0 +1,269 @@
+/*
+ * datagram.c - UDP and Unix datagram sockets
+ *
+ * Purpose     The rows of the operation table that move datagrams, and making such sockets.
+ * Threads     Any.
+ * Invariants  A weft_datagram is the handle of a wf_socket. MSG_TRUNC makes the kernel answer what a
+ *             datagram had, not what found room.
+ * Ordering    socket.h.
+ * Failure     As the system calls: -errno.
+ */
+#include "operation.h"
+#include "stream.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include <weft/datagram.h>
+
+/* ---- one datagram ---- */
+
+int64_t wf_datagram_receive(weft_io *io, wf_socket *s)
+{
+    weft_address *from = io->out_;
+    struct iovec  room = {.iov_base = io->memory_, .iov_len = io->size_};
+    struct msghdr message = {.msg_iov = &room, .msg_iovlen = 1};
+    ssize_t       n;
+
+    if (from) {
+        message.msg_name = &from->u;
+        message.msg_namelen = sizeof from->u;
+    }
+    n = recvmsg(s->fd, &message, (int)io->option_ | MSG_DONTWAIT | MSG_TRUNC);
+    if (n < 0)
+        return -errno;
+    if (from)
+        from->size_ = message.msg_namelen;
+    if (from && message.msg_namelen == 0)
+        from->u.any.sa_family = AF_UNIX; /* unnamed: UDP always tells */
+    io->done = (size_t)n;
+    return io->done < io->size_ ? n : (int64_t)io->size_;
+}
+
+int64_t wf_datagram_send(weft_io *io, wf_socket *s)
+{
+    const weft_address    *to = io->out_;
+    const struct sockaddr *name = to ? &to->u.any : NULL;
+    ssize_t n = sendto(s->fd, io->memory_, io->size_, MSG_DONTWAIT | MSG_NOSIGNAL, name,
+                       to ? wf_address_size(to) : 0);
+
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN ? wf_message_blocked(s, name) : -errno;
+}
+
+static weft_future *transfer(weft_io *io, int op, weft_datagram *datagram, const void *memory,
+                             size_t size, const void *out)
+{
+    weft_future *future = wf_io_init(io, op);
+
+    io->object_ = datagram;
+    io->memory_ = (void *)(uintptr_t)memory;
+    io->size_ = size;
+    io->out_ = (void *)(uintptr_t)out;
+    return future;
+}
+
+WEFT_API weft_future *weft_send_to(weft_io *io, weft_datagram *datagram, const void *buffer,
+                                   size_t size, const weft_address *address)
+{
+    return transfer(io, WF_OP_SEND_TO, datagram, buffer, size, address);
+}
+
+WEFT_API weft_future *weft_receive_from(weft_io *io, weft_datagram *datagram, void *buffer,
+                                        size_t size, weft_address *ret_from)
+{
+    return transfer(io, WF_OP_RECEIVE_FROM, datagram, buffer, size, ret_from);
+}
+
+WEFT_API weft_future *weft_peek_from(weft_io *io, weft_datagram *datagram, void *buffer,
+                                     size_t size, weft_address *ret_from)
+{
+    weft_future *future = weft_receive_from(io, datagram, buffer, size, ret_from);
+
+    io->option_ = MSG_PEEK;
+    return future;
+}
+
+/* ---- many ---- */
+
+typedef struct batch {
+    struct mmsghdr message[WEFT_BATCH_MOST];
+    struct iovec   memory[WEFT_BATCH_MOST];
+} batch;
+
+/* How many packets of the operation go into one call, or -EINVAL. */
+static int batch_size(const weft_io *io)
+{
+    if (io->size_ > INT32_MAX)
+        return -EINVAL;
+    return io->size_ < WEFT_BATCH_MOST ? (int)io->size_ : WEFT_BATCH_MOST;
+}
+
+static struct msghdr *batch_add(batch *b, int i, const weft_packet *packet)
+{
+    struct msghdr *message = &b->message[i].msg_hdr;
+
+    b->memory[i] = (struct iovec){.iov_base = packet->data, .iov_len = packet->size};
+    *message = (struct msghdr){.msg_iov = &b->memory[i], .msg_iovlen = 1};
+    return message;
+}
+
+int64_t wf_datagram_receive_batch(weft_io *io, wf_socket *s)
+{
+    weft_packet *packet = io->memory_;
+    batch        b;
+    int          n = batch_size(io);
+
+    if (n <= 0)
+        return n;
+    for (int i = 0; i < n; i++) {
+        struct msghdr *message = batch_add(&b, i, &packet[i]);
+
+        message->msg_name = &packet[i].address.u;
+        message->msg_namelen = sizeof packet[i].address.u;
+    }
+    n = recvmmsg(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    if (n < 0)
+        return -errno;
+    for (int i = 0; i < n; i++) {
+        packet[i].length = b.message[i].msg_len;
+        packet[i].address.size_ = b.message[i].msg_hdr.msg_namelen;
+        if (packet[i].address.size_ == 0)
+            packet[i].address.u.any.sa_family = AF_UNIX; /* as in receive */
+    }
+    return n;
+}
+
+int64_t wf_datagram_send_batch(weft_io *io, wf_socket *s)
+{
+    const weft_packet *packet = io->memory_;
+    batch              b;
+    int                n = batch_size(io);
+
+    if (n <= 0)
+        return n;
+    for (int i = 0; i < n; i++) {
+        struct msghdr *message = batch_add(&b, i, &packet[i]);
+
+        if (packet[i].address.u.any.sa_family == AF_UNSPEC)
+            continue;
+        message->msg_name = (void *)(uintptr_t)&packet[i].address.u;
+        message->msg_namelen = wf_address_size(&packet[i].address);
+    }
+    n = sendmmsg(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN ? wf_message_blocked(s, b.message[0].msg_hdr.msg_name) : -errno;
+}
+
+WEFT_API weft_future *weft_receive_batch(weft_io *io, weft_datagram *datagram, weft_packet *packets,
+                                         int n)
+{
+    return transfer(io, WF_OP_RECEIVE_BATCH, datagram, packets, n < 0 ? SIZE_MAX : (size_t)n, NULL);
+}
+
+WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
+                                      const weft_packet *packets, int n)
+{
+    return transfer(io, WF_OP_SEND_BATCH, datagram, packets, n < 0 ? SIZE_MAX : (size_t)n, NULL);
+}
+
+/* ---- making one ---- */
+
+static int set_option(int fd, int level, int option, bool on)
+{
+    int value = on;
+
+    return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static int open_socket(const weft_address *address, const weft_datagram_options *o)
+{
+    int fd = socket(address->u.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int r = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (o->reuse_addr)
+        r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, true);
+    if (r == 0 && o->reuse_port)
+        r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, true);
+    if (r == 0 && address->u.any.sa_family == AF_INET6)
+        r = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
+    if (r == 0 && bind(fd, &address->u.any, wf_address_size(address)) < 0)
+        r = -errno;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
+WEFT_API int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret, const weft_address *address,
+                                const weft_datagram_options *options)
+{
+    const weft_datagram_options none = {0};
+    wf_socket                  *s;
+    int                         fd;
+
+    rt = wf_rt_or_current(rt);
+    if (!rt)
+        return -ENXIO;
+    fd = open_socket(address, options ? options : &none);
+    if (fd < 0)
+        return fd;
+    s = wf_socket_new(rt->reactor, fd, WF_DATAGRAM_EVENTS);
+    if (!s) {
+        close(fd);
+        return -ENOMEM;
+    }
+    *ret = wf_socket_handle(s);
+    return 0;
+}
+
+WEFT_API int weft_datagram_connect(weft_datagram *datagram, const weft_address *address)
+{
+    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    wf_socket                   *s = wf_socket_ref_any(datagram);
+    int                          r;
+
+    if (!s)
+        return -EBADF;
+    r = connect(s->fd, address ? &address->u.any : &nowhere,
+                address ? wf_address_size(address) : sizeof nowhere);
+    r = r < 0 ? -errno : 0;
+    wf_socket_unref(s);
+    return r;
+}
+
+/* ---- setting ---- */
+
+WEFT_API int weft_datagram_set_broadcast(weft_datagram *datagram, bool on)
+{
+    int value = on;
+
+    return wf_socket_set(datagram, SOL_SOCKET, SO_BROADCAST, &value, sizeof value);
+}
+
+static int set_membership(weft_datagram *datagram, int option, const weft_address *group,
+                          unsigned interface)
+{
+    int              level = group->u.any.sa_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    struct group_req request = {.gr_interface = interface};
+
+    if (!wf_address_is_ip(group))
+        return -EINVAL;
+    memcpy(&request.gr_group, &group->u, wf_address_size(group));
+    return wf_socket_set(datagram, level, option, &request, sizeof request);
+}
+
+WEFT_API int weft_datagram_join(weft_datagram *datagram, const weft_address *group,
+                                unsigned interface)
+{
+    return set_membership(datagram, MCAST_JOIN_GROUP, group, interface);
+}
+
+WEFT_API int weft_datagram_leave(weft_datagram *datagram, const weft_address *group,
+                                 unsigned interface)
+{
+    return set_membership(datagram, MCAST_LEAVE_GROUP, group, interface);
+}

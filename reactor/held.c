@@ -1,0 +1,66 @@
+/*
+ * held.c - the requests that the kernel has
+ *
+ * Purpose     See held.h.
+ * Threads     See held.h.
+ * Invariants  See held.h. The low three bits of a free slot are set, the next free one is above them.
+ * Ordering    See held.h.
+ * Failure     See held.h.
+ */
+#include "held.h"
+
+#include <string.h>
+
+#define FIRST 64
+#define FREE  7
+
+bool wf_held_reserve(wf_held *h, const weft_allocator *alloc)
+{
+    uint32_t n = h->n_slots > 0 ? 2 * h->n_slots : FIRST;
+    wf_held  more = {.n_slots = n, .n_used = h->n_used};
+
+    if (h->free > 0 || h->n_used < h->n_slots)
+        return true;
+    more.slots = wf_alloc(alloc, n * sizeof *more.slots);
+    if (!more.slots)
+        return false;
+    if (h->n_used > 0)
+        memcpy(more.slots, h->slots, h->n_used * sizeof *h->slots);
+    wf_held_free(h, alloc);
+    *h = more;
+    return true;
+}
+
+uint32_t wf_held_add(wf_held *h, uint64_t user_data)
+{
+    uint32_t slot = h->n_used;
+
+    if (h->free > 0) {
+        slot = h->free - 1;
+        h->free = (uint32_t)(h->slots[slot] >> 3);
+    } else {
+        h->n_used++;
+    }
+    h->slots[slot] = user_data;
+    return slot;
+}
+
+void wf_held_remove(wf_held *h, uint32_t slot)
+{
+    h->slots[slot] = (uint64_t)h->free << 3 | FREE;
+    h->free = slot + 1;
+}
+
+uint64_t wf_held_at(const wf_held *h, uint32_t slot)
+{
+    uint64_t data = h->slots[slot];
+
+    return (data & FREE) == FREE ? 0 : data;
+}
+
+void wf_held_free(wf_held *h, const weft_allocator *alloc)
+{
+    if (h->slots)
+        wf_release(alloc, h->slots, h->n_slots * sizeof *h->slots);
+    *h = (wf_held){0};
+}

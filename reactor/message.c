@@ -1,0 +1,78 @@
+/*
+ * message.c - sendmsg and recvmsg, for streams and datagram sockets
+ *
+ * Purpose     The rows of the operation table that take a struct msghdr.
+ * Threads     Any.
+ * Invariants  A message is taken in the poll that delivers it: a cancelled receive loses no descriptor.
+ * Ordering    socket.h.
+ * Failure     As the system calls: -errno.
+ */
+#include "nudge.h"
+#include "operation.h"
+#include "stream.h"
+
+#include <weft/datagram.h>
+
+#define FULL_PAUSE_MS 5
+
+/* Of a datagram that found no room: poll(2) can't say when a Unix socket that we are not connected to will
+ * have some. */
+int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to)
+{
+    return to && to->sa_family == AF_UNIX ? wf_nudge_again(s, FULL_PAUSE_MS) : -EAGAIN;
+}
+
+int64_t wf_message_receive(weft_io *io, wf_socket *s)
+{
+    ssize_t n = recvmsg(s->fd, io->memory_, (int)io->option_ | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    return n < 0 ? -errno : n;
+}
+
+int64_t wf_message_send(weft_io *io, wf_socket *s)
+{
+    const struct msghdr *message = io->memory_;
+    ssize_t              n;
+
+    if (io->option_ & MSG_ZEROCOPY)
+        return -EINVAL; /* the kernel would have the memory beyond READY */
+    n = sendmsg(s->fd, message, (int)io->option_ | MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN ? wf_message_blocked(s, message->msg_name) : -errno;
+}
+
+static weft_future *transfer(weft_io *io, int op, void *handle, const struct msghdr *message,
+                             int flags)
+{
+    weft_future *future = wf_io_init(io, op);
+
+    io->object_ = handle;
+    io->memory_ = (void *)(uintptr_t)message;
+    io->option_ = (uint32_t)flags;
+    return future;
+}
+
+WEFT_API weft_future *weft_receive_message(weft_io *io, weft_stream *stream, struct msghdr *message,
+                                           int flags)
+{
+    return transfer(io, WF_OP_RECEIVE_MESSAGE, stream, message, flags);
+}
+
+WEFT_API weft_future *weft_send_message(weft_io *io, weft_stream *stream,
+                                        const struct msghdr *message, int flags)
+{
+    return transfer(io, WF_OP_SEND_MESSAGE, stream, message, flags);
+}
+
+WEFT_API weft_future *weft_datagram_receive_message(weft_io *io, weft_datagram *datagram,
+                                                    struct msghdr *message, int flags)
+{
+    return transfer(io, WF_OP_RECEIVE_MESSAGE, datagram, message, flags);
+}
+
+WEFT_API weft_future *weft_datagram_send_message(weft_io *io, weft_datagram *datagram,
+                                                 const struct msghdr *message, int flags)
+{
+    return transfer(io, WF_OP_SEND_MESSAGE, datagram, message, flags);
+}

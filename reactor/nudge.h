@@ -1,0 +1,30 @@
+/*
+ * nudge.h - trying again after a while, where no event will tell
+ *
+ * Purpose     Out of descriptors, or with a full queue at the other end of a Unix socket, an attempt
+ *             says EAGAIN and poll(2) says "ready": only time helps.
+ * Threads     waits, end: the operation that has the direction. free: whoever frees the socket.
+ * Invariants  U1 an attempt that wants to be tried again sets nap_ms. U2 the timer is disarmed before
+ *             the operation ends. U3 firing only hands the socket to the reactor: it happens under
+ *             the lock of a timer wheel, where nobody may be woken who is not weft's own.
+ * Ordering    The timer's lock.
+ * Failure     -ENOMEM.
+ */
+#ifndef WF_NUDGE_H
+#define WF_NUDGE_H
+
+#include "operation.h"
+#include "socket.h"
+
+/* Makes sure that the socket can be nudged. 0 or -ENOMEM. */
+int  wf_nudge_have(wf_socket *s);
+void wf_nudge_free(wf_socket *s);
+
+/* -EAGAIN for an attempt that is to be made again in a while; or -ENOMEM. */
+int wf_nudge_again(wf_socket *s, uint8_t ms);
+
+/* In the operation table: waits, end. */
+void    wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx);
+int64_t wf_nudge_end(weft_io *io, int64_t result, bool cancelled);
+
+#endif

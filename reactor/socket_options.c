@@ -1,0 +1,238 @@
+/*
+ * socket_options.c - what can be asked of any socket, and of a stream
+ *
+ * Purpose     Calls on a handle that are over at once.
+ * Threads     Any.
+ * Invariants  Each holds a reference while it lasts, so it meets the descriptor that it means.
+ * Ordering    socket.h.
+ * Failure     -EBADF for a handle that has been closed; else as the system calls.
+ */
+#include "stream.h"
+
+#include <netinet/tcp.h>
+#include <weft/datagram.h>
+
+int wf_socket_set(const void *handle, int level, int option, const void *value, socklen_t size)
+{
+    wf_socket *s = wf_socket_ref_any(handle);
+    int        r;
+
+    if (!s)
+        return -EBADF;
+    r = setsockopt(s->fd, level, option, value, size) < 0 ? -errno : 0;
+    wf_socket_unref(s);
+    return r;
+}
+
+static int set_int(const void *handle, int level, int option, int value)
+{
+    return wf_socket_set(handle, level, option, &value, sizeof value);
+}
+
+static int get_int(const void *handle, int level, int option, int *ret)
+{
+    wf_socket *s = wf_socket_ref_any(handle);
+    socklen_t  size = sizeof *ret;
+    int        r;
+
+    if (!s)
+        return -EBADF;
+    r = getsockopt(s->fd, level, option, ret, &size) < 0 ? -errno : 0;
+    wf_socket_unref(s);
+    return r;
+}
+
+static int fd_of(const void *handle)
+{
+    wf_socket *s = wf_socket_ref_any(handle);
+    int        fd;
+
+    if (!s)
+        return -EBADF;
+    fd = s->fd;
+    wf_socket_unref(s);
+    return fd;
+}
+
+static int address_of(const void   *handle, int (*ask)(int, struct sockaddr *, socklen_t *),
+                      weft_address *ret)
+{
+    wf_socket   *s = wf_socket_ref_any(handle);
+    weft_address address = {0};
+    socklen_t    size = sizeof address.u;
+    int          r;
+
+    if (!s)
+        return -EBADF;
+    r = ask(s->fd, &address.u.any, &size) < 0 ? -errno : 0;
+    wf_socket_unref(s);
+    if (r < 0)
+        return r;
+    address.size_ = size;
+    *ret = address;
+    return 0;
+}
+
+/* ---- of all kinds ---- */
+
+WEFT_API int weft_stream_fd(const weft_stream *stream)
+{
+    return fd_of(stream);
+}
+
+WEFT_API int weft_listener_fd(const weft_listener *listener)
+{
+    return fd_of(listener);
+}
+
+WEFT_API int weft_datagram_fd(const weft_datagram *datagram)
+{
+    return fd_of(datagram);
+}
+
+WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret)
+{
+    return address_of(stream, getpeername, ret);
+}
+
+WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret)
+{
+    return address_of(stream, getsockname, ret);
+}
+
+WEFT_API int weft_listener_address(const weft_listener *listener, weft_address *ret)
+{
+    return address_of(listener, getsockname, ret);
+}
+
+WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_address *ret)
+{
+    return address_of(datagram, getpeername, ret);
+}
+
+WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_address *ret)
+{
+    return address_of(datagram, getsockname, ret);
+}
+
+static int set_buffers(const void *handle, int receive, int send)
+{
+    int r = receive > 0 ? set_int(handle, SOL_SOCKET, SO_RCVBUF, receive) : 0;
+
+    if (r == 0 && send > 0)
+        r = set_int(handle, SOL_SOCKET, SO_SNDBUF, send);
+    return r;
+}
+
+static int buffers(const void *handle, int *ret_receive, int *ret_send)
+{
+    int receive, send, r;
+
+    r = get_int(handle, SOL_SOCKET, SO_RCVBUF, &receive);
+    if (r == 0)
+        r = get_int(handle, SOL_SOCKET, SO_SNDBUF, &send);
+    if (r < 0)
+        return r;
+    *ret_receive = receive;
+    *ret_send = send;
+    return 0;
+}
+
+WEFT_API int weft_stream_set_buffers(weft_stream *stream, int receive, int send)
+{
+    return set_buffers(stream, receive, send);
+}
+
+WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, int *ret_send)
+{
+    return buffers(stream, ret_receive, ret_send);
+}
+
+WEFT_API int weft_datagram_set_buffers(weft_datagram *datagram, int receive, int send)
+{
+    return set_buffers(datagram, receive, send);
+}
+
+WEFT_API int weft_datagram_buffers(const weft_datagram *datagram, int *ret_receive, int *ret_send)
+{
+    return buffers(datagram, ret_receive, ret_send);
+}
+
+WEFT_API void weft_stream_close(weft_stream *stream)
+{
+    if (stream)
+        wf_socket_close(stream);
+}
+
+WEFT_API void weft_listener_close(weft_listener *listener)
+{
+    if (listener)
+        wf_socket_close(listener);
+}
+
+WEFT_API void weft_datagram_close(weft_datagram *datagram)
+{
+    if (datagram)
+        wf_socket_close(datagram);
+}
+
+/* ---- of streams ---- */
+
+WEFT_API int weft_stream_shutdown(weft_stream *stream, int how)
+{
+    wf_socket *s = wf_socket_ref_any(stream);
+    int        r;
+
+    if (!s)
+        return -EBADF;
+    r = shutdown(s->fd, how) < 0 ? -errno : 0;
+    wf_socket_unref(s);
+    return r;
+}
+
+WEFT_API int weft_stream_set_no_delay(weft_stream *stream, bool on)
+{
+    return set_int(stream, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on)
+{
+    wf_socket *s = wf_socket_ref_any(stream);
+
+    if (!s)
+        return -EBADF;
+    wf_store(&s->always_try, on || !s->is_tcp, RELAXED); /* before the first read */
+    wf_socket_unref(s);
+    return 0;
+}
+
+static int seconds(int64_t duration)
+{
+    int64_t s = duration / WEFT_S(1) + (duration % WEFT_S(1) > 0);
+
+    return s > INT32_MAX ? INT32_MAX : (int)s;
+}
+
+WEFT_API int weft_stream_set_keep_alive(weft_stream *stream, const weft_keep_alive *keep)
+{
+    int r = 0;
+
+    if (!keep)
+        return set_int(stream, SOL_SOCKET, SO_KEEPALIVE, false);
+    if (keep->idle < 0 || keep->interval < 0 || keep->count < 0)
+        return -EINVAL;
+    if (keep->idle > 0)
+        r = set_int(stream, IPPROTO_TCP, TCP_KEEPIDLE, seconds(keep->idle));
+    if (r == 0 && keep->interval > 0)
+        r = set_int(stream, IPPROTO_TCP, TCP_KEEPINTVL, seconds(keep->interval));
+    if (r == 0 && keep->count > 0)
+        r = set_int(stream, IPPROTO_TCP, TCP_KEEPCNT, keep->count);
+    return r < 0 ? r : set_int(stream, SOL_SOCKET, SO_KEEPALIVE, true);
+}
+
+WEFT_API int weft_stream_set_reset(weft_stream *stream, bool on)
+{
+    struct linger linger = {.l_onoff = on};
+
+    return wf_socket_set(stream, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}

@@ -1,0 +1,155 @@
+/*
+ * copy.c - one stream into another, and both ways at once
+ *
+ * Purpose     See include/weft/buffered.h.
+ * Threads     The future's owner.
+ * Invariants  C1 one operation at a time is pending in each direction: a read into the buffer, or the
+ *             write of what it brought. C2 done + left is what has been read.
+ * Ordering    None.
+ * Failure     As reading and writing the streams.
+ */
+#include <weft/buffered.h>
+
+#define MORE INT64_MIN /* there is another step */
+
+/* ---- one way ---- */
+
+static void begin_step(weft_copying *c)
+{
+    if (c->writing_)
+        weft_write_all(&c->io_, c->to_, c->data, c->left);
+    else
+        weft_read(&c->io_, c->from_, c->buffer_, c->size_);
+}
+
+static int64_t end_read(weft_copying *c, int64_t n)
+{
+    if (n <= 0)
+        return n < 0 ? n : (int64_t)c->done;
+    c->data = c->buffer_;
+    c->left = (size_t)n;
+    c->writing_ = true;
+    return MORE;
+}
+
+static int64_t end_write(weft_copying *c, int64_t n)
+{
+    c->done += c->io_.done;
+    c->data += c->io_.done;
+    c->left -= c->io_.done;
+    if (n < 0)
+        return n;
+    c->writing_ = false;
+    return MORE;
+}
+
+/* The step has ended: a result for the copying, or MORE. */
+static int64_t end_step(weft_copying *c)
+{
+    int64_t n = weft_future_result(&c->io_.future);
+
+    return c->writing_ ? end_write(c, n) : end_read(c, n);
+}
+
+/* The step WITHDRAWS. */
+static weft_poll copying_withdraw(weft_copying *c, weft_context *cx)
+{
+    if (weft_future_is_pending(&c->io_.future) &&
+        (weft_poll_is_ready(weft_future_cancel(&c->io_.future)) ||
+         weft_poll_is_ready(weft_future_poll(&c->io_.future, cx))))
+        end_step(c);
+    return weft_ready(&c->future, -ECANCELED);
+}
+
+static weft_poll copying_poll(weft_future *future, weft_context *cx)
+{
+    weft_copying *c = weft_container(future, weft_copying, future);
+    int64_t       result = MORE;
+
+    if (weft_future_is_cancelled(future))
+        return copying_withdraw(c, cx);
+    while (result == MORE) {
+        if (!weft_future_is_pending(&c->io_.future))
+            begin_step(c);
+        if (!weft_poll_is_ready(weft_future_poll(&c->io_.future, cx)))
+            return WEFT_PENDING;
+        result = end_step(c);
+    }
+    return weft_ready(future, result);
+}
+
+static void copying_cancel(weft_future *future)
+{
+    (void)future; /* the next poll withdraws the step */
+}
+
+static const weft_future_ops copying_ops = {sizeof(weft_copying), WEFT_FUTURE_WITHDRAWS,
+                                            "weft_copy", copying_poll, copying_cancel};
+
+WEFT_API weft_future *weft_copy(weft_copying *copying, weft_stream *from, weft_stream *to,
+                                void *buffer, size_t size)
+{
+    if (size == 0)
+        weft_misuse_("weft_copy", "the buffer must have a size", "weft_copy");
+    *copying = (weft_copying){.from_ = from, .to_ = to, .buffer_ = buffer, .size_ = size};
+    weft_future_init(&copying->future, &copying_ops);
+    return &copying->future;
+}
+
+/* ---- both ways ---- */
+
+/* Polls one way; its error, or 0. */
+static int64_t advance(weft_copying *way, weft_context *cx)
+{
+    if (weft_future_is_ready(&way->future) ||
+        !weft_poll_is_ready(weft_future_poll(&way->future, cx)))
+        return 0;
+    if (way->future.result < 0)
+        return way->future.result;
+    weft_stream_shutdown(way->to_, SHUT_WR); /* if that is gone already, the other way tells */
+    return 0;
+}
+
+static void withdraw(weft_copying *way, weft_context *cx)
+{
+    if (!weft_poll_is_ready(weft_future_cancel(&way->future)))
+        (void)!weft_poll_is_ready(weft_future_poll(&way->future, cx)); /* READY now */
+}
+
+static weft_poll both_poll(weft_future *future, weft_context *cx)
+{
+    weft_copying_both *both = weft_container(future, weft_copying_both, future);
+    weft_copying      *first = both->turn_ ? &both->from_b : &both->from_a;
+    weft_copying      *second = both->turn_ ? &both->from_a : &both->from_b;
+    int64_t            error = -ECANCELED;
+
+    both->turn_ = !both->turn_; /* or one way could use up the budget of every poll */
+    if (!weft_future_is_cancelled(future)) {
+        error = advance(first, cx);
+        if (error == 0)
+            error = advance(second, cx);
+    }
+    if (error < 0) {
+        withdraw(first, cx);
+        withdraw(second, cx);
+        return weft_ready(future, error);
+    }
+    if (weft_future_is_ready(&first->future) && weft_future_is_ready(&second->future))
+        return weft_ready(future, 0);
+    return WEFT_PENDING;
+}
+
+static const weft_future_ops both_ops = {sizeof(weft_copying_both), WEFT_FUTURE_WITHDRAWS,
+                                         "weft_copy_both", both_poll, copying_cancel};
+
+WEFT_API weft_future *weft_copy_both(weft_copying_both *both, weft_stream *a, weft_stream *b,
+                                     void *buffer, size_t size)
+{
+    size_t half = size / 2;
+
+    weft_copy(&both->from_a, a, b, buffer, half);
+    weft_copy(&both->from_b, b, a, (char *)buffer + half, size - half);
+    both->turn_ = false;
+    weft_future_init(&both->future, &both_ops);
+    return &both->future;
+}

@@ -1,0 +1,322 @@
+/*
+ * crew.c - the threads of a pool: how many run, who watches, who leaves
+ *
+ * Purpose     See crew.h.
+ * Threads     See crew.h.
+ * Invariants  See crew.h.
+ * Ordering    See crew.h.
+ * Failure     See crew.h.
+ */
+#include "crew.h"
+
+#include "executor.h"
+#include "lock.h"
+#include "panic.h"
+#include "timer.h"
+
+#include <stdio.h>
+
+#define TICK  WEFT_US(500) /* nobody came for a job for so long: those that run are stuck */
+#define SOON  100          /* ticks in which the queue should be empty */
+#define RETRY WEFT_MS(10)  /* after a thread could not be created */
+
+/* ---- how many threads ---- */
+
+static uint64_t n_taken_locked(const weft_pool *p)
+{
+    return p->counters.done + (uint64_t)p->n_running;
+}
+
+static bool has_room_locked(const weft_pool *p)
+{
+    return p->n_running - p->n_stuck < p->room;
+}
+
+/* Jobs wait, and nobody has come for one for a while: those that run are stuck, as many others may run. The
+ * more there are the longer that takes, since they may as well be many for the CPUs. */
+static void judge_locked(weft_pool *p, int64_t now)
+{
+    int64_t patience = TICK + TICK * p->n_running / (8 * p->base);
+
+    if (!p->first || p->coming || has_room_locked(p) || now - p->last_taken < patience)
+        return;
+    p->round++;
+    p->n_stuck = p->n_running;
+    p->room = p->n_running > p->base ? p->n_running : p->base;
+}
+
+/* The watcher's look. A queue that shrinks, but slowly, gets a thread more. */
+static void tick_locked(weft_pool *p, int64_t now)
+{
+    uint64_t taken = n_taken_locked(p) - p->n_seen;
+
+    judge_locked(p, now);
+    if (taken > 0 && !p->coming && !has_room_locked(p) && p->counters.queued > taken * SOON)
+        p->room++;
+}
+
+/* A struct for one more thread, or NULL. */
+static wf_thread *thread_new_locked(weft_pool *p, int64_t now)
+{
+    wf_thread *t = p->unused;
+
+    if (p->n_threads >= p->most_threads)
+        return NULL;
+    if (p->failed && p->n_threads > 0 && now - p->failed < RETRY)
+        return NULL;
+    if (t) {
+        p->unused = t->next;
+    } else {
+        t = wf_alloc(&p->alloc, sizeof *t);
+        if (!t)
+            return NULL;
+        *t = (wf_thread){.pool = p, .older = p->newest};
+        p->newest = t;
+    }
+    p->n_threads++;
+    return t;
+}
+
+/* Whom the queue needs now: one to run, or one to watch. Q1 */
+static wf_call summon_locked(weft_pool *p, int64_t now)
+{
+    wf_call c = {NULL, false};
+
+    if (!p->first || p->coming || (p->watcher && !has_room_locked(p)))
+        return c;
+    if (p->idle) {
+        c.thread = p->idle;
+        p->idle = c.thread->next;
+        p->counters.idle--;
+    } else if (p->watcher) {
+        c.thread = p->watcher;
+        p->watcher = NULL;
+    } else {
+        c.thread = thread_new_locked(p, now);
+        c.create = true;
+    }
+    if (c.thread) {
+        c.thread->state = WF_THREAD_COMING;
+        p->coming = true;
+    }
+    return c;
+}
+
+wf_call wf_crew_queued_locked(weft_pool *p, int64_t now)
+{
+    if (!p->first->next)
+        p->room = p->base; /* nobody waited */
+    judge_locked(p, now);
+    return summon_locked(p, now);
+}
+
+/* ---- a thread ---- */
+
+static wf_job *take_locked(weft_pool *p, wf_thread *t, int64_t now)
+{
+    wf_job *job = wf_pool_take_locked(p, now);
+
+    p->last_taken = now;
+    p->n_running++;
+    t->round = p->round;
+    t->kind = job->kind;
+    t->since = now;
+    return job;
+}
+
+static void ran_locked(weft_pool *p, wf_thread *t, int64_t now)
+{
+    p->n_running--;
+    wf_add(&p->n_telling, 1, RELAXED); /* published by the lock */
+    if (t->round != p->round)
+        p->n_stuck--;
+    t->kind = NULL;
+    p->counters.done++;
+    p->counters.run_ns += (uint64_t)(now - t->since);
+}
+
+/* Takes a job, or decides how to sleep. */
+static wf_job *decide_locked(weft_pool *p, wf_thread *t, int64_t now)
+{
+    if (p->first && has_room_locked(p)) {
+        t->state = WF_THREAD_RUNNING;
+        return take_locked(p, t, now);
+    }
+    if (p->first && !p->watcher) {
+        t->state = WF_THREAD_WATCHING;
+        t->until = now + TICK;
+        p->watcher = t;
+        p->n_seen = n_taken_locked(p);
+    } else {
+        t->state = WF_THREAD_IDLE;
+        t->until = p->closing ? now : now + p->keep;
+        t->next = p->idle;
+        p->idle = t;
+        p->counters.idle++;
+    }
+    t->key = wf_park_prepare(&t->park); /* whoever calls us wakes us after this */
+    return NULL;
+}
+
+static void leave_idle_locked(weft_pool *p, wf_thread *t)
+{
+    wf_thread **at = &p->idle;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    p->counters.idle--;
+}
+
+/* Sleeps until it is called, or until there is something to look at; takes the lock. False: it is not needed
+ * any more. */
+static bool sleep_and_lock(weft_pool *p, wf_thread *t, int64_t *ret_now)
+{
+    for (;;) {
+        bool woken = wf_park_commit(&t->park, t->key, t->until);
+
+        *ret_now = wf_now();
+        wf_lock(&p->lock);
+        if (t->state == WF_THREAD_COMING) {
+            p->coming = false;
+            return true;
+        }
+        if (t->state == WF_THREAD_WATCHING && !woken) {
+            p->watcher = NULL;
+            tick_locked(p, *ret_now);
+            return true;
+        }
+        if (t->state == WF_THREAD_IDLE && (!woken || p->closing)) {
+            leave_idle_locked(p, t);
+            return false;
+        }
+        t->key = wf_park_prepare(&t->park);
+        wf_unlock(&p->lock);
+    }
+}
+
+static int64_t run(weft_pool *p, wf_job *job)
+{
+    const char *message = NULL;
+    int64_t     result = wf_panic_call(job->kind->run, job->args, &message);
+
+    if (!message)
+        return result;
+    wf_lock(&p->lock);
+    p->counters.panicked++;
+    wf_unlock(&p->lock);
+    wf_log(&p->rt->config, WEFT_LOG_ERROR, "blocking job %s panicked: %s", job->kind->name,
+           message);
+    return -EOWNERDEAD;
+}
+
+/* Says that a thread has ended, under the lock that it then gives up; the pool may be gone after that. */
+static void end_and_unlock(weft_pool *p, wf_thread *t)
+{
+    pthread_t before =
+        p->corpse; /* each thread that ends joins the one before, who closes the last */
+    bool has_before = p->has_corpse;
+
+    p->corpse = pthread_self();
+    p->has_corpse = true;
+    p->n_threads--;
+    t->next = p->unused;
+    p->unused = t;
+    wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] */
+    if (p->closing)
+        wf_futex_wake(&p->n_ended, 1);
+    wf_unlock(&p->lock);
+    if (has_before)
+        pthread_join(before, NULL);
+}
+
+/* What comes next is settled before the end of the last job is told: who hears of it finds us idle, not
+ * busy, if there is nothing else to do. */
+static void *thread_main(void *arg)
+{
+    wf_thread *t = arg;
+    weft_pool *p = t->pool;
+    wf_job    *job, *ended = NULL;
+    int64_t    result = 0, now = wf_now();
+    bool       stays = true;
+
+    wf_current_thread = (wf_current){.rt = p->rt, .owned = true};
+    wf_executor_unpin(p->rt->executor);
+    wf_lock(&p->lock);
+    p->coming = false;
+    if ((uint64_t)p->n_threads > p->counters.threads_peak)
+        p->counters.threads_peak = (uint64_t)p->n_threads;
+    while (stays) {
+        wf_call c;
+
+        job = decide_locked(p, t, now);
+        c = summon_locked(p, now);
+        wf_unlock(&p->lock);
+        wf_crew_call(p, c);
+        if (ended) {
+            wf_job_finish(ended, result);
+            wf_sub(&p->n_telling, 1, RELEASE); /* [pool-3] */
+        }
+        ended = job;
+        if (job) {
+            result = run(p, job);
+            now = wf_now();
+            wf_lock(&p->lock);
+            ran_locked(p, t, now);
+        } else {
+            stays = sleep_and_lock(p, t, &now);
+        }
+    }
+    end_and_unlock(p, t);
+    return NULL;
+}
+
+/* ---- calling threads ---- */
+
+static void creating_failed(weft_pool *p, wf_thread *t, int error)
+{
+    wf_job *jobs;
+
+    wf_lock(&p->lock);
+    p->n_threads--;
+    p->coming = false;
+    p->counters.threads_failed++;
+    p->failed = wf_now();
+    t->next = p->unused;
+    p->unused = t;
+    jobs = p->n_threads == 0 ? wf_pool_take_all_locked(p) : NULL;
+    wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] */
+    if (p->closing)
+        wf_futex_wake(&p->n_ended, 1);
+    wf_unlock(&p->lock);
+    for (wf_job *next; jobs; jobs = next) {
+        next = jobs->next;
+        wf_job_finish(jobs, error);
+    }
+}
+
+void wf_crew_call(weft_pool *p, wf_call c)
+{
+    pthread_t thread;
+    char      name[16];
+    int       r;
+
+    if (!c.thread)
+        return;
+    if (!c.create) {
+        wf_park_wake(&c.thread->park);
+        return;
+    }
+    snprintf(name, sizeof name, "weft-%.10s", p->name);
+    r = wf_executor_thread(&thread, thread_main, c.thread, name);
+    if (r < 0)
+        creating_failed(p, c.thread, r);
+}
+
+void wf_crew_free(weft_pool *p)
+{
+    for (wf_thread *t = p->newest, *older; t; t = older) {
+        older = t->older;
+        wf_release(&p->alloc, t, sizeof *t);
+    }
+}

@@ -1,0 +1,92 @@
+/*
+ * interval.c - ticks, a period apart
+ *
+ * Purpose     A sleep that is made anew for each tick.
+ * Threads     The interval's owner.
+ * Invariants  Y3 `next_` is the first tick that has not been delivered: it goes on in the poll that answers
+ *             READY, so a cancelled tick is not lost.
+ * Ordering    None.
+ * Failure     -ENXIO without a runtime.
+ */
+#include "clock.h"
+#include "sleep.h"
+
+#define LATE WEFT_MS(5) /* from there on DELAY counts a tick as late: timers always are, a little */
+#define NOW  INT64_MIN  /* `next_`: whatever the clock says */
+
+/* The tick is delivered. Returns by how many periods it is late. */
+static int64_t interval_go_on(weft_interval *self)
+{
+    int64_t now = weft_now(), late, n;
+
+    if (self->next_ == NOW)
+        self->next_ = now;
+    late = now - self->next_;
+    n = late > 0 ? late / self->period_ : 0;
+    if (self->late_ == WEFT_INTERVAL_SKIP)
+        self->next_ += n * self->period_;
+    else if (self->late_ == WEFT_INTERVAL_DELAY && late > LATE)
+        self->next_ += late;
+    self->next_ = wf_after(self->next_, self->period_);
+    return n;
+}
+
+static weft_poll interval_poll(weft_future *future, weft_context *cx)
+{
+    weft_interval *self = weft_container(future, weft_interval, future);
+
+    if (weft_future_is_cancelled(future)) {
+        wf_nap_end(&self->nap_, cx);
+        return weft_ready(future, -ECANCELED);
+    }
+    if (!weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
+        return WEFT_PENDING;
+    return weft_ready(future, self->nap_.future.result < 0 ? self->nap_.future.result
+                                                           : interval_go_on(self));
+}
+
+static void interval_cancel(weft_future *future)
+{
+    (void)future; /* the next poll ends the sleep */
+}
+
+static const weft_future_ops interval_ops = {sizeof(weft_interval), WEFT_FUTURE_WITHDRAWS,
+                                             "weft_interval_tick", interval_poll, interval_cancel};
+
+WEFT_API void weft_interval_start_at(weft_interval *interval, int64_t instant, int64_t period,
+                                     weft_interval_late late)
+{
+    weft_future_init(&interval->future, &interval_ops);
+    weft_sleep_until(&interval->nap_, instant);
+    interval->next_ = instant;
+    interval->period_ = period > 0 ? period : 1;
+    interval->late_ = late;
+}
+
+WEFT_API void weft_interval_start(weft_interval *interval, int64_t period, weft_interval_late late)
+{
+    weft_interval_start_at(interval, weft_runtime_current() ? weft_now() : NOW, period, late);
+}
+
+WEFT_API void weft_interval_about(weft_interval *interval, int64_t accuracy)
+{
+    weft_sleep_until_about(&interval->nap_, interval->next_, accuracy);
+}
+
+WEFT_API weft_future *weft_interval_tick(weft_interval *interval)
+{
+    weft_future_init(&interval->future, &interval_ops);
+    weft_nap_reset(&interval->nap_, interval->next_);
+    return &interval->future;
+}
+
+WEFT_API void weft_interval_reset_at(weft_interval *interval, int64_t instant)
+{
+    interval->next_ = instant;
+    weft_nap_reset(&interval->nap_, instant);
+}
+
+WEFT_API void weft_interval_reset(weft_interval *interval)
+{
+    weft_interval_reset_at(interval, wf_after(weft_now(), interval->period_));
+}

@@ -1,0 +1,158 @@
+/*
+ * job.c - one call on a pool thread, and the future that awaits it
+ *
+ * Purpose     See job.h.
+ * Threads     See job.h.
+ * Invariants  See job.h.
+ * Ordering    See job.h.
+ * Failure     See job.h.
+ */
+#include "job.h"
+
+#include "lock.h"
+#include "pool.h"
+#include "waker.h"
+
+#include <string.h>
+
+static wf_job *job_new(weft_pool *p, const weft_job *from)
+{
+    size_t  size = from->kind_->size;
+    wf_job *job = wf_alloc(&p->alloc, sizeof *job + size);
+
+    if (!job)
+        return NULL;
+    *job = (wf_job){.pool = p, .kind = from->kind_};
+    memcpy(job->args, from->from_ ? from->from_ : from->args_, size);
+    return job;
+}
+
+static void job_free(wf_job *job)
+{
+    wf_release(&job->pool->alloc, job, sizeof *job + job->kind->size);
+}
+
+void wf_job_finish(wf_job *job, int64_t result)
+{
+    wf_wakes wakes = {0};
+    bool     left;
+
+    wf_lock(&job->lock);
+    left = job->left;
+    job->result = result;
+    job->done = true;
+    if (!left)
+        wf_waker_fire(&job->waker, &wakes);
+    wf_unlock(&job->lock);
+    if (left)
+        job_free(job);
+    else
+        wf_wakes_flush(&wakes);
+}
+
+/* ---- the future ---- */
+
+/* The job is gone, or its thread's alone. */
+static weft_poll job_leave(weft_job *self, weft_pool *p, int64_t result)
+{
+    self->job_ = NULL;
+    wf_pool_drop(p);
+    return weft_ready(&self->future, result);
+}
+
+static weft_poll job_start(weft_job *self, weft_context *cx)
+{
+    weft_pool *p = self->pool_;
+    wf_job    *job;
+    int        r;
+
+    if (!p && !cx->runtime)
+        return weft_ready(&self->future, -ENXIO);
+    if (!weft_context_spend(cx))
+        return WEFT_PENDING;
+    if (!p)
+        p = weft_pool_default(cx->runtime);
+    job = job_new(p, self);
+    if (!job)
+        return weft_ready(&self->future, -ENOMEM);
+    wf_waker_store(&job->waker, cx->waker);
+    self->job_ = job;
+    wf_pool_hold(p);
+    r = wf_pool_submit(p, job);
+    if (r == 0)
+        return WEFT_PENDING;
+    wf_waker_forget(&job->waker);
+    job_free(job);
+    return job_leave(self, p, r);
+}
+
+static weft_poll job_end(weft_job *self, wf_job *job)
+{
+    weft_pool *p = job->pool;
+    int64_t    result = job->result;
+
+    if (self->out_)
+        memcpy(self->out_, job->args, job->kind->size);
+    job_free(job);
+    return job_leave(self, p, result);
+}
+
+static weft_poll job_abandon(weft_job *self, wf_job *job)
+{
+    weft_pool *p = job->pool;
+    bool       ours = wf_pool_withdraw(p, job);
+
+    wf_lock(&job->lock);
+    wf_waker_forget(&job->waker);
+    ours |= job->done;
+    job->left = true;
+    wf_unlock(&job->lock);
+    if (ours)
+        job_free(job);
+    return job_leave(self, p, -ECANCELED);
+}
+
+static weft_poll job_poll(weft_future *future, weft_context *cx)
+{
+    weft_job *self = weft_container(future, weft_job, future);
+    wf_job   *job = self->job_;
+    bool      done, cancelled = weft_future_is_cancelled(future);
+
+    if (!job)
+        return cancelled ? weft_ready(future, -ECANCELED) : job_start(self, cx);
+    wf_lock(&job->lock);
+    done = job->done;
+    if (!done)
+        wf_waker_store(&job->waker, cx->waker);
+    wf_unlock(&job->lock);
+    if (done)
+        return job_end(self, job);
+    return cancelled ? job_abandon(self, job) : WEFT_PENDING;
+}
+
+static void job_cancel(weft_future *future)
+{
+    (void)future; /* the next poll abandons it */
+}
+
+static const weft_future_ops job_ops = {sizeof(weft_job), WEFT_FUTURE_WITHDRAWS,
+                                        "weft_spawn_blocking", job_poll, job_cancel};
+
+weft_future *wf_job_init(weft_job *job, weft_pool *pool, const weft_job_kind_ *kind,
+                         const void *from, void *ret)
+{
+    weft_future_init(&job->future, &job_ops);
+    job->kind_ = kind;
+    job->pool_ = pool;
+    job->job_ = NULL;
+    job->from_ = from;
+    job->out_ = ret;
+    return &job->future;
+}
+
+WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,
+                                           const weft_job_kind_ *kind, const void *args, void *ret)
+{
+    memcpy(job->args_, args, kind->size); /* the macro has checked the size */
+    return wf_job_init(job, pool, kind, NULL, ret);
+}

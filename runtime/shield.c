@@ -1,0 +1,80 @@
+/*
+ * shield.c - futures that a cancel reaches later
+ *
+ * Purpose     Lets clean-up code await.
+ * Threads     The future's owner.
+ * Invariants  Y2 a shield counts from the poll that first sees the cancel.
+ * Ordering    None.
+ * Failure     Without a runtime there is no patience.
+ */
+#include "sleep.h"
+
+/* The guarded future is not told of the cancel, and limits outside end it no sooner than that does. */
+static weft_poll shield_poll_inner(weft_guard *self, weft_context *cx)
+{
+    uint32_t  flags = cx->flags;
+    int64_t   deadline = cx->deadline;
+    weft_poll poll;
+
+    cx->flags &= ~(uint32_t)WEFT_CONTEXT_CANCELLED_;
+    cx->deadline = self->counts_ ? self->nap_.deadline_ : WEFT_FOREVER;
+    poll = weft_future_poll(self->inner_, cx);
+    cx->flags = flags;
+    cx->deadline = deadline;
+    return poll;
+}
+
+/* Patience is at an end: the guarded future is cancelled as it would have been. */
+static weft_poll shield_drain(weft_guard *self, weft_context *cx)
+{
+    weft_poll poll = weft_future_cancel(self->inner_);
+
+    if (!weft_poll_is_ready(poll))
+        poll = weft_future_poll(self->inner_, cx);
+    return weft_poll_is_ready(poll) ? weft_ready(&self->future, self->inner_->result)
+                                    : WEFT_PENDING;
+}
+
+static weft_poll shield_poll(weft_future *future, weft_context *cx)
+{
+    weft_guard *self = weft_container(future, weft_guard, future);
+    bool        unwinds = cx->flags & WEFT_CONTEXT_UNWINDS_;
+    bool cancelled = weft_future_is_cancelled(future) || (cx->flags & WEFT_CONTEXT_CANCELLED_);
+
+    if (cancelled && !self->counts_) {
+        self->counts_ = true;
+        weft_sleep(&self->nap_, self->patience_);
+    }
+    if (self->counts_ && weft_future_is_ready(&self->nap_.future))
+        return shield_drain(self, cx);
+    if (unwinds) {
+        wf_nap_end(&self->nap_, cx);
+        return shield_drain(self, cx);
+    }
+    if (weft_poll_is_ready(shield_poll_inner(self, cx))) {
+        if (self->counts_)
+            wf_nap_end(&self->nap_, cx);
+        return weft_ready(future, self->inner_->result);
+    }
+    if (!self->counts_ || !weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
+        return WEFT_PENDING;
+    return shield_drain(self, cx);
+}
+
+static void shield_cancel(weft_future *future)
+{
+    (void)future; /* the next poll begins to count */
+}
+
+static const weft_future_ops shield_ops = {sizeof(weft_guard),
+                                           WEFT_FUTURE_DRAINS | WEFT_FUTURE_CLEANS_UP,
+                                           "weft_shield", shield_poll, shield_cancel};
+
+WEFT_API weft_future *weft_shield(weft_guard *guard, weft_future *future, int64_t patience)
+{
+    weft_future_init(&guard->future, &shield_ops);
+    guard->inner_ = future;
+    guard->patience_ = patience;
+    guard->counts_ = false;
+    return &guard->future;
+}

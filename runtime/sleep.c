@@ -1,0 +1,141 @@
+/*
+ * sleep.c - sleeping
+ *
+ * Purpose     The future over the timer wheels.
+ * Threads     The future's owner.
+ * Invariants  Y1 a weft_nap is in a wheel from its first poll to READY at most.
+ * Ordering    timer.h.
+ * Failure     -ENXIO without a runtime.
+ */
+#include "sleep.h"
+
+#include "timer.h"
+
+#define UNKNOWN INT64_MIN /* when it was made */
+
+void wf_nap_settle(weft_nap *nap, weft_runtime *rt)
+{
+    const wf_clock *clock = &rt->timers->clock;
+    int64_t         now;
+
+    if (nap->made_ == UNKNOWN || !nap->outside_ || !wf_clock_is_used(clock))
+        return;
+    now = wf_clock_now(clock);
+    nap->deadline_ = wf_after(now, nap->deadline_ - nap->made_);
+    nap->made_ = now;
+    nap->outside_ = false;
+}
+
+/* What time it is, or was: the clock is not read again for a sleep that was made just now. */
+static int64_t now_or_before(weft_nap *nap, weft_runtime *rt)
+{
+    wf_nap_settle(nap, rt);
+    return nap->made_ == UNKNOWN ? wf_clock_now(&rt->timers->clock) : nap->made_;
+}
+
+static weft_poll nap_start(weft_nap *nap, weft_context *cx)
+{
+    weft_runtime *rt = cx->runtime;
+
+    if (!rt)
+        return weft_ready(&nap->future, -ENXIO);
+    if (!weft_context_spend(cx))
+        return WEFT_PENDING;
+    return wf_timer_arm(rt->timers, nap, now_or_before(nap, rt), cx->waker)
+               ? WEFT_PENDING
+               : weft_ready(&nap->future, 0);
+}
+
+static bool is_armed(const weft_nap *nap)
+{
+    return wf_load(&nap->state_, RELAXED) != WF_NAP_UNARMED; /* only the owner arms and disarms */
+}
+
+static weft_poll nap_poll(weft_future *future, weft_context *cx)
+{
+    weft_nap *nap = weft_container(future, weft_nap, future);
+
+    if (weft_future_is_cancelled(future)) {
+        if (is_armed(nap))
+            wf_timer_disarm(nap);
+        return weft_ready(future, -ECANCELED);
+    }
+    if (!is_armed(nap))
+        return nap_start(nap, cx);
+    if (!wf_timer_poll(nap, cx->waker))
+        return WEFT_PENDING;
+    nap->state_ = WF_NAP_UNARMED;
+    return weft_ready(future, 0);
+}
+
+static void nap_cancel(weft_future *future)
+{
+    (void)future; /* the next poll takes it out of its wheel */
+}
+
+static const weft_future_ops nap_ops = {sizeof(weft_nap), WEFT_FUTURE_WITHDRAWS, "weft_sleep",
+                                        nap_poll, nap_cancel};
+
+/* ---- making one ---- */
+
+WEFT_API int64_t weft_now(void)
+{
+    const weft_runtime *rt = wf_current_thread.rt;
+
+    return rt ? wf_clock_now(&rt->timers->clock) : wf_now();
+}
+
+static uint32_t ticks_of(int64_t accuracy)
+{
+    int64_t n = accuracy / WF_TIMER_TICK;
+
+    return n < 0 ? 0 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int64_t accuracy)
+{
+    weft_future_init(&nap->future, &nap_ops);
+    nap->deadline_ = instant;
+    nap->made_ = UNKNOWN;
+    nap->accuracy_ = accuracy == 0 ? 0 : ticks_of(accuracy);
+    nap->state_ = WF_NAP_UNARMED;
+    return &nap->future;
+}
+
+WEFT_API weft_future *weft_sleep_about(weft_nap *nap, int64_t duration, int64_t accuracy)
+{
+    int64_t now = weft_now();
+
+    weft_sleep_until_about(nap, wf_after(now, duration), accuracy);
+    nap->made_ = now;
+    nap->outside_ = !wf_current_thread.rt;
+    return &nap->future;
+}
+
+WEFT_API weft_future *weft_sleep_until(weft_nap *nap, int64_t instant)
+{
+    return weft_sleep_until_about(nap, instant, 0);
+}
+
+WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration)
+{
+    return weft_sleep_about(nap, duration, 0);
+}
+
+WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant)
+{
+    if (is_armed(nap))
+        wf_timer_move(nap, instant); /* unarmed, if it had fired */
+    if (is_armed(nap))
+        return;
+    if (weft_future_is_ready(&nap->future))
+        weft_future_init(&nap->future, &nap_ops);
+    nap->deadline_ = instant;
+    nap->made_ = UNKNOWN;
+}
+
+void wf_nap_end(weft_nap *nap, weft_context *cx)
+{
+    if (!weft_poll_is_ready(weft_future_cancel(&nap->future)))
+        (void)!weft_poll_is_ready(weft_future_poll(&nap->future, cx)); /* it WITHDRAWS: READY now */
+}

@@ -1,0 +1,20 @@
+/*
+ * sleep.h - what limits and shields do with the sleep they hold
+ *
+ * Purpose     Ending it early, and knowing its deadline before it is polled.
+ * Threads     The future's owner.
+ * Invariants  sleep.c.
+ * Ordering    None.
+ * Failure     None.
+ */
+#ifndef WF_SLEEP_H
+#define WF_SLEEP_H
+
+#include <weft/time.h>
+
+/* Before the sleep's first poll: if a thread without a runtime made it, it begins now, by this runtime's clock. */
+void wf_nap_settle(weft_nap *nap, weft_runtime *rt);
+/* The sleep is not needed any more: READY, whatever it was. */
+void wf_nap_end(weft_nap *nap, weft_context *cx);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * timeout.c - futures with a limit in time
+ *
+ * Purpose     A future beside a sleep; all below it are told of the limit.
+ * Threads     The future's owner.
+ * Invariants  The context's deadline is the earliest limit around a poll: each limit lowers it for its future and
+ *             puts it back. Each has a sleep of its own all the same, since a kept branch may outlive the
+ *             limit that it began under.
+ * Ordering    None.
+ * Failure     -ENXIO without a runtime.
+ */
+#include "sleep.h"
+
+static weft_poll poll_inner(weft_limit *self, weft_context *cx)
+{
+    int64_t   outer = cx->deadline;
+    weft_poll poll;
+
+    if (self->nap_.deadline_ < outer)
+        cx->deadline = self->nap_.deadline_;
+    poll = weft_future_poll(self->inner_, cx);
+    cx->deadline = outer;
+    return poll;
+}
+
+/* The timer has fired, or can't be had: from here on the inner future is asked to end, and its answer decides. */
+static weft_poll limit_drain(weft_limit *self, weft_context *cx)
+{
+    weft_poll poll = weft_future_cancel(self->inner_);
+    int64_t   result;
+
+    if (!weft_poll_is_ready(poll))
+        poll = poll_inner(self, cx);
+    if (!weft_poll_is_ready(poll))
+        return WEFT_PENDING;
+    result = self->inner_->result;
+    if (result == -ECANCELED && !weft_future_is_cancelled(&self->future))
+        result = self->nap_.future.result < 0 ? self->nap_.future.result : -ETIMEDOUT;
+    return weft_ready(&self->future, result);
+}
+
+static weft_poll limit_poll(weft_future *future, weft_context *cx)
+{
+    weft_limit *self = weft_container(future, weft_limit, future);
+
+    if (weft_future_is_ready(&self->nap_.future))
+        return limit_drain(self, cx);
+    if (weft_future_is_cancelled(future)) {
+        wf_nap_end(&self->nap_, cx);
+        return limit_drain(self, cx);
+    }
+    if (cx->runtime && !weft_future_is_pending(&self->nap_.future))
+        wf_nap_settle(&self->nap_, cx->runtime);
+    if (weft_poll_is_ready(poll_inner(self, cx))) {
+        wf_nap_end(&self->nap_, cx);
+        return weft_ready(future, self->inner_->result);
+    }
+    if (!weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
+        return WEFT_PENDING;
+    return limit_drain(self, cx);
+}
+
+static void limit_cancel(weft_future *future)
+{
+    (void)future; /* the next poll cancels the inner future */
+}
+
+static const weft_future_ops limit_ops = {sizeof(weft_limit), WEFT_FUTURE_DRAINS, "weft_timeout",
+                                          limit_poll, limit_cancel};
+
+static weft_future *limit_init(weft_limit *limit, weft_future *future)
+{
+    weft_future_init(&limit->future, &limit_ops);
+    limit->inner_ = future;
+    return &limit->future;
+}
+
+WEFT_API weft_future *weft_timeout_at(weft_limit *limit, weft_future *future, int64_t instant)
+{
+    weft_sleep_until(&limit->nap_, instant);
+    return limit_init(limit, future);
+}
+
+WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64_t duration)
+{
+    weft_sleep(&limit->nap_, duration);
+    return limit_init(limit, future);
+}

@@ -1,0 +1,460 @@
+/*
+ * test_environment.c - what the process around a runtime may do to it: limits, full disks, resets, signals
+ */
+#include "../net_helpers.h"
+#include "workload.h"
+
+#include <limits.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+static void limit_files(rlim_t n)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = n < limit.rlim_max ? n : limit.rlim_max;
+    check_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void check_workload(void)
+{
+    uint32_t armed;
+    int64_t  n_failed;
+
+    check(workload(&armed, &n_failed));
+    check_eq(n_failed, 0);
+}
+
+/* A process of its own, which ends with exit(0) or has failed. */
+static pid_t fork_child(void)
+{
+    pid_t pid = fork();
+
+    check_cmp(pid, >=, 0);
+    return pid;
+}
+
+static void check_child(pid_t pid)
+{
+    int status;
+
+    check_eq(waitpid(pid, &status, 0), pid);
+    check_eq(status, 0);
+}
+
+/* ---- an echo server ---- */
+
+struct echo {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    char    part[4096];
+};
+WEFT_ASYNC(echo)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (;;) {
+        WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, self->part, sizeof self->part));
+        if (n <= 0)
+            break;
+        WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, self->part, (size_t)n));
+        if (n < 0)
+            break;
+    }
+    weft_stream_close(self->in.stream);
+    WEFT_END(n);
+}
+
+struct server {
+    WEFT_FRAME;
+    struct {
+        weft_listener *listener;
+    } in;
+    weft_io      io;
+    weft_stream *stream;
+};
+WEFT_ASYNC(server)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (;;) {
+        WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->stream));
+        if (n < 0)
+            break;
+        n = weft_spawn(NULL, echo, .stream = self->stream);
+        if (n < 0)
+            weft_stream_close(self->stream);
+    }
+    WEFT_END(n);
+}
+
+static void serve(weft_runtime *rt, weft_listener **ret, weft_address *ret_address)
+{
+    *ret = listen_on(rt, false, ret_address);
+    check_eq(weft_spawn_on(rt, NULL, server, .listener = *ret), 0);
+}
+
+/* All streams have ended by themselves. */
+static void end_server(weft_runtime *rt, weft_listener *listener)
+{
+    weft_listener_close(listener);
+    EVENTUALLY(counters(rt).streams_open == 0);
+    stop(rt);
+}
+
+static void check_echo(int fd, char what)
+{
+    char byte = 0;
+
+    raw_write(fd, &what, 1);
+    raw_read(fd, &byte, 1);
+    check_eq(byte, what);
+}
+
+/* ---- limits ---- */
+
+/* Newer kernels count the ring as locked memory. */
+Test(environment, without_locked_memory_it_runs_or_says_so)
+{
+    log_lines     log = LOG_LINES;
+    weft_config   config = {.workers = 1, .log = keep_line, .log_arg = &log};
+    weft_runtime *rt;
+    struct rlimit none = {0};
+    int           n_before = n_fds(), r;
+
+    check_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+        check_cmp(geteuid(), !=, 0); /* root is above the limit; others are not */
+    r = weft_runtime_start(&rt, &config);
+    if (r == 0) {
+        stop(rt);
+        check_workload();
+    } else {
+        check_eq(r, -ENOMEM);
+        check_eq(log.n, 1);
+        check_str_contains(log.text, "RLIMIT_MEMLOCK");
+    }
+    check_eq(n_fds(), n_before);
+}
+
+/* More clients at once than there are descriptors: each is served when its turn comes. */
+static void be_clients(const weft_address *address, int n_rounds, int n_at_once)
+{
+    for (int round = 0; round < n_rounds; round++) {
+        int fd[64];
+
+        for (int i = 0; i < n_at_once; i++) {
+            fd[i] = raw_connect(address);
+            raw_write(fd[i], "x", 1);
+        }
+        for (int i = 0; i < n_at_once; i++) {
+            char byte;
+
+            raw_read(fd[i], &byte, 1);
+            close(fd[i]);
+        }
+    }
+    exit(0);
+}
+
+Test(environment, a_server_with_20_descriptors_serves_more_clients, .timeout = 60)
+{
+    weft_runtime  *rt = start(2);
+    weft_listener *listener;
+    weft_address   address;
+    pid_t          pid;
+
+    limit_files(20);
+    serve(rt, &listener, &address);
+    pid = fork_child();
+    if (pid == 0) {
+        limit_files(100);
+        be_clients(&address, 5, 40);
+    }
+    check_child(pid);
+    end_server(rt, listener);
+}
+
+Test(environment, connecting_without_descriptors_is_an_error_and_no_more)
+{
+    weft_runtime *rt = start(1);
+    weft_address  address;
+    weft_stream  *stream = NULL;
+    weft_io       io;
+    int           raw = raw_listen(false, 8, &address), free_fd = dup(2);
+
+    close(free_fd);
+    limit_files((rlim_t)free_fd);
+    for (int i = 0; i < 100; i++)
+        check_eq(weft_block_on(rt, weft_connect(&io, &stream, &address)), -EMFILE);
+    check(stream == NULL);
+    limit_files((rlim_t)free_fd + 1);
+    check_eq(weft_block_on(rt, weft_connect(&io, &stream, &address)), 0);
+    weft_stream_close(stream);
+    close(raw);
+    stop(rt);
+}
+
+/* ---- full disks ---- */
+
+static int64_t run_file(weft_runtime *rt, const char *path, int *ret_fd)
+{
+    weft_io io;
+    int64_t n = weft_block_on(rt, weft_file_open(&io, path, O_RDWR | O_CREAT, 0600));
+
+    *ret_fd = (int)n;
+    return n;
+}
+
+Test(environment, a_full_device_is_an_error)
+{
+    weft_runtime *rt = start(1);
+    weft_io       io;
+    int           fd;
+
+    check_cmp(run_file(rt, "/dev/full", &fd), >=, 0);
+    check_eq(weft_block_on(rt, weft_file_write(&io, fd, "abc", 3, 0)), -ENOSPC);
+    check_eq(weft_block_on(rt, weft_file_close(&io, fd)), 0);
+    stop(rt);
+}
+
+Test(environment, the_limit_of_file_sizes_is_an_error_and_no_signal)
+{
+    static char   data[8192];
+    struct rlimit limit = {4096, 4096};
+    weft_runtime *rt = start(1);
+    char          path[] = "/tmp/weft-fault-XXXXXX";
+    weft_io       io;
+    int           fd;
+
+    close(mkstemp(path));
+    check_cmp(run_file(rt, path, &fd), >=, 0);
+    unlink(path);
+    check_eq(setrlimit(RLIMIT_FSIZE, &limit),
+             0); /* beyond it comes SIGXFSZ, and nobody ignores it */
+    check_eq(weft_block_on(rt, weft_file_write(&io, fd, data, sizeof data, 0)), 4096);
+    check_eq(weft_block_on(rt, weft_file_write(&io, fd, data, sizeof data, 4096)), -EFBIG);
+    check_eq(weft_block_on(rt, weft_file_close(&io, fd)), 0);
+    stop(rt);
+}
+
+Test(environment, a_full_disk_keeps_what_was_written)
+{
+    static char   data[64 << 10], back[64 << 10];
+    char          folder[] = "/tmp/weft-fault-XXXXXX", path[64];
+    weft_runtime *rt;
+    weft_io       io;
+    int64_t       n, size = 0;
+    int           fd;
+
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        test_skip("may not mount");
+    check(mkdtemp(folder) != NULL);
+    if (mount("weft", folder, "tmpfs", 0, "size=96k") < 0) {
+        rmdir(folder);
+        test_skip("may not mount");
+    }
+    rt = start(1);
+    snprintf(path, sizeof path, "%s/file", folder);
+    memset(data, 'd', sizeof data);
+    check_cmp(run_file(rt, path, &fd), >=, 0);
+    while ((n = weft_block_on(rt, weft_file_write(&io, fd, data, sizeof data, size))) > 0)
+        size += n;
+    check_eq(n, -ENOSPC);
+    check_cmp(size, >, (int64_t)sizeof data);
+    check_eq(weft_block_on(rt, weft_file_read(&io, fd, back, sizeof back, 0)), sizeof back);
+    check_eq(memcmp(data, back, sizeof back), 0);
+    check_eq(weft_block_on(rt, weft_file_close(&io, fd)), 0);
+    stop(rt);
+    umount(folder);
+    rmdir(folder);
+}
+
+/* ---- peers ---- */
+
+Test(environment, thousands_of_resets_leave_nothing, .timeout = 120)
+{
+    static char    data[256 << 10];
+    weft_runtime  *rt = start(2);
+    weft_listener *listener;
+    weft_address   address;
+    uint32_t       seed = 1;
+    int            n_before = n_fds(), n = (int)test_scaled(3000);
+
+    serve(rt, &listener, &address);
+    for (int i = 0; i < n; i++) {
+        int fd = raw_connect(&address);
+
+        /* before a read, in the middle of one, of a write that waits, or after the end */
+        if (rnd(&seed) % 4 > 0)
+            (void)!send(fd, data, rnd(&seed) % sizeof data, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (rnd(&seed) % 4 == 0)
+            (void)!recv(fd, data, 1 + rnd(&seed) % 1000, MSG_DONTWAIT);
+        if (rnd(&seed) % 8 == 0)
+            shutdown(fd, SHUT_WR);
+        if (rnd(&seed) % 8 == 0)
+            sched_yield();
+        raw_reset(fd);
+    }
+    weft_listener_close(listener);
+    EVENTUALLY(counters(rt).streams_open == 0);
+    EVENTUALLY(n_fds() == n_before);
+    stop(rt);
+}
+
+/* ---- signals ---- */
+
+struct napper {
+    WEFT_FRAME;
+    struct {
+        int64_t n;
+    } in;
+    weft_nap nap;
+    int64_t  begin;
+};
+WEFT_ASYNC(napper)
+{
+    int64_t n = 0;
+
+    WEFT_BEGIN();
+    while (self->in.n-- > 0) {
+        self->begin = weft_now();
+        WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(5)));
+        if (n < 0 || weft_now() - self->begin < WEFT_MS(5))
+            WEFT_RETURN(-EIO);
+    }
+    WEFT_END(n);
+}
+
+/* The process that is stopped: it serves one client, then says whether its timers were right. */
+static void be_stopped(int report)
+{
+    weft_runtime  *rt = start(2);
+    weft_listener *listener;
+    weft_address   address;
+    weft_handle    nap[8];
+
+    serve(rt, &listener, &address);
+    for (int i = 0; i < 8; i++)
+        check_eq(weft_spawn_on(rt, &nap[i], napper, .n = 60 + i), 0);
+    check_eq(write(report, &address, sizeof address), sizeof address);
+    for (int i = 0; i < 8; i++)
+        check_eq(JOIN(rt, &nap[i]), 0);
+    end_server(rt, listener);
+    exit(0);
+}
+
+Test(environment, a_stopped_process_goes_on, .timeout = 60)
+{
+    weft_address address;
+    int          report[2], fd, status;
+    pid_t        pid;
+
+    check_eq(pipe2(report, O_CLOEXEC), 0);
+    pid = fork_child();
+    if (pid == 0)
+        be_stopped(report[1]);
+    check_eq(read(report[0], &address, sizeof address), sizeof address);
+    fd = raw_connect(&address);
+    check_echo(fd, 'a');
+    for (int i = 0; i < 5; i++) {
+        char byte;
+
+        kill(pid, SIGSTOP);
+        check_eq(waitpid(pid, &status, WUNTRACED), pid);
+        check(WIFSTOPPED(status));
+        raw_write(fd, "b", 1);
+        pause_ms(i == 0 ? 1000 : 30);
+        check_eq(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+        kill(pid, SIGCONT);
+        raw_read(fd, &byte, 1);
+        check_echo(fd, 'c');
+    }
+    close(fd);
+    check_child(pid);
+}
+
+static atomic_int n_signals;
+
+static void count_signal(int signo)
+{
+    (void)signo;
+    n_signals++;
+}
+
+/* Every 200 us a signal interrupts what the host's own thread does in start, block_on and stop; weft's
+ * threads block it. */
+Test(environment, a_storm_of_signals_changes_nothing, .timeout = 60)
+{
+    struct sigaction act = {.sa_handler = count_signal}; /* no SA_RESTART */
+    struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+
+    check_eq(sigaction(SIGALRM, &act, NULL), 0);
+    check_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+    for (int i = 0; i < 5; i++)
+        check_workload();
+    setitimer(ITIMER_REAL, &never, NULL);
+    check_cmp(n_signals, >, 5);
+}
+
+/* ---- small rings, plain rings ---- */
+
+#define MANY 600
+
+/* 8 submissions fit, and 64 completions: all polls are asked for, and all complete, at once. What the
+ * kernel drops of a multishot poll is asked for again. */
+static void check_overflow(int64_t mask)
+{
+    weft_runtime *rt = start_with(
+        (weft_config){.workers = 2, .ring_entries = 8, .ring_mask = mask ? mask : WEFT_OFF});
+    weft_listener *listener;
+    weft_address   address;
+    static int     fd[MANY];
+
+    serve(rt, &listener, &address);
+    for (int i = 0; i < MANY; i++)
+        fd[i] = raw_connect(&address);
+    EVENTUALLY(counters(rt).streams_open == MANY + 1);
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < MANY; i++)
+            raw_write(fd[i], "x", 1);
+        for (int i = 0; i < MANY; i++) {
+            char byte;
+
+            raw_read(fd[i], &byte, 1);
+        }
+    }
+    for (int i = 0; i < MANY; i++)
+        close(fd[i]);
+    end_server(rt, listener);
+}
+
+Test(environment, more_events_than_the_ring_has_room_for, .timeout = 120)
+{
+    limit_files(4 * MANY);
+    for (int64_t mask = 0; mask < 8; mask = 2 * mask + 1) /* the kinds of rings there are */
+        check_overflow(mask);
+}
+
+Test(environment, each_kind_of_ring_does_everything, .timeout = 120)
+{
+    for (int mask = 0; mask < 8; mask++) {
+        char text[8];
+
+        snprintf(text, sizeof text, "%d", mask);
+        setenv("WEFT_RING_MASK", text, 1);
+        check_workload();
+        setenv("WEFT_RING_ENTRIES", "8", 1);
+        check_workload();
+        unsetenv("WEFT_RING_ENTRIES");
+    }
+}

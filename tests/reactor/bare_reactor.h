@@ -1,0 +1,42 @@
+/*
+ * bare_reactor.h - a reactor without a ring or a thread: the test takes its steps itself
+ */
+#ifndef BARE_REACTOR_H
+#define BARE_REACTOR_H
+
+#include "../test.h"
+
+#include "alloc.h"
+#include "operation.h"
+
+static weft_runtime rt;
+static wf_reactor   reactor;
+
+/* What is submitted goes nowhere, and completes when the test says so. */
+static void bare_start(void)
+{
+    rt = (weft_runtime){.reactor = &reactor, .config.allocator = wf_alloc_default};
+    memset(&reactor, 0, sizeof reactor);
+    reactor.rt = &rt;
+    reactor.ring.error = -EIO;
+    reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
+}
+
+static void bare_take_inbox(void)
+{
+    for (wf_submission *s = wf_inbox_take(&reactor.inbox), *next; s; s = next) {
+        next = s->next;
+        s->take(&reactor, s);
+    }
+}
+
+static void bare_stop(void)
+{
+    check(wf_inbox_is_empty(&reactor.inbox));
+    check_eq(reactor.n_sockets, 0);
+    check_eq(reactor.n_held, 0);
+    wf_held_free(&reactor.held, &rt.config.allocator);
+    wf_socket_pool_stop(&reactor);
+}
+
+#endif

@@ -1,0 +1,416 @@
+/*
+ * operation_cases.h - how each row of the table is begun on a stage of its own (streams, pipes, files), what
+ * lets it end if it waits, and how what it granted is given back
+ */
+#ifndef OPERATION_CASES_H
+#define OPERATION_CASES_H
+
+#include "../net_helpers.h"
+
+#include "operation.h"
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define SIZE 64 /* bytes to move */
+
+typedef struct stage {
+    weft_runtime  *rt;
+    char           path[64]; /* of the directory */
+    int            dir, file, extra;
+    int            peer, full_peer; /* the streams' other ends */
+    weft_stream   *stream, *full, *granted;
+    weft_listener *listener;
+    weft_address   address;
+    int            connected;          /* to the listener, or -1 */
+    int            pipe[2], packed[2]; /* empty; full */
+    char           buffer[SIZE];
+    struct iovec   vector[2];
+    struct msghdr  message;
+    weft_datagram *datagram, *sender; /* UDP; Unix, to the socket below, whose queue is full */
+    weft_address   datagram_address, receiver_address;
+    weft_packet    packet;
+    int            receiver;
+    struct statx   status;
+} stage;
+
+typedef struct row_case {
+    weft_future *(*begin)(stage *s, weft_io *io);
+    int64_t result;                         /* once it is done; -1: anything >= 0 */
+    void (*let_go)(stage *s);               /* it waits, until this */
+    void (*give_back)(stage *s, bool done); /* what it granted, if it is done */
+    size_t (*left)(stage *s);               /* reads: how many bytes have not been taken */
+} row_case;
+
+/* ---- the stage ---- */
+
+static void set_blocking(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    check_eq(fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), 0);
+}
+
+static void fill(int fd)
+{
+    static const char zeros[65536];
+
+    set_blocking(fd, false);
+    while (write(fd, zeros, sizeof zeros) > 0 || write(fd, zeros, 1) > 0)
+        ;
+    check_eq(errno, EAGAIN);
+}
+
+/* A datagram socket to receive from, and one to send from that has to wait. */
+static void set_up_datagrams(stage *s)
+{
+    weft_address unnamed;
+    socklen_t    size = sizeof s->receiver_address.u;
+
+    s->datagram_address = loopback(false);
+    check_eq(weft_datagram_bind(s->rt, &s->datagram, &s->datagram_address, NULL), 0);
+    check_eq(weft_datagram_local_address(s->datagram, &s->datagram_address), 0);
+    check_eq(weft_address_unix(&unnamed, ""), 0);
+    check_eq(weft_datagram_bind(s->rt, &s->sender, &unnamed, NULL), 0);
+    s->receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    check_eq(bind(s->receiver, &unnamed.u.any, unnamed.size_), 0);
+    check_eq(getsockname(s->receiver, &s->receiver_address.u.any, &size), 0);
+    s->receiver_address.size_ = size;
+    while (sendto(weft_datagram_fd(s->sender), "", 1, MSG_DONTWAIT, &s->receiver_address.u.any,
+                  size) == 1)
+        ;
+    check_eq(errno, EAGAIN);
+}
+
+static void set_up(stage *s, weft_runtime *rt, bool full)
+{
+    int small = 4096;
+
+    *s = (stage){.rt = rt, .connected = -1, .extra = -1};
+    strcpy(s->path, "/tmp/weft-test-XXXXXX");
+    check(mkdtemp(s->path) != NULL);
+    s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    s->file = openat(s->dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    check_eq(pwrite(s->file, s->buffer, SIZE, 0), SIZE);
+    s->peer = pair(rt, &s->stream);
+    s->full_peer = pair(rt, &s->full);
+    setsockopt(weft_stream_fd(s->full), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    do /* until nothing is on its way any more */
+        fill(weft_stream_fd(s->full));
+    while (full && poll(&(struct pollfd){weft_stream_fd(s->full), POLLOUT, 0}, 1, 20) > 0);
+    s->listener = listen_on(rt, false, &s->address);
+    check_eq(pipe2(s->pipe, O_CLOEXEC), 0);
+    check_eq(pipe2(s->packed, O_CLOEXEC), 0);
+    fill(s->packed[1]);
+    set_blocking(s->packed[1], true);
+    memset(s->buffer, 'b', SIZE);
+    s->vector[0] = (struct iovec){s->buffer, 3};
+    s->vector[1] = (struct iovec){s->buffer + 3, SIZE - 3};
+    s->message = (struct msghdr){.msg_iov = s->vector, .msg_iovlen = 2};
+    set_up_datagrams(s);
+}
+
+static void tear_down(stage *s)
+{
+    static const char *names[] = {"file", "new", "other"};
+
+    weft_stream_close(s->stream);
+    weft_stream_close(s->full);
+    weft_stream_close(s->granted);
+    weft_listener_close(s->listener);
+    weft_datagram_close(s->datagram);
+    weft_datagram_close(s->sender);
+    close(s->receiver);
+    close(s->peer);
+    close(s->full_peer);
+    if (s->connected >= 0)
+        close(s->connected);
+    for (int i = 0; i < 2; i++)
+        close(s->pipe[i]), close(s->packed[i]);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlinkat(s->dir, names[i], 0);
+    unlinkat(s->dir, "sub", AT_REMOVEDIR);
+    close(s->file);
+    close(s->dir);
+    check_eq(rmdir(s->path), 0);
+}
+
+static const char sent[SIZE]; /* never the stage's buffer: that is lent */
+
+static void send_to_stream(stage *s)
+{
+    raw_write(s->peer, sent, SIZE);
+}
+
+static size_t left_in_stream(stage *s)
+{
+    char    rest[2 * SIZE];
+    ssize_t n;
+
+    shutdown(s->peer, SHUT_WR);
+    set_blocking(weft_stream_fd(s->stream), true);
+    n = recv(weft_stream_fd(s->stream), rest, sizeof rest, MSG_WAITALL);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void write_to_pipe(stage *s)
+{
+    check_eq(write(s->pipe[1], sent, SIZE), SIZE);
+}
+
+static size_t left_in_pipe(stage *s)
+{
+    char    rest[2 * SIZE];
+    ssize_t n;
+
+    set_blocking(s->pipe[0], false);
+    n = read(s->pipe[0], rest, sizeof rest);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void drain_full(stage *s)
+{
+    char rest[65536];
+
+    do /* until there is room for a write */
+        while (recv(s->full_peer, rest, sizeof rest, MSG_DONTWAIT) > 0)
+            ;
+    while (poll(&(struct pollfd){weft_stream_fd(s->full), POLLOUT, 0}, 1, 1) == 0);
+}
+
+static void drain_packed(stage *s)
+{
+    char rest[65536];
+
+    check_cmp(read(s->packed[0], rest, sizeof rest), >, 0);
+}
+
+static void send_datagram(stage *s)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    check_eq(sendto(fd, sent, SIZE, 0, &s->datagram_address.u.any, sizeof s->datagram_address.u.v4),
+             SIZE);
+    close(fd);
+}
+
+static size_t left_in_datagram(stage *s)
+{
+    char    rest[2 * SIZE];
+    ssize_t n = recv(weft_datagram_fd(s->datagram), rest, sizeof rest, MSG_DONTWAIT);
+
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void drain_receiver(stage *s)
+{
+    char rest[SIZE];
+
+    while (recv(s->receiver, rest, sizeof rest, 0) >= 0)
+        ;
+}
+
+static void connect_to(stage *s)
+{
+    s->connected = raw_connect(&s->address);
+}
+
+/* ---- the rows ---- */
+
+#define BEGIN(name, ...)                                                                           \
+    static weft_future *begin_##name(stage *s, weft_io *io)                                        \
+    {                                                                                              \
+        return __VA_ARGS__;                                                                        \
+    }
+
+BEGIN(read, weft_read(io, s->stream, s->buffer, SIZE))
+BEGIN(read_exact, weft_read_exact(io, s->stream, s->buffer, SIZE))
+BEGIN(readv, weft_readv(io, s->stream, s->vector, 2))
+BEGIN(peek, weft_peek(io, s->stream, s->buffer, SIZE))
+BEGIN(write_zero_copy, weft_write_zero_copy(io, s->full, s->buffer, SIZE))
+BEGIN(receive_message, weft_receive_message(io, s->stream, &s->message, 0))
+BEGIN(send_message, weft_send_message(io, s->full, &s->message, 0))
+BEGIN(receive_from, weft_receive_from(io, s->datagram, s->buffer, SIZE, NULL))
+BEGIN(send_to, weft_send_to(io, s->sender, s->buffer, SIZE, &s->receiver_address))
+BEGIN(write, weft_write(io, s->full, s->buffer, SIZE))
+BEGIN(write_all, weft_write_all(io, s->full, s->buffer, SIZE))
+BEGIN(writev, weft_writev(io, s->full, s->vector, 2))
+BEGIN(accept, weft_accept(io, s->listener, &s->granted))
+BEGIN(connect, weft_connect(io, &s->granted, &s->address))
+BEGIN(send_file, weft_send_file(io, s->full, s->file, 0, SIZE))
+BEGIN(file_open, weft_file_open_at(io, s->dir, "new", O_CREAT | O_RDWR, 0600))
+BEGIN(file_read, weft_file_read(io, s->pipe[0], s->buffer, SIZE, -1))
+BEGIN(file_read_exact, weft_file_read_exact(io, s->pipe[0], s->buffer, SIZE, -1))
+BEGIN(file_readv, weft_file_readv(io, s->pipe[0], s->vector, 2, -1))
+BEGIN(file_write, weft_file_write(io, s->packed[1], s->buffer, SIZE, -1))
+BEGIN(file_write_all, weft_file_write_all(io, s->packed[1], s->buffer, SIZE, -1))
+BEGIN(file_writev, weft_file_writev(io, s->packed[1], s->vector, 2, -1))
+BEGIN(splice, weft_splice(io, s->pipe[0], -1, s->file, 0, SIZE, 0))
+BEGIN(file_sync, weft_file_sync(io, s->file))
+BEGIN(file_sync_data, weft_file_sync_data(io, s->file))
+BEGIN(file_allocate, weft_file_allocate(io, s->file, 0, 0, 8192))
+BEGIN(file_truncate, weft_file_truncate(io, s->file, 5))
+BEGIN(path_stat, weft_path_stat(io, s->dir, "file", 0, STATX_BASIC_STATS, &s->status))
+BEGIN(path_unlink, weft_path_unlink(io, s->dir, "file", 0))
+BEGIN(path_rename, weft_path_rename(io, s->dir, "file", s->dir, "other", 0))
+BEGIN(path_make_dir, weft_path_make_dir(io, s->dir, "sub", 0700))
+BEGIN(path_link, weft_path_link(io, s->dir, "file", s->dir, "other", 0))
+BEGIN(path_symlink, weft_path_symlink(io, "file", s->dir, "other"))
+BEGIN(fd_ready, weft_fd_ready(io, s->pipe[0], POLLIN))
+
+static weft_future *begin_receive_batch(stage *s, weft_io *io)
+{
+    s->packet = (weft_packet){.data = s->buffer, .size = SIZE};
+    return weft_receive_batch(io, s->datagram, &s->packet, 1);
+}
+
+static weft_future *begin_send_batch(stage *s, weft_io *io)
+{
+    s->packet = (weft_packet){.data = s->buffer, .size = SIZE, .address = s->receiver_address};
+    return weft_send_batch(io, s->sender, &s->packet, 1);
+}
+
+/* Of a stream that has been waited for: there is a poll to be taken away. */
+static weft_future *begin_release(stage *s, weft_io *io)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_context cx;
+    weft_future *read = weft_read(io, s->stream, s->buffer, SIZE);
+
+    weft_context_init(&cx, &noop, s->rt);
+    check(!weft_poll_is_ready(weft_future_poll(read, &cx)));
+    check(!weft_poll_is_ready(weft_future_cancel(read)));
+    check(weft_poll_is_ready(weft_future_poll(read, &cx)));
+    return weft_stream_release(io, s->stream);
+}
+
+static weft_future *begin_file_close(stage *s, weft_io *io)
+{
+    s->extra =
+        (int)syscall(SYS_dup, s->file); /* TSan does not see the ring close it, so not this */
+    return weft_file_close(io, s->extra);
+}
+
+static void close_extra(stage *s, bool done)
+{
+    check_eq(close(s->extra), done ? -1 : 0); /* cancelled: it is still open */
+}
+
+static void close_opened(stage *s, bool done)
+{
+    if (done)
+        close(s->extra);
+}
+
+static void has_no_grant(stage *s, bool done)
+{
+    check_eq(s->granted != NULL, done); /* closed by tear_down */
+}
+
+static bool exists(stage *s, const char *name)
+{
+    return faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void lost_file(stage *s, bool done)
+{
+    check_eq(exists(s, "file"), !done);
+}
+
+static void has_other(stage *s, bool done)
+{
+    check_eq(exists(s, "other"), done);
+}
+
+static void has_sub(stage *s, bool done)
+{
+    check_eq(exists(s, "sub"), done);
+}
+
+static const row_case cases[WF_OP_COUNT] = {
+    [WF_OP_READ] = {.begin = begin_read,
+                    .result = SIZE,
+                    .let_go = send_to_stream,
+                    .left = left_in_stream},
+    [WF_OP_READ_EXACT] = {.begin = begin_read_exact,
+                          .result = SIZE,
+                          .let_go = send_to_stream,
+                          .left = left_in_stream},
+    [WF_OP_READV] = {.begin = begin_readv,
+                     .result = SIZE,
+                     .let_go = send_to_stream,
+                     .left = left_in_stream},
+    [WF_OP_PEEK] = {.begin = begin_peek, .result = SIZE, .let_go = send_to_stream},
+    [WF_OP_WRITE_ZERO_COPY] = {.begin = begin_write_zero_copy,
+                               .result = SIZE,
+                               .let_go = drain_full},
+    [WF_OP_RECEIVE_MESSAGE] = {.begin = begin_receive_message,
+                               .result = SIZE,
+                               .let_go = send_to_stream,
+                               .left = left_in_stream},
+    [WF_OP_SEND_MESSAGE] = {.begin = begin_send_message, .result = SIZE, .let_go = drain_full},
+    [WF_OP_RECEIVE_FROM] = {.begin = begin_receive_from,
+                            .result = SIZE,
+                            .let_go = send_datagram,
+                            .left = left_in_datagram},
+    [WF_OP_SEND_TO] = {.begin = begin_send_to, .result = SIZE, .let_go = drain_receiver},
+    [WF_OP_RECEIVE_BATCH] = {.begin = begin_receive_batch,
+                             .result = 1,
+                             .let_go = send_datagram,
+                             .left = left_in_datagram},
+    [WF_OP_SEND_BATCH] = {.begin = begin_send_batch, .result = 1, .let_go = drain_receiver},
+    [WF_OP_RELEASE] = {.begin = begin_release, .result = -1, .give_back = close_opened},
+    [WF_OP_WRITE] = {.begin = begin_write, .result = SIZE, .let_go = drain_full},
+    [WF_OP_WRITE_ALL] = {.begin = begin_write_all, .result = SIZE, .let_go = drain_full},
+    [WF_OP_WRITEV] = {.begin = begin_writev, .result = SIZE, .let_go = drain_full},
+    [WF_OP_ACCEPT] = {.begin = begin_accept, .let_go = connect_to, .give_back = has_no_grant},
+    [WF_OP_CONNECT] = {.begin = begin_connect, .give_back = has_no_grant},
+    [WF_OP_SEND_FILE] = {.begin = begin_send_file, .result = SIZE, .let_go = drain_full},
+    [WF_OP_FILE_OPEN] = {.begin = begin_file_open, .result = -1, .give_back = close_opened},
+    [WF_OP_FILE_CLOSE] = {.begin = begin_file_close, .give_back = close_extra},
+    [WF_OP_FILE_READ] = {.begin = begin_file_read,
+                         .result = SIZE,
+                         .let_go = write_to_pipe,
+                         .left = left_in_pipe},
+    [WF_OP_FILE_READ_EXACT] = {.begin = begin_file_read_exact,
+                               .result = SIZE,
+                               .let_go = write_to_pipe,
+                               .left = left_in_pipe},
+    [WF_OP_FILE_READV] = {.begin = begin_file_readv,
+                          .result = SIZE,
+                          .let_go = write_to_pipe,
+                          .left = left_in_pipe},
+    [WF_OP_FILE_WRITE] = {.begin = begin_file_write, .result = SIZE, .let_go = drain_packed},
+    [WF_OP_FILE_WRITE_ALL] = {.begin = begin_file_write_all,
+                              .result = SIZE,
+                              .let_go = drain_packed},
+    [WF_OP_FILE_WRITEV] = {.begin = begin_file_writev, .result = SIZE, .let_go = drain_packed},
+    [WF_OP_SPLICE] = {.begin = begin_splice,
+                      .result = SIZE,
+                      .let_go = write_to_pipe,
+                      .left = left_in_pipe},
+    [WF_OP_FILE_SYNC] = {.begin = begin_file_sync},
+    [WF_OP_FILE_SYNC_DATA] = {.begin = begin_file_sync_data},
+    [WF_OP_FILE_ALLOCATE] = {.begin = begin_file_allocate},
+    [WF_OP_FILE_TRUNCATE] = {.begin = begin_file_truncate},
+    [WF_OP_PATH_STAT] = {.begin = begin_path_stat},
+    [WF_OP_PATH_UNLINK] = {.begin = begin_path_unlink, .give_back = lost_file},
+    [WF_OP_PATH_RENAME] = {.begin = begin_path_rename, .give_back = has_other},
+    [WF_OP_PATH_MAKE_DIR] = {.begin = begin_path_make_dir, .give_back = has_sub},
+    [WF_OP_PATH_LINK] = {.begin = begin_path_link, .give_back = has_other},
+    [WF_OP_PATH_SYMLINK] = {.begin = begin_path_symlink, .give_back = has_other},
+    [WF_OP_FD_READY] = {.begin = begin_fd_ready, .result = POLLIN, .let_go = write_to_pipe},
+};
+
+#define CHECK(row, condition)                                                                      \
+    ((condition) ? (void)0                                                                         \
+                 : test_fail(__FILE__, __LINE__, "%s: false: %s", wf_operations[row].future.name,  \
+                             #condition))
+
+static const row_case *case_of(int row)
+{
+    CHECK(row, cases[row].begin); /* a row has come without a case */
+    return &cases[row];
+}
+
+#endif

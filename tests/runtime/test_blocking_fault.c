@@ -1,0 +1,425 @@
+/*
+ * test_blocking_fault.c - jobs that panic, threads that can't be had, forks, cancels at any moment; and what
+ * jobs may do
+ */
+#include "../net_helpers.h"
+
+#include <semaphore.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static sem_t      gate;
+static atomic_int n_running, n_ran;
+
+struct hold {
+    int unused;
+};
+WEFT_BLOCKING(hold)
+{
+    (void)self;
+    n_running++;
+    while (sem_wait(&gate) < 0)
+        ;
+    n_running--;
+    n_ran++;
+    return 7;
+}
+
+struct run_hold {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+    weft_job job;
+};
+WEFT_ASYNC(run_hold)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, hold, .unused = 0));
+    WEFT_END(n);
+}
+
+static weft_handle spawn_hold(weft_runtime *rt)
+{
+    weft_handle h;
+
+    check_eq(weft_spawn_on(rt, &h, run_hold, .unused = 0), 0);
+    return h;
+}
+
+static void open_gate(int n)
+{
+    while (n-- > 0)
+        sem_post(&gate);
+}
+
+static weft_pool_counters count(weft_runtime *rt)
+{
+    weft_pool_counters c;
+
+    check_eq(weft_pool_count(weft_pool_default(rt), &c), 0);
+    return c;
+}
+
+/* ---- panics ---- */
+
+struct fails {
+    int64_t even;
+};
+WEFT_BLOCKING(fails)
+{
+    WEFT_CHECK(self->even % 2 == 0);
+    return self->even;
+}
+
+struct run_fails {
+    WEFT_FRAME;
+    struct {
+        int64_t even;
+    } in;
+    weft_job job;
+};
+WEFT_ASYNC(run_fails)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, fails, .even = self->in.even));
+    WEFT_END(n);
+}
+
+Test(blocking_fault, a_panic_is_its_jobs_own)
+{
+    log_lines     log = LOG_LINES;
+    weft_runtime *rt = start_with(
+        (weft_config){.workers = 1, .blocking_threads = 1, .log = keep_line, .log_arg = &log});
+
+    for (int i = 0; i < 6; i++)
+        check_eq(RUN(rt, run_fails, .even = i), i % 2 ? -EOWNERDEAD : i);
+    check_str_contains(log.text, "blocking job fails panicked: ");
+    check_str_contains(log.text, "check failed: self->even % 2 == 0");
+    check_eq(log.n, 3);
+    check_eq(count(rt).panicked, 3);
+    check_eq(count(rt).done, 6);
+    check_eq(count(rt).threads_peak, 1); /* the same thread goes on */
+    stop(rt);
+}
+
+/* ---- threads that can't be had ---- */
+
+/* No more threads for this process, or again as many as it likes. */
+static void deny_threads(bool deny)
+{
+    struct rlimit limit;
+
+    if (geteuid() == 0) { /* root has no limit */
+        check_eq(setuid(54321), 0);
+        prctl(PR_SET_DUMPABLE, 1); /* leak checkers look at us */
+    }
+    getrlimit(RLIMIT_NPROC, &limit);
+    limit.rlim_cur = deny ? 1 : limit.rlim_max;
+    check_eq(setrlimit(RLIMIT_NPROC, &limit), 0);
+}
+
+Test(blocking_fault, without_any_thread_jobs_end_with_the_error)
+{
+    weft_runtime *rt = start_with((weft_config){.workers = 1});
+    weft_handle   h[10];
+
+    sem_init(&gate, 0, 0);
+    open_gate(10);
+    deny_threads(true);
+    for (int i = 0; i < 10; i++)
+        h[i] = spawn_hold(rt);
+    for (int i = 0; i < 10; i++)
+        check_eq(JOIN(rt, &h[i]), -EAGAIN);
+    check_cmp(count(rt).threads_failed, >=, 1);
+    check_eq(count(rt).threads, 0);
+    check_eq(count(rt).queued, 0);
+    check_eq(n_ran, 0);
+    deny_threads(false);
+    h[0] = spawn_hold(rt);
+    check_eq(JOIN(rt, &h[0]), 7);
+    stop(rt);
+}
+
+Test(blocking_fault, without_more_threads_jobs_wait_for_those_there_are)
+{
+    weft_runtime *rt = start_with((weft_config){.workers = 1});
+    weft_handle   h[10];
+
+    sem_init(&gate, 0, 0);
+    h[0] = spawn_hold(rt);
+    EVENTUALLY(n_running == 1);
+    deny_threads(true);
+    for (int i = 1; i < 10; i++)
+        h[i] = spawn_hold(rt);
+    EVENTUALLY(count(rt).queued == 9);
+    check_cmp(count(rt).threads_failed, >=, 1);
+    open_gate(5);
+    EVENTUALLY(n_ran == 5 && n_running == 1);
+    deny_threads(false);
+    open_gate(5);
+    for (int i = 0; i < 10; i++)
+        check_eq(JOIN(rt, &h[i]), 7);
+    check_eq(count(rt).done, 10);
+    stop(rt);
+}
+
+static void ask_parents_pool(weft_runtime *rt)
+{
+    weft_waker         waker = weft_waker_noop();
+    weft_pool         *pool;
+    weft_pool_counters c;
+    weft_context       cx;
+    weft_job           job;
+
+    check_eq(weft_pool_open(rt, &pool, &(weft_pool_config){0}), -ECHILD);
+    check_eq(weft_pool_count(weft_pool_default(rt), &c), -ECHILD);
+    check_eq(weft_pool_close(weft_pool_default(rt), 0), -ECHILD);
+    weft_context_init(&cx, &waker, rt);
+    check(weft_poll_is_ready(weft_future_poll(weft_spawn_blocking(&job, hold, .unused = 0), &cx)));
+    check_eq(job.future.result, -ECHILD);
+}
+
+Test(blocking_fault, a_forked_child_gets_an_error)
+{
+    weft_runtime *rt = start(1);
+    weft_handle   h;
+    pid_t         pid;
+    int           status;
+
+    sem_init(&gate, 0, 0);
+    h = spawn_hold(rt);
+    EVENTUALLY(n_running == 1);
+    pid = fork();
+    check_cmp(pid, >=, 0);
+    if (pid == 0) {
+        alarm((unsigned)(15 * test_slow())); /* a hang is a failure */
+        ask_parents_pool(rt);
+        _exit(0);
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check_eq(status, 0);
+    open_gate(1);
+    check_eq(JOIN(rt, &h), 7);
+    stop(rt);
+}
+
+/* ---- memory ---- */
+
+static _Atomic int64_t n_live, n_allocated, fail_at;
+
+static void *allocate(void *arg, size_t size)
+{
+    (void)arg;
+    if (++n_allocated == fail_at)
+        return NULL;
+    n_live++;
+    return malloc(size);
+}
+
+static void release(void *arg, void *memory, size_t size)
+{
+    (void)arg, (void)size;
+    n_live--;
+    free(memory);
+}
+
+/* Jobs of all ends: cancelled while queued, detached while running, finished; and what they copied is freed
+ * once, whoever comes last. */
+Test(blocking_fault, cancels_at_any_moment_leave_nothing_behind)
+{
+    enum { ROUND = 16 };
+    weft_runtime      *rt = start_with((weft_config){.workers = 2,
+                                                     .blocking_threads = 2,
+                                                     .blocking_keep_ms = 1,
+                                                     .allocator = {allocate, release, NULL}});
+    int64_t            n = test_scaled(5000) / ROUND + 1, n_cancelled = 0, n_result = 0;
+    uint32_t           seed = 7;
+    weft_handle        h[ROUND];
+    weft_pool_counters c;
+
+    sem_init(&gate, 0, 0);
+    for (int64_t round = 0; round < n; round++) {
+        for (int i = 0; i < ROUND; i++)
+            h[i] = spawn_hold(rt);
+        if (round % 2)
+            open_gate(ROUND);
+        for (int i = 0; i < ROUND; i++) {
+            for (uint32_t spin = rnd(&seed) % 3000; spin > 0; spin--)
+                __asm__ volatile("");
+            if (rnd(&seed) % 4)
+                weft_cancel(&h[i]);
+        }
+        if (round % 2 == 0)
+            open_gate(ROUND);
+        for (int i = 0; i < ROUND; i++) {
+            int64_t r = JOIN(rt, &h[i]);
+
+            check(r == 7 || r == -ECANCELED);
+            n_cancelled += r == -ECANCELED;
+            n_result += r == 7;
+        }
+    }
+    EVENTUALLY(count(rt).running == 0 && count(rt).queued == 0);
+    c = count(rt);
+    check_eq(c.jobs, c.done + c.cancelled);
+    check_eq(c.done, n_ran);
+    check_cmp(c.cancelled, <=, n_cancelled);
+    check_cmp(c.done, >=, n_result);
+    stop(rt);
+    check_eq(n_live, 0);
+}
+
+struct nothing {
+    int unused;
+};
+WEFT_BLOCKING(nothing)
+{
+    (void)self;
+    n_ran++;
+    return 0;
+}
+
+/* The thread comes to the end of the job as its future leaves. */
+Test(blocking_fault, cancels_that_meet_the_end_leave_nothing_behind)
+{
+    weft_runtime *rt =
+        start_with((weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
+    uint32_t     seed = 3;
+    weft_waker   waker = weft_waker_noop();
+    weft_context cx;
+    weft_job     job;
+
+    weft_context_init(&cx, &waker, rt);
+    for (int64_t i = 0; i < test_scaled(30000); i++) {
+        weft_future *f = weft_spawn_blocking(&job, nothing, .unused = 0);
+        int          before = n_ran;
+
+        cx.budget = WEFT_BUDGET_DEFAULT;
+        check(!weft_poll_is_ready(weft_future_poll(f, &cx)));
+        while (n_ran == before)
+            sched_yield();
+        for (uint32_t spin = rnd(&seed) % 1000; spin > 0; spin--)
+            __asm__ volatile("");
+        if (!weft_poll_is_ready(weft_future_cancel(f)))
+            check(weft_poll_is_ready(weft_future_poll(f, &cx)));
+        check(f->result == 0 || f->result == -ECANCELED);
+    }
+    stop(rt);
+    check_eq(n_live, 0);
+}
+
+Test(blocking_fault, out_of_memory_is_an_answer)
+{
+    weft_runtime *rt =
+        start_with((weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
+    weft_job job;
+    int64_t  r = -ENOMEM;
+
+    sem_init(&gate, 0, 0);
+    open_gate(1);
+    for (int64_t k = 1; r == -ENOMEM; k++) { /* the k-th allocation from here on fails */
+        check_cmp(k, <, 10);
+        fail_at = n_allocated + k;
+        r = weft_block_on(rt, weft_spawn_blocking(&job, hold, .unused = 0));
+    }
+    check_eq(r, 7);
+    check_cmp(n_ran, ==, 1);
+    fail_at = 0;
+    stop(rt);
+    check_eq(n_live, 0);
+}
+
+/* ---- what jobs may do ---- */
+
+struct tell {
+    WEFT_FRAME;
+    struct {
+        weft_mpsc_sender *sender;
+        int64_t           n;
+    } in;
+    weft_message message;
+};
+WEFT_ASYNC(tell)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_mpsc_send(&self->message, self->in.sender, &self->in.n));
+    weft_mpsc_sender_close(self->in.sender);
+    WEFT_END(n);
+}
+
+struct busy {
+    weft_runtime        *rt;
+    weft_mpsc_sender    *sender;
+    weft_oneshot_sender *done;
+    int64_t              blocked;
+};
+WEFT_BLOCKING(busy)
+{
+    weft_nap nap;
+    int64_t  n = 40;
+
+    check_eq(weft_spawn(NULL, tell, .sender = weft_mpsc_sender_clone(self->sender), .n = 1), 0);
+    check_eq(
+        weft_spawn_on(self->rt, NULL, tell, .sender = weft_mpsc_sender_clone(self->sender), .n = 1),
+        0);
+    check_eq(weft_mpsc_try_send(self->sender, &n), 0);
+    weft_mpsc_sender_close(self->sender);
+    self->blocked = weft_block_on(self->rt, weft_sleep(&nap, 0));
+    return weft_oneshot_send(self->done, &n);
+}
+
+struct asks {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+    weft_job               job;
+    struct busy            busy;
+    weft_mpsc_receiver    *receiver;
+    weft_oneshot_receiver *done;
+    weft_message           message;
+    int64_t                got, sum;
+};
+WEFT_ASYNC(asks)
+{
+    weft_mpsc_sender    *sender;
+    weft_oneshot_sender *done;
+    int64_t              n;
+
+    WEFT_BEGIN();
+    check_eq(weft_mpsc_open(&sender, &self->receiver, sizeof(int64_t), 8), 0);
+    check_eq(weft_oneshot_open(&done, &self->done, sizeof(int64_t)), 0);
+    self->sum = 0;
+    WEFT_AWAIT(n, weft_spawn_blocking_into(&self->job, &self->busy, busy, .rt = cx->runtime,
+                                           .sender = sender, .done = done));
+    check_eq(n, 0);
+    check_eq(self->busy.blocked, -EDEADLK); /* it would keep its thread */
+    for (;;) {
+        WEFT_AWAIT(n, weft_mpsc_receive(&self->message, self->receiver, &self->got));
+        if (n < 0)
+            break;
+        self->sum += self->got;
+    }
+    weft_mpsc_receiver_close(self->receiver);
+    WEFT_AWAIT(n, weft_oneshot_receive(&self->message, self->done, &self->got));
+    check_eq(n, 0);
+    weft_oneshot_receiver_close(self->done);
+    WEFT_END(self->sum + self->got);
+}
+
+Test(blocking_fault, jobs_may_spawn_and_send)
+{
+    weft_runtime *rt = start(2);
+
+    for (int64_t i = 0; i < test_scaled(200); i++)
+        check_eq(RUN(rt, asks, .unused = 0), 82);
+    stop(rt);
+}

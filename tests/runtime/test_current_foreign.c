@@ -1,0 +1,158 @@
+/*
+ * test_current_foreign.c - other executors use the reactor of a current-thread runtime that nobody lends a thread
+ */
+#include "../net_helpers.h"
+
+static weft_waker flag_clone(void *flag);
+
+static void flag_wake(void *flag)
+{
+    atomic_store((atomic_int *)flag, 1);
+}
+
+static void flag_drop(void *flag)
+{
+    (void)flag;
+}
+
+static const weft_waker_vtable flag_vtable = {flag_clone, flag_wake, flag_wake, flag_drop, NULL};
+
+static weft_waker flag_clone(void *flag)
+{
+    return (weft_waker){&flag_vtable, flag};
+}
+
+/* A read that this thread has polled itself. */
+struct reading {
+    weft_stream *stream;
+    int          fd; /* the other end */
+    weft_io      io;
+    char         byte;
+    atomic_int   woken;
+};
+
+static bool polled(weft_runtime *rt, struct reading *r)
+{
+    weft_waker   waker = {&flag_vtable, &r->woken};
+    weft_context cx;
+
+    weft_context_init(&cx, &waker, rt);
+    return weft_poll_is_ready(weft_future_poll(&r->io.future, &cx));
+}
+
+static void begin_reading(weft_runtime *rt, struct reading *r)
+{
+    r->fd = pair(rt, &r->stream);
+    atomic_store(&r->woken, 0);
+    weft_read(&r->io, r->stream, &r->byte, 1);
+    check(!polled(rt, r));
+}
+
+static void end_reading(weft_runtime *rt, struct reading *r)
+{
+    raw_write(r->fd, "x", 1);
+    EVENTUALLY(atomic_load(&r->woken));
+    check(polled(rt, r));
+    check_eq(r->io.future.result, 1);
+    weft_stream_close(r->stream);
+    close(r->fd);
+}
+
+struct reader {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    char    byte;
+};
+WEFT_ASYNC(reader)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+    WEFT_END(n);
+}
+
+static uint64_t n_batches(weft_runtime *rt)
+{
+    weft_counters c = counters(rt);
+    uint64_t      n = 0;
+
+    for (int i = 0; i < WEFT_BATCH_BUCKETS; i++)
+        n += c.batches[i];
+    return n;
+}
+
+#define TASKS 3
+
+/* Tasks are woken, and nobody runs them. */
+Test(current_foreign, the_reactor_waits_for_no_worker_that_is_away)
+{
+    weft_runtime  *rt = start_with((weft_config){.current_thread = 1});
+    weft_stream   *stream[TASKS];
+    weft_handle    handle[TASKS];
+    int            fd[TASKS];
+    struct reading reading;
+    weft_nap       nap;
+
+    for (int i = 0; i < TASKS; i++) {
+        fd[i] = pair(rt, &stream[i]);
+        check_eq(weft_spawn_on(rt, &handle[i], reader, .stream = stream[i]), 0);
+    }
+    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0); /* now they wait */
+    begin_reading(rt, &reading);
+    for (int i = 0; i < TASKS; i++) {
+        uint64_t before = n_batches(rt);
+
+        raw_write(fd[i], "x", 1);
+        EVENTUALLY(n_batches(rt) > before);
+    }
+    end_reading(rt, &reading);
+    for (int i = 0; i < TASKS; i++) {
+        check_eq(JOIN(rt, &handle[i]), 1);
+        weft_stream_close(stream[i]);
+        close(fd[i]);
+    }
+    stop(rt);
+}
+
+/* A poll in which the reactor goes to its gate, and after which the thread leaves. */
+struct leaver {
+    WEFT_FRAME;
+    struct {
+        int fd;
+    } in;
+};
+WEFT_ASYNC(leaver)
+{
+    weft_runtime *rt = weft_runtime_current();
+    uint64_t      before = counters(rt).gates;
+
+    WEFT_BEGIN();
+    raw_write(self->in.fd, "x", 1); /* wakes a task, which waits for us */
+    EVENTUALLY(counters(rt).gates > before);
+    WEFT_END(0);
+}
+
+Test(current_foreign, a_thread_that_leaves_opens_the_gate)
+{
+    weft_runtime  *rt = start_with((weft_config){.current_thread = 1});
+    weft_stream   *stream;
+    weft_handle    handle;
+    struct reading reading;
+    weft_nap       nap;
+    struct leaver  frame;
+    int            fd = pair(rt, &stream);
+
+    check_eq(weft_spawn_on(rt, &handle, reader, .stream = stream), 0);
+    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
+    begin_reading(rt, &reading);
+    check_eq(weft_block_on(rt, weft_async(leaver, &frame, .fd = fd)), 0);
+    end_reading(rt, &reading);
+    check_eq(JOIN(rt, &handle), 1);
+    weft_stream_close(stream);
+    close(fd);
+    stop(rt);
+}

@@ -1,0 +1,274 @@
+/*
+ * test_operations.c - every row of the table is begun for real, and cancelled at every point
+ *
+ * A row without a case in operation_cases.h fails.
+ */
+#include "operation_cases.h"
+
+/* ---- cancelling after so many polls ---- */
+
+typedef struct victim {
+    weft_future  future;
+    weft_future *inner;
+    stage       *stage;
+    void (*let_go)(stage *s); /* right before the cancel */
+    int  n_before;            /* polls; < 0: it is not cancelled */
+    int  n_after;
+    bool asked;
+} victim;
+
+static weft_poll victim_poll(weft_future *future, weft_context *cx)
+{
+    victim *self = weft_container(future, victim, future);
+
+    if (self->n_before == 0 && !self->asked) {
+        self->asked = true;
+        if (self->let_go)
+            self->let_go(self->stage);
+        if (weft_poll_is_ready(weft_future_cancel(self->inner)))
+            return weft_ready(future, self->inner->result);
+    }
+    self->n_after += self->asked;
+    if (weft_poll_is_ready(weft_future_poll(self->inner, cx)))
+        return weft_ready(future, self->inner->result);
+    if (!self->asked && self->n_before >= 0) {
+        self->n_before--;
+        weft_waker_wake_by_ref(weft_context_waker(cx));
+    }
+    return WEFT_PENDING;
+}
+
+static void victim_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+static weft_future *cancel_after(victim *self, weft_future *inner, int n_polls)
+{
+    static const weft_future_ops ops = {sizeof(victim), WEFT_FUTURE_DRAINS, "victim", victim_poll,
+                                        victim_cancel};
+
+    *self = (victim){.inner = inner, .n_before = n_polls};
+    weft_future_init(&self->future, &ops);
+    return &self->future;
+}
+
+/* The result is one that the row may have; what it granted is given back. */
+static void settle(int row, stage *s, int64_t result)
+{
+    const row_case *c = case_of(row);
+    bool            done = result >= 0;
+
+    CHECK(row, result == -ECANCELED || (c->result < 0 ? done : result == c->result));
+    if (row == WF_OP_FILE_OPEN || row == WF_OP_RELEASE)
+        s->extra = (int)result;
+    if (c->give_back)
+        c->give_back(s, done);
+}
+
+/* The kernel, or anybody, does not touch the buffer any more, though there is something to read. */
+static void check_buffer_is_ours(int row, stage *s)
+{
+    weft_io io;
+
+    if (!cases[row].left)
+        return;
+    memset(s->buffer, 'o', SIZE);
+    cases[row].let_go(s);
+    check_eq(weft_block_on(s->rt, weft_path_stat(&io, s->dir, "file", 0, STATX_SIZE, &s->status)),
+             0);
+    check_cmp(cases[row].left(s), >=, SIZE);
+    for (int i = 0; i < SIZE; i++)
+        CHECK(row, s->buffer[i] == 'o');
+}
+
+/* ---- the tests: each row, each point ---- */
+
+static void cancel_at(weft_runtime *rt, int row, int n_polls, bool race)
+{
+    const row_case *c = case_of(row);
+    bool            withdraws = wf_operations[row].future.flags & WEFT_FUTURE_WITHDRAWS;
+    int             n = n_fds();
+    stage           s;
+    weft_io         io;
+    victim          v;
+    int64_t         result;
+
+    set_up(&s, rt, c->let_go == drain_full);
+    cancel_after(&v, c->begin(&s, &io), n_polls);
+    v.stage = &s;
+    v.let_go = race ? c->let_go : NULL;
+    result = weft_block_on(rt, &v.future);
+    settle(row, &s, result);
+    if (n_polls == 0)
+        CHECK(row, result == -ECANCELED);
+    if (c->let_go && !race)
+        CHECK(row, result == -ECANCELED && io.done == 0);
+    if (withdraws)
+        CHECK(row, v.n_after <= 1);
+    if (race && c->left && n_polls > 0)
+        CHECK(row, c->left(&s) == (result < 0 ? SIZE - io.done : 0));
+    else if (!race && result == -ECANCELED)
+        check_buffer_is_ours(row, &s);
+    tear_down(&s);
+    EVENTUALLY(n_fds() == n);
+}
+
+Test(operations, can_be_cancelled_after_any_poll, .timeout = 120)
+{
+    weft_runtime *rt = start(1);
+
+    for (int row = 0; row < WF_OP_COUNT; row++)
+        for (int n_polls = 0; n_polls < 6; n_polls++)
+            cancel_at(rt, row, n_polls, false);
+    stop(rt);
+}
+
+Test(operations, what_lets_them_end_may_race_the_cancel, .timeout = 120)
+{
+    weft_runtime *rt = start(1);
+
+    for (int row = 0; row < WF_OP_COUNT; row++)
+        for (int n_polls = 1; case_of(row)->let_go && n_polls < 6; n_polls++)
+            cancel_at(rt, row, n_polls, true);
+    stop(rt);
+}
+
+static void *let_go_later(void *arg)
+{
+    victim *v = arg;
+
+    pause_ms(5);
+    if (v->let_go)
+        v->let_go(v->stage);
+    return NULL;
+}
+
+Test(operations, a_cancel_that_comes_too_late_changes_nothing, .timeout = 60)
+{
+    weft_runtime *rt = start(1);
+
+    for (int row = 0; row < WF_OP_COUNT; row++) {
+        const row_case *c = case_of(row);
+        int             n = n_fds();
+        stage           s;
+        weft_io         io;
+        victim          v;
+        pthread_t       thread;
+        int64_t         result;
+
+        set_up(&s, rt, c->let_go == drain_full);
+        cancel_after(&v, c->begin(&s, &io), -1);
+        v.stage = &s;
+        v.let_go = c->let_go;
+        check_eq(pthread_create(&thread, NULL, let_go_later, &v), 0);
+        result = weft_block_on(rt, &v.future);
+        pthread_join(thread, NULL);
+        CHECK(row, result >= 0);
+        CHECK(row, weft_poll_is_ready(weft_future_cancel(&io.future)));
+        CHECK(row, weft_future_result(&io.future) == result);
+        settle(row, &s, result);
+        tear_down(&s);
+        EVENTUALLY(n_fds() == n);
+    }
+    stop(rt);
+}
+
+Test(operations, can_have_a_deadline, .timeout = 60)
+{
+    weft_runtime *rt = start(1);
+
+    for (int row = 0; row < WF_OP_COUNT; row++) {
+        const row_case *c = case_of(row);
+        int             n = n_fds();
+        stage           s;
+        weft_io         io;
+        weft_limit      limit;
+        int64_t         result;
+
+        set_up(&s, rt, c->let_go == drain_full);
+        result = weft_block_on(rt, weft_timeout(&limit, c->begin(&s, &io), WEFT_MS(2)));
+        if (c->let_go)
+            CHECK(row, result == -ETIMEDOUT);
+        settle(row, &s, result == -ETIMEDOUT ? -ECANCELED : result);
+        tear_down(&s);
+        EVENTUALLY(n_fds() == n);
+    }
+    stop(rt);
+}
+
+/* ---- from tasks, at random ---- */
+
+struct hesitate {
+    WEFT_FRAME;
+    struct {
+        stage   *stage;
+        uint32_t seed;
+        int64_t  n;
+    } in;
+    weft_io     io;
+    weft_select sel;
+    ticks       turn;
+    int         row;
+};
+WEFT_ASYNC(hesitate)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (; self->in.n > 0; self->in.n--) {
+        self->row = (int)(rnd(&self->in.seed) % WF_OP_COUNT);
+        WEFT_AWAIT(n, weft_select(&self->sel, case_of(self->row)->begin(self->in.stage, &self->io),
+                                  after_ticks(&self->turn, rnd(&self->in.seed) % 40)));
+        n = weft_future_result(&self->io.future);
+        if (n < 0 && n != -ECANCELED) /* an earlier one was done: there is no file, say */
+            check(n == -ENOENT || n == -EEXIST);
+        if (n >= 0 && self->row == WF_OP_FILE_OPEN)
+            close((int)n);
+        if (n >= 0 && self->row == WF_OP_RELEASE)
+            check_eq(weft_stream_adopt(NULL, &self->in.stage->stream, (int)n), 0);
+        if (n < 0 && self->row == WF_OP_FILE_CLOSE)
+            close(self->in.stage->extra);
+        if (n >= 0 && (self->row == WF_OP_CONNECT || self->row == WF_OP_ACCEPT)) {
+            weft_stream_close(self->in.stage->granted);
+            self->in.stage->granted = NULL;
+        }
+    }
+    WEFT_END(0);
+}
+
+Test(operations, cancelled_at_random_leave_nothing_behind, .timeout = 120)
+{
+    weft_runtime *rt = start(2);
+    int           n = n_fds();
+    stage         s[3];
+    weft_handle   h[3];
+
+    for (int i = 0; i < 3; i++)
+        set_up(&s[i], rt, true);
+    for (uint32_t i = 0; i < 3; i++)
+        check_eq(weft_spawn_on(rt, &h[i], hesitate, .stage = &s[i], .seed = i + 1,
+                               .n = test_scaled(1500)),
+                 0);
+    for (int i = 0; i < 3; i++)
+        check_eq(JOIN(rt, &h[i]), 0);
+    for (int i = 0; i < 3; i++)
+        tear_down(&s[i]);
+    EVENTUALLY(n_fds() == n);
+    stop(rt);
+}
+
+/* ---- what a kernel lacks ---- */
+
+Test(operations, a_kernel_that_lacks_one_says_so)
+{
+    weft_runtime *rt = start(1);
+    wf_operation  newer = wf_operations[WF_OP_FILE_SYNC];
+    weft_io       io;
+
+    newer.needs = UINT32_C(1) << 31; /* no kernel has it */
+    weft_file_sync(&io, 0);
+    io.future.ops = &newer.future;
+    check_eq(weft_block_on(rt, &io.future), -EOPNOTSUPP);
+    stop(rt);
+}

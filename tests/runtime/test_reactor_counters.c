@@ -1,0 +1,94 @@
+/*
+ * test_reactor_counters.c - what the reactor counts adds up
+ */
+#include "../net_helpers.h"
+
+#define READERS 32
+#define ROUNDS  20
+
+struct reader {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    int     n;
+    char    byte;
+};
+WEFT_ASYNC(reader)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (self->n = 0; self->n < ROUNDS; self->n++) {
+        WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+        check_eq(n, 1);
+    }
+    WEFT_END(0);
+}
+
+/* Many are woken at once: all bytes of a round are there before the next look. */
+static void read_all(weft_runtime *rt)
+{
+    weft_stream *s[READERS];
+    weft_handle  handle[READERS];
+    int          fd[READERS];
+
+    for (int i = 0; i < READERS; i++) {
+        fd[i] = pair(rt, &s[i]);
+        check_eq(weft_spawn_on(rt, &handle[i], reader, .stream = s[i]), 0);
+    }
+    for (int round = 0; round < ROUNDS; round++)
+        for (int i = 0; i < READERS; i++)
+            raw_write(fd[i], "x", 1);
+    for (int i = 0; i < READERS; i++) {
+        check_eq(JOIN(rt, &handle[i]), 0);
+        weft_stream_close(s[i]);
+        close(fd[i]);
+    }
+}
+
+static bool at_a_gate(weft_runtime *rt)
+{
+    weft_counters c = counters(rt);
+
+    return c.gates != c.gates_dry + c.gates_called + c.gates_timer + c.gates_expired;
+}
+
+Test(reactor_counters, hand_overs_and_gates_add_up)
+{
+    weft_runtime *rt = start(2);
+    weft_counters c;
+    uint64_t      batches = 0, least = 0;
+
+    read_all(rt);
+    EVENTUALLY(counters(rt).streams_open == 0); /* the reactor is done, too */
+    c = counters(rt);
+    for (int i = 0; i < WEFT_BATCH_BUCKETS; i++) {
+        batches += c.batches[i];
+        least += c.batches[i] << i;
+    }
+    check_cmp(batches, >, 0);
+    check_eq(c.worker_wakes + c.worker_wakes_saved, batches);
+    check_cmp(least, <=, c.polls); /* a task that is handed over is polled */
+    check_cmp(c.completions, >=, batches);
+    EVENTUALLY(!at_a_gate(rt));
+    stop(rt);
+}
+
+Test(reactor_counters, a_sleeping_reactor_is_woken_by_a_submission)
+{
+    weft_runtime *rt = start(1);
+    weft_io       io;
+    uint64_t      before;
+
+    for (int i = 0; i < 3; i++) {
+        pause_ms(20); /* it sleeps; if not, it isn't counted, and the loop goes on */
+        before = counters(rt).reactor_wakes;
+        check_eq(weft_block_on(rt, weft_file_sync(&io, -1)), -EBADF);
+        if (counters(rt).reactor_wakes > before)
+            break;
+        check_cmp(i, <, 2);
+    }
+    stop(rt);
+}

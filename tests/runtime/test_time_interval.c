@@ -1,0 +1,309 @@
+/* test_time_interval.c - intervals and resets, by a clock that the test moves */
+#include "../helpers.h"
+
+#define TICK (INT64_C(1) << 20) /* how late a timer may be */
+
+static weft_runtime *rt;
+static struct hand   hand;
+static weft_interval every;
+static int64_t       begun;
+
+static void begin(weft_interval_late late)
+{
+    rt = start(1);
+    weft_clock_set(rt, WEFT_CLOCK_STOPPED);
+    hand_init(&hand, rt);
+    begun = weft_clock_now(rt);
+    weft_interval_start_at(&every, begun, WEFT_MS(100), late);
+}
+
+static void end(void)
+{
+    stop(rt); /* no wake is under way any more */
+    check_eq(hand.n_wakers, 0);
+}
+
+/* A tick, or -EAGAIN if none is due; that one has been cancelled. weft_now() is for the runtime's threads, so the
+ * polls are weft_block_on's. */
+struct once {
+    weft_future  future;
+    weft_future *inner;
+};
+
+static weft_poll once_poll(weft_future *future, weft_context *cx)
+{
+    struct once *self = weft_container(future, struct once, future);
+
+    if (weft_poll_is_ready(weft_future_poll(self->inner, cx)))
+        return weft_ready(future, self->inner->result);
+    check(!weft_poll_is_ready(weft_future_cancel(self->inner)));
+    check(weft_poll_is_ready(weft_future_poll(self->inner, cx)));
+    check_eq(self->inner->result, -ECANCELED);
+    return weft_ready(future, -EAGAIN);
+}
+
+static int64_t poll_once(weft_future *inner)
+{
+    static const weft_future_ops ops = {sizeof(struct once), WEFT_FUTURE_WITHDRAWS, "once",
+                                        once_poll, NULL};
+    struct once                  self = {.inner = inner};
+
+    weft_future_init(&self.future, &ops);
+    return weft_block_on(rt, &self.future);
+}
+
+static int64_t tick(void)
+{
+    return poll_once(weft_interval_tick(&every));
+}
+
+static void to(int64_t instant)
+{
+    check_eq(weft_clock_advance(rt, begun + instant - weft_clock_now(rt)), 0);
+}
+
+Test(interval, ticks_at_once_and_then_each_period)
+{
+    begin(WEFT_INTERVAL_BURST);
+    check_eq(tick(), 0);
+    check_eq(tick(), -EAGAIN);
+    for (int i = 1; i < 20; i++) {
+        to(WEFT_MS(100) * i - 1);
+        check_eq(tick(), -EAGAIN);
+        to(WEFT_MS(100) * i);
+        check_eq(tick(), 0);
+        check_eq(tick(), -EAGAIN);
+    }
+    end();
+}
+
+Test(interval, in_a_burst_catches_up)
+{
+    begin(WEFT_INTERVAL_BURST);
+    check_eq(tick(), 0);
+    to(WEFT_MS(350));
+    for (int64_t late = 2; late >= 0; late--)
+        check_eq(tick(), late);
+    check_eq(tick(), -EAGAIN);
+    to(WEFT_MS(400));
+    check_eq(tick(), 0);
+    end();
+}
+
+Test(interval, that_is_delayed_shifts)
+{
+    begin(WEFT_INTERVAL_DELAY);
+    check_eq(tick(), 0);
+    to(WEFT_MS(350));
+    check_eq(tick(), 2);
+    to(WEFT_MS(449));
+    check_eq(tick(), -EAGAIN);
+    to(WEFT_MS(450));
+    check_eq(tick(), 0);
+    to(WEFT_MS(552)); /* as timers are: no drift */
+    check_eq(tick(), 0);
+    to(WEFT_MS(650));
+    check_eq(tick(), 0);
+    end();
+}
+
+Test(interval, that_skips_keeps_its_phase)
+{
+    begin(WEFT_INTERVAL_SKIP);
+    check_eq(tick(), 0);
+    to(WEFT_MS(350));
+    check_eq(tick(), 2);
+    to(WEFT_MS(399));
+    check_eq(tick(), -EAGAIN);
+    to(WEFT_MS(400));
+    check_eq(tick(), 0);
+    end();
+}
+
+Test(interval, can_be_reset_between_ticks_and_while_one_is_awaited)
+{
+    begin(WEFT_INTERVAL_SKIP);
+    check_eq(tick(), 0);
+    to(WEFT_MS(70));
+    weft_interval_reset_at(&every, begun + WEFT_MS(170));
+    to(WEFT_MS(169));
+    check_eq(tick(), -EAGAIN);
+    check(!hand_poll(&hand, weft_interval_tick(&every)));
+    weft_interval_reset_at(&every, begun + WEFT_MS(500));
+    to(WEFT_MS(400));
+    check(!hand_poll(&hand, &every.future));
+    weft_interval_reset_at(&every, begun + WEFT_MS(300));
+    while (!hand_poll(&hand, &every.future))
+        sched_yield();
+    end();
+}
+
+Test(interval, tick_that_is_cancelled_before_or_after_its_time_is_not_lost)
+{
+    begin(WEFT_INTERVAL_BURST);
+    check_eq(tick(), 0);
+    check(!hand_poll(&hand, weft_interval_tick(&every)));
+    to(WEFT_MS(102));
+    while (!__atomic_load_n(&hand.woken, __ATOMIC_ACQUIRE))
+        sched_yield();
+    check_eq(hand_cancel(&hand, &every.future), -ECANCELED);
+    check_eq(tick(), 0);
+    check_eq(tick(), -EAGAIN);
+    end();
+}
+
+Test(interval, without_a_runtime_ends_with_enxio)
+{
+    hand_init(&hand, NULL);
+    weft_interval_start(&every, WEFT_S(1), WEFT_INTERVAL_BURST);
+    check_eq(hand_run(&hand, weft_interval_tick(&every)), -ENXIO);
+}
+
+/* Counts a hundred ticks against a channel that always has something: selects lose ticks all the time. */
+struct ticks {
+    WEFT_FRAME;
+    struct {
+        weft_mpsc_receiver *from;
+    } in;
+    weft_interval every;
+    weft_message  wait;
+    weft_select   select;
+    int64_t       got, n_ticks, n_got, begun;
+};
+WEFT_ASYNC(ticks)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->n_ticks = self->n_got = 0;
+    self->begun = weft_now();
+    weft_interval_start(&self->every, WEFT_MS(10), WEFT_INTERVAL_BURST);
+    while (self->n_ticks < 100) {
+        WEFT_AWAIT(n, weft_select(&self->select, weft_interval_tick(&self->every),
+                                  weft_mpsc_receive(&self->wait, self->in.from, &self->got)));
+        check_cmp(n, >=, 0);
+        self->n_ticks += n == 0;
+        self->n_got += n == 1;
+    }
+    check_cmp(weft_now() - self->begun, >=, WEFT_MS(990));
+    check_cmp(weft_now() - self->begun, <=, WEFT_MS(990) + TICK);
+    weft_mpsc_receiver_close(self->in.from);
+    WEFT_END(self->n_got);
+}
+
+struct floods {
+    WEFT_FRAME;
+    struct {
+        weft_mpsc_sender *to;
+    } in;
+    weft_message wait;
+    weft_nap     nap;
+    int64_t      i;
+};
+WEFT_ASYNC(floods)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (self->i = 0;; self->i++) {
+        WEFT_AWAIT(n, weft_mpsc_send(&self->wait, self->in.to, &self->i));
+        if (n < 0)
+            break;
+        WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(3)));
+        if (n < 0)
+            break;
+    }
+    weft_mpsc_sender_close(self->in.to);
+    WEFT_END(self->i);
+}
+
+Test(interval, loses_no_tick_to_selects_that_it_lost)
+{
+    weft_handle         handle, flood;
+    weft_mpsc_sender   *sender;
+    weft_mpsc_receiver *receiver;
+
+    rt = start(2);
+    weft_clock_set(rt, WEFT_CLOCK_STOPPED);
+    check_eq(weft_mpsc_open(&sender, &receiver, sizeof(int64_t), 4), 0);
+    check_eq(weft_spawn_on(rt, &handle, ticks, receiver), 0);
+    check_eq(weft_spawn_on(rt, &flood, floods, sender), 0);
+    weft_clock_set(rt, WEFT_CLOCK_JUMPS);
+    check_cmp(join(rt, &handle), >=, 200);
+    weft_cancel(&flood);
+    join(rt, &flood);
+    stop(rt);
+}
+
+/* ---- resets ---- */
+
+static weft_nap nap;
+
+static void begin_nap(void)
+{
+    rt = start(1);
+    weft_clock_set(rt, WEFT_CLOCK_STOPPED);
+    hand_init(&hand, rt);
+    begun = weft_clock_now(rt);
+}
+
+Test(reset, of_a_sleep_that_was_not_polled_or_was_ready_is_as_good_as_new)
+{
+    begin_nap();
+    weft_sleep_until(&nap, begun + WEFT_S(1));
+    weft_nap_reset(&nap, begun);
+    check(hand_poll(&hand, &nap.future));
+    weft_nap_reset(&nap, begun + WEFT_S(1));
+    check(!hand_poll(&hand, &nap.future));
+    check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
+    weft_nap_reset(&nap, begun);
+    check(hand_poll(&hand, &nap.future));
+    check_eq(nap.future.result, 0);
+    end();
+}
+
+static void until_woken(void)
+{
+    while (!__atomic_load_n(&hand.woken, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+Test(reset, of_a_pending_sleep_goes_both_ways)
+{
+    begin_nap();
+    check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(10))));
+    weft_nap_reset(&nap, begun + WEFT_S(20)); /* later: */
+    to(WEFT_S(15));
+    check(!hand_poll(&hand, &nap.future));
+    weft_nap_reset(&nap, begun + WEFT_S(16)); /* earlier: */
+    to(WEFT_S(16) + TICK);
+    until_woken();
+    check(hand_poll(&hand, &nap.future));
+    check_eq(nap.future.result, 0);
+    end();
+}
+
+Test(reset, of_one_whose_time_has_come_begins_to_wait_again)
+{
+    begin_nap();
+    check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(1))));
+    to(WEFT_S(2));
+    until_woken();
+    weft_nap_reset(&nap, begun + WEFT_S(3));
+    check(!hand_poll(&hand, &nap.future));
+    to(WEFT_S(3) + TICK);
+    until_woken();
+    check(hand_poll(&hand, &nap.future));
+    end();
+}
+
+Test(reset, of_a_cancelled_one_changes_nothing)
+{
+    begin_nap();
+    check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(1))));
+    check(!weft_poll_is_ready(weft_future_cancel(&nap.future)));
+    weft_nap_reset(&nap, begun + WEFT_S(3));
+    check(hand_poll(&hand, &nap.future));
+    check_eq(nap.future.result, -ECANCELED);
+    end();
+}
