@@ -32,7 +32,8 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events)
     s->drained = 0;
     s->nudge = NULL;
     s->poll = WF_POLL_NEVER;
-    s->lent = s->polling = s->closing = s->disarming = s->always_try = s->no_delay = false;
+    s->lent = s->polling = s->closing = s->disarming = s->no_delay = false;
+    s->always_try = 0;
     s->is_socket = true;
     s->is_tcp = false;
     s->nap_ms = 0;
@@ -208,20 +209,23 @@ void wf_socket_nudge_any(wf_socket *s)
 /* ---- giving the descriptor away, lending it ---- */
 
 /* Closed by whoever holds the one reference beside the owner's. */
-static bool close_alone(wf_socket *s)
+static int close_alone(wf_socket *s)
 {
     uint64_t refs = wf_load(&s->refs, RELAXED); /* the CAS checks it */
 
-    while ((refs & WF_SOCKET_COUNT) == 2 && !(refs & WF_SOCKET_CLOSED))
+    while (!(refs & WF_SOCKET_CLOSED)) {
+        if ((refs & WF_SOCKET_COUNT) != 2)
+            return -EBUSY;
         if (wf_cas(&s->refs, &refs, (refs | WF_SOCKET_CLOSED) - 1, ACQ_REL)) /* [socket-2] */
-            return true;
-    return false;
+            return 0;
+    }
+    return -EBADF;
 }
 
 int wf_socket_take_fd(wf_socket *s)
 {
     bool armed, ask;
-    int  fd = s->fd;
+    int  fd = s->fd, r;
 
     wf_lock(&s->lock);
     armed = s->poll > WF_POLL_GONE;
@@ -233,8 +237,9 @@ int wf_socket_take_fd(wf_socket *s)
         request(s, WF_SOCKET_DISARM);
     if (armed)
         return -EAGAIN;
-    if (!close_alone(s))
-        return -EBUSY;
+    r = close_alone(s);
+    if (r < 0)
+        return r;
     s->fd = -1;
     return fd;
 }
@@ -364,7 +369,7 @@ void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, b
         return;
     /* After the end no event will come. */
     if (events & (POLLRDHUP | POLLHUP | POLLERR))
-        wf_store(&s->always_try, true, RELAXED); /* published by seq below */
+        wf_or(&s->always_try, WF_TRY_ENDED, RELAXED); /* published by seq below */
     wf_lock(&s->lock);
     if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
         wake_waiter(&s->in, &r->wakes);
@@ -372,5 +377,6 @@ void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, b
         wake_waiter(&s->out, &r->wakes);
     wf_unlock(&s->lock);
     if (!more)
-        arm(r, s);
+        arm(r,
+            s); /* the poll that has ended left its slot: this can't fail, and wake once more (W4) */
 }

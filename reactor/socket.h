@@ -52,14 +52,15 @@ typedef struct wf_socket {
     bool             lent;  /* an operation has the kernel write: under the lock */
     bool             polling, closing, disarming; /* the reactor's */
     uint32_t         slot;                        /* the reactor's: in held.h, while polling */
-    bool always_try; /* events and short reads do not tell everything: see completed in socket.c */
-    bool is_socket;  /* else a pipe or terminal; constant */
-    bool is_tcp;     /* constant */
-    bool no_delay;   /* a listener's: for what it accepts; constant */
-    uint8_t nap_ms;  /* the operation that is about to wait asks for a nudge: its own */
+    bool             is_socket;                   /* else a pipe or terminal; constant */
+    bool             is_tcp;                      /* constant */
+    bool             no_delay;                    /* a listener's: for what it accepts; constant */
+    uint8_t          always_try; /* why events and short reads do not tell everything: WF_TRY_... */
+    uint8_t          nap_ms;     /* the operation that is about to wait asks for a nudge: its own */
 } wf_socket;
 
 enum { WF_SOCKET_ARM = 1, WF_SOCKET_CLOSE = 2, WF_SOCKET_DISARM = 4, WF_SOCKET_NUDGE = 8 };
+enum { WF_TRY_KIND = 1, WF_TRY_EAGER = 2, WF_TRY_ENDED = 4 }; /* see stream.c, net.h, socket.c */
 enum { WF_POLL_NEVER, WF_POLL_GONE, WF_POLL_ASKED, WF_POLL_ENDING };
 
 /* Directions, as bits. */
@@ -126,7 +127,7 @@ static inline void wf_socket_let_go(wf_direction *d)
 /* Closes what the handle has of its socket: waiters are woken and find it closed. */
 void wf_socket_close(const void *handle);
 /* Takes the descriptor out of a socket of which the caller has both directions: it, or -EAGAIN: wait
- * for the poll's end, or -EBUSY. */
+ * for the poll's end, -EBUSY, or -EBADF: a side is closed. */
 int wf_socket_take_fd(wf_socket *s);
 /* The kernel writes for an operation: false if it is closed. Closing shuts the socket down then. */
 WEFT_NODISCARD bool wf_socket_lend(wf_socket *s);

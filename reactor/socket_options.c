@@ -117,8 +117,10 @@ WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_add
 
 static int set_buffers(const void *handle, int receive, int send)
 {
-    int r = receive > 0 ? set_int(handle, SOL_SOCKET, SO_RCVBUF, receive) : 0;
+    int r = receive < 0 || send < 0 ? -EINVAL : 0;
 
+    if (r == 0 && receive > 0)
+        r = set_int(handle, SOL_SOCKET, SO_RCVBUF, receive);
     if (r == 0 && send > 0)
         r = set_int(handle, SOL_SOCKET, SO_SNDBUF, send);
     return r;
@@ -201,7 +203,10 @@ WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on)
 
     if (!s)
         return -EBADF;
-    wf_store(&s->always_try, on || !s->is_tcp, RELAXED); /* before the first read */
+    if (on) /* both before the first read */
+        wf_or(&s->always_try, WF_TRY_EAGER, RELAXED);
+    else
+        wf_and(&s->always_try, (uint8_t)~WF_TRY_EAGER, RELAXED);
     wf_socket_unref(s);
     return 0;
 }

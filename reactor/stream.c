@@ -10,10 +10,9 @@
 #include "stream.h"
 
 #include "operation.h"
+#include "quiet.h"
 
 #include <poll.h>
-#include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #define IOV_MOST 1024
@@ -25,7 +24,7 @@ wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp)
     if (!s)
         return NULL;
     s->is_tcp = tcp;
-    s->always_try = !tcp;
+    s->always_try = tcp ? 0 : WF_TRY_KIND;
     return s;
 }
 
@@ -42,7 +41,7 @@ static int64_t answer(ssize_t n)
 static bool is_drained(wf_socket *s, uint32_t seq)
 {
     return s->drained == (UINT64_C(1) << 32 | seq) &&
-           !wf_load(&s->always_try, RELAXED); /* published by seq */
+           wf_load(&s->always_try, RELAXED) == 0; /* published by seq */
 }
 
 static int64_t note_drained(wf_socket *s, uint32_t seq, int64_t n, size_t size)
@@ -114,24 +113,13 @@ int64_t wf_stream_peek(weft_io *io, wf_socket *s)
 
 /* ---- writing ---- */
 
-/* To a pipe or terminal, which have no MSG_NOSIGNAL: a SIGPIPE of ours is taken back. It comes also when the reader
- * goes in the middle, and the result is a count. */
+/* To a pipe or terminal. */
 static int64_t write_quietly(int fd, const struct iovec *vector, int n)
 {
-    static const struct timespec now;
-    sigset_t                     quiet, before, pending;
-    int64_t                      result;
+    wf_quiet quiet;
 
-    sigemptyset(&quiet);
-    sigaddset(&quiet, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &quiet, &before);
-    result = answer(writev(fd, vector, n));
-    if (!sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&quiet, NULL, &now) < 0 && errno == EINTR)
-            ;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return result;
+    wf_quiet_begin(&quiet);
+    return wf_quiet_end(&quiet, writev(fd, vector, n), n == 1 ? vector->iov_len : SIZE_MAX);
 }
 
 static int64_t transmit(const wf_socket *s, const char *memory, size_t size)

@@ -181,7 +181,7 @@ WEFT_API int weft_stream_set_keep_alive(weft_stream *stream, const weft_keep_ali
  * waits: it would block the thread that closes. To know that all has arrived, shut down SHUT_WR and
  * read until 0. */
 WEFT_API int weft_stream_set_reset(weft_stream *stream, bool on);
-/* SO_RCVBUF and SO_SNDBUF, in bytes; 0: leave as it is. The kernel keeps within its limits, and
+/* SO_RCVBUF and SO_SNDBUF, in bytes; 0: leave as it is; -EINVAL: below 0. The kernel keeps within its limits, and
  * doubles what it is told for its own needs: weft_stream_buffers tells what came of it. */
 WEFT_API int weft_stream_set_buffers(weft_stream *stream, int receive, int send);
 WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, int *ret_send);

@@ -466,6 +466,7 @@ Test(adopt, closing_the_writer_ends_the_stream_and_reading_goes_on)
     check_eq(weft_block_on(rt, weft_write(&io, writer, "x", 1)), -EBADF);
     check_eq(weft_block_on(rt, weft_write(&io, s, "x", 1)), -EBADF);
     check_eq(weft_stream_set_no_delay(writer, true), -EBADF);
+    check_eq(weft_block_on(rt, weft_stream_release(&io, s)), -EBADF);
     weft_stream_close(writer); /* once more changes nothing */
     raw_write(fd, "late", 4);
     check_eq(weft_block_on(rt, weft_read(&io, reader, got, 8)), 4);

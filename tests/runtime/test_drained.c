@@ -229,6 +229,29 @@ Test(drained, urgent_data_hides_nothing)
     stop(rt);
 }
 
+Test(drained, an_end_that_was_told_is_not_forgotten)
+{
+    weft_runtime *rt = start(1);
+    weft_stream  *s;
+    weft_io       io;
+    weft_limit    limit;
+    char          got[16];
+    int           fd = pair(rt, &s);
+
+    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, s, got, 1), WEFT_MS(5))),
+             -ETIMEDOUT); /* the poll is armed */
+    cork(fd, 1);
+    raw_write(fd, "last words", 10);
+    close(fd);
+    pause_ms(20); /* both have been told of, in one event */
+    check_eq(weft_stream_set_eager(s, true), 0);
+    check_eq(weft_stream_set_eager(s, false), 0);
+    check_eq(weft_block_on(rt, weft_read(&io, s, got, sizeof got)), 10);
+    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, s, got, 1), WEFT_S(5))), 0);
+    weft_stream_close(s);
+    stop(rt);
+}
+
 Test(drained, a_local_shutdown_is_seen)
 {
     fixture f;

@@ -62,6 +62,10 @@ Test(stream_options, buffers)
     check_eq(weft_stream_buffers(s, &receive, &send), 0);
     check_eq(receive, 60000);
     check_eq(send, 100000);
+    check_eq(weft_stream_set_buffers(s, -1, 0), -EINVAL);
+    check_eq(weft_stream_set_buffers(s, 40000, -1), -EINVAL);
+    check_eq(weft_stream_buffers(s, &receive, &send), 0);
+    check_eq(receive, 60000);
     weft_stream_close(s);
     close(fd);
     stop(rt);
