@@ -17,14 +17,6 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED false
-#endif
-
 enum group { RING, SOCKETS, FILES, THREADS };
 
 static const struct {
@@ -107,7 +99,7 @@ static void run_error(int call, int kind, int count, int error, bool survived)
     const int  at[] = {1, 2, (count + 1) / 2, count};
     const bool all = getenv("TEST_FAULTS") && strcmp(getenv("TEST_FAULTS"), "all") == 0;
 
-    if (SANITIZED) { /* a run takes ten times as long */
+    if (TEST_SANITIZED) { /* a run takes ten times as long */
         in.first = count / 2 + 1;
         run_one(&in, survived);
         return;
@@ -166,7 +158,7 @@ static void sweep(enum group group)
     test_skip_under_valgrind("it makes calls of its own");
     count_calls(&v);
     for (int i = 0; i < CALLS; i++)
-        if (calls[i].group == group && !(SANITIZED && calls[i].vital))
+        if (calls[i].group == group && !(TEST_SANITIZED && calls[i].vital))
             run_call(i, v.counts[i]);
     printf("%d runs, %d met their fault\n", n_runs, n_reached);
     check_cmp(n_reached, >, 0);

@@ -12,17 +12,7 @@
 
 #include <unistd.h>
 
-/* Sanitizers cost about that much. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STRESS_SLOW 10
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define STRESS_SLOW 10
-#endif
-#endif
-#ifndef STRESS_SLOW
-#define STRESS_SLOW 1
-#endif
+#define STRESS_SLOW (TEST_SANITIZED ? 10 : 1) /* sanitizers cost about that much */
 
 enum { SPAWNED = 1, BEGUN = 2, ENDED = 4, HEARD = 8, ASKED = 16 }; /* ASKED to end */
 

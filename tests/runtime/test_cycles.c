@@ -54,13 +54,8 @@ Test(cycles, ten_thousand_starts_and_stops_leave_no_thread_descriptor_or_memory,
     int64_t n = test_scaled(10000), mapped[2], resident[2];
     int     fds, threads = n_entries("/proc/self/task");
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-    n /= 10;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-    n /= 10;
-#endif
-#endif
+    if (TEST_SANITIZED)
+        n /= 10;
     fds = n_fds();
     for (int64_t i = 0; i < n; i++) {
         cycle(i);

@@ -256,18 +256,12 @@ static void start_own(void *arg)
     stop(rt);
 }
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-
 /* TSan lets no child of a threaded process start threads. ASan's allocator stays locked in the child when
  * another thread was in it at the fork (glibc's does not). */
 static void skip_under_sanitizers(void)
 {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) ||                               \
-    __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-    test_skip("a sanitizer's own threads and locks do not survive a fork");
-#endif
+    if (TEST_SANITIZED)
+        test_skip("a sanitizer's own threads and locks do not survive a fork");
 }
 
 Test(fork, a_child_may_start_a_runtime_of_its_own)

@@ -25,11 +25,7 @@
 #include <ucontext.h>
 #define sched_getcpu() 0 /* always the same, as an order must be when it is repeated */
 
-#if defined(WF_TSAN_) || defined(__SANITIZE_ADDRESS__)
-#define EXPLORE_LOST true
-#else
-#define EXPLORE_LOST false
-#endif
+#define EXPLORE_LOST TEST_SANITIZED
 
 #define EXPLORE_THREADS 4
 #define EXPLORE_STEPS   4096

@@ -217,10 +217,10 @@ Test(slab, with_the_default_hooks_memory_goes_back_to_the_kernel)
 
     test_skip_under_valgrind("it keeps memory of its own");
     begin();
-#if defined(WF_ASAN_) || defined(WF_TSAN_)
-    end();
-    test_skip("the sanitizer keeps memory of its own");
-#endif
+    if (TEST_SANITIZED) {
+        end();
+        test_skip("the sanitizer keeps memory of its own");
+    }
     rt.config.allocator = wf_alloc_default;
     memset(t, 1, sizeof t);
     before = resident();
