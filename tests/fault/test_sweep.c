@@ -51,6 +51,9 @@ static const struct {
     {SOCKETS, SYS_sendto, "sendto", false, {0}, {EINTR, EPIPE, ECONNRESET, ENOBUFS, ENOMEM}},
     {SOCKETS, SYS_recvmsg, "recvmsg", false, {EINTR}, {ECONNRESET}},
     {SOCKETS, SYS_sendmsg, "sendmsg", false, {EINTR}, {EPIPE}},
+    {SOCKETS, SYS_recvmmsg, "recvmmsg", false, {0}, {EINTR, ECONNREFUSED, ENOMEM}},
+    {SOCKETS, SYS_sendmmsg, "sendmmsg", false, {0}, {EINTR, ENOBUFS, EPERM, ENOMEM}},
+    {SOCKETS, SYS_socketpair, "socketpair", false, {0}, {EMFILE, ENFILE, ENOMEM}},
     {SOCKETS, SYS_getsockname, "getsockname", false, {0}, {ENOBUFS}},
     {SOCKETS, SYS_setsockopt, "setsockopt", false, {0}, {ENOMEM}},
     {SOCKETS, SYS_signalfd4, "signalfd4", false, {0}, {EMFILE, ENFILE, ENOMEM}},
@@ -58,6 +61,8 @@ static const struct {
     {FILES, SYS_openat, "openat", false, {0}, {EINTR, EMFILE, ENFILE, ENOMEM, EACCES}},
     {FILES, SYS_read, "read", false, {0}, {EINTR, EIO}},
     {FILES, SYS_write, "write", false, {EINTR, EAGAIN, ENOMEM, EIO}, {0}},
+    {FILES, SYS_sendfile, "sendfile", false, {0}, {EINTR, EIO, ENOMEM, EPIPE}},
+    {FILES, SYS_fcntl, "fcntl", false, {0}, {EINVAL}},
     {FILES, SYS_poll, "poll", false, {0}, {EINTR, ENOMEM}},
     /* threads and memory; brk is not among them: the kernel answers no errno, and libc expects none */
     {THREADS, SYS_clone3, "clone3", false, {0}, {EAGAIN, ENOMEM}},

@@ -77,7 +77,9 @@ WEFT_ASYNC(sender)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, big, BIG));
+    WEFT_AWAIT(n, weft_write_zero_copy(&self->io, self->in.stream, big, PART));
+    if (n >= 0)
+        WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, big + n, BIG - (size_t)n));
     if (n < 0) /* or the answer would be waited for */
         (void)!weft_stream_shutdown(self->in.stream, SHUT_RDWR);
     WEFT_END(n);
@@ -179,6 +181,100 @@ WEFT_ASYNC(filer)
     self->n = n;
     WEFT_AWAIT(n, weft_file_close(&self->io, self->fd));
     WEFT_END(n < 0 ? n : self->n);
+}
+
+/* A file into a stream, a file into a pipe, and what the file is like. */
+struct mover {
+    WEFT_FRAME;
+    struct {
+        const char *path;
+        int         pipe;
+    } in;
+    weft_io      io;
+    weft_stream *to, *from;
+    struct statx stat;
+    int          fd;
+    int64_t      n;
+    char         part[PART];
+};
+WEFT_ASYNC(mover)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    n = weft_stream_pair(NULL, &self->to, &self->from);
+    if (n < 0)
+        WEFT_RETURN(n);
+    WEFT_AWAIT(n, weft_file_open(&self->io, self->in.path, O_RDWR, 0));
+    self->fd = (int)n;
+    if (n >= 0)
+        WEFT_AWAIT(n, weft_file_write_all(&self->io, self->fd, big, PART, 0));
+    if (n == PART)
+        WEFT_AWAIT(n, weft_send_file(&self->io, self->to, self->fd, 0, PART));
+    if (n == PART)
+        WEFT_AWAIT(n, weft_read_exact(&self->io, self->from, self->part, PART));
+    n_wrong += n == PART && memcmp(big, self->part, PART) != 0;
+    if (n >= 0)
+        WEFT_AWAIT(n, weft_splice(&self->io, self->fd, 0, self->in.pipe, -1, 100, 0));
+    n_wrong += n >= 0 && n != 100;
+    if (n >= 0)
+        WEFT_AWAIT(n,
+                   weft_path_stat(&self->io, AT_FDCWD, self->in.path, 0, STATX_SIZE, &self->stat));
+    n_wrong += n == 0 && self->stat.stx_size != PART;
+    self->n = n;
+    if (self->fd >= 0)
+        WEFT_AWAIT(n, weft_file_close(&self->io, self->fd));
+    weft_stream_close(self->to);
+    weft_stream_close(self->from);
+    WEFT_END(n < 0 ? n : self->n);
+}
+
+/* ---- datagrams ---- */
+
+struct courier {
+    WEFT_FRAME;
+    struct {
+        weft_datagram *from, *to;
+        weft_address   address;
+    } in;
+    weft_io     io;
+    weft_packet packets[2];
+    char        part[2][8];
+    int64_t     left;
+};
+WEFT_ASYNC(courier)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_send_to(&self->io, self->in.from, "alone", 5, &self->in.address));
+    if (n >= 0)
+        WEFT_AWAIT(n, weft_receive_from(&self->io, self->in.to, self->part[0], 8, NULL));
+    n_wrong += n >= 0 && (n != 5 || memcmp(self->part[0], "alone", 5) != 0);
+    for (int i = 0; i < 2; i++)
+        self->packets[i] = (weft_packet){self->part[i], 5, 0, self->in.address};
+    if (n >= 0)
+        WEFT_AWAIT(n, weft_send_batch(&self->io, self->in.from, self->packets, 2));
+    for (self->left = n; n > 0 && self->left > 0; self->left -= n)
+        WEFT_AWAIT(n, weft_receive_batch(&self->io, self->in.to, self->packets, (int)self->left));
+    WEFT_END(n);
+}
+
+static int64_t post(weft_runtime *rt)
+{
+    weft_address   address = loopback(false);
+    weft_datagram *from = NULL, *to = NULL;
+    int64_t        n = weft_datagram_bind(rt, &from, &address, NULL);
+
+    if (n == 0)
+        n = weft_datagram_bind(rt, &to, &address, NULL);
+    if (n == 0)
+        n = weft_datagram_local_address(to, &address);
+    if (n == 0)
+        n = TRY(rt, courier, .from = from, .to = to, .address = address);
+    weft_datagram_close(from);
+    weft_datagram_close(to);
+    return n;
 }
 
 struct watcher {
@@ -296,6 +392,8 @@ static void run_steps(weft_runtime *rt, const char *path, const int *ends)
     note(waits = weft_spawn_on(rt, &signal, signalled, .set = WEFT_SIGNAL(SIGUSR1)));
     note(echo(rt));
     note(TRY(rt, filer, .path = path));
+    note(TRY(rt, mover, .path = path, .pipe = ends[1]));
+    note(post(rt));
     note(TRY(rt, napper, .n = 3));
     note(TRY(rt, resolver, .host = "localhost"));
     kill(getpid(), SIGUSR1);
