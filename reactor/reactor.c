@@ -324,6 +324,7 @@ static void *reactor_main(void *arg)
     int         result;
 
     wf_current_thread = (wf_current){.rt = r->rt, .owned = true};
+    wf_executor_name_thread("reactor");
     result = wf_ring_open(&r->ring, &r->rt->config); /* on this thread: it is the single issuer */
     r->start_result = result;
     wf_store(&r->started, 1, RELEASE); /* [reactor-2] */
@@ -342,7 +343,7 @@ static void *reactor_main(void *arg)
 
 static int start_thread(wf_reactor *r)
 {
-    int result = wf_executor_thread(&r->thread, reactor_main, r, "weft-reactor");
+    int result = wf_executor_thread(&r->thread, reactor_main, r);
 
     if (result < 0) {
         wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: can't create the reactor's thread: %s",

@@ -14,7 +14,6 @@
 #include "panic.h"
 #include "timer.h"
 
-#include <stdio.h>
 
 #define TICK  WEFT_US(500) /* nobody came for a job for so long: those that run are stuck */
 #define SOON  100          /* ticks in which the queue should be empty */
@@ -241,6 +240,7 @@ static void *thread_main(void *arg)
     bool       stays = true;
 
     wf_current_thread = (wf_current){.rt = p->rt, .owned = true};
+    wf_executor_name_thread("%s", p->name);
     wf_executor_unpin(p->rt->executor);
     wf_lock(&p->lock);
     p->coming = false;
@@ -298,7 +298,6 @@ static void creating_failed(weft_pool *p, wf_thread *t, int error)
 void wf_crew_call(weft_pool *p, wf_call c)
 {
     pthread_t thread;
-    char      name[16];
     int       r;
 
     if (!c.thread)
@@ -307,8 +306,7 @@ void wf_crew_call(weft_pool *p, wf_call c)
         wf_park_wake(&c.thread->park);
         return;
     }
-    snprintf(name, sizeof name, "weft-%.10s", p->name);
-    r = wf_executor_thread(&thread, thread_main, c.thread, name);
+    r = wf_executor_thread(&thread, thread_main, c.thread);
     if (r < 0)
         creating_failed(p, c.thread, r);
 }

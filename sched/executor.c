@@ -16,15 +16,17 @@
 #include "timer.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #define PAGE        4096
 #define QUIET       WEFT_MS(10)
 #define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
 
-int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name)
+int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg)
 {
     sigset_t all, before;
     int      r;
@@ -33,9 +35,18 @@ int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, cons
     pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits it */
     r = pthread_create(thread, NULL, body, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (r == 0)
-        pthread_setname_np(*thread, name);
     return -r;
+}
+
+void wf_executor_name_thread(const char *format, ...)
+{
+    char    name[16] = "weft-";
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(name + strlen(name), sizeof name - strlen(name), format, args);
+    va_end(args);
+    prctl(PR_SET_NAME, name);
 }
 
 void wf_executor_unpin(const wf_executor *s)
@@ -145,11 +156,8 @@ int wf_executor_new(weft_runtime *rt)
 int wf_executor_start_worker(wf_executor *s, uint32_t index)
 {
     wf_worker *w = s->workers[index];
-    char       name[16];
-    int        r;
+    int        r = wf_executor_thread(&w->thread, wf_worker_main, w);
 
-    snprintf(name, sizeof name, "weft-%u", index);
-    r = wf_executor_thread(&w->thread, wf_worker_main, w, name);
     w->has_thread = r == 0;
     return r;
 }

@@ -82,7 +82,10 @@ void wf_executor_run_core(wf_executor *s, uint32_t *done);
 void wf_executor_core_done(wf_executor *s, uint32_t *done);
 
 /* Creates a thread that takes no signals. 0 or -errno. */
-int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg, const char *name);
+int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg);
+/* Names the calling thread "weft-...", of which the kernel keeps 15 characters. By the thread itself: to name another
+ * takes a descriptor, and that other may have ended. */
+__attribute__((format(printf, 1, 2))) void wf_executor_name_thread(const char *format, ...);
 /* The calling thread, which a pinned worker may have created, runs on any CPU of the runtime. */
 void wf_executor_unpin(const wf_executor *s);
 /* Starts the thread of a worker. 0 or -errno. */

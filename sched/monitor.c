@@ -240,6 +240,7 @@ static void *monitor_main(void *arg)
     wf_monitor *m = arg;
 
     wf_current_thread = (wf_current){.rt = m->executor->rt, .owned = true};
+    wf_executor_name_thread("monitor");
     while (!wf_load(&m->stopping, SEQ_CST)) { /* [monitor-1] */
         wf_futex_wait(&m->stopping, 0, wf_now() + TICK);
         if (look(m, wf_now()))
@@ -252,7 +253,7 @@ static void *monitor_main(void *arg)
 
 int wf_monitor_start(wf_monitor *m)
 {
-    int r = wf_executor_thread(&m->thread, monitor_main, m, "weft-monitor");
+    int r = wf_executor_thread(&m->thread, monitor_main, m);
 
     m->has_thread = r == 0;
     return r;

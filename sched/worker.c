@@ -494,6 +494,7 @@ void *wf_worker_main(void *worker)
     wf_worker *w = worker;
     wf_current before = wf_worker_enter(w);
 
+    wf_executor_name_thread("%u", w->index);
     if (w->executor->rt->config.pin_workers && w->index < w->executor->idle.n_workers)
         pin(w);
     wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
