@@ -91,7 +91,7 @@ BENCHES = [
           server="mix", options=("--burners", 2), extra=(BURNS,)),
     Bench("io/echo_blocked", "63 connections x 64 B while the task of one sleeps 2 s in its worker", 64,
           server="mix", options=("--sleeper",), extra=(FREE_P99, MAX)),
-    Bench("io/idle_15000", "100 connections x 64 B beside 15,000 idle ones", 100,
+    Bench("io/idle_15000", "100 connections x 64 B beside 15,000 idle ones", 100, rate=50000,
           options=("--idle", 15000), extra=(ALONE, GROWTH, IDLE_KB)),
     Bench("io/churn_64", "64 at once: connect, 64 B and back, reset", 64, load="churn"),
     Bench("io/stream_64k", "8 connections, the server writes 64 KiB at a time", 8, 65536,

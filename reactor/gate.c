@@ -78,11 +78,8 @@ static void look(wf_gate *g, int64_t now, int64_t limit)
     if (now - g->looked < LOOK_PAUSE)
         return;
     g->looked = now;
-    for (uint32_t i = 0; i < g->executor->idle.n_workers; i++) {
+    for (uint32_t i = 0; i < g->executor->idle.n_workers; i++)
         any_absent |= g->seen[i].absent = is_stuck(g, i, now, limit);
-        if (g->seen[i].absent && now - g->seen[i].since >= WF_LONG_POLL)
-            wf_executor_note_long(g->executor, now);
-    }
     if (any_absent && wf_dispatch_backlog(g->executor) > 0)
         wf_dispatch_notify_any(g->executor);
 }

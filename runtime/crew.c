@@ -14,7 +14,6 @@
 #include "panic.h"
 #include "timer.h"
 
-
 #define TICK  WEFT_US(500) /* nobody came for a job for so long: those that run are stuck */
 #define SOON  100          /* ticks in which the queue should be empty */
 #define RETRY WEFT_MS(10)  /* after a thread could not be created */

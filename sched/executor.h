@@ -43,8 +43,10 @@ typedef struct wf_executor {
     uint64_t      n_visitors;
     uint32_t      poll_ns; /* how long a poll takes, about: written by any worker */
     int64_t       uneven;  /* when a poll was last seen to be long: written by any thread of ours */
-    uint32_t      wariness;  /* of waking workers for a few tasks: written by any worker */
-    const char   *is_parent; /* a page that forked children find wiped: 0 there */
+    int64_t       suspected;   /* since when polls seem to be long, and ... */
+    uint32_t      n_suspected; /* ... how many: both as above */
+    uint32_t      wariness;    /* of waking workers for a few tasks: written by any worker */
+    const char   *is_parent;   /* a page that forked children find wiped: 0 there */
     wf_idle       idle;
     wf_inject     inject;
     wf_monitor    monitor;
@@ -112,11 +114,24 @@ static inline bool wf_executor_is_child(const wf_executor *s)
 
 #define WF_LONG_POLL  WEFT_US(700)
 #define WF_CALM_AFTER WEFT_MS(100)
+#define WF_SUSPICIONS 3
 
-/* A poll has taken long, or still lasts. */
+/* A poll lasts long. */
 static inline void wf_executor_note_long(wf_executor *s, int64_t now)
 {
     wf_store(&s->uneven, now, RELAXED); /* advice */
+}
+
+/* Polls took longer than they should have: one of them did, or other processes had the CPU, as happens now and
+ * then. It is believed when it happens often. */
+static inline void wf_executor_suspect_long(wf_executor *s, int64_t now)
+{
+    if (now - wf_load(&s->suspected, RELAXED) >= WF_CALM_AFTER) { /* advice, all of it */
+        wf_store(&s->suspected, now, RELAXED);
+        wf_store(&s->n_suspected, 1, RELAXED);
+    } else if (wf_add(&s->n_suspected, 1, RELAXED) + 1 >= WF_SUSPICIONS) {
+        wf_executor_note_long(s, now);
+    }
 }
 
 /* No poll has been long lately: events may wait for the end of those that run. */

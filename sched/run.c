@@ -24,7 +24,7 @@ int64_t wf_run_measure_owner(wf_worker *w)
         stretch = now - w->busy_since;
         mean = (uint32_t)(stretch / w->busy_polls);
         if (stretch - (int64_t)before * w->busy_polls >= WF_LONG_POLL || mean >= WF_LONG_POLL)
-            wf_executor_note_long(w->executor, now);
+            wf_executor_suspect_long(w->executor, now);
         wf_store(&w->executor->poll_ns, before - before / 8 + mean / 8, RELAXED); /* an estimate */
     }
     w->busy_since = now;

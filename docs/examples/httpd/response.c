@@ -4,6 +4,7 @@
 #include "response.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define PUT(out, literal) output_put(out, literal, sizeof literal - 1)
 
@@ -52,18 +53,21 @@ static void put_number(struct output *out, int64_t number)
     output_put(out, at, (size_t)(digits + sizeof digits - at));
 }
 
-/* Made anew once a second, and per connection: nothing is shared, so nothing is locked. */
+/* Made anew once a second, by each thread: nothing is shared, so nothing is locked. */
 static void put_date(struct output *out)
 {
+    static _Thread_local time_t second = -1;
+    static _Thread_local char   date[40];
+
     time_t    now = time(NULL);
     struct tm tm;
 
-    if (now != out->second) {
+    if (now != second) {
         gmtime_r(&now, &tm);
-        strftime(out->date, sizeof out->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
-        out->second = now;
+        strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+        second = now;
     }
-    output_put(out, out->date, sizeof "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" - 1);
+    output_put(out, date, sizeof "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" - 1);
 }
 
 void output_head(struct output *out, const struct response *response)

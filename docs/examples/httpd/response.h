@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
 #include "request.h"
 
@@ -25,8 +24,6 @@ enum persistence {
 
 struct output {
     uint32_t length;
-    time_t   second;   /* that `date` is the text of */
-    char     date[40]; /* "Date: ...\r\n" */
     char     bytes[OUTPUT_SIZE];
 };
 
@@ -43,7 +40,6 @@ struct response {
 static inline void output_init(struct output *out)
 {
     out->length = 0;
-    out->second = 0;
 }
 
 static inline size_t output_room(const struct output *out)

@@ -1,13 +1,17 @@
-//! HTTP/1.1 plaintext with keep-alive and pipelining, answering as `docs/examples/httpd` does.
+//! HTTP/1.1 plaintext with keep-alive and pipelining, answering as `docs/examples/httpd` does, and with its limits
+//! of time: on a client that sends nothing, and on one that takes nothing.
 
 use std::cell::RefCell;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 const BUFFER: usize = 16384;
 const MAX_HEADERS: usize = 64;
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A request, as far as it matters here.
 struct Request {
@@ -67,7 +71,7 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
     let mut filled = 0;
 
     loop {
-        let n = stream.read(&mut text[filled..]).await?;
+        let n = timeout(IDLE_LIMIT, stream.read(&mut text[filled..])).await??;
         if n == 0 {
             return Ok(()); // closed, or a request larger than the buffer
         }
@@ -97,7 +101,7 @@ async fn connection(mut stream: TcpStream) -> io::Result<()> {
         text.copy_within(taken..filled, 0);
         filled -= taken;
         if !out.is_empty() {
-            stream.write_all(&out).await?;
+            timeout(WRITE_LIMIT, stream.write_all(&out)).await??;
         }
         if close {
             return Ok(());
