@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int parse_port(const char *text, uint16_t *ret)
 {
@@ -198,4 +199,11 @@ socklen_t wf_address_size(const weft_address *address)
     default:
         return sizeof address->u.v4;
     }
+}
+
+void wf_address_unbind(int fd, const weft_address *address)
+{
+    if (address->u.any.sa_family == AF_UNIX && address->u.un.sun_path[0])
+        unlink(address->u.un.sun_path);
+    close(fd);
 }

@@ -213,7 +213,7 @@ WEFT_API int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret, const wef
         return fd;
     s = wf_socket_new(rt->reactor, fd, WF_DATAGRAM_EVENTS);
     if (!s) {
-        close(fd);
+        wf_address_unbind(fd, address);
         return -ENOMEM;
     }
     *ret = wf_socket_handle(s);

@@ -130,11 +130,15 @@ static int open_socket(const weft_address *address, const weft_listen_options *o
         r = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
     if (r == 0)
         r = bind_to(fd, address, o);
-    if (r == 0 && listen(fd, o->backlog > 0 ? o->backlog : BACKLOG) < 0)
-        r = -errno;
-    if (r < 0)
+    if (r < 0) {
         close(fd);
-    return r < 0 ? r : fd;
+        return r;
+    }
+    if (listen(fd, o->backlog > 0 ? o->backlog : BACKLOG) == 0)
+        return fd;
+    r = -errno;
+    wf_address_unbind(fd, address);
+    return r;
 }
 
 wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp)
@@ -167,7 +171,7 @@ WEFT_API int weft_listen(weft_runtime *rt, weft_listener **ret, const weft_addre
         return fd;
     l = wf_listener_new(rt->reactor, fd, wf_address_is_ip(address));
     if (!l) {
-        close(fd);
+        wf_address_unbind(fd, address);
         return -ENOMEM;
     }
     l->no_delay = o->no_delay;

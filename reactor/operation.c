@@ -40,7 +40,7 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
     [WF_OP_WRITEV] = {SOCKET("weft_writev"), WF_SIDE_OUT, .attempt = wf_stream_writev},
     [WF_OP_WRITE_ZERO_COPY] = {KERNEL("weft_write_zero_copy"), WF_SIDE_KERNEL,
                                .begin = wf_zero_copy_begin, .prepare = wf_zero_copy_prepare,
-                               .end = wf_zero_copy_end},
+                               .needs = WF_RING_SEND_ZC, .end = wf_zero_copy_end},
     [WF_OP_RECEIVE_MESSAGE] = {SOCKET("weft_receive_message"), WF_SIDE_IN,
                                .attempt = wf_message_receive},
     [WF_OP_SEND_MESSAGE] = {SOCKET("weft_send_message"), WF_SIDE_OUT, .attempt = wf_message_send,

@@ -33,4 +33,7 @@ static inline bool wf_address_is_ip(const weft_address *address)
 
 socklen_t wf_address_size(const weft_address *address);
 
+/* Closes a socket that has been bound to the address; the file that this made of a Unix path goes, too. */
+void wf_address_unbind(int fd, const weft_address *address);
+
 #endif

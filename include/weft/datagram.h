@@ -31,7 +31,7 @@ WEFT_API WEFT_NODISCARD int weft_datagram_bind(weft_runtime *rt, weft_datagram *
                                                const weft_address          *address,
                                                const weft_datagram_options *options);
 /* Sends to, and takes from, this address only, from now on; NULL: any again. Afterwards an unreachable
- * peer is told of by the next operation (-ECONNREFUSED). 0 or -errno. */
+ * peer is told of by the next operation (-ECONNREFUSED). 0 or -errno. Any thread. */
 WEFT_API int weft_datagram_connect(weft_datagram *datagram, const weft_address *address);
 /* Closes it. Any thread; NULL is fine, and so is one that has been closed. */
 WEFT_API void weft_datagram_close(weft_datagram *datagram);

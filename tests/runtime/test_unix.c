@@ -1,6 +1,7 @@
 /*
  * test_unix.c - Unix sockets: paths and abstract names, datagrams, descriptors that are passed
  */
+#include "../memory_hooks.h"
 #include "../net_helpers.h"
 
 #include <fcntl.h>
@@ -200,6 +201,25 @@ Test(unix_socket, a_stale_file_is_replaced_on_request)
     check_eq(weft_listen(rt, &l, &address, &replace), -EADDRINUSE); /* no socket: not ours */
     check_eq(stat(address.u.un.sun_path, &st), 0);
     clean_up(&address);
+    stop(rt);
+}
+
+Test(unix_socket, what_could_not_be_had_leaves_no_file)
+{
+    struct memory  memory;
+    weft_allocator hooks = memory_hooks(&memory);
+    weft_runtime  *rt = start_with((weft_config){.workers = 1, .allocator = hooks});
+    weft_address   address = path_address("none");
+    weft_listener *l = NULL;
+    weft_datagram *d = NULL;
+
+    memory.fail_at = memory.n + 1;
+    check_eq(weft_listen(rt, &l, &address, NULL), -ENOMEM);
+    check_eq(access(address.u.un.sun_path, F_OK), -1);
+    memory.fail_at = memory.n + 1;
+    check_eq(weft_datagram_bind(rt, &d, &address, NULL), -ENOMEM);
+    check_eq(access(address.u.un.sun_path, F_OK), -1);
+    check(!l && !d);
     stop(rt);
 }
 
