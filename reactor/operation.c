@@ -250,6 +250,7 @@ static weft_poll kernel_start(weft_io *io, weft_context *cx)
     wf_waker_store(&io->waker_, cx->waker);
     io->answer_ = -ECANCELED; /* unless the ring gives another */
     io->phase_ = 0;
+    wf_add(&r->n_asked, 1, RELAXED); /* [reactor-3] its end is what counts */
     kernel_submit(io);
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
     return WEFT_PENDING;
@@ -326,6 +327,7 @@ static void settle(wf_reactor *r, weft_io *io)
 {
     if (io->phase_ & (KERNEL_IN_INBOX | KERNEL_IN_RING))
         return;
+    wf_sub(&r->n_asked, 1, RELEASE); /* [reactor-3] before its owner can know */
     io->phase_ |= KERNEL_DONE;
     wf_waker_fire(&io->waker_, &r->wakes);
 }

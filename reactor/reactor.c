@@ -392,6 +392,26 @@ int wf_reactor_start(weft_runtime *rt)
     return result;
 }
 
+bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until)
+{
+    wf_reactor *r = rt->reactor;
+    uint32_t    n;
+
+    while ((n = wf_load(&r->n_asked, ACQUIRE)) > 0) {    /* [reactor-3] */
+        int64_t now = wf_now(), next = now + WEFT_MS(1); /* nobody wakes us: it is rare */
+
+        if (now >= until) {
+            wf_log(&rt->config, WEFT_LOG_WARNING,
+                   "stop: operations of other executors are under way: %u; cancel them, and poll "
+                   "them to their end",
+                   n);
+            return false;
+        }
+        wf_futex_wait(&r->n_asked, n, next < until ? next : until);
+    }
+    return true;
+}
+
 void wf_reactor_stop(weft_runtime *rt)
 {
     wf_reactor *r = rt->reactor;

@@ -9,7 +9,7 @@
  *             sockets that the kernel still holds; the thread ends when told to, n_held is 0 and the
  *             inbox is empty.
  * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
- *             [reactor-2] the result of starting.
+ *             [reactor-2] the result of starting. [reactor-3] the end of an operation.
  * Failure     Starting fails with the ring's error. When the ring is lost later, all that the kernel
  *             had ends with the error, as does all that comes then; timers and wakes go on.
  */
@@ -41,6 +41,7 @@ typedef struct wf_reactor {
     uint32_t                 started; /* 0, or 1: `start_result` tells */
     int                      start_result;
     bool                     stopping;
+    uint32_t                 n_asked; /* operations that have begun and not ended */
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
@@ -79,6 +80,8 @@ static inline uint64_t wf_reactor_tag(const void *object, unsigned tag)
 
 /* Starts the thread and sets rt->reactor. 0 or -errno, logged. */
 int wf_reactor_start(weft_runtime *rt);
+/* Waits until no operation is under way. False: some still are, and the log says so. */
+bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until);
 /* Ends it once the kernel has let go of everything; warns of sockets nobody has closed. */
 void wf_reactor_stop(weft_runtime *rt);
 

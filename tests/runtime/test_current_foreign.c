@@ -118,6 +118,34 @@ Test(current_foreign, the_reactor_waits_for_no_worker_that_is_away)
     stop(rt);
 }
 
+/* The kernel has it, and would write to what its owner frees. */
+Test(current_foreign, stopping_waits_for_an_operation_of_another_executor)
+{
+    log_lines     log = LOG_LINES;
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .log = keep_line, .log_arg = &log});
+    atomic_int    woken = 0;
+    weft_waker    waker = {&flag_vtable, &woken};
+    weft_context  cx;
+    weft_io       io;
+    int           end[2];
+
+    check_eq(pipe2(end, O_CLOEXEC), 0);
+    weft_context_init(&cx, &waker, rt);
+    weft_fd_ready(&io, end[0], POLLIN);
+    check(!weft_poll_is_ready(weft_future_poll(&io.future, &cx)));
+    for (int i = 0; i < 2; i++) {
+        check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+        check_str_contains(log.text, "other executors are under way: 1;");
+    }
+    check(!weft_poll_is_ready(weft_future_cancel(&io.future)));
+    EVENTUALLY(atomic_load(&woken));
+    check(weft_poll_is_ready(weft_future_poll(&io.future, &cx)));
+    check_eq(io.future.result, -ECANCELED);
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), 0);
+    close(end[0]);
+    close(end[1]);
+}
+
 /* A poll in which the reactor goes to its gate, and after which the thread leaves. */
 struct leaver {
     WEFT_FRAME;
