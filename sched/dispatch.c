@@ -9,10 +9,13 @@
  */
 #include "dispatch.h"
 
+#include "clock.h"
 #include "lock.h"
 #include "task.h"
 
 #include <sched.h>
+
+#define UNEVEN_HASTE 4
 
 /* ---- queueing ---- */
 
@@ -138,6 +141,14 @@ uint32_t wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
 
 /* ---- how much waits ---- */
 
+/* How much must wait, in us. Less where polls are long: what waits may do so behind one of them. */
+static uint64_t worth_waking(const wf_executor *s)
+{
+    uint64_t us = (uint64_t)s->rt->config.wake_us;
+
+    return wf_executor_is_calm(s, wf_now()) ? us : us / UNEVEN_HASTE;
+}
+
 bool wf_dispatch_wants_help(const wf_executor *s)
 {
     uint64_t n = wf_inject_length_any(&s->inject);
@@ -147,8 +158,7 @@ bool wf_dispatch_wants_help(const wf_executor *s)
             return true; /* they may be anything: the normal rule */
         n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
     }
-    return n * wf_load(&s->poll_ns, RELAXED) / 1000 >
-           (uint64_t)s->rt->config.wake_us; /* estimate */
+    return n * wf_load(&s->poll_ns, RELAXED) / 1000 > worth_waking(s); /* an estimate */
 }
 
 uint64_t wf_dispatch_backlog(const wf_executor *s)
