@@ -171,13 +171,6 @@ WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
 
 /* ---- making one ---- */
 
-static int set_option(int fd, int level, int option, bool on)
-{
-    int value = on;
-
-    return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
-}
-
 static int open_socket(const weft_address *address, const weft_datagram_options *o)
 {
     int fd = socket(address->u.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -186,11 +179,11 @@ static int open_socket(const weft_address *address, const weft_datagram_options 
     if (fd < 0)
         return -errno;
     if (o->reuse_addr)
-        r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, true);
+        r = wf_stream_switch(fd, SOL_SOCKET, SO_REUSEADDR, true);
     if (r == 0 && o->reuse_port)
-        r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, true);
+        r = wf_stream_switch(fd, SOL_SOCKET, SO_REUSEPORT, true);
     if (r == 0 && address->u.any.sa_family == AF_INET6)
-        r = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
+        r = wf_stream_switch(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
     if (r == 0 && bind(fd, &address->u.any, wf_address_size(address)) < 0)
         r = -errno;
     if (r < 0)

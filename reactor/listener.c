@@ -24,11 +24,10 @@
 
 static int64_t deliver(wf_socket *l, weft_io *io, int fd)
 {
-    int        one = 1;
     wf_socket *s;
 
     if (l->no_delay)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* TCP has it */
+        wf_stream_switch(fd, IPPROTO_TCP, TCP_NODELAY, true); /* TCP has it */
     s = wf_stream_new(l->reactor, fd, l->is_tcp);
     if (!s) {
         close(fd);
@@ -76,13 +75,6 @@ WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_str
 
 /* ---- listening ---- */
 
-static int set_option(int fd, int level, int option, bool on)
-{
-    int value = on;
-
-    return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
-}
-
 /* Removes a Unix socket's file that nobody listens on: true if there was one. */
 static bool remove_stale(const weft_address *address)
 {
@@ -123,11 +115,11 @@ static int open_socket(const weft_address *address, const weft_listen_options *o
     if (fd < 0)
         return -errno;
     if (!o->no_reuse_addr)
-        r = set_option(fd, SOL_SOCKET, SO_REUSEADDR, true);
+        r = wf_stream_switch(fd, SOL_SOCKET, SO_REUSEADDR, true);
     if (r == 0 && o->reuse_port)
-        r = set_option(fd, SOL_SOCKET, SO_REUSEPORT, true);
+        r = wf_stream_switch(fd, SOL_SOCKET, SO_REUSEPORT, true);
     if (r == 0 && v6)
-        r = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
+        r = wf_stream_switch(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
     if (r == 0)
         r = bind_to(fd, address, o);
     if (r < 0) {

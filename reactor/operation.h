@@ -8,7 +8,7 @@
  * Invariants  O1 socket operations (side IN or OUT) try first, then wait: socket.h. O2 kernel
  *             operations lend memory to the kernel: phase_ says who has the weft_io, and DONE is set
  *             only when neither the ring nor the inbox has it any more; while the ring has it, answer_
-             is its slot in held.h.
+ *             is its slot in held.h.
  * Ordering    lock_; [inbox-1].
  * Failure     -ENXIO where there is no runtime.
  */

@@ -12,6 +12,13 @@
 #include <netinet/tcp.h>
 #include <weft/datagram.h>
 
+int wf_stream_switch(int fd, int level, int option, bool on)
+{
+    int value = on;
+
+    return setsockopt(fd, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
 int wf_socket_set(const void *handle, int level, int option, const void *value, socklen_t size)
 {
     wf_socket *s = wf_socket_ref_any(handle);

@@ -31,6 +31,9 @@ static inline bool wf_address_is_ip(const weft_address *address)
     return address->u.any.sa_family == AF_INET || address->u.any.sa_family == AF_INET6;
 }
 
+/* Switches an option of a socket that nobody else has yet: 0 or -errno. */
+int wf_stream_switch(int fd, int level, int option, bool on);
+
 socklen_t wf_address_size(const weft_address *address);
 
 /* Closes a socket that has been bound to the address; the file that this made of a Unix path goes, too. */
