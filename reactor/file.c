@@ -39,6 +39,11 @@ void wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe)
     io_uring_prep_close(sqe, io->fd_);
 }
 
+int64_t wf_file_plain_close(const weft_io *io)
+{
+    return close(io->fd_) < 0 ? -errno : 0;
+}
+
 WEFT_API weft_future *weft_file_open_at(weft_io *io, int dir, const char *path, int flags,
                                         unsigned mode)
 {

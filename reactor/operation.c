@@ -63,7 +63,7 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
     [WF_OP_FILE_OPEN] = {KERNEL("weft_file_open"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_open,
                          .end = wf_file_end_open},
     [WF_OP_FILE_CLOSE] = {KERNEL("weft_file_close", | WEFT_FUTURE_CLEANS_UP), WF_SIDE_KERNEL,
-                          .prepare = wf_file_prepare_close},
+                          .prepare = wf_file_prepare_close, .plain = wf_file_plain_close},
     [WF_OP_FILE_READ] = {KERNEL("weft_file_read"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_read,
                          .end = wf_file_end_read},
     [WF_OP_FILE_READ_EXACT] = {KERNEL("weft_file_read_exact"), WF_SIDE_KERNEL,
@@ -228,6 +228,8 @@ enum {
     KERNEL_IN_RING = 1 << 1,
     KERNEL_CANCEL = 1 << 2,
     KERNEL_DONE = 1 << 3,
+    KERNEL_UNSEEN =
+        1 << 4, /* the kernel has not had it, nor will: the ring is lost, or memory is short */
 };
 
 static void kernel_take(void *reactor, wf_submission *submission);
@@ -265,12 +267,15 @@ static weft_poll kernel_end_without(weft_io *io)
 static weft_poll kernel_end(weft_io *io, weft_context *cx)
 {
     bool    cancelled = weft_future_is_cancelled(&io->future);
+    bool    cleans_up = row(io)->future.flags & WEFT_FUTURE_CLEANS_UP;
     int64_t result = io->answer_;
 
+    if (io->phase_ & KERNEL_UNSEEN && row(io)->plain && (cleans_up || !cancelled))
+        return weft_ready(&io->future, row(io)->plain(io));
     if (result == -ERESTARTSYS)
         result = -EINTR;
     /* The kernel interrupts what a thread of its own works on. A file is closed then all the same. */
-    if (cancelled && result == -EINTR && !(row(io)->future.flags & WEFT_FUTURE_CLEANS_UP))
+    if (cancelled && result == -EINTR && !cleans_up)
         result = -ECANCELED;
     if (row(io)->end)
         result = row(io)->end(io, result, cancelled);
@@ -332,6 +337,13 @@ static void settle(wf_reactor *r, weft_io *io)
     wf_waker_fire(&io->waker_, &r->wakes);
 }
 
+static void settle_unseen(wf_reactor *r, weft_io *io, int error)
+{
+    io->answer_ = error;
+    io->phase_ |= KERNEL_UNSEEN;
+    settle(r, io);
+}
+
 static void kernel_take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
@@ -349,9 +361,8 @@ static void kernel_take(void *reactor, wf_submission *submission)
     } else if (io->phase_ &
                KERNEL_CANCEL) { /* on its way to the ring, or it has its answer already */
         settle(r, io);
-    } else if (!room) {
-        io->answer_ = -ENOMEM;
-        settle(r, io);
+    } else if (r->ring.error < 0 || !room) {
+        settle_unseen(r, io, r->ring.error < 0 ? r->ring.error : -ENOMEM);
     } else {
         struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
 
@@ -365,6 +376,21 @@ static void kernel_take(void *reactor, wf_submission *submission)
     wf_unlock(&io->lock_);
 }
 
+static void leave_ring(wf_reactor *r, weft_io *io)
+{
+    wf_held_remove(&r->held, (uint32_t)io->answer_);
+    io->phase_ &= ~(uint32_t)KERNEL_IN_RING;
+    r->n_held--;
+}
+
+void wf_io_unseen(wf_reactor_token token, weft_io *io)
+{
+    wf_lock(&io->lock_);
+    leave_ring(token.r, io);
+    settle_unseen(token.r, io, token.r->ring.error);
+    wf_unlock(&io->lock_);
+}
+
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags)
 {
     wf_lock(&io->lock_);
@@ -373,10 +399,8 @@ void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32
         wf_unlock(&io->lock_);
         return;
     }
-    wf_held_remove(&token.r->held, (uint32_t)io->answer_);
+    leave_ring(token.r, io);
     io->answer_ = flags & IORING_CQE_F_NOTIF ? io->offset_ : result;
-    io->phase_ &= ~(uint32_t)KERNEL_IN_RING;
-    token.r->n_held--;
     settle(token.r, io);
     wf_unlock(&io->lock_);
 }

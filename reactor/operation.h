@@ -35,7 +35,7 @@ typedef struct wf_operation {
     void (*waits)(weft_io *io, wf_socket *s, weft_context *cx);
     /* Kernel: the submission entry. */
     void (*prepare)(const weft_io *io, struct io_uring_sqe *sqe);
-    /* Kernel: the WF_RING_... it takes, and the system call that does without; NULL: -EOPNOTSUPP. */
+    /* Kernel: the WF_RING_... it takes (-EOPNOTSUPP without), and what does without the ring, or NULL. */
     uint32_t needs;
     int64_t (*plain)(const weft_io *io);
     /* The result is known; returns what the future answers. A cancelled one takes grants back. */
@@ -128,6 +128,7 @@ int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_file_end_read_exact(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_file_end_readv(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_file_end_write_all(weft_io *io, int64_t result, bool cancelled);
+int64_t wf_file_plain_close(const weft_io *io);
 int64_t wf_file_plain_truncate(const weft_io *io);
 void    wf_path_prepare_stat(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_path_prepare_unlink(const weft_io *io, struct io_uring_sqe *sqe);
@@ -141,5 +142,7 @@ int64_t wf_ready_end(weft_io *io, int64_t result, bool cancelled);
 
 /* The reactor's thread: the kernel's answer, with the flags of its completion. */
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags);
+/* The ring was lost before the kernel saw it. */
+void wf_io_unseen(wf_reactor_token token, weft_io *io);
 
 #endif

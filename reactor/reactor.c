@@ -58,35 +58,77 @@ void wf_reactor_submit_any(wf_reactor *r, wf_submission *s)
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
 }
 
-/* Each write to the descriptor completes this poll once more; nobody needs to read it. */
-static void watch_wake_fd(wf_reactor *r)
+/* Each event completes this poll once more; nobody needs to read the wake descriptor. */
+static void watch(wf_reactor *r, int fd, unsigned tag)
 {
     struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
 
-    io_uring_prep_poll_multishot(sqe, r->wake_fd, POLLIN);
-    sqe->user_data = wf_reactor_tag(NULL, WF_TAG_WAKE);
+    io_uring_prep_poll_multishot(sqe, fd, POLLIN);
+    sqe->user_data = wf_reactor_tag(NULL, tag);
+}
+
+static void watch_again(wf_reactor *r, const struct io_uring_cqe *cqe, int fd)
+{
+    if (cqe->res < 0 && cqe->res != -ENOMEM)
+        wf_ring_break(&r->ring, -EIO);
+    else if (!(cqe->flags & IORING_CQE_F_MORE))
+        watch(r, fd, cqe->user_data & WF_TAG_MASK);
+}
+
+static void take_ready(wf_reactor *r)
+{
+    int n = wf_readiness_take(&r->readiness, &r->wakes);
+
+    if (n < 0)
+        weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(-n));
+    wf_count(&r->counts.completions, (uint64_t)n);
+}
+
+/* While we are at the gate, for a worker that needs more. What the ring has is for us to collect. */
+static bool look_for_worker(wf_driver *driver)
+{
+    wf_reactor *r = (wf_reactor *)driver;
+    wf_wakes    wakes = {0};
+    int         n;
+
+    if (wf_load(&r->looking, RELAXED) /* advice */ ||
+        wf_swap(&r->looking, 1, ACQUIRE)) /* [reactor-4] */
+        return false;
+    n = wf_readiness_take(&r->readiness, &wakes);
+    wf_count(&r->n_looks, 1);
+    wf_count(&r->n_found, n > 0 ? (uint64_t)n : 0);
+    wf_store(&r->looking, 0, RELEASE); /* [reactor-4] */
+    if (wakes.first)
+        wf_dispatch_hand_over(r->rt->executor, &wakes);
+    if (wf_load(&r->n_asked, RELAXED) > 0) /* advice: the next look sees it */
+        wf_driver_open(driver);
+    return n > 0;
+}
+
+static void *object_of(uint64_t user_data)
+{
+    return (void *)(uintptr_t)(user_data & ~(uint64_t)WF_TAG_MASK);
 }
 
 static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
 {
-    void            *object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)WF_TAG_MASK);
+    void            *object = object_of(cqe->user_data);
     wf_reactor_token token = {r};
     bool             lost = r->ring.error < 0 && cqe->res == -ECANCELED; /* nobody had asked */
     int32_t          result = lost ? r->ring.error : cqe->res;
 
     switch (cqe->user_data & WF_TAG_MASK) {
-    case WF_TAG_SOCKET:
-        wf_socket_completed(token, object, result, cqe->flags & IORING_CQE_F_MORE);
-        break;
     case WF_TAG_IO:
+        wf_count(&r->counts.completions, 1);
         wf_io_completed(token, object, result, cqe->flags);
+        break;
+    case WF_TAG_READY:
+        take_ready(r);
+        watch_again(r, cqe, r->readiness.fd);
         break;
     case WF_TAG_WAKE:
         wf_count(&r->counts.kicks, 1);
-        if (result < 0 && result != -ENOMEM)
-            wf_ring_break(&r->ring, -EIO);
-        else if (!(cqe->flags & IORING_CQE_F_MORE))
-            watch_wake_fd(r);
+        watch_again(r, cqe, r->wake_fd);
         break;
     case WF_TAG_NOTHING:
         break;
@@ -145,11 +187,10 @@ static void hand_over(wf_reactor *r)
 /* Collects while the queue still grows. */
 static void drain(wf_reactor *r)
 {
-    unsigned n = collect(r), total = n;
+    unsigned n = collect(r);
 
     for (int round = 0; n > 0 && round < DRAIN_ROUNDS && wf_ring_run_deferred(&r->ring); round++)
-        total += n = collect(r);
-    wf_count(&r->counts.completions, total);
+        n = collect(r);
     hand_over(r);
 }
 
@@ -244,12 +285,25 @@ static void jump(wf_reactor *r)
 
 /* ---- when the ring has been lost ---- */
 
+static void forget_unseen(wf_reactor *r)
+{
+    uint64_t data;
+
+    for (uint32_t nth = 0; (data = wf_ring_unseen(&r->ring, nth)) != 0; nth++) {
+        if ((data & WF_TAG_MASK) == WF_TAG_IO)
+            wf_io_unseen((wf_reactor_token){r}, object_of(data));
+        wf_wakes_flush_foreign(&r->wakes);
+    }
+}
+
 /* Takes what the kernel has answered, then fails the rest: each time, for what has come meanwhile. */
 static void fail_held(wf_reactor *r)
 {
     struct io_uring_cqe cqe = {.res = r->ring.error};
 
     collect(r);
+    if (r->ring.is_open)
+        forget_unseen(r);
     wf_ring_close(&r->ring);
     for (uint32_t i = 0; i < r->held.n_used; i++)
         if ((cqe.user_data = wf_held_at(&r->held, i)) != 0)
@@ -257,13 +311,14 @@ static void fail_held(wf_reactor *r)
     hand_over(r);
 }
 
-/* Sleeps where unpark looks first. */
-static void sleep_at_gate(wf_reactor *r, int64_t until)
+/* Sockets and timers go on. */
+static void wait_without_ring(wf_reactor *r, int64_t until)
 {
-    wf_store(&r->driver.gate, 1, SEQ_CST);                                /* [driver-2] */
-    if (until != WF_DRIVER_AWAKE && !wf_load(&r->driver.kicked, SEQ_CST)) /* [driver-1] */
-        wf_futex_wait(&r->driver.gate, 1, until);
-    wf_store(&r->driver.gate, 0, SEQ_CST); /* [driver-2] */
+    uint64_t kicks;
+
+    wf_readiness_wait(&r->readiness, r->wake_fd, until);
+    (void)!read(r->wake_fd, &kicks, sizeof kicks); /* -EAGAIN: none */
+    take_ready(r);
 }
 
 /* ---- a turn ---- */
@@ -301,7 +356,7 @@ static void turn(wf_reactor *r)
     if (watching && until != WF_DRIVER_AWAKE)
         until = wf_gate_next_tick(&r->gate, until);
     if (r->ring.error < 0)
-        sleep_at_gate(r, until);
+        wait_without_ring(r, until);
     else
         wf_ring_enter(&r->ring, until);
     wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE,
@@ -333,7 +388,8 @@ static void *reactor_main(void *arg)
         return NULL;
     /* Not if the host has chosen a policy for its threads. */
     r->may_be_patient = r->rt->config.patient_reactor && sched_getscheduler(0) == SCHED_OTHER;
-    watch_wake_fd(r);
+    watch(r, r->wake_fd, WF_TAG_WAKE);
+    watch(r, r->readiness.fd, WF_TAG_READY);
     while (!may_end(r))
         turn(r);
     wf_ring_close(&r->ring);
@@ -357,8 +413,24 @@ static int start_thread(wf_reactor *r)
     return r->start_result;
 }
 
+static int open_descriptors(wf_reactor *r)
+{
+    int result = wf_readiness_open(&r->readiness, &r->rt->config);
+
+    if (result < 0)
+        return result;
+    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->wake_fd >= 0)
+        return 0;
+    result = -errno;
+    wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: eventfd: %s; raise RLIMIT_NOFILE (ulimit -n)",
+           strerror(-result));
+    return result;
+}
+
 static void reactor_free(wf_reactor *r)
 {
+    wf_readiness_close(&r->readiness);
     if (r->wake_fd >= 0)
         close(r->wake_fd);
     r->rt->driver = NULL;
@@ -375,18 +447,15 @@ int wf_reactor_start(weft_runtime *rt)
         return -ENOMEM;
     memset(r, 0, sizeof *r);
     r->rt = rt;
-    r->driver = (wf_driver){.unpark = unpark, .sleeps_until = WF_DRIVER_AWAKE};
+    r->driver =
+        (wf_driver){.unpark = unpark, .look = look_for_worker, .sleeps_until = WF_DRIVER_AWAKE};
     r->gate.executor = rt->executor;
     rt->driver = &r->driver;
     rt->reactor = r;
-    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (r->wake_fd < 0) {
-        result = -errno;
-        wf_log(&rt->config, WEFT_LOG_ERROR, "start: eventfd: %s; raise RLIMIT_NOFILE (ulimit -n)",
-               strerror(-result));
-    } else {
+    r->readiness.fd = r->wake_fd = -1;
+    result = open_descriptors(r);
+    if (result == 0)
         result = start_thread(r);
-    }
     if (result < 0)
         reactor_free(r);
     return result;

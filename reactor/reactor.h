@@ -9,7 +9,8 @@
  *             sockets that the kernel still holds; the thread ends when told to, n_held is 0 and the
  *             inbox is empty.
  * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
- *             [reactor-2] the result of starting. [reactor-3] the end of an operation.
+ *             [reactor-2] the result of starting. [reactor-3] the end of an operation. [reactor-4] one worker
+ *             after the other looks for what is ready.
  * Failure     Starting fails with the ring's error. When the ring is lost later, all that the kernel
  *             had ends with the error, as does all that comes then; timers and wakes go on.
  */
@@ -20,6 +21,7 @@
 #include "gate.h"
 #include "held.h"
 #include "inbox.h"
+#include "readiness.h"
 #include "ring.h"
 #include "rt.h"
 #include "socket_pool.h"
@@ -31,7 +33,8 @@ typedef struct wf_reactor {
     wf_driver driver; /* first: see reactor.c */
     wf_inbox  inbox;
 
-    int                 wake_fd;   /* constant */
+    int                 wake_fd; /* constant */
+    wf_readiness        readiness;
     WF_ALIGNED uint64_t n_sockets; /* open ones, for the counters: any thread */
 
     wf_socket_pool sockets;
@@ -42,6 +45,9 @@ typedef struct wf_reactor {
     int                      start_result;
     bool                     stopping;
     uint32_t                 n_asked; /* operations that have begun and not ended */
+
+    WF_ALIGNED uint32_t looking; /* a worker takes what is ready */
+    uint64_t            n_looks, n_found;
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
@@ -66,9 +72,9 @@ typedef struct wf_reactor_token {
 
 /* What a completion's user data points to. */
 enum {
-    WF_TAG_SOCKET, /* wf_socket: its poll */
-    WF_TAG_IO,     /* weft_io: its operation */
-    WF_TAG_WAKE,   /* the wake descriptor */
+    WF_TAG_IO,    /* weft_io: its operation */
+    WF_TAG_READY, /* nothing: a socket is ready */
+    WF_TAG_WAKE,  /* nothing: the wake descriptor */
     WF_TAG_NOTHING,
     WF_TAG_MASK = 7,
 };

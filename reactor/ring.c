@@ -159,8 +159,9 @@ void wf_ring_break(wf_ring *ring, int error)
     wf_log(
         ring->config, WEFT_LOG_ERROR,
         "io_uring has failed for good (%s): somebody has closed descriptors of weft's, or denied "
-        "io_uring after the start; files and waiting for sockets fail from now on, stop this "
-        "runtime and start another",
+        "io_uring after the start; files, weft_fd_ready and zero-copy writes fail from now on, "
+        "sockets "
+        "and timers go on; stop this runtime and start another",
         strerror(-error));
     let_go(ring, error);
 }
@@ -190,6 +191,14 @@ struct io_uring_sqe *wf_ring_sqe(wf_ring *ring)
         if (!entered(ring, io_uring_submit(&ring->uring)) && ring->error == 0)
             io_uring_get_events(&ring->uring);
     return sqe ? sqe : &ring->nowhere;
+}
+
+uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth)
+{
+    const struct io_uring_sq *sq = &ring->uring.sq;
+    unsigned                  head = IO_URING_READ_ONCE(*sq->khead);
+
+    return nth < sq->sqe_tail - head ? sq->sqes[(head + nth) & sq->ring_mask].user_data : 0;
 }
 
 void wf_ring_flush(wf_ring *ring)

@@ -51,6 +51,9 @@ void wf_ring_break(wf_ring *ring, int error);
 /* An empty submission entry, with its user data. */
 struct io_uring_sqe *wf_ring_sqe(wf_ring *ring);
 
+/* The user data of the nth entry that is prepared and that the kernel has not seen; 0: there are not so many. */
+uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth);
+
 /* Submits what is prepared, if anything. */
 void wf_ring_flush(wf_ring *ring);
 /* Submits, and waits for a completion until the instant (WF_DRIVER_AWAKE: does not wait). */

@@ -28,15 +28,16 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events)
     s->fd = fd;
     s->requests = 0;
     s->events = events;
-    s->in = s->out = (wf_direction){0};
     s->drained = 0;
     s->nudge = NULL;
-    s->poll = WF_POLL_NEVER;
-    s->lent = s->polling = s->closing = s->disarming = s->no_delay = false;
-    s->always_try = 0;
     s->is_socket = true;
-    s->is_tcp = false;
+    s->is_tcp = s->no_delay = false;
     s->nap_ms = 0;
+    wf_lock(&s->lock); /* an event or a nudge of its last life may still be at it */
+    s->in = s->out = (wf_direction){0};
+    s->watched = s->lent = false;
+    s->always_try = 0;
+    wf_unlock(&s->lock);
     wf_add(&r->n_sockets, 1, RELAXED); /* a counter */
     /* An addition: somebody may be looking at it with an old handle just now. */
     wf_sub(&s->refs, (WF_SOCKET_UNUSED | WF_SOCKET_CLOSED) - 1,
@@ -46,14 +47,11 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events)
 
 /* ---- references ---- */
 
-static void request(wf_socket *s, uint32_t what)
-{
-    if (wf_or(&s->requests, what, ACQ_REL) == 0) /* [socket-3] else it is in the inbox already */
-        wf_reactor_submit_any(s->reactor, &s->submission);
-}
-
 void wf_socket_dispose(wf_socket *s)
 {
+    /* Not in a fork: the set is the parent's too. */
+    if (s->fd >= 0 && s->watched && !wf_executor_is_child(s->reactor->rt->executor))
+        wf_readiness_remove(&s->reactor->readiness, s->fd);
     if (s->fd >= 0)
         close(s->fd);
     wf_nudge_free(s);
@@ -75,9 +73,8 @@ static void end_life(wf_socket *s, uint64_t refs)
     if (!wf_cas(&s->refs, &refs, (refs + WF_SOCKET_NEXT) | WF_SOCKET_UNUSED,
                 ACQ_REL)) /* [socket-2] */
         return;
-    if (wf_load(&s->poll, RELAXED) != WF_POLL_NEVER) /* whoever asked had a reference */
-        request(s, WF_SOCKET_CLOSE);                 /* K3 */
-    else
+    if (wf_or(&s->requests, WF_SOCKET_FREE, ACQ_REL) ==
+        0) /* [socket-3] K3: else the reactor does */
         socket_free(s);
 }
 
@@ -155,11 +152,34 @@ void wf_socket_close(const void *handle)
 
 /* ---- waiting ---- */
 
+/* Lets the operation that waits try again; or it ends with the error. */
+static void end_wait(wf_direction *d, int error, wf_wakes *wakes)
+{
+    if (d->waiting && error < 0)
+        wf_load(&d->owner, RELAXED)->answer_ = error; /* as in wake_waiter */
+    wake_waiter(d, wakes);
+}
+
+static void start_watching(wf_socket *s)
+{
+    wf_wakes wakes = {0};
+    int      r = wf_readiness_add(&s->reactor->readiness, s->fd, s->events, wf_socket_handle(s));
+
+    if (r == 0)
+        return;
+    wf_lock(&s->lock);
+    end_wait(&s->in, r, &wakes);
+    end_wait(&s->out, r, &wakes);
+    wf_store(&s->watched, false, RELAXED); /* as in wait */
+    wf_unlock(&s->lock);
+    wf_wakes_flush(&wakes);
+}
+
 wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io, uint32_t seq,
                                      const weft_waker *waker)
 {
     wf_socket_wait_result result = WF_SOCKET_WAITING;
-    bool                  ask = false;
+    bool                  watch = false;
 
     wf_lock(&s->lock);
     if (is_closed(s, d)) {
@@ -169,13 +189,12 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
     } else {
         d->waiting = true;
         wf_waker_store(&io->waker_, waker);
-        ask = s->poll <= WF_POLL_GONE;
-        if (ask) /* under the lock; note_drained reads it as a hint */
-            wf_store(&s->poll, WF_POLL_ASKED, RELAXED);
+        watch = !s->watched;
+        wf_store(&s->watched, true, RELAXED); /* under the lock; note_drained reads it as a hint */
     }
     wf_unlock(&s->lock);
-    if (ask)
-        request(s, WF_SOCKET_ARM);
+    if (watch)
+        start_watching(s);
     return result;
 }
 
@@ -203,7 +222,9 @@ void wf_socket_withdraw(wf_socket *s, wf_direction *d, weft_io *io)
 
 void wf_socket_nudge_any(wf_socket *s)
 {
-    request(s, WF_SOCKET_NUDGE);
+    if (wf_or(&s->requests, WF_SOCKET_NUDGE, ACQ_REL) ==
+        0) /* [socket-3] else it is in the inbox already */
+        wf_reactor_submit_any(s->reactor, &s->submission);
 }
 
 /* ---- giving the descriptor away, lending it ---- */
@@ -224,22 +245,12 @@ static int close_alone(wf_socket *s)
 
 int wf_socket_take_fd(wf_socket *s)
 {
-    bool armed, ask;
-    int  fd = s->fd, r;
+    int fd = s->fd, r = close_alone(s);
 
-    wf_lock(&s->lock);
-    armed = s->poll > WF_POLL_GONE;
-    ask = s->poll == WF_POLL_ASKED;
-    if (ask)
-        wf_store(&s->poll, WF_POLL_ENDING, RELAXED); /* as in wait */
-    wf_unlock(&s->lock);
-    if (ask)
-        request(s, WF_SOCKET_DISARM);
-    if (armed)
-        return -EAGAIN;
-    r = close_alone(s);
     if (r < 0)
         return r;
+    if (s->watched) /* nobody waits any more, nor will */
+        wf_readiness_remove(&s->reactor->readiness, fd);
     s->fd = -1;
     return fd;
 }
@@ -266,117 +277,38 @@ bool wf_socket_regain(wf_socket *s)
     return closed;
 }
 
-/* ---- on the reactor's thread ---- */
-
-/* Lets the operation that waits try again; or it ends with the error. */
-static void end_wait(wf_direction *d, int error, wf_wakes *wakes)
-{
-    if (d->waiting && error < 0)
-        wf_load(&d->owner, RELAXED)->answer_ = error; /* as in wake_waiter */
-    wake_waiter(d, wakes);
-}
-
-/* There is no poll any more: whoever waits next asks for another. */
-static void disarmed(wf_reactor *r, wf_socket *s, int error)
-{
-    s->disarming = false;
-    wf_lock(&s->lock);
-    end_wait(&s->in, error, &r->wakes);
-    end_wait(&s->out, error, &r->wakes);
-    wf_store(&s->poll, WF_POLL_GONE, RELAXED); /* as in wait */
-    wf_unlock(&s->lock);
-}
-
-static void arm(wf_reactor *r, wf_socket *s)
-{
-    uint64_t             tag = wf_reactor_tag(s, WF_TAG_SOCKET);
-    struct io_uring_sqe *sqe;
-
-    if (!wf_held_reserve(&r->held, &r->rt->config.allocator)) {
-        disarmed(r, s, -ENOMEM);
-        return;
-    }
-    sqe = wf_ring_sqe(&r->ring);
-    io_uring_prep_poll_multishot(sqe, s->fd, s->events);
-    sqe->user_data = tag;
-    s->slot = wf_held_add(&r->held, tag);
-    s->polling = true;
-}
-
-static void cancel_poll(wf_reactor *r, wf_socket *s)
-{
-    struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
-
-    io_uring_prep_cancel64(sqe, wf_reactor_tag(s, WF_TAG_SOCKET), 0);
-    sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
-    r->n_held++; /* until the poll's last completion */
-}
+/* ---- events ---- */
 
 static void socket_take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
     wf_socket  *s = (wf_socket *)submission;
-    uint32_t    requests = wf_swap(&s->requests, 0, ACQ_REL); /* [socket-3] */
 
-    if (requests & WF_SOCKET_CLOSE) {
-        s->closing = true;
-        if (!s->polling)
-            socket_free(s);
-        else if (!s->disarming)
-            cancel_poll(r, s);
-        return;
-    }
-    if (requests & WF_SOCKET_NUDGE) {
-        wf_lock(&s->lock);
-        wake_waiter(&s->in, &r->wakes);
-        wake_waiter(&s->out, &r->wakes);
-        wf_unlock(&s->lock);
-        wf_wakes_flush_foreign(&r->wakes);
-    }
-    if (requests & WF_SOCKET_DISARM) {
-        s->disarming = s->polling;
-        if (s->polling)
-            cancel_poll(r, s);
-        else
-            disarmed(r, s, 0);
-    } else if (requests & WF_SOCKET_ARM) {
-        arm(r, s);
-    }
-}
-
-/* The poll's last completion: true if the socket goes on with another. */
-static bool poll_ended(wf_reactor *r, wf_socket *s, int32_t result)
-{
-    wf_held_remove(&r->held, s->slot);
-    s->polling = false;
-    if (s->closing || s->disarming)
-        r->n_held--;
-    if (s->closing)
+    if (wf_swap(&s->requests, 0, ACQ_REL) & WF_SOCKET_FREE) { /* [socket-3] */
         socket_free(s);
-    else if (s->disarming || result < 0)
-        disarmed(r, s, s->disarming ? 0 : result);
-    else
-        return true;
-    return false;
+        return;
+    }
+    wf_lock(&s->lock);
+    wake_waiter(&s->in, &r->wakes);
+    wake_waiter(&s->out, &r->wakes);
+    wf_unlock(&s->lock);
 }
 
-void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, bool more)
+void wf_socket_event(const void *handle, uint32_t events, wf_wakes *wakes)
 {
-    wf_reactor *r = token.r;
-    uint32_t    events = result < 0 ? POLLERR : (uint32_t)result;
+    wf_socket *s = wf_socket_of(handle);
 
-    if (!more && !poll_ended(r, s, result))
-        return;
-    /* After the end no event will come. */
-    if (events & (POLLRDHUP | POLLHUP | POLLERR))
-        wf_or(&s->always_try, WF_TRY_ENDED, RELAXED); /* published by seq below */
     wf_lock(&s->lock);
-    if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
-        wake_waiter(&s->in, &r->wakes);
-    if (events & (POLLOUT | POLLHUP | POLLERR))
-        wake_waiter(&s->out, &r->wakes);
+    /* Whoever begins a life has the lock in between: what we see of one that has ended is of no use, and does no
+     * harm. */
+    if (wf_socket_handle(s) == handle) {
+        if (events & (POLLRDHUP | POLLHUP | POLLERR))
+            wf_or(&s->always_try, WF_TRY_ENDED, RELAXED); /* published by seq below */
+        if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
+            wake_waiter(&s->in, wakes);
+        if (events & (POLLOUT | POLLHUP | POLLERR))
+            wake_waiter(&s->out, wakes);
+    }
     wf_unlock(&s->lock);
-    if (!more)
-        arm(r,
-            s); /* the poll that has ended left its slot: this can't fail, and wake once more (W4) */
+    wf_wakes_flush_foreign(wakes);
 }

@@ -1,16 +1,14 @@
 /*
  * socket.h - what streams, listeners and datagram sockets share: a counted descriptor to wait on
  *
- * Purpose     Operations try the system call themselves; what would block waits here for the socket's
- *             multishot poll, which the reactor completes. So no byte leaves a socket before a read
- *             names its buffer, and cancelling a wait is local.
- * Threads     Any; completed, take: the reactor's.
+ * Purpose     Operations try the system call themselves; what would block waits here for an event of the
+ *             socket's (readiness.h). So no byte leaves a socket before a read names its buffer, and
+ *             cancelling a wait is local.
+ * Threads     Any; take: the reactor's.
  * Invariants  K1 the descriptor stays open while anybody holds a reference: the owner until it closes,
  *             each operation from its first poll to READY, each call while it lasts. K2 one operation
- *             a direction, from its first poll to READY. K3 once the poll has been asked for, the
- *             socket is the reactor's to close, after the poll's last completion: until then the
- *             kernel holds the file, and close(2) would send no FIN. Also if the poll has gone since: other
- *             requests may still be on their way. K4 the poll is edge-like: what
+ *             a direction, from its first poll to READY. K3 the memory goes to others once no nudge is on its
+ *             way through the reactor's inbox. K4 events are edges: what
  *             was there before the event is not told again, so whoever waits has seen EAGAIN, or a
  *             read shorter than its buffer, since the last event. K5 what users hold is no pointer but
  *             a handle: address | generation << 48 | WF_SOCKET_LACKS_... The generation moves on with
@@ -19,8 +17,8 @@
  *             under the lock before waiting. [socket-2] the last reference. [socket-3] `requests`: who
  *             sets the first bit submits, the reactor takes them all. [socket-4] one operation after
  *             the other has a direction, and what is its owner's.
- * Failure     A poll that the kernel ends is armed again. One that fails ends the operations that wait,
- *             with its error; the next one that waits asks for it again.
+ * Failure     A socket that can't be watched ends the operations that wait, with the error; the next one
+ *             that waits tries again.
  */
 #ifndef WF_SOCKET_H
 #define WF_SOCKET_H
@@ -43,25 +41,22 @@ typedef struct wf_socket {
     uint64_t                 refs;    /* generation, WF_SOCKET_..., and a count */
     int                      fd;      /* -1: it has been given away */
     uint32_t                 lock;
-    uint32_t                 requests; /* for the reactor: WF_SOCKET_ARM, ... */
+    uint32_t                 requests; /* for the reactor: WF_SOCKET_NUDGE, ... */
     uint32_t                 events;   /* poll(2) events to wait for; constant */
     wf_direction             in, out;
     uint64_t drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
-    struct wf_nudge *nudge; /* or NULL */
-    uint8_t          poll;  /* WF_POLL_...: under the lock */
-    bool             lent;  /* an operation has the kernel write: under the lock */
-    bool             polling, closing, disarming; /* the reactor's */
-    uint32_t         slot;                        /* the reactor's: in held.h, while polling */
-    bool             is_socket;                   /* else a pipe or terminal; constant */
-    bool             is_tcp;                      /* constant */
-    bool             no_delay;                    /* a listener's: for what it accepts; constant */
+    struct wf_nudge *nudge;      /* or NULL */
+    bool             watched;    /* its events are asked for, or just about to be: under the lock */
+    bool             lent;       /* an operation has the kernel write: under the lock */
+    bool             is_socket;  /* else a pipe or terminal; constant */
+    bool             is_tcp;     /* constant */
+    bool             no_delay;   /* a listener's: for what it accepts; constant */
     uint8_t          always_try; /* why events and short reads do not tell everything: WF_TRY_... */
     uint8_t          nap_ms;     /* the operation that is about to wait asks for a nudge: its own */
 } wf_socket;
 
-enum { WF_SOCKET_ARM = 1, WF_SOCKET_CLOSE = 2, WF_SOCKET_DISARM = 4, WF_SOCKET_NUDGE = 8 };
+enum { WF_SOCKET_NUDGE = 1, WF_SOCKET_FREE = 2 };
 enum { WF_TRY_KIND = 1, WF_TRY_EAGER = 2, WF_TRY_ENDED = 4 }; /* see stream.c, net.h, socket.c */
-enum { WF_POLL_NEVER, WF_POLL_GONE, WF_POLL_ASKED, WF_POLL_ENDING };
 
 /* Directions, as bits. */
 enum { WF_SIDE_KERNEL = 0, WF_SIDE_IN = 1, WF_SIDE_OUT = 2, WF_SIDE_BOTH = 3 };
@@ -126,8 +121,8 @@ static inline void wf_socket_let_go(wf_direction *d)
 
 /* Closes what the handle has of its socket: waiters are woken and find it closed. */
 void wf_socket_close(const void *handle);
-/* Takes the descriptor out of a socket of which the caller has both directions: it, or -EAGAIN: wait
- * for the poll's end, -EBUSY, or -EBADF: a side is closed. */
+/* Takes the descriptor out of a socket of which the caller has both directions: it, or -EBUSY, or
+ * -EBADF: a side is closed. */
 int wf_socket_take_fd(wf_socket *s);
 /* The kernel writes for an operation: false if it is closed. Closing shuts the socket down then. */
 WEFT_NODISCARD bool wf_socket_lend(wf_socket *s);
@@ -156,8 +151,9 @@ static inline uint32_t wf_socket_seq(const wf_direction *d)
     return wf_load(&d->seq, ACQUIRE); /* [socket-1] */
 }
 
-/* The reactor's thread. */
-void wf_socket_completed(wf_reactor_token token, wf_socket *s, int32_t result, bool more);
+/* What the kernel says of the socket that had the handle; nothing, if it has ended since. Foreign wakers are
+ * woken, the other wakes are left to be flushed. Any thread, outside all locks. */
+void wf_socket_event(const void *handle, uint32_t events, wf_wakes *wakes);
 /* Closes the descriptor and frees what else it has. Nobody uses it any more. */
 void wf_socket_dispose(wf_socket *s);
 

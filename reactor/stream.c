@@ -36,7 +36,7 @@ static int64_t answer(ssize_t n)
 /* ---- reading ---- */
 
 /* A read shorter than its buffer has emptied the socket: until the next event another would only see
- * EAGAIN. Not before the poll is armed, nor once events don't tell everything. And only with TCP: a Unix
+ * EAGAIN. Not before it is watched, nor once events don't tell everything. And only with TCP: a Unix
  * socket stops where descriptors came along, a terminal at the end of a line. */
 static bool is_drained(wf_socket *s, uint32_t seq)
 {
@@ -46,7 +46,7 @@ static bool is_drained(wf_socket *s, uint32_t seq)
 
 static int64_t note_drained(wf_socket *s, uint32_t seq, int64_t n, size_t size)
 {
-    if (n > 0 && (size_t)n < size && wf_load(&s->poll, RELAXED) > WF_POLL_GONE) /* a hint */
+    if (n > 0 && (size_t)n < size && wf_load(&s->watched, RELAXED)) /* a hint */
         s->drained = UINT64_C(1) << 32 | seq;
     return n;
 }

@@ -2,7 +2,7 @@
  * driver.h - what the scheduler knows of the thread that waits in the kernel
  *
  * Purpose     Lets timers and workers reach the reactor without seeing it.
- * Threads     unpark, dry: any. sleeps_until: written by the reactor's thread.
+ * Threads     unpark: any. look: a worker's. sleeps_until: written by the reactor's thread.
  * Invariants  sleeps_until is the instant at which the reactor comes back by itself; WF_DRIVER_AWAKE
  *             while it is not about to sleep.
  * Ordering    [driver-1] the reactor announces its sleep, then looks for work once more; others add
@@ -23,6 +23,7 @@
 
 typedef struct wf_driver {
     void (*unpark)(struct wf_driver *driver);
+    bool (*look)(struct wf_driver *driver);
     int64_t  sleeps_until;
     uint32_t kicked;   /* unpark has been called since the reactor last took its inbox */
     uint32_t gate;     /* 1: the reactor waits for a worker to run dry, or for unpark */
@@ -51,6 +52,13 @@ static inline void wf_driver_hint(wf_driver *driver, int64_t instant)
 {
     if (instant < wf_load(&driver->sleeps_until, SEQ_CST)) /* [driver-1] */
         driver->unpark(driver);
+}
+
+/* A worker needs work: what comes while the gate is closed it takes itself. True if there was some. */
+static inline bool wf_driver_look(wf_driver *driver)
+{
+    return wf_load(&driver->gate, RELAXED) /* advice: else it gets what there is */ &&
+           driver->look(driver);
 }
 
 #define WF_DRIVER_NOW (INT64_MIN + 1)

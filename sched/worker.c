@@ -223,6 +223,7 @@ static wf_task *take_own(wf_worker *w)
     }
     if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
         w->inject_tick = 0;
+        wf_driver_look(w->executor->rt->driver);
         if ((t = take_injected(w, INJECT_BATCH_MAX)))
             return t;
     }
@@ -295,6 +296,8 @@ static wf_task *next_task(wf_worker *w)
 {
     wf_task *t = take_own(w);
 
+    if (!t && wf_driver_look(w->executor->rt->driver))
+        t = take_own(w);
     if (t) {
         if (w->searching)
             stop_searching(w);

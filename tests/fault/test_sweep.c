@@ -35,6 +35,9 @@ static const struct {
      {ENOMEM, EPERM, EMFILE, ENFILE, ENOSYS}},
     {RING, SYS_io_uring_register, "io_uring_register", false, {0}, {ENOMEM, EPERM, EINVAL}},
     {RING, SYS_io_uring_enter, "io_uring_enter", false, {EINTR, EAGAIN, EBUSY, ENOMEM, EIO}, {0}},
+    {RING, SYS_epoll_create1, "epoll_create1", false, {0}, {EMFILE, ENFILE, ENOMEM}},
+    {RING, SYS_epoll_ctl, "epoll_ctl", false, {0}, {ENOMEM, ENOSPC}},
+    {RING, SYS_epoll_wait, "epoll_wait", false, {EINTR}, {0}},
     {RING, SYS_eventfd2, "eventfd2", false, {0}, {EMFILE, ENFILE, ENOMEM}},
     /* sockets. A call that need not wait answers no EAGAIN: the next event would be waited for. */
     {SOCKETS, SYS_socket, "socket", false, {0}, {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES}},

@@ -7,16 +7,21 @@
 #include "../test.h"
 
 #include "alloc.h"
+#include "executor.h"
 #include "operation.h"
 
 static weft_runtime rt;
+static wf_executor  executor;
 static wf_reactor   reactor;
 
 /* What is submitted goes nowhere, and completes when the test says so. */
 static void bare_start(void)
 {
     rt = (weft_runtime){.reactor = &reactor, .config.allocator = wf_alloc_default};
+    rt.executor = &executor;
+    executor.is_parent = "yes";
     memset(&reactor, 0, sizeof reactor);
+    check_eq(wf_readiness_open(&reactor.readiness, &rt.config), 0);
     reactor.rt = &rt;
     reactor.ring.error = -EIO;
     reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
@@ -37,6 +42,7 @@ static void bare_stop(void)
     check_eq(reactor.n_held, 0);
     wf_held_free(&reactor.held, &rt.config.allocator);
     wf_socket_pool_stop(&reactor);
+    wf_readiness_close(&reactor.readiness);
 }
 
 #endif

@@ -23,8 +23,9 @@ static void    enter(int64_t until);
 #define START WEFT_S(1)
 
 static struct scenario {
-    int n_workers, batches[2]; /* how many tasks the first enters bring */
-    int n_tasks, n_submitted;  /* how many must be taken */
+    int      n_workers;
+    uint32_t batches[2];           /* how many tasks become ready together */
+    int      n_tasks, n_submitted; /* how many must be taken */
     /* HANGS: worker 0 does in its first task, so that the clock must help. SUBMITS: it does in its
      * second task. ENDS: the reactor is told to. */
     enum { NORMAL, HANGS, SUBMITS, ENDS } what;
@@ -44,12 +45,8 @@ static uint32_t            kernel; /* 1: the wake descriptor has been written to
 static unsigned            head, tail;
 static struct io_uring_cqe cqe[4];
 
-static void complete_socket(void *t)
-{
-    weft_waker waker = {&wf_task_vtable, t};
-
-    wf_waker_fire(&waker, &reactor.wakes);
-}
+struct wf_wakes;
+static int take_batch(struct wf_wakes *wakes);
 
 #include "deque.c"
 #include "idle.c"
@@ -59,15 +56,15 @@ static void complete_socket(void *t)
 #include "executor.c"
 #include "gate.c"
 #include "worker.c"
-#define write(fd, from, n)                          ((void)(fd), kick(from))
-#define wf_ring_enter(ring, until)                  enter(until)
-#define wf_ring_flush(ring)                         ((void)(ring))
-#define wf_ring_run_deferred(ring)                  false
-#define wf_clock_jumps(clock)                       false
-#define wf_ring_has_more(ring)                      false
-#define wf_timers_next(timers)                      ((void)(timers), wf_load(&timer, SEQ_CST))
-#define wf_timers_fire(timers, now)                 (timer = (now) >= timer ? WEFT_FOREVER : timer)
-#define wf_socket_completed(token, s, result, more) ((void)(token), complete_socket(s))
+#define write(fd, from, n)              ((void)(fd), kick(from))
+#define wf_ring_enter(ring, until)      enter(until)
+#define wf_ring_flush(ring)             ((void)(ring))
+#define wf_ring_run_deferred(ring)      false
+#define wf_clock_jumps(clock)           false
+#define wf_ring_has_more(ring)          false
+#define wf_timers_next(timers)          ((void)(timers), wf_load(&timer, SEQ_CST))
+#define wf_timers_fire(timers, now)     (timer = (now) >= timer ? WEFT_FOREVER : timer)
+#define wf_readiness_take(ready, wakes) take_batch(wakes)
 #include "reactor.c"
 
 /* ---- in place of the clock, the timers and the ring ---- */
@@ -86,20 +83,8 @@ static int64_t kick(const void *from)
     return sizeof(uint64_t);
 }
 
-static bool bring_batch(void)
+static void sleep_in_kernel(int64_t until)
 {
-    int *batch = scenario.batches[0] > 0 ? &scenario.batches[0] : &scenario.batches[1];
-    bool any = *batch > 0;
-
-    for (; *batch > 0; --*batch, tail++)
-        cqe[tail & 3].user_data = wf_reactor_tag(&task[tail], WF_TAG_SOCKET);
-    return any;
-}
-
-static void enter(int64_t until)
-{
-    if (bring_batch() || until == WF_DRIVER_AWAKE)
-        return;
     while (wf_load(&kernel, SEQ_CST) == 0)
         if (!wf_futex_wait(&kernel, 0, until)) {
             /* no tick helps while all sleep */
@@ -108,6 +93,34 @@ static void enter(int64_t until)
             break;
         }
     wf_store(&kernel, 0, SEQ_CST);
+}
+
+/* Each batch has come by the time that somebody asks, once the one before it has been taken. */
+static int take_batch(wf_wakes *wakes)
+{
+    uint32_t first = 0, n = 0;
+
+    for (int i = 0; i < 2 && n == 0; i++) {
+        n = wf_swap(&scenario.batches[i], 0, SEQ_CST);
+        for (uint32_t at = first; at < first + n; at++)
+            wf_waker_fire(&(weft_waker){&wf_task_vtable, &task[at]}, wakes);
+        first += given.batches[i];
+    }
+    return (int)n;
+}
+
+static bool any_ready(void)
+{
+    return wf_load(&scenario.batches[0], SEQ_CST) > 0 || wf_load(&scenario.batches[1], SEQ_CST) > 0;
+}
+
+static void enter(int64_t until)
+{
+    if (any_ready())
+        cqe[tail++ & 3] = (struct io_uring_cqe){.user_data = wf_reactor_tag(NULL, WF_TAG_READY),
+                                                .flags = IORING_CQE_F_MORE};
+    else if (until != WF_DRIVER_AWAKE)
+        sleep_in_kernel(until);
 }
 
 /* ---- the threads ---- */
@@ -208,7 +221,8 @@ static void set_up(void)
     }
     reactor = (wf_reactor){.rt = &rt, .gate.executor = &executor};
     wf_gate_praise(&reactor.gate); /* let it close */
-    reactor.driver = (wf_driver){.unpark = unpark, .sleeps_until = WF_DRIVER_AWAKE};
+    reactor.driver =
+        (wf_driver){.unpark = unpark, .look = look_for_worker, .sleeps_until = WF_DRIVER_AWAKE};
     reactor.driver.watching = given.what == HANGS; /* since an earlier batch */
     reactor.ring.is_open = true;
     reactor.ring.uring.cq =

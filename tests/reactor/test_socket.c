@@ -1,22 +1,30 @@
 /*
- * test_socket.c - a socket's requests to the reactor, whose steps the test takes itself
+ * test_socket.c - a socket's life, and who may still be at it when it ends
  */
 #include "bare_reactor.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 static weft_waker noop;
 
-static wf_socket *make_socket(void)
+static wf_socket *make_socket(int fd)
 {
     wf_socket *s;
 
     noop = weft_waker_noop();
     bare_start();
-    s = wf_socket_new(&reactor, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), POLLIN);
+    check(fd >= 0);
+    s = wf_socket_new(&reactor, fd, POLLIN);
     check(s != NULL);
     return s;
+}
+
+static wf_socket *make_event_socket(void)
+{
+    return make_socket(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 static bool is_unused(const wf_socket *s)
@@ -53,50 +61,103 @@ static void end_operation(wf_socket *s, weft_io *io)
 }
 
 /* While its submission is in the inbox, the socket must not go to the others that are unused. */
-static void close_on_its_way(wf_socket *s, void *handle)
+Test(socket, one_that_is_being_nudged_is_freed_afterwards)
 {
+    wf_socket *s = make_event_socket();
+    weft_io    io;
+    void      *handle = wait_on(s, &io);
+
+    wf_socket_nudge_any(s);
+    end_operation(s, &io);
     check(!wf_inbox_is_empty(&reactor.inbox));
     wf_socket_close(handle);
     check(!is_unused(s));
     bare_take_inbox();
-}
-
-Test(socket, one_that_is_being_nudged_is_freed_afterwards)
-{
-    wf_reactor_token token = {&reactor};
-    wf_socket       *s = make_socket();
-    weft_io          io;
-    void            *handle = wait_on(s, &io);
-
-    bare_take_inbox(); /* the poll is armed */
-    wf_socket_nudge_any(s);
-    wf_socket_completed(token, s, -EIO, false); /* and fails */
-    check_eq(io.answer_, -EIO);
-    end_operation(s, &io);
-    close_on_its_way(s, handle);
     end(s);
 }
 
-Test(socket, one_whose_poll_fails_while_it_is_taken_away_is_freed_afterwards)
+Test(socket, a_nudge_lets_the_one_that_waits_try_again)
 {
-    wf_reactor_token token = {&reactor};
-    wf_socket       *s = make_socket();
-    weft_io          io;
-    void            *handle = wait_on(s, &io);
+    wf_socket *s = make_event_socket();
+    weft_io    io;
+    void      *handle = wait_on(s, &io);
 
+    wf_socket_nudge_any(s);
+    check(wf_socket_is_waiting(s, &s->in, &io, &noop));
     bare_take_inbox();
-    check_eq(wf_socket_take_fd(s), -EAGAIN);
-    wf_socket_completed(token, s, -EIO, false);
+    check(!wf_socket_is_waiting(s, &s->in, &io, &noop));
     end_operation(s, &io);
-    close_on_its_way(s, handle);
+    wf_socket_close(handle);
+    end(s);
+}
+
+Test(socket, one_that_can_t_be_watched_ends_the_wait_with_the_error)
+{
+    wf_socket *s = make_socket(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    weft_io    io;
+    void      *handle = wait_on(s, &io);
+
+    check(!wf_socket_is_waiting(s, &s->in, &io, &noop));
+    check_eq(io.answer_, -EPERM);
+    check_eq(s->watched, false); /* the next one tries again */
+    end_operation(s, &io);
+    wf_socket_close(handle);
     end(s);
 }
 
 Test(socket, one_that_never_waited_is_freed_at_once)
 {
-    wf_socket *s = make_socket();
+    wf_socket *s = make_event_socket();
 
     wf_socket_close(wf_socket_handle(s));
     check(wf_inbox_is_empty(&reactor.inbox));
+    end(s);
+}
+
+/* Somebody took it from the set, and was slow. */
+Test(socket, an_event_of_an_earlier_life_wakes_nobody)
+{
+    wf_socket *s = make_event_socket();
+    void      *before = wf_socket_handle(s), *handle;
+    wf_wakes   wakes = {0};
+    weft_io    io;
+
+    wf_socket_close(before);
+    do { /* the longest unused comes first */
+        handle = wf_socket_handle(wf_socket_new(&reactor, -1, POLLIN));
+        if (wf_socket_of(handle) != s)
+            wf_socket_close(handle);
+    } while (wf_socket_of(handle) != s);
+    s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    check(handle != before);
+
+    check(wait_on(s, &io) == handle);
+    wf_socket_event(before, POLLIN | POLLHUP, &wakes);
+    check(wf_socket_is_waiting(s, &s->in, &io, &noop));
+    check_eq(s->always_try, 0);
+    wf_socket_event(handle, POLLIN | POLLHUP, &wakes);
+    check(!wf_socket_is_waiting(s, &s->in, &io, &noop));
+    check_eq(s->always_try, WF_TRY_ENDED);
+    end_operation(s, &io);
+    wf_socket_close(handle);
+    end(s);
+}
+
+Test(socket, what_is_ready_is_told_once)
+{
+    uint64_t   one = 1;
+    wf_socket *s = make_event_socket();
+    wf_wakes   wakes = {0};
+    weft_io    io;
+    void      *handle = wait_on(s, &io);
+
+    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 0);
+    check_eq(write(s->fd, &one, sizeof one), sizeof one);
+    check(wf_socket_is_waiting(s, &s->in, &io, &noop));
+    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 1);
+    check(!wf_socket_is_waiting(s, &s->in, &io, &noop));
+    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 0);
+    end_operation(s, &io);
+    wf_socket_close(handle);
     end(s);
 }

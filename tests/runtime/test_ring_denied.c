@@ -128,7 +128,7 @@ Test(ring_denied, too_few_descriptors_name_the_limit)
         n_failed++;
         check_refused(-EMFILE, "RLIMIT_NOFILE");
     }
-    check_eq(n_failed, 2); /* without the wake-up descriptor, and without the ring */
+    check_eq(n_failed, 3); /* without the set of sockets, the wake-up descriptor, the ring */
 }
 
 static void *nothing(void *arg)

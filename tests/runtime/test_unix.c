@@ -16,7 +16,7 @@ static weft_address path_address(const char *name)
     char         path[100];
 
     if (!folder[0]) {
-        strcpy(folder, "weft-test-XXXXXX");
+        strcpy(folder, "/tmp/weft-test-XXXXXX");
         check(mkdtemp(folder) != NULL);
     }
     snprintf(path, sizeof path, "%s/%s", folder, name);

@@ -1,0 +1,74 @@
+/*
+ * readiness.c - which sockets are ready
+ *
+ * Purpose     See readiness.h.
+ * Threads     See readiness.h.
+ * Invariants  See readiness.h.
+ * Ordering    See readiness.h.
+ * Failure     See readiness.h.
+ */
+#include "readiness.h"
+
+#include "clock.h"
+#include "socket.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define TAKE_MOST 128 /* a call */
+
+int wf_readiness_open(wf_readiness *ready, const weft_config *config)
+{
+    int r;
+
+    ready->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (ready->fd >= 0)
+        return 0;
+    r = -errno;
+    wf_log(config, WEFT_LOG_ERROR, "start: epoll_create1: %s; raise RLIMIT_NOFILE (ulimit -n)",
+           strerror(-r));
+    return r;
+}
+
+void wf_readiness_close(wf_readiness *ready)
+{
+    if (ready->fd >= 0)
+        close(ready->fd);
+}
+
+int wf_readiness_add(const wf_readiness *ready, int fd, uint32_t events, void *handle)
+{
+    struct epoll_event event = {.events = events | EPOLLET, .data.ptr = handle};
+
+    return epoll_ctl(ready->fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void wf_readiness_remove(const wf_readiness *ready, int fd)
+{
+    epoll_ctl(ready->fd, EPOLL_CTL_DEL, fd, NULL); /* what closes next, or nobody, needs to know */
+}
+
+int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes)
+{
+    struct epoll_event event[TAKE_MOST];
+    int                n, total = 0;
+
+    do {
+        n = epoll_wait(ready->fd, event, TAKE_MOST, 0);
+        for (int i = 0; i < n; i++)
+            wf_socket_event(event[i].data.ptr, event[i].events, wakes);
+        total += n > 0 ? n : 0;
+    } while (n == TAKE_MOST || (n < 0 && errno == EINTR));
+    return n < 0 ? -errno : total;
+}
+
+void wf_readiness_wait(const wf_readiness *ready, int other, int64_t until)
+{
+    struct pollfd   fds[] = {{ready->fd, POLLIN, 0}, {other, POLLIN, 0}};
+    int64_t         now = wf_now(), left = until > now ? until - now : 0;
+    struct timespec limit = {left / WEFT_S(1), left % WEFT_S(1)};
+
+    ppoll(fds, 2, until == WEFT_FOREVER ? NULL : &limit, NULL); /* woken early, its caller looks */
+}

@@ -1,0 +1,37 @@
+/*
+ * readiness.h - which sockets are ready
+ *
+ * Purpose     One epoll set for all sockets of a runtime. The reactor's ring watches it; while the reactor is at
+ *             its gate, a worker that runs dry takes from it. What has come meanwhile then costs one system
+ *             call, and no switch to another thread and back.
+ * Threads     open, close: whoever starts and stops the runtime. wait: the reactor's. The others: any.
+ * Invariants  D1 the set is edge-triggered: an event is taken by one thread, once, and that one takes until
+ *             there are none. D2 an event carries a socket's handle: one that is taken late finds another
+ *             generation (socket.h, K5).
+ * Ordering    The kernel's, then the socket's lock.
+ * Failure     add: as epoll_ctl. take: the set is gone; somebody has closed a descriptor that isn't his.
+ */
+#ifndef WF_READINESS_H
+#define WF_READINESS_H
+
+#include "rt.h"
+#include "waker.h"
+
+typedef struct wf_readiness {
+    int fd; /* constant */
+} wf_readiness;
+
+/* 0, or -errno with a line in the log. */
+int  wf_readiness_open(wf_readiness *ready, const weft_config *config);
+void wf_readiness_close(wf_readiness *ready);
+
+/* From now on poll(2) events of the descriptor come with the handle, those that are there first. 0 or -errno. */
+int  wf_readiness_add(const wf_readiness *ready, int fd, uint32_t events, void *handle);
+void wf_readiness_remove(const wf_readiness *ready, int fd);
+
+/* Wakes those who wait for what is ready, which is left to be queued. How many events there were, or -errno. */
+int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes);
+/* Sleeps until there is one, or something to read from the other descriptor, or until the instant. */
+void wf_readiness_wait(const wf_readiness *ready, int other, int64_t until);
+
+#endif
