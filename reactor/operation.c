@@ -267,15 +267,15 @@ static weft_poll kernel_end_without(weft_io *io)
 static weft_poll kernel_end(weft_io *io, weft_context *cx)
 {
     bool    cancelled = weft_future_is_cancelled(&io->future);
-    bool    cleans_up = row(io)->future.flags & WEFT_FUTURE_CLEANS_UP;
-    int64_t result = io->answer_;
+    bool    unseen = io->phase_ & KERNEL_UNSEEN;
+    int64_t result = unseen && cancelled ? -ECANCELED : io->answer_;
 
-    if (io->phase_ & KERNEL_UNSEEN && row(io)->plain && (cleans_up || !cancelled))
+    if (unseen && !cancelled && row(io)->plain)
         return weft_ready(&io->future, row(io)->plain(io));
     if (result == -ERESTARTSYS)
         result = -EINTR;
     /* The kernel interrupts what a thread of its own works on. A file is closed then all the same. */
-    if (cancelled && result == -EINTR && !cleans_up)
+    if (cancelled && result == -EINTR && !(row(io)->future.flags & WEFT_FUTURE_CLEANS_UP))
         result = -ECANCELED;
     if (row(io)->end)
         result = row(io)->end(io, result, cancelled);

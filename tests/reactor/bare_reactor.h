@@ -1,5 +1,5 @@
 /*
- * bare_reactor.h - a reactor without a ring or a thread: the test takes its steps itself
+ * bare_reactor.h - a reactor without a thread: the test takes its steps itself
  */
 #ifndef BARE_REACTOR_H
 #define BARE_REACTOR_H
@@ -14,7 +14,7 @@ static weft_runtime rt;
 static wf_executor  executor;
 static wf_reactor   reactor;
 
-/* What is submitted goes nowhere, and completes when the test says so. */
+/* What is submitted stays in the ring, and completes when the test says so. */
 static void bare_start(void)
 {
     rt = (weft_runtime){.reactor = &reactor, .config.allocator = wf_alloc_default};
@@ -23,7 +23,9 @@ static void bare_start(void)
     memset(&reactor, 0, sizeof reactor);
     check_eq(wf_readiness_open(&reactor.readiness, &rt.config), 0);
     reactor.rt = &rt;
-    reactor.ring.error = -EIO;
+    rt.config.ring_entries = 8;
+    rt.config.log = weft_log_none;
+    check_eq(wf_ring_open(&reactor.ring, &rt.config), 0);
     reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
 }
 
@@ -43,6 +45,7 @@ static void bare_stop(void)
     wf_held_free(&reactor.held, &rt.config.allocator);
     wf_socket_pool_stop(&reactor);
     wf_readiness_close(&reactor.readiness);
+    wf_ring_close(&reactor.ring);
 }
 
 #endif

@@ -3,6 +3,8 @@
  */
 #include "bare_reactor.h"
 
+#include <fcntl.h>
+
 Test(operation, every_row_has_what_its_kind_needs)
 {
     for (int i = 0; i < WF_OP_COUNT; i++) {
@@ -16,7 +18,8 @@ Test(operation, every_row_has_what_its_kind_needs)
                  kernel ? WEFT_FUTURE_DRAINS : WEFT_FUTURE_WITHDRAWS);
         check_eq(op->prepare != NULL, kernel);
         check_eq(op->attempt != NULL, !kernel);
-        check(!op->plain || op->needs);
+        check(!op->plain || kernel);
+        check_eq((op->future.flags & WEFT_FUTURE_CLEANS_UP) != 0, i == WF_OP_FILE_CLOSE);
     }
 }
 
@@ -82,4 +85,60 @@ Test(operation, a_close_that_its_cancel_has_interrupted_is_not_cancelled)
     check_eq(cancelled_with(&io, weft_file_close(&io, 0), -EINTR), -EINTR);
     check_eq(cancelled_with(&io, weft_file_close(&io, 0), RESTART), -EINTR);
     check_eq(cancelled_with(&io, weft_file_close(&io, 0), -ECANCELED), -ECANCELED);
+}
+
+/* A close that the kernel never sees closes the file all the same. */
+static void check_closes(bool taken, bool cancelled, void (*lose)(void))
+{
+    weft_waker   noop = weft_waker_noop();
+    int          fd = dup(2);
+    weft_context cx;
+    weft_io      io;
+    weft_future *future = weft_file_close(&io, fd);
+
+    bare_start();
+    weft_context_init(&cx, &noop, &rt);
+    check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
+    if (taken)
+        bare_take_inbox();
+    lose();
+    if (cancelled)
+        check(!weft_poll_is_ready(weft_future_cancel(future)));
+    bare_take_inbox();
+    if (taken) {
+        check_eq(wf_ring_unseen(&reactor.ring, 0), (uintptr_t)&io);
+        check_eq(wf_ring_unseen(&reactor.ring, 1), 0);
+        wf_io_unseen((wf_reactor_token){&reactor}, &io);
+    }
+    check(weft_poll_is_ready(weft_future_poll(future, &cx)));
+    check_eq(io.future.result, cancelled ? -ECANCELED : 0);
+    check_eq(fcntl(fd, F_GETFD) < 0, !cancelled);
+    if (cancelled)
+        close(fd);
+    bare_stop();
+}
+
+static void lose_ring(void)
+{
+    reactor.ring.error = -EIO;
+}
+
+static void *no_memory(void *arg, size_t size)
+{
+    (void)arg, (void)size;
+    return NULL;
+}
+
+static void lose_memory(void)
+{
+    rt.config.allocator.allocate = no_memory;
+}
+
+Test(operation, a_close_that_the_kernel_never_sees_closes_all_the_same)
+{
+    check_closes(false, false, lose_ring);
+    check_closes(true, false, lose_ring);
+    check_closes(true, true, lose_ring);
+    check_closes(false, true, lose_ring);
+    check_closes(false, false, lose_memory);
 }
