@@ -2,13 +2,13 @@
  * gate.h - when the reactor leaves the kernel alone
  *
  * Purpose     While workers are busy with what it handed over, the reactor sleeps on a futex instead of
- *             in the kernel: completions pile up meanwhile and come as one batch, for one wake-up,
- *             when a worker runs dry. That is the difference between one context switch a request
- *             and a few hundredths of one.
+ *             in the kernel: events pile up meanwhile. A worker that runs dry takes them itself, and if there
+ *             are none opens the gate. That is the difference between one context switch a request and a
+ *             few hundredths of one.
  * Threads     The reactor's, but for opening (driver.h).
  * Invariants  E1 the gate is closed only while a worker is awake that makes progress; it opens when one
- *             runs dry, for work from other threads, for the nearest timer, and by the monitor when one
- *             is stuck. E2 if polls have been long lately it also opens after twice the time that the work
+ *             runs dry and finds nothing ready, or looks while the ring has operations; for work from other
+ *             threads, for the nearest timer, and by the monitor when one is stuck. E2 if polls have been long lately it also opens after twice the time that the work
  *             should take, a millisecond at most. A worker that ended no poll in that time is absent:
  *             it isn't waited for, and if work is left another worker is woken. While all is calm no
  *             time is set: that costs more than the rest of a gate. E3 gates after which nothing had

@@ -84,7 +84,16 @@ static void take_ready(wf_reactor *r)
     wf_count(&r->counts.completions, (uint64_t)n);
 }
 
-/* While we are at the gate, for a worker that needs more. What the ring has is for us to collect. */
+/* Whoever is at the gate watches, or the monitor does for it. */
+static void hand_over_watched(wf_reactor *r, wf_wakes *wakes)
+{
+    wf_dispatch_hand_over(r->rt->executor, wakes);
+    wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
+    if (wf_load(&r->driver.gate, SEQ_CST) == 0) /* [driver-3] it may have looked whether to watch */
+        wf_store(&r->driver.watching, false, SEQ_CST);
+}
+
+/* While the reactor is at the gate, a worker takes what it needs. What the ring has is for the reactor to collect. */
 static bool look_for_worker(wf_driver *driver)
 {
     wf_reactor *r = (wf_reactor *)driver;
@@ -99,7 +108,7 @@ static bool look_for_worker(wf_driver *driver)
     wf_count(&r->n_found, n > 0 ? (uint64_t)n : 0);
     wf_store(&r->looking, 0, RELEASE); /* [reactor-4] */
     if (wakes.first)
-        wf_dispatch_hand_over(r->rt->executor, &wakes);
+        hand_over_watched(r, &wakes);
     if (wf_load(&r->n_asked, RELAXED) > 0) /* advice: the next look sees it */
         wf_driver_open(driver);
     return n > 0;
@@ -515,5 +524,7 @@ void wf_reactor_count(const weft_runtime *rt, weft_counters *ret)
     ret->gates_called = wf_load(&g->n_called, RELAXED);
     ret->gates_timer = wf_load(&g->n_timer, RELAXED);
     ret->gates_expired = wf_load(&g->n_expired, RELAXED);
+    ret->worker_looks = wf_load(&r->n_looks, RELAXED);
+    ret->worker_found = wf_load(&r->n_found, RELAXED);
     ret->streams_open = wf_load(&r->n_sockets, RELAXED);
 }

@@ -1,7 +1,8 @@
 /*
  * driver.h - what the scheduler knows of the thread that waits in the kernel
  *
- * Purpose     Lets timers and workers reach the reactor without seeing it.
+ * Purpose     Lets timers and workers reach the reactor without seeing it, and workers do its work while it sleeps
+ *             at its gate.
  * Threads     unpark: any. look: a worker's. sleeps_until: written by the reactor's thread.
  * Invariants  sleeps_until is the instant at which the reactor comes back by itself; WF_DRIVER_AWAKE
  *             while it is not about to sleep.
@@ -10,7 +11,8 @@
  *             [driver-2] the reactor closes its gate, then looks whether a worker is awake; a worker
  *             says that it is about to sleep, then looks at the gate. [driver-3] the reactor, or a
  *             worker that runs dry, ends the watch, then looks whether work waits; a worker queues
- *             work, then looks whether it is watched. All of these SEQ_CST.
+ *             work, then looks whether it is watched. A worker that has looked for the reactor says that it is
+ *             watched, then looks whether the reactor is still at the gate. All of these SEQ_CST.
  * Failure     None.
  */
 #ifndef WF_DRIVER_H

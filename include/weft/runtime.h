@@ -100,7 +100,8 @@ typedef struct weft_counters {
     uint64_t injected;       /* tasks queued by threads that are not workers */
     uint64_t reactor_enters; /* system calls of the reactor */
     uint64_t reactor_wakes;  /* times that another thread had to wake it in the kernel */
-    uint64_t completions;    /* what the kernel reported to it */
+    uint64_t
+        completions; /* what the kernel reported to it: operations, and sockets that are ready */
     /* How often it handed over 1 task at once, 2 or 3, 4 to 7, ... */
     uint64_t batches[WEFT_BATCH_BUCKETS];
     uint64_t worker_wakes;       /* hand-overs for which it woke a worker, ... */
@@ -110,6 +111,8 @@ typedef struct weft_counters {
     uint64_t gates_called;       /* ... a submission or a stop, ... */
     uint64_t gates_timer;        /* ... the nearest timer, ... */
     uint64_t gates_expired;      /* ... the time that their work should have taken */
+    uint64_t worker_looks; /* times that a worker looked meanwhile which sockets are ready, ... */
+    uint64_t worker_found; /* ... and how many it found */
     uint64_t timers_armed, timers_cancelled, timers_fired;
     uint64_t timer_wakes;    /* times that the reactor fired some */
     uint64_t timers_late_ns; /* how late they fired, behind deadline and accuracy: the sum, ... */

@@ -19,16 +19,16 @@ static void    enter(int64_t until);
 #include "task.h"
 #include "timer.h"
 
-#define TASKS 3
+#define TASKS 4
 #define START WEFT_S(1)
 
 static struct scenario {
     int      n_workers;
     uint32_t batches[2];           /* how many tasks become ready together */
     int      n_tasks, n_submitted; /* how many must be taken */
-    /* HANGS: worker 0 does in its first task, so that the clock must help. SUBMITS: it does in its
-     * second task. ENDS: the reactor is told to. */
-    enum { NORMAL, HANGS, SUBMITS, ENDS } what;
+    /* HANGS: worker 0 does in its first task, so that the clock must help. HANGS_LATE: in its third. SUBMITS: it
+     * does in its second task. ENDS: the reactor is told to. */
+    enum { NORMAL, HANGS, HANGS_LATE, SUBMITS, ENDS } what;
 } given, scenario; /* a test's, and what is left of it in this schedule */
 
 static weft_runtime        rt;
@@ -131,8 +131,14 @@ static void react(void)
         turn(&reactor);
 }
 
+/* In which of its tasks worker 0 hangs; 0: in none. */
+static int hangs_in(void)
+{
+    return given.what == HANGS ? 1 : given.what == HANGS_LATE ? 3 : 0;
+}
+
 /* A worker's loop, but that it takes tasks without polling them, and never ends. */
-static void work(wf_worker *w, bool hangs, bool submits)
+static void work(wf_worker *w, int hangs_in, bool submits)
 {
     for (int idle_rounds = 0;; idle_rounds++) {
         wf_task *t = next_task(w);
@@ -140,7 +146,7 @@ static void work(wf_worker *w, bool hangs, bool submits)
         if (t) {
             n_taken[t - task]++;
             wf_count(&w->counters.polls, 1);
-            if (hangs)
+            if (--hangs_in == 0)
                 return;
             if (submits && t == &task[1])
                 wf_reactor_submit_any(&reactor, &submission[0]);
@@ -157,12 +163,12 @@ static void work(wf_worker *w, bool hangs, bool submits)
 
 static void work_0(void)
 {
-    work(&worker[0], given.what == HANGS, given.what == SUBMITS);
+    work(&worker[0], hangs_in(), given.what == SUBMITS);
 }
 
 static void work_1(void)
 {
-    work(&worker[1], false, false);
+    work(&worker[1], 0, false);
 }
 
 static void submit_twice(void)
@@ -208,7 +214,7 @@ static void set_up(void)
     rt.config.inject_interval = 61;
     rt.config.wake_us = 250;
     executor = (wf_executor){.rt = &rt, .workers = workers, .poll_ns = 2000};
-    executor.uneven = given.what == HANGS ? START : 0; /* else the monitor would have to help */
+    executor.uneven = hangs_in() ? START : 0; /* else the monitor would have to help */
     executor.idle.n_workers = executor.idle.n_slots = (uint32_t)given.n_workers;
     executor.monitor.awake = 1;
     executor.is_parent = "yes";
@@ -241,7 +247,7 @@ static void set_up(void)
 /* When everybody sleeps. */
 static void claim(void)
 {
-    check(reactor.gate.n_expired == 0 || given.what == HANGS); /* who runs dry opens the gate */
+    check(reactor.gate.n_expired == 0 || hangs_in()); /* who runs dry opens the gate */
     check_eq(executor.idle.n_searching, 0);
     check_eq(explorer.thread[0].ended, given.what == ENDS);
     if (given.what == ENDS)
@@ -305,6 +311,13 @@ Test(gate_orders, the_rest_of_a_batch_does_not_wait_behind_a_task_that_hangs)
 Test(gate_orders, another_batch_does_not_wait_behind_a_task_that_hangs, .timeout = 120)
 {
     try_all(2, (struct scenario){2, {1, 2}, 3, 0, HANGS}, react, work_0, work_1, NULL);
+}
+
+/* It has hardly taken it, and looked for it itself. */
+Test(gate_orders, a_batch_that_a_worker_found_does_not_wait_behind_a_task_that_hangs,
+     .timeout = 120)
+{
+    try_all(2, (struct scenario){2, {2, 2}, 4, 0, HANGS_LATE}, react, work_0, work_1, NULL);
 }
 
 Test(gate_orders, what_a_thread_queues_as_the_watch_ends_does_not_wait_behind_a_task_that_hangs,

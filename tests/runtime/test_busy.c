@@ -1,0 +1,167 @@
+/*
+ * test_busy.c - the reactor's work is done while the workers never run dry
+ */
+#include "../net_helpers.h"
+
+#include <sys/eventfd.h>
+
+#define PAIRS 4
+
+static atomic_bool ended;
+static atomic_int  n_rounds;
+
+struct player {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+        bool         serves;
+    } in;
+    weft_io io;
+    char    byte;
+};
+/* Sends a byte back and forth until the other end closes. */
+WEFT_ASYNC(player)
+{
+    int64_t n = 1;
+
+    WEFT_BEGIN();
+    if (self->in.serves)
+        WEFT_AWAIT(n, weft_write(&self->io, self->in.stream, "x", 1));
+    while (n == 1 && !ended) {
+        WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+        if (n == 1)
+            WEFT_AWAIT(n, weft_write(&self->io, self->in.stream, &self->byte, 1));
+        n_rounds++;
+    }
+    weft_stream_close(self->in.stream);
+    WEFT_END(0);
+}
+
+struct yielder {
+    WEFT_FRAME;
+    struct {
+        int64_t n;
+    } in;
+};
+WEFT_ASYNC(yielder)
+{
+    WEFT_BEGIN();
+    while (!ended)
+        WEFT_YIELD();
+    WEFT_END(0);
+}
+
+static weft_handle players[2 * PAIRS];
+
+/* As many as the workers have not done with before there is more. */
+static void play(weft_runtime *rt)
+{
+    for (int i = 0; i < PAIRS; i++) {
+        weft_stream *a, *b;
+
+        check_eq(weft_stream_pair(rt, &a, &b), 0);
+        check_eq(weft_spawn_on(rt, &players[2 * i], player, .stream = a, .serves = true), 0);
+        check_eq(weft_spawn_on(rt, &players[2 * i + 1], player, .stream = b), 0);
+    }
+    EVENTUALLY(n_rounds > 1000);
+}
+
+static void end_play(weft_runtime *rt)
+{
+    ended = true;
+    for (int i = 0; i < 2 * PAIRS; i++)
+        check_eq(JOIN(rt, &players[i]), 0);
+}
+
+static void check_ring_operations(int64_t workers)
+{
+    weft_runtime *rt = start(workers);
+    int           fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    uint64_t      value = 1;
+
+    play(rt);
+    for (int i = 0; i < 50; i++) {
+        weft_io io;
+
+        check_eq(weft_block_on(rt, weft_file_sync(&io, -1)), -EBADF);
+        check_eq(write(fd, &value, sizeof value), sizeof value);
+        check_eq(weft_block_on(rt, weft_fd_ready(&io, fd, POLLIN)), POLLIN);
+        check_eq(read(fd, &value, sizeof value), sizeof value);
+    }
+    end_play(rt);
+    close(fd);
+    stop(rt);
+}
+
+Test(busy, operations_of_the_ring_end)
+{
+    check_ring_operations(1);
+}
+
+Test(busy, operations_of_the_ring_end_with_two_workers)
+{
+    check_ring_operations(2);
+}
+
+struct watcher {
+    WEFT_FRAME;
+    struct {
+        int fd;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(watcher)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
+    WEFT_END(n);
+}
+
+/* The reactor has gone to its gate long ago when it comes. */
+Test(busy, an_operation_of_the_ring_that_takes_long_ends)
+{
+    weft_runtime *rt = start(1);
+    int           fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    uint64_t      value = 1;
+    weft_handle   h;
+
+    play(rt);
+    for (int i = 0; i < 10; i++) {
+        check_eq(weft_spawn_on(rt, &h, watcher, .fd = fd), 0);
+        pause_ms(5);
+        check_eq(write(fd, &value, sizeof value), sizeof value);
+        check_eq(JOIN(rt, &h), POLLIN);
+        check_eq(read(fd, &value, sizeof value), sizeof value);
+    }
+    end_play(rt);
+    close(fd);
+    stop(rt);
+}
+
+static void check_beside_yielders(int n_workers)
+{
+    weft_runtime *rt = start(n_workers);
+    weft_handle   yielders[2];
+    weft_nap      nap;
+
+    for (int i = 0; i < n_workers; i++)
+        check_eq(weft_spawn_on(rt, &yielders[i], yielder, .n = 0), 0);
+    play(rt);
+    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(5))), 0);
+    end_play(rt);
+    for (int i = 0; i < n_workers; i++)
+        check_eq(JOIN(rt, &yielders[i]), 0);
+    stop(rt);
+}
+
+Test(busy, sockets_are_served_beside_a_task_that_always_yields)
+{
+    check_beside_yielders(1);
+}
+
+Test(busy, sockets_are_served_beside_tasks_that_always_yield_on_all_workers)
+{
+    check_beside_yielders(2);
+}
