@@ -14,18 +14,16 @@
 #include "executor.h"
 #include "monitor.h"
 #include "run.h"
+#include "search.h"
 #include "task.h"
 #include "timer.h"
 
 #include <sched.h>
 #include <string.h>
 
-#define INJECT_BATCH_MAX 128
-#define WORTH_A_BATCH    128 /* tasks in a queue */
-#define STEAL_MOST       64
-#define WORTH_WAKING     WEFT_US(50) /* of work */
-#define WARIEST          4           /* then 16 tasks must wait before somebody is woken for them */
-#define TRY_AGAIN_AFTER  1024        /* tasks kept for ourselves */
+#define WORTH_WAKING    WEFT_US(50) /* of work */
+#define WARIEST         4           /* then 16 tasks must wait before somebody is woken for them */
+#define TRY_AGAIN_AFTER 1024        /* tasks kept for ourselves */
 
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
@@ -44,14 +42,6 @@ void wf_worker_free(wf_worker *w)
 {
     wf_deque_free(&w->woken);
     wf_deque_free(&w->children);
-}
-
-static uint32_t next_random(wf_worker *w)
-{
-    w->random ^= w->random << 13;
-    w->random ^= w->random >> 17;
-    w->random ^= w->random << 5;
-    return w->random;
 }
 
 /* ---- queueing ---- */
@@ -121,193 +111,6 @@ void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
     wf_store(&w->first_child, t, RELEASE); /* [worker-1] only the owner fills it */
     if (wf_idle_may_pick(&w->executor->idle))
         call_thief(w);
-}
-
-/* ---- finding the next task ---- */
-
-/* Work is left in the queues. Waking one more worker pays if there is much of it; if not, somebody must
- * see to it that we aren't stuck with it: the reactor, while it watches. */
-static void call_for_help(wf_executor *s)
-{
-    if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_dispatch_wants_help(s))
-        wf_dispatch_notify_any(s);
-}
-
-/* Another CPU has written to its memory, as a rule. */
-static void expect_poll(const wf_task *t)
-{
-    for (uint32_t at = 0; at < 2; at++)
-        __builtin_prefetch((const char *)t + at * WF_CACHE_LINE, 1);
-}
-
-/* Takes up to `most` outside tasks: runs the first, keeps the rest. */
-static wf_task *take_injected(wf_worker *w, uint32_t most)
-{
-    wf_inject *q = &w->executor->inject;
-    uint32_t   n = wf_inject_length_any(q) / w->executor->idle.n_workers + 1;
-    wf_task   *t[INJECT_BATCH_MAX];
-
-    n = wf_inject_take_any(q, t, n < most ? n : most);
-    if (n == 0)
-        return NULL;
-    wf_count(&w->counters.injections, n);
-    for (uint32_t i = 1; i < n; i++) {
-        expect_poll(t[i]);
-        if (!wf_deque_push_owner(&w->woken, t[i]))
-            wf_dispatch_inject_any(w->executor, t[i], t[i], 1);
-    }
-    wf_inject_taken_any(q, n);
-    if (n > 1)
-        call_for_help(w->executor);
-    return t[0];
-}
-
-/* The oldest of the tasks pinned to us. */
-static wf_task *take_mail(wf_worker *w)
-{
-    wf_task *t;
-
-    if (wf_inject_take_any(&w->mailbox, &t, 1) == 0)
-        return NULL;
-    wf_inject_taken_any(&w->mailbox, 1);
-    return t;
-}
-
-static wf_task *take_lifo(wf_worker *w)
-{
-    wf_task *t = wf_worker_take_slot_any(&w->lifo);
-
-    if (!t)
-        return NULL;
-    if (w->lifo_run++ < WF_LIFO_RUN) {
-        wf_count(&w->counters.lifo_hits, 1);
-        return t;
-    }
-    push(w, &w->woken, t);
-    return NULL;
-}
-
-static wf_task *oldest_child(wf_worker *w)
-{
-    wf_task *t = wf_worker_take_slot_any(&w->first_child);
-
-    return t ? t : wf_deque_steal_any(&w->children);
-}
-
-static wf_task *take_child(wf_worker *w)
-{
-    wf_task *t;
-
-    if (__builtin_expect(wf_load(&w->overdue, RELAXED), 0)) { /* advice */
-        wf_store(&w->overdue, false, RELAXED);                /* as above */
-        if ((t = oldest_child(w))) {
-            wf_count(&w->counters.overdue, 1);
-            return t;
-        }
-    }
-    t = wf_deque_pop_owner(&w->children);
-    return t ? t : wf_worker_take_slot_any(&w->first_child);
-}
-
-static wf_task *take_own(wf_worker *w)
-{
-    wf_task *t = take_lifo(w);
-
-    if (t)
-        return t;
-    w->lifo_run = 0;
-    if (__builtin_expect(wf_load(&w->robbed, RELAXED), 0)) { /* advice */
-        wf_store(&w->robbed, false, RELAXED);                /* as above */
-        if ((t = take_injected(w, 1))) /* what was ours is there, in its order */
-            return t;
-    }
-    if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
-        w->inject_tick = 0;
-        wf_driver_look(w->executor->rt->driver);
-        if ((t = take_injected(w, INJECT_BATCH_MAX)))
-            return t;
-    }
-    w->tick++;
-    if (w->tick % 4 == 0 && (t = take_mail(w)))
-        return t;
-    if (w->tick % 2) {
-        if (!(t = wf_deque_steal_any(&w->woken)))
-            t = take_child(w);
-    } else {
-        if (!(t = take_child(w)))
-            t = wf_deque_steal_any(&w->woken);
-    }
-    if (!t)
-        t = take_mail(w);
-    return t ? t : take_injected(w, INJECT_BATCH_MAX);
-}
-
-/* A long queue is worth more than one: where tasks are short, two workers at one end cost more than the tasks.
- * Nobody misses those in our hands: we count as searching, and look again when we stop. */
-static void steal_more(wf_worker *w, wf_deque *from, wf_deque *to)
-{
-    int64_t  length = wf_deque_length_any(from);
-    wf_task *t;
-
-    if (length < WORTH_A_BATCH)
-        return;
-    for (int64_t n = length / 4 < STEAL_MOST ? length / 4 : STEAL_MOST;
-         n > 1 && (t = wf_deque_steal_any(from)); n--) {
-        wf_count(&w->counters.steals, 1);
-        if (!wf_deque_push_owner(to, t))
-            wf_dispatch_inject_any(w->executor, t, t, 1);
-    }
-}
-
-static wf_task *steal(wf_worker *w)
-{
-    wf_executor *s = w->executor;
-    uint32_t     n = s->idle.n_slots;
-    uint32_t     start = next_random(w) % n;
-    wf_task     *t;
-
-    wf_count(&w->counters.searches, 1);
-    for (uint32_t i = 0; i < n; i++) {
-        wf_worker *victim = s->workers[(start + i) % n];
-
-        if (victim == w)
-            continue;
-        if ((t = wf_deque_steal_any(&victim->woken)))
-            steal_more(w, &victim->woken, &w->woken);
-        else if ((t = oldest_child(victim)))
-            steal_more(w, &victim->children, &w->children);
-        else
-            continue;
-        wf_count(&w->counters.steals, 1);
-        return t;
-    }
-    return take_injected(w, INJECT_BATCH_MAX);
-}
-
-/* We searched and have a task: if nobody else searches, somebody may be needed for what is left. */
-static void stop_searching(wf_worker *w)
-{
-    w->searching = false;
-    if (wf_idle_found(&w->executor->idle) && wf_dispatch_backlog(w->executor) > 0)
-        call_for_help(w->executor);
-}
-
-static wf_task *next_task(wf_worker *w)
-{
-    wf_task *t = take_own(w);
-
-    if (!t && wf_driver_look(w->executor->rt->driver))
-        t = take_own(w);
-    if (t) {
-        if (w->searching)
-            stop_searching(w);
-        return t;
-    }
-    if (!w->searching)
-        w->searching = wf_idle_search(&w->executor->idle);
-    if (w->searching && (t = steal(w)))
-        stop_searching(w);
-    return t;
 }
 
 /* ---- in place ---- */
@@ -401,7 +204,7 @@ static void park(wf_worker *w, int64_t until)
 
 void wf_worker_turn_owner(wf_worker *w, int64_t until)
 {
-    wf_task *t = next_task(w);
+    wf_task *t = wf_search_next_owner(w);
     uint32_t budget = (uint32_t)w->executor->rt->config.budget;
 
     if (t)

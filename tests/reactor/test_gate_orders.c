@@ -55,6 +55,7 @@ static int take_batch(struct wf_wakes *wakes);
 #include "dispatch.c"
 #include "executor.c"
 #include "gate.c"
+#include "search.c"
 #include "worker.c"
 #define write(fd, from, n)              ((void)(fd), kick(from))
 #define wf_ring_enter(ring, until)      enter(until)
@@ -66,6 +67,7 @@ static int take_batch(struct wf_wakes *wakes);
 #define wf_timers_fire(timers, now)     (timer = (now) >= timer ? WEFT_FOREVER : timer)
 #define wf_readiness_take(ready, wakes) take_batch(wakes)
 #include "reactor.c"
+#include "turn.c"
 
 /* ---- in place of the clock, the timers and the ring ---- */
 
@@ -141,7 +143,7 @@ static int hangs_in(void)
 static void work(wf_worker *w, int hangs_in, bool submits)
 {
     for (int idle_rounds = 0;; idle_rounds++) {
-        wf_task *t = next_task(w);
+        wf_task *t = wf_search_next_owner(w);
 
         if (t) {
             n_taken[t - task]++;

@@ -59,7 +59,7 @@ WEFT_ASYNC(reader)
     WEFT_END(n);
 }
 
-static char bytes[1 << 16];
+static char bytes[1 << 16], received[1 << 16];
 
 struct writer {
     WEFT_FRAME;
@@ -158,7 +158,7 @@ static void check_sockets_go_on(weft_runtime *rt, weft_stream *stream, int peer,
     raw_write(end, "x", 1);
     check_eq(JOIN(rt, &late), 1);
     for (int n = 0; n < 4 * (int)sizeof bytes;) /* so that the writer gets on */
-        n += (int)recv(peer, bytes, sizeof bytes, 0);
+        n += (int)recv(peer, received, sizeof received, 0);
     weft_stream_close(other);
     close(end);
 }
@@ -192,7 +192,7 @@ static void check_lost(void (*lose)(void), int64_t mask, int error)
     check_sockets_go_on(rt, stream, peer, handle);
     weft_stream_close(stream);
     weft_listener_close(listener);
-    while (recv(peer, bytes, sizeof bytes, 0) > 0) /* it ends */
+    while (recv(peer, received, sizeof received, 0) > 0) /* it ends */
         ;
     n = JOIN(rt, &handle[1]);
     check(n == -ECANCELED || n == -EBADF); /* it waited, or was just about to write again */

@@ -1,6 +1,7 @@
 /* test_worker.c - which task a worker takes next; the real worker without its thread */
 #include "../helpers.h"
 
+#include "search.c"
 #include "worker.c"
 
 #define TASKS 600
@@ -47,7 +48,7 @@ static void end(void)
 
 static int taken(void)
 {
-    const wf_task *t = next_task(&worker);
+    const wf_task *t = wf_search_next_owner(&worker);
 
     return t ? (int)(t - task) : -1;
 }

@@ -1,0 +1,344 @@
+/*
+ * turn.c - what the reactor's thread does, over and over
+ *
+ * Purpose     See turn.h.
+ * Threads     See turn.h.
+ * Invariants  See turn.h.
+ * Ordering    See turn.h.
+ * Failure     See turn.h.
+ */
+#include "turn.h"
+
+#include "dispatch.h"
+#include "executor.h"
+#include "operation.h"
+#include "socket.h"
+#include "timer.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HELD_PATIENCE WEFT_MS(50) /* of a clock that jumps, with what the kernel holds */
+#define DRAIN_ROUNDS  8 /* looks at a growing completion queue before what it brought is published */
+
+/* ---- what the kernel reports ---- */
+
+/* Each event completes this poll once more; nobody needs to read the wake descriptor. */
+static void watch(wf_reactor *r, int fd, unsigned tag)
+{
+    struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
+
+    io_uring_prep_poll_multishot(sqe, fd, POLLIN);
+    sqe->user_data = wf_reactor_tag(NULL, tag);
+}
+
+static void watch_again(wf_reactor *r, const struct io_uring_cqe *cqe, int fd)
+{
+    if (cqe->res < 0 && cqe->res != -ENOMEM)
+        wf_ring_break(&r->ring, -EIO);
+    else if (!(cqe->flags & IORING_CQE_F_MORE))
+        watch(r, fd, cqe->user_data & WF_TAG_MASK);
+}
+
+static void take_ready(wf_reactor *r)
+{
+    int n = wf_readiness_take(&r->readiness, &r->wakes);
+
+    if (n < 0)
+        weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(-n));
+    wf_count(&r->counts.completions, (uint64_t)n);
+}
+
+static void *object_of(uint64_t user_data)
+{
+    return (void *)(uintptr_t)(user_data & ~(uint64_t)WF_TAG_MASK);
+}
+
+static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
+{
+    void            *object = object_of(cqe->user_data);
+    wf_reactor_token token = {r};
+    bool             lost = r->ring.error < 0 && cqe->res == -ECANCELED; /* nobody had asked */
+    int32_t          result = lost ? r->ring.error : cqe->res;
+
+    switch (cqe->user_data & WF_TAG_MASK) {
+    case WF_TAG_IO:
+        wf_count(&r->counts.completions, 1);
+        wf_io_completed(token, object, result, cqe->flags);
+        break;
+    case WF_TAG_READY:
+        take_ready(r);
+        watch_again(r, cqe, r->readiness.fd);
+        break;
+    case WF_TAG_WAKE:
+        wf_count(&r->counts.kicks, 1);
+        watch_again(r, cqe, r->wake_fd);
+        break;
+    case WF_TAG_NOTHING:
+        break;
+    }
+    wf_wakes_flush_foreign(&r->wakes);
+}
+
+static unsigned collect(wf_reactor *r)
+{
+    struct io_uring_cqe *cqe;
+    unsigned             head, n = 0;
+
+    if (!r->ring.is_open)
+        return 0;
+    io_uring_for_each_cqe(&r->ring.uring, head, cqe)
+    {
+        complete_one(r, cqe);
+        n++;
+    }
+    io_uring_cq_advance(&r->ring.uring, n);
+    return n;
+}
+
+/* Of 1, 2 and 3, 4 to 7, ... */
+static unsigned bucket(uint32_t n)
+{
+    unsigned i = 31u - (unsigned)__builtin_clz(n);
+
+    return i < WEFT_BATCH_BUCKETS ? i : WEFT_BATCH_BUCKETS - 1;
+}
+
+/* Hands all woken tasks over at once. Wakes a worker if none is awake and making progress, or if there
+ * is enough to do for one more: waking costs more than a few polls. */
+static void hand_over(wf_reactor *r)
+{
+    wf_executor *e = r->rt->executor;
+    uint32_t     n = r->wakes.first ? wf_dispatch_hand_over(e, &r->wakes) : 0;
+    bool         idle, batch;
+
+    if (n == 0)
+        return;
+    wf_count(&r->counts.batches[bucket(n)], 1);
+    idle = wf_gate_present(&r->gate) == 0; /* [idle-1] after the tasks have been queued */
+    batch = wf_dispatch_backlog(e) > 1;
+    if (!idle)
+        wf_gate_praise(&r->gate);
+    r->may_gate = (batch || !idle) && wf_gate_is_worthwhile(&r->gate);
+    if (batch || !idle)
+        wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
+    if ((idle || wf_dispatch_wants_help(e)) && wf_dispatch_notify_any(e))
+        wf_count(&r->counts.wakes, 1);
+    else
+        wf_count(&r->counts.wakes_saved, 1);
+}
+
+/* Collects while the queue still grows. */
+static void drain(wf_reactor *r)
+{
+    unsigned n = collect(r);
+
+    for (int round = 0; n > 0 && round < DRAIN_ROUNDS && wf_ring_run_deferred(&r->ring); round++)
+        n = collect(r);
+    hand_over(r);
+}
+
+static void take_inbox(wf_reactor *r)
+{
+    wf_submission *s, *next;
+
+    wf_store(&r->driver.kicked, 0, SEQ_CST); /* [driver-1] before the inbox is taken */
+    for (s = wf_inbox_take(&r->inbox); s; s = next) {
+        next = s->next; /* take may hand it back to its owner */
+        s->take(r, s);
+        wf_wakes_flush_foreign(&r->wakes);
+    }
+    wf_wakes_flush(&r->wakes);
+}
+
+/* Announces the sleep, then looks once more. */
+static int64_t sleep_until(wf_reactor *r)
+{
+    wf_timers *timers = r->rt->timers;
+    int64_t    until = wf_timers_next(timers);
+
+    wf_store(&r->driver.sleeps_until, until, SEQ_CST); /* [driver-1] */
+    if (!wf_inbox_is_empty(&r->inbox) || wf_timers_next(timers) < until ||
+        (wf_load(&r->stopping, SEQ_CST) && r->n_held == 0)) /* [reactor-1] */
+        return WF_DRIVER_AWAKE;
+    return until;
+}
+
+/* Watches while work waits. */
+static bool keep_watching(wf_reactor *r)
+{
+    while (wf_load(&r->driver.watching, SEQ_CST)) { /* [driver-3] */
+        if (wf_dispatch_backlog(r->rt->executor) > 0)
+            return true;
+        wf_store(&r->driver.watching, false, SEQ_CST); /* [driver-3] */
+        if (wf_dispatch_backlog(r->rt->executor) == 0)
+            return false;
+        wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
+    }
+    return false;
+}
+
+static bool wait_at_gate(wf_reactor *r, int64_t until)
+{
+    bool waited;
+
+    r->may_gate = false;
+    wf_ring_flush(&r->ring);
+    waited = wf_gate_wait(&r->gate, &r->driver, until);
+    if (wf_ring_has_more(&r->ring))
+        wf_gate_praise(&r->gate);
+    else if (waited)
+        wf_gate_blame(&r->gate);
+    if (waited)
+        wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* as in turn */
+    return waited;
+}
+
+/* Nobody has anything to do; *ret_progress tells whether that was so all the time between two calls. */
+static bool is_quiet(wf_reactor *r, uint64_t *ret_progress)
+{
+    *ret_progress = r->counts.completions + wf_executor_progress(r->rt->executor);
+    return wf_inbox_is_empty(&r->inbox) && wf_clock_is_quiet(&r->rt->timers->clock, r->rt) &&
+           wf_executor_is_quiet(r->rt->executor);
+}
+
+/* What the kernel holds for long waits for somebody outside. */
+static bool kernel_is_busy(wf_reactor *r)
+{
+    int64_t now = wf_now();
+
+    if (r->n_begun != r->begun_seen) {
+        r->begun_seen = r->n_begun;
+        r->begun_at = now;
+    }
+    return r->n_held > 0 && now - r->begun_at < HELD_PATIENCE;
+}
+
+/* A test's clock goes to the next timer if all is quiet, and was while we looked for completions. */
+static void jump(wf_reactor *r)
+{
+    uint64_t before, after;
+
+    if (kernel_is_busy(r) || !is_quiet(r, &before))
+        return;
+    wf_ring_enter(&r->ring, WF_DRIVER_AWAKE);
+    drain(r);
+    if (is_quiet(r, &after) && before == after)
+        wf_timers_jump(r->rt->timers);
+}
+
+/* ---- when the ring has been lost ---- */
+
+static void forget_unseen(wf_reactor *r)
+{
+    uint64_t data;
+
+    for (uint32_t nth = 0; (data = wf_ring_unseen(&r->ring, nth)) != 0; nth++) {
+        if ((data & WF_TAG_MASK) == WF_TAG_IO)
+            wf_io_unseen((wf_reactor_token){r}, object_of(data));
+        wf_wakes_flush_foreign(&r->wakes);
+    }
+}
+
+/* Takes what the kernel has answered, then fails the rest: each time, for what has come meanwhile. */
+static void fail_held(wf_reactor *r)
+{
+    struct io_uring_cqe cqe = {.res = r->ring.error};
+
+    collect(r);
+    if (r->ring.is_open)
+        forget_unseen(r);
+    wf_ring_close(&r->ring);
+    for (uint32_t i = 0; i < r->held.n_used; i++)
+        if ((cqe.user_data = wf_held_at(&r->held, i)) != 0)
+            complete_one(r, &cqe);
+    hand_over(r);
+}
+
+/* Sockets and timers go on. */
+static void wait_without_ring(wf_reactor *r, int64_t until)
+{
+    uint64_t kicks;
+
+    wf_readiness_wait(&r->readiness, r->wake_fd, until);
+    (void)!read(r->wake_fd, &kicks, sizeof kicks); /* -EAGAIN: none */
+    take_ready(r);
+}
+
+/* ---- a turn ---- */
+
+/* Woken by a sender on the same CPU, we would interrupt it, and have its messages one by one. As SCHED_BATCH
+ * we run once it pauses, and have them together. Not while there are long polls: we would wait for their
+ * end. A wish. */
+static void be_patient(wf_reactor *r)
+{
+    bool patient = r->may_be_patient && wf_executor_is_calm(r->rt->executor, wf_now());
+
+    if (patient == r->patient)
+        return;
+    r->patient = patient;
+    sched_setscheduler(0, patient ? SCHED_BATCH : SCHED_OTHER, &(struct sched_param){0});
+}
+
+static void turn(wf_reactor *r)
+{
+    int64_t until;
+    bool    watching;
+
+    take_inbox(r);
+    be_patient(r);
+    if (r->ring.error < 0)
+        fail_held(r);
+    else if (wf_clock_jumps(&r->rt->timers->clock))
+        jump(r);
+    if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
+        wf_timers_fire(r->rt->timers, wf_now());
+    until = sleep_until(r);
+    if (r->may_gate && until != WF_DRIVER_AWAKE && wait_at_gate(r, until))
+        return;
+    watching = keep_watching(r);
+    if (watching && until != WF_DRIVER_AWAKE)
+        until = wf_gate_next_tick(&r->gate, until);
+    if (r->ring.error < 0)
+        wait_without_ring(r, until);
+    else
+        wf_ring_enter(&r->ring, until);
+    wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE,
+             RELAXED); /* early or late: a kick too many */
+    wf_count(&r->counts.enters, 1);
+    if (watching)
+        wf_gate_tick(&r->gate, wf_now());
+    drain(r);
+}
+
+static bool may_end(wf_reactor *r)
+{
+    return wf_load(&r->stopping, SEQ_CST) /* [reactor-1] */ && r->n_held == 0 &&
+           wf_inbox_is_empty(&r->inbox);
+}
+
+void *wf_turn_main(void *reactor)
+{
+    wf_reactor *r = reactor;
+    int         result;
+
+    wf_current_thread = (wf_current){.rt = r->rt, .owned = true};
+    wf_executor_name_thread("reactor");
+    result = wf_ring_open(&r->ring, &r->rt->config); /* on this thread: it is the single issuer */
+    r->start_result = result;
+    wf_store(&r->started, 1, RELEASE); /* [reactor-2] */
+    wf_futex_wake(&r->started, 1);
+    if (result < 0)
+        return NULL;
+    /* Not if the host has chosen a policy for its threads. */
+    r->may_be_patient = r->rt->config.patient_reactor && sched_getscheduler(0) == SCHED_OTHER;
+    watch(r, r->wake_fd, WF_TAG_WAKE);
+    watch(r, r->readiness.fd, WF_TAG_READY);
+    while (!may_end(r))
+        turn(r);
+    wf_ring_close(&r->ring);
+    wf_held_free(&r->held, &r->rt->config.allocator);
+    return NULL;
+}
