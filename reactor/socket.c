@@ -47,10 +47,15 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events)
 
 /* ---- references ---- */
 
+/* In a fork the set is the parent's: what was done to it there would be done to the parent's sockets. */
+static bool is_in_fork(const wf_socket *s)
+{
+    return wf_executor_is_child(s->reactor->rt->executor);
+}
+
 void wf_socket_dispose(wf_socket *s)
 {
-    /* Not in a fork: the set is the parent's too. */
-    if (s->fd >= 0 && s->watched && !wf_executor_is_child(s->reactor->rt->executor))
+    if (s->fd >= 0 && s->watched && !is_in_fork(s))
         wf_readiness_remove(&s->reactor->readiness, s->fd);
     if (s->fd >= 0)
         close(s->fd);
@@ -163,8 +168,10 @@ static void end_wait(wf_direction *d, int error, wf_wakes *wakes)
 static void start_watching(wf_socket *s)
 {
     wf_wakes wakes = {0};
-    int      r = wf_readiness_add(&s->reactor->readiness, s->fd, s->events, wf_socket_handle(s));
+    int      r = -ECHILD;
 
+    if (!is_in_fork(s))
+        r = wf_readiness_add(&s->reactor->readiness, s->fd, s->events, wf_socket_handle(s));
     if (r == 0)
         return;
     wf_lock(&s->lock);

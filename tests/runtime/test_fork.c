@@ -171,6 +171,39 @@ Test(fork, a_wake_in_the_child_does_nothing)
     end(&f);
 }
 
+/* ---- streams ---- */
+
+static void close_stream(void *arg)
+{
+    weft_stream_close(arg);
+}
+
+/* One that has waited: where it waits is the parent's, too. */
+Test(fork, closing_a_stream_in_the_child_leaves_the_parent_s_alone)
+{
+    weft_runtime *rt = start(1);
+    weft_stream  *stream;
+    weft_limit    limit;
+    weft_io       io;
+    char          byte;
+    int           peer = pair(rt, &stream);
+
+    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, stream, &byte, 1), WEFT_MS(5))),
+             -ETIMEDOUT);
+    in_child(close_stream, stream);
+    for (int i = 0; i < 3; i++) {
+        check_eq(
+            weft_block_on(rt, weft_timeout(&limit, weft_read(&io, stream, &byte, 1), WEFT_MS(5))),
+            -ETIMEDOUT);
+        raw_write(peer, "x", 1);
+        check_eq(weft_block_on(rt, weft_read(&io, stream, &byte, 1)), 1);
+    }
+    weft_stream_close(stream);
+    check_eq(recv(peer, &byte, 1, 0), 0);
+    close(peer);
+    stop(rt);
+}
+
 static void use_handles(void *arg)
 {
     fixture *f = arg;

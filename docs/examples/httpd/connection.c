@@ -45,9 +45,10 @@ static bool is_echo(const struct request *request)
     const char *path;
     size_t      size;
 
+    if (!request_is(request, HTTP_POST) && !request_is(request, HTTP_PUT))
+        return false;
     path = request_path(request, &size);
-    return path_is(path, size, "/echo") &&
-           (request_is(request, HTTP_POST) || request_is(request, HTTP_PUT));
+    return path_is(path, size, "/echo");
 }
 
 /* Refuses a request that has not been read to its end: what follows in the stream can't be told. */

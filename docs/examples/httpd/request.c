@@ -234,9 +234,10 @@ const char *request_path(const struct request *request, size_t *ret_size)
         if (!path)
             path = "/", end = path + 1;
     }
-    for (at = path; at < end && *at != '?' && *at != '#'; at++)
-        ;
-    end = at;
+    if ((at = memchr(path, '#', (size_t)(end - path))))
+        end = at;
+    if ((at = memchr(path, '?', (size_t)(end - path))))
+        end = at;
     while (end - path > 1 && path[0] == '/' && path[1] == '/')
         path++; /* "//host" would be a place elsewhere in a redirect */
     *ret_size = (size_t)(end - path);
