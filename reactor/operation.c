@@ -371,7 +371,7 @@ static void kernel_take(void *reactor, wf_submission *submission)
         io->answer_ = wf_held_add(&r->held, tag);
         io->phase_ |= KERNEL_IN_RING;
         r->n_held++;
-        r->n_begun++;
+        wf_count(&r->n_begun, 1);
     }
     wf_unlock(&io->lock_);
 }
@@ -381,6 +381,7 @@ static void leave_ring(wf_reactor *r, weft_io *io)
     wf_held_remove(&r->held, (uint32_t)io->answer_);
     io->phase_ &= ~(uint32_t)KERNEL_IN_RING;
     r->n_held--;
+    wf_count(&r->n_ended, 1);
 }
 
 void wf_io_unseen(wf_reactor_token token, weft_io *io)

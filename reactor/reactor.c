@@ -18,7 +18,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define KICKS 1000 /* a millisecond apart, before waking the reactor is given up */
+#define RING_PAUSE 8    /* looks */
+#define KICKS      1000 /* a millisecond apart, before waking the reactor is given up */
 
 /* Until the write goes through or the reactor has come by itself. Tasks would hang without a word if it
  * did not: better to end here. */
@@ -61,23 +62,47 @@ static void hand_over_watched(wf_reactor *r, wf_wakes *wakes)
         wf_store(&r->driver.watching, false, SEQ_CST);
 }
 
-/* While the reactor is at the gate, a worker takes what it needs. What the ring has is for the reactor to collect. */
+/* Whether the reactor must collect what the ring has: at the next look after something has begun or ended there,
+ * then after 2, 4, and every 8. Whoever waits for long may wait a little longer. */
+static bool is_the_ring_s_turn(wf_reactor *r)
+{
+    uint64_t done = wf_load(&r->n_begun, RELAXED) + wf_load(&r->n_ended, RELAXED); /* advice */
+
+    if (done != r->look.ring_seen) {
+        r->look.ring_seen = done;
+        r->look.left = r->look.pause = 1;
+    }
+    if (wf_load(&r->n_asked, RELAXED) == 0) /* as above */
+        return false;
+    if (r->look.left > 1) {
+        r->look.left--;
+        return false;
+    }
+    if (r->look.pause < RING_PAUSE)
+        r->look.pause *= 2;
+    r->look.left = r->look.pause;
+    return true;
+}
+
+/* While the reactor is at the gate, a worker takes what it needs. */
 static bool look_for_worker(wf_driver *driver)
 {
     wf_reactor *r = (wf_reactor *)driver;
     wf_wakes    wakes = {0};
+    bool        for_ring;
     int         n;
 
-    if (wf_load(&r->looking, RELAXED) /* advice */ ||
-        wf_swap(&r->looking, 1, ACQUIRE)) /* [reactor-4] */
+    if (wf_load(&r->look.busy, RELAXED) /* advice */ ||
+        wf_swap(&r->look.busy, 1, ACQUIRE)) /* [reactor-4] */
         return false;
     n = wf_readiness_take(&r->readiness, &wakes);
-    wf_count(&r->n_looks, 1);
-    wf_count(&r->n_found, n > 0 ? (uint64_t)n : 0);
-    wf_store(&r->looking, 0, RELEASE); /* [reactor-4] */
+    wf_count(&r->look.n_looks, 1);
+    wf_count(&r->look.n_found, n > 0 ? (uint64_t)n : 0);
+    for_ring = is_the_ring_s_turn(r);
+    wf_store(&r->look.busy, 0, RELEASE); /* [reactor-4] */
     if (wakes.first)
         hand_over_watched(r, &wakes);
-    if (wf_load(&r->n_asked, RELAXED) > 0) /* advice: the next look sees it */
+    if (for_ring)
         wf_driver_open(driver);
     return n > 0;
 }
@@ -200,7 +225,7 @@ void wf_reactor_count(const weft_runtime *rt, weft_counters *ret)
     ret->gates_called = wf_load(&g->n_called, RELAXED);
     ret->gates_timer = wf_load(&g->n_timer, RELAXED);
     ret->gates_expired = wf_load(&g->n_expired, RELAXED);
-    ret->worker_looks = wf_load(&r->n_looks, RELAXED);
-    ret->worker_found = wf_load(&r->n_found, RELAXED);
+    ret->worker_looks = wf_load(&r->look.n_looks, RELAXED);
+    ret->worker_found = wf_load(&r->look.n_found, RELAXED);
     ret->streams_open = wf_load(&r->n_sockets, RELAXED);
 }

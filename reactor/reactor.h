@@ -46,8 +46,13 @@ typedef struct wf_reactor {
     bool                     stopping;
     uint32_t                 n_asked; /* operations that have begun and not ended */
 
-    WF_ALIGNED uint32_t looking; /* a worker takes what is ready */
-    uint64_t            n_looks, n_found;
+    WF_ALIGNED struct {
+        uint32_t busy; /* a worker takes what is ready: its turn, and its the rest */
+        uint32_t left,
+            pause; /* looks until the gate is opened for the ring, and how many it was last */
+        uint64_t ring_seen; /* operations of the ring that had begun or ended then */
+        uint64_t n_looks, n_found;
+    } look;
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
@@ -60,7 +65,8 @@ typedef struct wf_reactor {
     struct {
         uint64_t enters, kicks, completions, batches[WEFT_BATCH_BUCKETS], wakes, wakes_saved;
     } counts;
-    uint64_t n_begun;    /* operations that the kernel was given ever; for a clock that jumps ... */
+    uint64_t n_ended;    /* operations that the kernel has answered ever */
+    uint64_t n_begun;    /* operations that it was given ever; for a clock that jumps ... */
     uint64_t begun_seen; /* ... how many there were when it last looked, ... */
     int64_t  begun_at;   /* ... and when it first saw so many */
 } wf_reactor;
