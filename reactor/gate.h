@@ -8,8 +8,9 @@
  * Threads     The reactor's, but for opening (driver.h).
  * Invariants  E1 the gate is closed only while a worker is awake that makes progress; it opens when one
  *             runs dry and finds nothing ready, at times for what the ring has; for work from other
- *             threads, for the nearest timer, and by the monitor when one is stuck. E2 if polls have been long lately it also opens after twice the time that the work
- *             should take, a millisecond at most. A worker that ended no poll in that time is absent:
+ *             threads, for the nearest timer, and by the monitor when one is stuck. E2 if polls have been
+ *             long lately it also opens after twice the time that the work should take, a millisecond at
+ *             most. A worker that ended no poll in that time is absent:
  *             it isn't waited for, and if work is left another worker is woken. While all is calm no
  *             time is set: that costs more than the rest of a gate. E3 gates after which nothing had
  *             come were a wake-up for nothing: after some of them none is closed, until an event finds

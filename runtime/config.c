@@ -170,8 +170,10 @@ static void display(const weft_config *config, const wf_knob *knob, int64_t valu
 /* Of few CPUs, the next one has other things to do: the clients, on one machine with the server. */
 static int64_t wake_us(int64_t workers)
 {
-    int64_t us = 1000 / workers;
+    int64_t us = 2000 / workers;
 
+    if (us > 1000)
+        return 1000;
     return us > 100 ? us : 100;
 }
 
