@@ -12,9 +12,9 @@
 #include "dispatch.h"
 #include "driver.h"
 #include "executor.h"
+#include "find.h"
 #include "monitor.h"
 #include "run.h"
-#include "search.h"
 #include "task.h"
 #include "timer.h"
 
@@ -204,7 +204,7 @@ static void park(wf_worker *w, int64_t until)
 
 void wf_worker_turn_owner(wf_worker *w, int64_t until)
 {
-    wf_task *t = wf_search_next_owner(w);
+    wf_task *t = wf_find_task_owner(w);
     uint32_t budget = (uint32_t)w->executor->rt->config.budget;
 
     if (t)

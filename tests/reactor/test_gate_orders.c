@@ -54,8 +54,8 @@ static int take_batch(struct wf_wakes *wakes);
 /* those first: what follows uses them */
 #include "dispatch.c"
 #include "executor.c"
+#include "find.c"
 #include "gate.c"
-#include "search.c"
 #include "worker.c"
 #define write(fd, from, n)              ((void)(fd), kick(from))
 #define wf_ring_enter(ring, until)      enter(until)
@@ -143,7 +143,7 @@ static int hangs_in(void)
 static void work(wf_worker *w, int hangs_in, bool submits)
 {
     for (int idle_rounds = 0;; idle_rounds++) {
-        wf_task *t = wf_search_next_owner(w);
+        wf_task *t = wf_find_task_owner(w);
 
         if (t) {
             n_taken[t - task]++;

@@ -1,13 +1,13 @@
 /*
- * search.c - which task a worker takes next
+ * find.c - which task a worker takes next
  *
- * Purpose     See search.h.
- * Threads     See search.h.
- * Invariants  See search.h.
- * Ordering    See search.h.
- * Failure     See search.h.
+ * Purpose     See find.h.
+ * Threads     See find.h.
+ * Invariants  See find.h.
+ * Ordering    See find.h.
+ * Failure     See find.h.
  */
-#include "search.h"
+#include "find.h"
 
 #include "dispatch.h"
 #include "driver.h"
@@ -195,7 +195,7 @@ static void stop_searching(wf_worker *w)
         call_for_help(w->executor);
 }
 
-wf_task *wf_search_next_owner(wf_worker *w)
+wf_task *wf_find_task_owner(wf_worker *w)
 {
     wf_task *t = take_own(w);
 

@@ -1,5 +1,5 @@
 /*
- * search.h - which task a worker takes next
+ * find.h - which task a worker takes next
  *
  * Purpose     Its own in the order of worker.h; now and then, and when there are none, what came from outside
  *             and what the driver left in the kernel; then somebody else's.
@@ -9,12 +9,12 @@
  *             more is left. [worker-1]
  * Failure     None.
  */
-#ifndef WF_SEARCH_H
-#define WF_SEARCH_H
+#ifndef WF_FIND_H
+#define WF_FIND_H
 
 #include "worker.h"
 
 /* The next task, or NULL: then the worker may sleep. */
-struct wf_task *wf_search_next_owner(wf_worker *w);
+struct wf_task *wf_find_task_owner(wf_worker *w);
 
 #endif
