@@ -140,6 +140,28 @@ Test(busy, an_operation_of_the_ring_that_takes_long_ends)
     stop(rt);
 }
 
+/* As a server's wait for SIGTERM: the reactor is not fetched for it whenever a worker looks. */
+Test(busy, an_operation_of_the_ring_that_waits_for_long_costs_little)
+{
+    weft_runtime *rt = start(1);
+    int           fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    uint64_t      value = 1;
+    weft_counters before, after;
+    weft_handle   h;
+
+    check_eq(weft_spawn_on(rt, &h, watcher, .fd = fd), 0);
+    play(rt);
+    before = counters(rt);
+    EVENTUALLY(counters(rt).worker_looks - before.worker_looks > 400);
+    after = counters(rt);
+    check_cmp(2 * (after.gates - before.gates), <, after.worker_looks - before.worker_looks);
+    check_eq(write(fd, &value, sizeof value), sizeof value);
+    check_eq(JOIN(rt, &h), POLLIN);
+    end_play(rt);
+    close(fd);
+    stop(rt);
+}
+
 static void check_beside_yielders(int n_workers)
 {
     weft_runtime *rt = start(n_workers);
