@@ -162,7 +162,7 @@ static void steal_more(wf_worker *w, wf_deque *from, wf_deque *to)
     }
 }
 
-static wf_task *steal(wf_worker *w)
+__attribute__((noinline)) static wf_task *steal(wf_worker *w)
 {
     wf_executor *s = w->executor;
     uint32_t     n = s->idle.n_slots;
@@ -197,10 +197,11 @@ static void stop_searching(wf_worker *w)
 
 wf_task *wf_find_task_owner(wf_worker *w)
 {
-    wf_task *t = take_own(w);
+    wf_task *t;
 
-    if (!t && wf_driver_look(w->executor->rt->driver))
+    do
         t = take_own(w);
+    while (!t && wf_driver_look(w->executor->rt->driver));
     if (t) {
         if (w->searching)
             stop_searching(w);

@@ -183,8 +183,8 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
     w->woke = w->busy_since = wf_now();
 }
 
-/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
-static void park(wf_worker *w, int64_t until)
+/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. Not in a turn that has some. */
+__attribute__((noinline)) static void park(wf_worker *w, int64_t until)
 {
     wf_idle *idle = &w->executor->idle;
     uint32_t key = wf_park_prepare(&w->park);
