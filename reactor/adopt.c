@@ -3,8 +3,8 @@
  *
  * Purpose     Adopting, releasing, pairs, splitting.
  * Threads     Any.
- * Invariants  A descriptor that could not be adopted is as it was. One that is given away has no poll
- *             of ours any more, and nobody has a reference through which it could be used.
+ * Invariants  A descriptor that could not be adopted is as it was. One that is given away is
+ *             not watched any more, and nobody has a reference through which it could be used.
  * Ordering    socket.h.
  * Failure     -errno.
  */
@@ -178,7 +178,7 @@ WEFT_API int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a, weft_stream
 
 int64_t wf_release_attempt(weft_io *io, wf_socket *s)
 {
-    /* `in` is ours already: now nobody can wait for the poll. */
+    /* `in` is ours already: now nobody can wait. */
     if (wf_load(&s->out.owner, RELAXED) != io && !wf_socket_claim(&s->out, io)) /* ours, or not */
         return -EBUSY;
     return wf_socket_take_fd(s);

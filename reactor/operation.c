@@ -370,7 +370,6 @@ static void kernel_take(void *reactor, wf_submission *submission)
         sqe->user_data = tag;
         io->answer_ = wf_held_add(&r->held, tag);
         io->phase_ |= KERNEL_IN_RING;
-        r->n_held++;
         wf_count(&r->n_begun, 1);
     }
     wf_unlock(&io->lock_);
@@ -380,7 +379,6 @@ static void leave_ring(wf_reactor *r, weft_io *io)
 {
     wf_held_remove(&r->held, (uint32_t)io->answer_);
     io->phase_ &= ~(uint32_t)KERNEL_IN_RING;
-    r->n_held--;
     wf_count(&r->n_ended, 1);
 }
 

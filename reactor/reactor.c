@@ -58,13 +58,13 @@ static void hand_over_watched(wf_reactor *r, wf_wakes *wakes)
 {
     wf_dispatch_hand_over(r->rt->executor, wakes);
     wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if (wf_load(&r->driver.gate, SEQ_CST) == 0) /* [driver-3] it may have looked whether to watch */
+    if (wf_load(&r->driver.gate, SEQ_CST) == 0)   /* [driver-3] it may have looked already */
         wf_store(&r->driver.watching, false, SEQ_CST);
 }
 
-/* Whether the reactor must collect what the ring has: at the next look after something has begun or ended there,
- * then after 2, 4, and every 8. Whoever waits for long may wait a little longer. */
-static bool is_the_ring_s_turn(wf_reactor *r)
+/* Whether the reactor must collect what the ring has: at the first look after an operation has begun or ended
+ * there, then after 2, 4, and every 8 more. What takes long may take a little longer. */
+static bool is_ring_due(wf_reactor *r)
 {
     uint64_t done = wf_load(&r->n_begun, RELAXED) + wf_load(&r->n_ended, RELAXED); /* advice */
 
@@ -98,7 +98,7 @@ static bool look_for_worker(wf_driver *driver)
     n = wf_readiness_take(&r->readiness, &wakes);
     wf_count(&r->look.n_looks, 1);
     wf_count(&r->look.n_found, n > 0 ? (uint64_t)n : 0);
-    for_ring = is_the_ring_s_turn(r);
+    for_ring = is_ring_due(r);
     wf_store(&r->look.busy, 0, RELEASE); /* [reactor-4] */
     if (wakes.first)
         hand_over_watched(r, &wakes);
@@ -125,16 +125,13 @@ static int start_thread(wf_reactor *r)
 
 static int open_descriptors(wf_reactor *r)
 {
-    int result = wf_readiness_open(&r->readiness, &r->rt->config);
+    int result = wf_readiness_open(&r->readiness);
 
+    if (result == 0 && (r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+        result = -errno;
     if (result < 0)
-        return result;
-    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (r->wake_fd >= 0)
-        return 0;
-    result = -errno;
-    wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: eventfd: %s; raise RLIMIT_NOFILE (ulimit -n)",
-           strerror(-result));
+        wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: %s: %s; raise RLIMIT_NOFILE (ulimit -n)",
+               r->readiness.fd < 0 ? "epoll_create1" : "eventfd", strerror(-result));
     return result;
 }
 

@@ -5,14 +5,13 @@
  *             timers. It runs no task.
  * Threads     Functions that take a wf_reactor_token: the reactor's thread only. The others: any.
  * Invariants  N1 the low bits of a completion's user data say what it points to; that memory stays
- *             until the completion that is its last. N2 n_held counts operations and closing
- *             sockets that the kernel still holds; the thread ends when told to, n_held is 0 and the
- *             inbox is empty.
+ *             until the completion that is its last. N2 the thread ends when told to, when
+ *             the kernel holds no operation and the inbox is empty.
  * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
  *             [reactor-2] the result of starting. [reactor-3] the end of an operation. [reactor-4] one worker
  *             after the other looks for what is ready.
  * Failure     Starting fails with the ring's error. When the ring is lost later, all that the kernel
- *             had ends with the error, as does all that comes then; timers and wakes go on.
+ *             had ends with the error, as does all that comes then; sockets, timers and wakes go on.
  */
 #ifndef WF_REACTOR_H
 #define WF_REACTOR_H
@@ -47,17 +46,16 @@ typedef struct wf_reactor {
     uint32_t                 n_asked; /* operations that have begun and not ended */
 
     WF_ALIGNED struct {
-        uint32_t busy; /* a worker takes what is ready: its turn, and its the rest */
-        uint32_t left,
-            pause; /* looks until the gate is opened for the ring, and how many it was last */
-        uint64_t ring_seen; /* operations of the ring that had begun or ended then */
+        uint32_t busy;      /* a worker looks: the rest is its own meanwhile */
+        uint32_t left;      /* looks until the reactor must collect what the ring has ... */
+        uint32_t pause;     /* ... and how many there were last time */
+        uint64_t ring_seen; /* operations that had begun or ended in the ring by then */
         uint64_t n_looks, n_found;
     } look;
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
     wf_held            held; /* what the kernel has, but for the wake descriptor's poll */
-    uint64_t           n_held;
     wf_gate            gate;
     bool               may_be_patient; /* constant */
     bool               patient;        /* SCHED_BATCH */
@@ -65,11 +63,17 @@ typedef struct wf_reactor {
     struct {
         uint64_t enters, kicks, completions, batches[WEFT_BATCH_BUCKETS], wakes, wakes_saved;
     } counts;
-    uint64_t n_ended;    /* operations that the kernel has answered ever */
-    uint64_t n_begun;    /* operations that it was given ever; for a clock that jumps ... */
-    uint64_t begun_seen; /* ... how many there were when it last looked, ... */
+    uint64_t n_begun;    /* operations that the kernel was given ever */
+    uint64_t n_ended;    /* ... and that it has let go */
+    uint64_t begun_seen; /* for a clock that jumps: how many had begun when it last looked, ... */
     int64_t  begun_at;   /* ... and when it first saw so many */
 } wf_reactor;
+
+/* Operations that the kernel holds. The reactor's thread. */
+static inline uint64_t wf_reactor_held(const wf_reactor *r)
+{
+    return r->n_begun - r->n_ended;
+}
 
 /* Proof that the caller is on the reactor's thread. */
 typedef struct wf_reactor_token {

@@ -13,23 +13,15 @@
 #include "socket.h"
 
 #include <poll.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #define TAKE_MOST 128 /* a call */
 
-int wf_readiness_open(wf_readiness *ready, const weft_config *config)
+int wf_readiness_open(wf_readiness *ready)
 {
-    int r;
-
     ready->fd = epoll_create1(EPOLL_CLOEXEC);
-    if (ready->fd >= 0)
-        return 0;
-    r = -errno;
-    wf_log(config, WEFT_LOG_ERROR, "start: epoll_create1: %s; raise RLIMIT_NOFILE (ulimit -n)",
-           strerror(-r));
-    return r;
+    return ready->fd < 0 ? -errno : 0;
 }
 
 void wf_readiness_close(wf_readiness *ready)
@@ -47,7 +39,7 @@ int wf_readiness_add(const wf_readiness *ready, int fd, uint32_t events, void *h
 
 void wf_readiness_remove(const wf_readiness *ready, int fd)
 {
-    epoll_ctl(ready->fd, EPOLL_CTL_DEL, fd, NULL); /* what closes next, or nobody, needs to know */
+    epoll_ctl(ready->fd, EPOLL_CTL_DEL, fd, NULL); /* what has been added is there */
 }
 
 int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes)

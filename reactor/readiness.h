@@ -21,8 +21,8 @@ typedef struct wf_readiness {
     int fd; /* constant */
 } wf_readiness;
 
-/* 0, or -errno with a line in the log. */
-int  wf_readiness_open(wf_readiness *ready, const weft_config *config);
+/* 0 or -errno. */
+int  wf_readiness_open(wf_readiness *ready);
 void wf_readiness_close(wf_readiness *ready);
 
 /* From now on poll(2) events of the descriptor come with the handle, those that are there first. 0 or -errno. */

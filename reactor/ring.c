@@ -160,8 +160,7 @@ void wf_ring_break(wf_ring *ring, int error)
         ring->config, WEFT_LOG_ERROR,
         "io_uring has failed for good (%s): somebody has closed descriptors of weft's, or denied "
         "io_uring after the start; files, weft_fd_ready and zero-copy writes fail from now on, "
-        "sockets "
-        "and timers go on; stop this runtime and start another",
+        "sockets and timers go on; stop this runtime and start another",
         strerror(-error));
     let_go(ring, error);
 }

@@ -78,9 +78,8 @@ static void end_life(wf_socket *s, uint64_t refs)
     if (!wf_cas(&s->refs, &refs, (refs + WF_SOCKET_NEXT) | WF_SOCKET_UNUSED,
                 ACQ_REL)) /* [socket-2] */
         return;
-    if (wf_or(&s->requests, WF_SOCKET_FREE, ACQ_REL) ==
-        0) /* [socket-3] K3: else the reactor does */
-        socket_free(s);
+    if (wf_or(&s->requests, WF_SOCKET_FREE, ACQ_REL) == 0) /* [socket-3] */
+        socket_free(s);                                    /* K3: else the reactor does */
 }
 
 void wf_socket_unref(wf_socket *s)
@@ -157,10 +156,9 @@ void wf_socket_close(const void *handle)
 
 /* ---- waiting ---- */
 
-/* Lets the operation that waits try again; or it ends with the error. */
-static void end_wait(wf_direction *d, int error, wf_wakes *wakes)
+static void fail_wait(wf_direction *d, int error, wf_wakes *wakes)
 {
-    if (d->waiting && error < 0)
+    if (d->waiting)
         wf_load(&d->owner, RELAXED)->answer_ = error; /* as in wake_waiter */
     wake_waiter(d, wakes);
 }
@@ -175,8 +173,8 @@ static void start_watching(wf_socket *s)
     if (r == 0)
         return;
     wf_lock(&s->lock);
-    end_wait(&s->in, r, &wakes);
-    end_wait(&s->out, r, &wakes);
+    fail_wait(&s->in, r, &wakes);
+    fail_wait(&s->out, r, &wakes);
     wf_store(&s->watched, false, RELAXED); /* as in wait */
     wf_unlock(&s->lock);
     wf_wakes_flush(&wakes);
@@ -229,9 +227,8 @@ void wf_socket_withdraw(wf_socket *s, wf_direction *d, weft_io *io)
 
 void wf_socket_nudge_any(wf_socket *s)
 {
-    if (wf_or(&s->requests, WF_SOCKET_NUDGE, ACQ_REL) ==
-        0) /* [socket-3] else it is in the inbox already */
-        wf_reactor_submit_any(s->reactor, &s->submission);
+    if (wf_or(&s->requests, WF_SOCKET_NUDGE, ACQ_REL) == 0) /* [socket-3] */
+        wf_reactor_submit_any(s->reactor, &s->submission);  /* else it is in the inbox already */
 }
 
 /* ---- giving the descriptor away, lending it ---- */

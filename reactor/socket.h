@@ -7,10 +7,10 @@
  * Threads     Any; take: the reactor's.
  * Invariants  K1 the descriptor stays open while anybody holds a reference: the owner until it closes,
  *             each operation from its first poll to READY, each call while it lasts. K2 one operation
- *             a direction, from its first poll to READY. K3 the memory goes to others once no nudge is on its
- *             way through the reactor's inbox. K4 events are edges: what
- *             was there before the event is not told again, so whoever waits has seen EAGAIN, or a
- *             read shorter than its buffer, since the last event. K5 what users hold is no pointer but
+ *             a direction, from its first poll to READY. K3 the memory goes to
+ *             others once no nudge is on its way through the reactor's inbox. K4 events are edges: what was
+ *             there before is not told again, so whoever waits has seen EAGAIN, or a read shorter than
+ *             its buffer, since the last event. K5 what users hold is no pointer but
  *             a handle: address | generation << 48 | WF_SOCKET_LACKS_... The generation moves on with
  *             the last reference, and a handle of another one is refused without touching more than `refs`.
  * Ordering    `lock` guards waiting. [socket-1] `seq` counts events: read before the attempt, compared

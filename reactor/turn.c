@@ -161,7 +161,7 @@ static int64_t sleep_until(wf_reactor *r)
 
     wf_store(&r->driver.sleeps_until, until, SEQ_CST); /* [driver-1] */
     if (!wf_inbox_is_empty(&r->inbox) || wf_timers_next(timers) < until ||
-        (wf_load(&r->stopping, SEQ_CST) && r->n_held == 0)) /* [reactor-1] */
+        (wf_load(&r->stopping, SEQ_CST) && wf_reactor_held(r) == 0)) /* [reactor-1] */
         return WF_DRIVER_AWAKE;
     return until;
 }
@@ -213,7 +213,7 @@ static bool kernel_is_busy(wf_reactor *r)
         r->begun_seen = r->n_begun;
         r->begun_at = now;
     }
-    return r->n_held > 0 && now - r->begun_at < HELD_PATIENCE;
+    return wf_reactor_held(r) > 0 && now - r->begun_at < HELD_PATIENCE;
 }
 
 /* A test's clock goes to the next timer if all is quiet, and was while we looked for completions. */
@@ -315,7 +315,7 @@ static void turn(wf_reactor *r)
 
 static bool may_end(wf_reactor *r)
 {
-    return wf_load(&r->stopping, SEQ_CST) /* [reactor-1] */ && r->n_held == 0 &&
+    return wf_load(&r->stopping, SEQ_CST) /* [reactor-1] */ && wf_reactor_held(r) == 0 &&
            wf_inbox_is_empty(&r->inbox);
 }
 

@@ -162,6 +162,7 @@ static void steal_more(wf_worker *w, wf_deque *from, wf_deque *to)
     }
 }
 
+/* Not in a turn that has a task of its own. */
 __attribute__((noinline)) static wf_task *steal(wf_worker *w)
 {
     wf_executor *s = w->executor;

@@ -100,8 +100,7 @@ typedef struct weft_counters {
     uint64_t injected;       /* tasks queued by threads that are not workers */
     uint64_t reactor_enters; /* system calls of the reactor */
     uint64_t reactor_wakes;  /* times that another thread had to wake it in the kernel */
-    uint64_t
-        completions; /* what the kernel reported to it: operations, and sockets that are ready */
+    uint64_t completions;    /* what the kernel reported to it: operations, ready sockets */
     /* How often it handed over 1 task at once, 2 or 3, 4 to 7, ... */
     uint64_t batches[WEFT_BATCH_BUCKETS];
     uint64_t worker_wakes;       /* hand-overs for which it woke a worker, ... */
@@ -111,8 +110,8 @@ typedef struct weft_counters {
     uint64_t gates_called;       /* ... a submission or a stop, ... */
     uint64_t gates_timer;        /* ... the nearest timer, ... */
     uint64_t gates_expired;      /* ... the time that their work should have taken */
-    uint64_t worker_looks; /* times that a worker looked meanwhile which sockets are ready, ... */
-    uint64_t worker_found; /* ... and how many it found */
+    uint64_t worker_looks;       /* looks of workers for ready sockets meanwhile, ... */
+    uint64_t worker_found;       /* ... and how many they found */
     uint64_t timers_armed, timers_cancelled, timers_fired;
     uint64_t timer_wakes;    /* times that the reactor fired some */
     uint64_t timers_late_ns; /* how late they fired, behind deadline and accuracy: the sum, ... */
@@ -137,10 +136,10 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_co
 
 /* Refuses new tasks, cancels all tasks and waits until they have ended, `patience` nanoseconds at
  * most; then ends all threads and frees the runtime. 0: done, `rt` is gone; handles and wakers of its
- * tasks may still be used. -ETIMEDOUT: tasks remain, the log names them, or operations that other executors
- * have begun; nothing has been freed, call again. -EDEADLK: called by one of the runtime's own threads. -ECHILD: in a fork of the process that
- * started it; its memory stays. Any other thread, one at a time, when no
- * other is in weft_block_on with the runtime or uses its streams; those must be closed. */
+ * tasks may still be used. -ETIMEDOUT: tasks remain, the log names them, or operations that other
+ * executors have begun; nothing has been freed, call again. -EDEADLK: called by one of the runtime's own
+ * threads. -ECHILD: in a fork of the process that started it; its memory stays. Any other thread, one at
+ * a time, when no other is in weft_block_on with the runtime or uses its streams; those must be closed. */
 WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience);
 
 /* Polls the future on the calling thread until it is READY, sleeping in between, and returns its

@@ -412,27 +412,55 @@ Test(environment, a_storm_of_signals_changes_nothing, .timeout = 60)
     check_cmp(n_signals, >, 5);
 }
 
-/* ---- small rings, plain rings ---- */
+/* ---- much at once ---- */
 
 #define MANY 600
+
+Test(environment, hundreds_of_sockets_are_ready_together, .timeout = 120)
+{
+    weft_runtime  *rt = start_with((weft_config){.workers = 2});
+    weft_listener *listener;
+    weft_address   address;
+    static int     fd[MANY];
+
+    limit_files(4 * MANY);
+    serve(rt, &listener, &address);
+    for (int i = 0; i < MANY; i++)
+        fd[i] = raw_connect(&address);
+    EVENTUALLY(counters(rt).streams_open == MANY + 1);
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < MANY; i++)
+            raw_write(fd[i], "x", 1);
+        for (int i = 0; i < MANY; i++) {
+            char byte;
+
+            raw_read(fd[i], &byte, 1);
+        }
+    }
+    for (int i = 0; i < MANY; i++)
+        close(fd[i]);
+    end_server(rt, listener);
+}
+
+/* ---- small rings, plain rings ---- */
 
 struct watcher {
     WEFT_FRAME;
     struct {
         int fd;
     } in;
-    weft_io  io;
-    int      round;
-    uint64_t value;
+    weft_io io;
+    int     round;
 };
 WEFT_ASYNC(watcher)
 {
-    int64_t n;
+    uint64_t value;
+    int64_t  n;
 
     WEFT_BEGIN();
     for (self->round = 0; self->round < 5; self->round++) {
         WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
-        if (n != POLLIN || read(self->in.fd, &self->value, sizeof self->value) < 0)
+        if (n != POLLIN || read(self->in.fd, &value, sizeof value) < 0)
             WEFT_RETURN(-EIO);
     }
     WEFT_END(0);

@@ -21,7 +21,7 @@ static void bare_start(void)
     rt.executor = &executor;
     executor.is_parent = "yes";
     memset(&reactor, 0, sizeof reactor);
-    check_eq(wf_readiness_open(&reactor.readiness, &rt.config), 0);
+    check_eq(wf_readiness_open(&reactor.readiness), 0);
     reactor.rt = &rt;
     rt.config.ring_entries = 8;
     rt.config.log = weft_log_none;
@@ -41,7 +41,7 @@ static void bare_stop(void)
 {
     check(wf_inbox_is_empty(&reactor.inbox));
     check_eq(reactor.n_sockets, 0);
-    check_eq(reactor.n_held, 0);
+    check_eq(wf_reactor_held(&reactor), 0);
     wf_held_free(&reactor.held, &rt.config.allocator);
     wf_socket_pool_stop(&reactor);
     wf_readiness_close(&reactor.readiness);

@@ -45,8 +45,7 @@ static uint32_t            kernel; /* 1: the wake descriptor has been written to
 static unsigned            head, tail;
 static struct io_uring_cqe cqe[4];
 
-struct wf_wakes;
-static int take_batch(struct wf_wakes *wakes);
+static int take_batch(wf_wakes *wakes);
 
 #include "deque.c"
 #include "idle.c"
@@ -139,8 +138,8 @@ static int hangs_in(void)
     return given.what == HANGS ? 1 : given.what == HANGS_LATE ? 3 : 0;
 }
 
-/* A worker's loop, but that it takes tasks without polling them, and never ends. */
-static void work(wf_worker *w, int hangs_in, bool submits)
+/* A worker's loop, but that it takes tasks without polling them, and hangs in its `last`, if there is one. */
+static void work(wf_worker *w, int last, bool submits)
 {
     for (int idle_rounds = 0;; idle_rounds++) {
         wf_task *t = wf_find_task_owner(w);
@@ -148,7 +147,7 @@ static void work(wf_worker *w, int hangs_in, bool submits)
         if (t) {
             n_taken[t - task]++;
             wf_count(&w->counters.polls, 1);
-            if (--hangs_in == 0)
+            if (--last == 0)
                 return;
             if (submits && t == &task[1])
                 wf_reactor_submit_any(&reactor, &submission[0]);

@@ -161,3 +161,28 @@ Test(socket, what_is_ready_is_told_once)
     wf_socket_close(handle);
     end(s);
 }
+
+/* Nobody is told again of what is left. */
+Test(socket, all_that_is_ready_is_taken_together)
+{
+    enum { MANY = 300 }; /* more than a call takes */
+    static wf_socket *s[MANY];
+    static weft_io    io[MANY];
+    uint64_t          one = 1;
+    wf_wakes          wakes = {0};
+
+    for (int i = 0; i < MANY; i++) {
+        s[i] = i == 0 ? make_event_socket()
+                      : wf_socket_new(&reactor, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), POLLIN);
+        check(s[i] != NULL);
+        wait_on(s[i], &io[i]);
+        check_eq(write(s[i]->fd, &one, sizeof one), sizeof one);
+    }
+    check_eq(wf_readiness_take(&reactor.readiness, &wakes), MANY);
+    for (int i = 0; i < MANY; i++) {
+        check(!wf_socket_is_waiting(s[i], &s[i]->in, &io[i], &noop));
+        end_operation(s[i], &io[i]);
+        wf_socket_close(wf_socket_handle(s[i]));
+    }
+    end(s[0]);
+}
