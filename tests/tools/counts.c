@@ -89,9 +89,11 @@ WEFT_ASYNC(yields)
 
 static weft_poll wait_poll(weft_future *f, weft_context *cx)
 {
+    if (n_ended >= TIMES)
+        return weft_ready(f, 0);
     if (!kept.vtable)
         kept = weft_waker_clone(weft_context_waker(cx));
-    return n_ended < TIMES ? WEFT_PENDING : weft_ready(f, 0);
+    return WEFT_PENDING;
 }
 static const weft_future_ops wait_ops = {
     .size = sizeof(weft_future), .name = "wait", .poll = wait_poll};
