@@ -23,6 +23,9 @@
 #define FIRST_SLOT   ((sizeof(wf_region) + WF_CACHE_LINE - 1) & ~(size_t)(WF_CACHE_LINE - 1))
 #define ORPHAN       ((wf_task *)1) /* in `remote`: the heap is gone */
 
+/* Whether memcheck or ASan watches the process. The same for all heaps, and constant from the first one on. */
+static bool is_watched;
+
 /* ---- sizes ---- */
 
 static uint32_t class_of(size_t size)
@@ -341,7 +344,7 @@ wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
     uint32_t class = class_of(size);
     wf_task *t = class < WF_SLAB_CLASSES ? take(h, class) : NULL;
 
-    if (t)
+    if (__builtin_expect(wf_load(&is_watched, RELAXED) && t, 0)) /* constant */
         wf_memcheck_use(&t->frame, size - offsetof(wf_task, frame));
     return t;
 }
@@ -399,7 +402,8 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
 {
     wf_region *r = wf_region_of(t);
 
-    wf_memcheck_unuse(&t->frame, t->frame.future.ops->size);
+    if (__builtin_expect(wf_load(&is_watched, RELAXED), 0)) /* constant */
+        wf_memcheck_unuse(&t->frame, t->frame.future.ops->size);
     wf_store(&t->state, 0, RELEASE); /* [slab-1] */
     if (!h)
         send(r, t, t, 1);
@@ -414,6 +418,7 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
 void wf_heap_init(wf_heap *h, wf_memory *memory)
 {
     *h = (wf_heap){.memory = memory};
+    wf_store(&is_watched, wf_memcheck_watches(h), RELAXED); /* constant */
 }
 
 static void visit_slab(wf_region *r, const wf_slab *s, void (*visit)(wf_task *t, void *arg),
