@@ -116,27 +116,31 @@ bool wf_blocked_are_asleep(weft_runtime *rt)
 
 /* ---- polling ---- */
 
+static wf_caught poll_caught(weft_runtime *rt, weft_future *future, const weft_waker *waker,
+                             uint32_t flags)
+{
+    weft_context cx;
+
+    weft_context_init(&cx, waker, rt);
+    cx.budget = (uint32_t)rt->config.budget;
+    cx.flags = flags;
+    return wf_panic_poll(future, &cx);
+}
+
 /* One poll; `flags` say whether the future unwinds, as a panic decides. */
 static weft_poll poll_once(weft_runtime *rt, weft_future *future, const weft_waker *waker,
                            uint32_t *flags)
 {
-    const char  *message = NULL;
-    weft_context cx;
-    weft_poll    poll;
+    wf_caught caught = poll_caught(rt, future, waker, *flags);
 
-    weft_context_init(&cx, waker, rt);
-    cx.budget = (uint32_t)rt->config.budget;
-    cx.flags = *flags;
-    if (*flags)
-        return wf_panic_poll_again(future, &cx);
-    poll = wf_panic_poll(future, &cx, &message);
-    if (!message)
-        return poll;
+    if (!caught.message || *flags)
+        return wf_panic_refused(caught);
     wf_log(&rt->config, WEFT_LOG_ERROR, "weft_block_on: %s panicked: %s", future->ops->name,
-           message);
-    cx.flags = *flags = WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
-    return weft_poll_is_ready(weft_future_cancel(future)) ? WEFT_POLL_(1)
-                                                          : wf_panic_poll_again(future, &cx);
+           caught.message);
+    *flags = WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
+    if (weft_poll_is_ready(weft_future_cancel(future)))
+        return WEFT_POLL_(1);
+    return wf_panic_refused(poll_caught(rt, future, waker, *flags));
 }
 
 static int64_t poll_until_ready(weft_runtime *rt, weft_future *future, sleeper *s)

@@ -32,29 +32,6 @@ int64_t wf_run_measure_owner(wf_worker *w)
     return now;
 }
 
-/* From now on the task's frames only pass on polls, until all that they waited for has ended. */
-static weft_poll unwind(wf_task *t, weft_context *cx, const char *message)
-{
-    char text[WF_TASK_TEXT];
-
-    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "%s panicked: %s", wf_task_text(text, t->site),
-           message);
-    wf_task_to_panicked(t, message);
-    cx->flags |= WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
-    return wf_panic_poll_again(&t->frame.future, cx);
-}
-
-static weft_poll poll_root(wf_task *t, weft_context *cx)
-{
-    const char *message = NULL;
-    weft_poll   poll;
-
-    if (__builtin_expect(cx->flags & WEFT_CONTEXT_UNWINDS_, 0))
-        return wf_panic_poll_again(&t->frame.future, cx);
-    poll = wf_panic_poll(&t->frame.future, cx, &message);
-    return __builtin_expect(message != NULL, 0) ? unwind(t, cx, message) : poll;
-}
-
 /* CANCELLED also at the first poll: a task owns its arguments. */
 static uint32_t flags_of(uint64_t state)
 {
@@ -64,22 +41,53 @@ static uint32_t flags_of(uint64_t state)
                                  : WEFT_CONTEXT_CANCELLED_;
 }
 
+/* The context of a poll of the task that `home` names. */
+static inline weft_context context_of(wf_worker *w, struct weft_home_ *home, uint32_t budget,
+                                      uint32_t flags)
+{
+    return (weft_context){.waker = &home->waker,
+                          .runtime = w->executor->rt,
+                          .deadline = WEFT_FOREVER,
+                          .budget = budget,
+                          .flags = flags,
+                          .random_ = w->random += 2654435761u,
+                          .home_ = home};
+}
+
+/* From now on the task's frames only pass on polls, until all that they waited for has ended. The panic may have
+ * come from anywhere, so the context is made anew. */
+__attribute__((cold, noinline)) static weft_poll unwind(wf_worker *w, wf_task *t, weft_context *cx,
+                                                        const char *message)
+{
+    char text[WF_TASK_TEXT];
+
+    wf_log(&cx->runtime->config, WEFT_LOG_ERROR, "%s panicked: %s", wf_task_text(text, t->site),
+           message);
+    wf_task_to_panicked(t, message);
+    *cx = context_of(w, cx->home_, cx->budget, WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_);
+    return wf_panic_refused(wf_panic_poll_root(&t->frame.future, cx));
+}
+
+static inline weft_poll poll_root(wf_worker *w, wf_task *t, weft_context *cx)
+{
+    bool      unwinds = cx->flags & WEFT_CONTEXT_UNWINDS_;
+    wf_caught caught = wf_panic_poll_root(&t->frame.future, cx);
+
+    if (__builtin_expect(caught.message != NULL, 0) && !unwinds)
+        return unwind(w, t, cx, caught.message);
+    return wf_panic_refused(caught);
+}
+
 void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
 {
     uint64_t          state = wf_task_to_running(t);
     struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
-    weft_context      cx = {.waker = &home.waker,
-                            .runtime = w->executor->rt,
-                            .deadline = WEFT_FOREVER,
-                            .budget = *budget,
-                            .flags = flags_of(state),
-                            .random_ = w->random += 2654435761u,
-                            .home_ = &home};
+    weft_context      cx = context_of(w, &home, *budget, flags_of(state));
     weft_poll         poll;
 
     wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
     w->polling = true;
-    poll = poll_root(t, &cx);
+    poll = poll_root(w, t, &cx);
     wf_count(&w->counters.polls, 1);
     if (__builtin_expect(wf_executor_is_child(w->executor), 0))
         weft_misuse_("fork", "the child must not return from the poll it was forked in", t->site);
