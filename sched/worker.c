@@ -202,7 +202,7 @@ __attribute__((noinline)) static void park(wf_worker *w, int64_t until)
     wf_monitor_rouse_any(&w->executor->monitor);
 }
 
-void wf_worker_turn_owner(wf_worker *w, int64_t until)
+WF_FLATTEN void wf_worker_turn_owner(wf_worker *w, int64_t until)
 {
     wf_task *t = wf_find_task_owner(w);
     uint32_t budget = (uint32_t)w->executor->rt->config.budget;
