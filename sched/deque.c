@@ -52,7 +52,8 @@ void wf_deque_free(wf_deque *d)
     d->buffer = NULL;
 }
 
-static struct wf_deque_buffer *grow(wf_deque *d, int64_t top, int64_t bottom)
+__attribute__((noinline)) static struct wf_deque_buffer *grow(wf_deque *d, int64_t top,
+                                                              int64_t bottom)
 {
     struct wf_deque_buffer *old = d->buffer;
     struct wf_deque_buffer *b;
@@ -66,9 +67,9 @@ static struct wf_deque_buffer *grow(wf_deque *d, int64_t top, int64_t bottom)
     return b;
 }
 
-bool wf_deque_push_owner(wf_deque *d, struct wf_task *t)
+/* Fills the slot at the bottom; false if there is none. The caller publishes it. */
+static inline bool fill(wf_deque *d, int64_t bottom, struct wf_task *t)
 {
-    int64_t                 bottom = wf_load(&d->bottom, RELAXED); /* the owner wrote it */
     int64_t                 top = wf_load(&d->top, ACQUIRE); /* [deque-2] slots below are free */
     struct wf_deque_buffer *b = d->buffer;
 
@@ -78,7 +79,26 @@ bool wf_deque_push_owner(wf_deque *d, struct wf_task *t)
             return false;
     }
     wf_store(&b->slot[bottom & b->mask], t, RELAXED); /* published by bottom */
-    wf_store(&d->bottom, bottom + 1, SEQ_CST);        /* [deque-1] [idle-1] */
+    return true;
+}
+
+bool wf_deque_push_owner(wf_deque *d, struct wf_task *t)
+{
+    int64_t bottom = wf_load(&d->bottom, RELAXED); /* the owner wrote it */
+
+    if (!fill(d, bottom, t))
+        return false;
+    wf_store(&d->bottom, bottom + 1, SEQ_CST); /* [deque-1] [idle-1] */
+    return true;
+}
+
+bool wf_deque_push_unfenced_owner(wf_deque *d, struct wf_task *t)
+{
+    int64_t bottom = wf_load(&d->bottom, RELAXED); /* the owner wrote it */
+
+    if (!fill(d, bottom, t))
+        return false;
+    wf_store(&d->bottom, bottom + 1, RELEASE); /* [deque-1] */
     return true;
 }
 

@@ -34,6 +34,9 @@ void wf_deque_free(wf_deque *d);
 /* Puts a task at the bottom; false when it is full or out of memory. Also a full barrier: what the caller reads
  * next can't be older than the push [idle-1]. */
 bool wf_deque_push_owner(wf_deque *d, struct wf_task *t);
+/* The same without the barrier, which costs as much as all the rest. What the caller reads next may be older than
+ * the push: it can't tell by a look at [idle-1] that no thief has just missed the task. */
+bool wf_deque_push_unfenced_owner(wf_deque *d, struct wf_task *t);
 /* Takes the newest task, or NULL. */
 struct wf_task *wf_deque_pop_owner(wf_deque *d);
 /* Takes the task if it is the newest; whether it was. */

@@ -22,8 +22,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#define PAGE        4096
-#define QUIET       WEFT_MS(10)
+#define PAGE 4096
+/* When the stopping thread visits all tasks again. */
+#define ONCE_MORE   WEFT_MS(10)
 #define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
 
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg)
@@ -351,19 +352,16 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
 {
     if (s->rt->config.current_thread)
         return run_until_empty(s, until);
-    for (bool again = true;;) {
+    for (int64_t visit = wf_now() + ONCE_MORE;;) {
         uint32_t seen = wf_load(&s->n_dry, ACQUIRE); /* [executor-4] */
-        int64_t  pause = wf_now() + QUIET;
 
         if (is_empty(s))
             return true;
-        if (wf_futex_wait(&s->n_dry, seen, again && pause < until ? pause : until)) {
-            again = true;
-        } else if (again && pause < until) {
-            /* Who spawned a lone child as we began may not have seen it. [executor-3] */
-            wf_executor_cancel_all(s);
-            again = false;
-        } else {
+        if (wf_now() >= visit) {
+            wf_executor_cancel_all(s); /* the children that the first visit missed: [executor-3] */
+            visit = INT64_MAX;
+        } else if (!wf_futex_wait(&s->n_dry, seen, visit < until ? visit : until) &&
+                   wf_now() >= until) {
             return is_empty(s);
         }
     }

@@ -72,10 +72,10 @@ static void learn(wf_worker *w, int64_t now)
         wf_store(&s->wariness, wariness + 1, RELAXED); /* as above */
 }
 
-/* Puts a task into one of our deques; wakes a sleeper unless the task is what we run next anyway. */
-static void push(wf_worker *w, wf_deque *d, wf_task *t)
+/* Puts a woken task into its deque; wakes a sleeper unless the task is what we run next anyway. */
+static void push(wf_worker *w, wf_task *t)
 {
-    if (__builtin_expect(!wf_deque_push_owner(d, t), 0))
+    if (__builtin_expect(!wf_deque_push_owner(&w->woken, t), 0))
         wf_dispatch_inject_any(w->executor, t, t, 1);
     else if (wf_idle_may_pick(&w->executor->idle) &&
              (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
@@ -88,28 +88,30 @@ void wf_worker_push_woken_owner(wf_worker *w, wf_task *t)
     wf_task *before;
 
     if (!w->polling) {
-        push(w, &w->woken, t);
+        push(w, t);
         return;
     }
     before = wf_worker_take_slot_any(&w->lifo);
     wf_store(&w->lifo, t, RELEASE); /* [worker-1] nobody else fills it */
     if (before)
-        push(w, &w->woken, before);
+        push(w, before);
 }
 
 void wf_worker_push_behind_owner(wf_worker *w, wf_task *t)
 {
-    push(w, &w->woken, t);
+    push(w, t);
 }
 
 void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
 {
-    if (wf_worker_children_any(w) > 0) {
-        push(w, &w->children, t);
+    if (!wf_load(&w->first_child, RELAXED) && /* only the owner fills it */
+        wf_deque_length_any(&w->children) == 0) {
+        wf_store(&w->first_child, t, RELEASE); /* [worker-1] */
+    } else if (__builtin_expect(!wf_deque_push_unfenced_owner(&w->children, t), 0)) {
+        wf_dispatch_inject_any(w->executor, t, t, 1);
         return;
     }
-    wf_store(&w->first_child, t, RELEASE); /* [worker-1] only the owner fills it */
-    if (wf_idle_may_pick(&w->executor->idle))
+    if (wf_idle_may_pick(&w->executor->idle)) /* [worker-3] not always the newest answer */
         call_thief(w);
 }
 

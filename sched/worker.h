@@ -11,10 +11,14 @@
  *             than all `children`: a child that comes alone needs no deque. R4 `mailbox` holds the
  *             tasks pinned to this worker. R5 a spare worker that nobody needs is not in the mask of
  *             sleepers, and its queues are empty.
- * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo and first_child publish their task. The latter
- *             is no part of [idle-1]: who falls asleep at that very moment may miss it, but its
- *             worker runs it after the current poll, and the monitor looks. [worker-2] `wanted` is set
- *             before a spare worker is woken.
+ * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo and first_child publish their task. [worker-2] `wanted` is
+ *             set before a spare worker is woken. [worker-3] children are queued without a full barrier, so
+ *             they are no part of [idle-1]: a worker that falls asleep within the time that a store takes to
+ *             leave the owner's core may miss the last of them, and the owner may not see that it sleeps. They
+ *             are not lost: the owner sees its own stores, and does not sleep before it has run them, and the
+ *             store has long come through when the monitor looks, every 5 ms while a worker is awake, as the
+ *             owner is. So a missed child waits for the end of the poll that spawned it or of those that its
+ *             owner runs before, and if one of these blocks for 5 ms (K1 in monitor.h) at most.
  * Failure     A deque that can't grow: the task goes to the injection queue.
  */
 #ifndef WF_WORKER_H

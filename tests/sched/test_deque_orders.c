@@ -6,16 +6,24 @@
 static wf_deque deque;
 static char     tasks[8]; /* their addresses are the tasks */
 static int      n_taken[8];
+static bool (*push_owner)(wf_deque *d, struct wf_task *t);
 
 static void set_up(void)
 {
+    push_owner = wf_deque_push_owner;
     deque = (wf_deque){.alloc = &explore_allocator, .buffer = buffer_new(&explore_allocator, 2)};
     memset(n_taken, 0, sizeof n_taken);
 }
 
+static void set_up_unfenced(void)
+{
+    set_up();
+    push_owner = wf_deque_push_unfenced_owner;
+}
+
 static void push(int i)
 {
-    check(wf_deque_push_owner(&deque, (struct wf_task *)(void *)&tasks[i]));
+    check(push_owner(&deque, (struct wf_task *)(void *)&tasks[i]));
 }
 
 static bool took(const struct wf_task *t)
@@ -76,20 +84,37 @@ static void claim(void)
     wf_deque_free(&deque);
 }
 
+static void (*const owner_and_two_thieves[])(void) = {push_pop_push_pop, steal_two, steal_one};
+static void (*const owner_as_thief[])(void) = {push_and_take_as_queue, steal_two, steal_two};
+static void (*const thieves_while_it_grows[])(void) = {push_three_and_pop_two, steal_two,
+                                                       steal_two};
+
 Test(deque_orders, owner_and_two_thieves_take_each_task_once)
 {
-    explore(3, 2, set_up, claim, 3,
-            (void (*const[])(void)){push_pop_push_pop, steal_two, steal_one});
+    explore(3, 2, set_up, claim, 3, owner_and_two_thieves);
+}
+
+Test(deque_orders, owner_and_two_thieves_take_each_task_once_that_is_pushed_unfenced)
+{
+    explore(3, 2, set_up_unfenced, claim, 3, owner_and_two_thieves);
 }
 
 Test(deque_orders, owner_as_thief_and_two_thieves_take_each_task_once)
 {
-    explore(3, 2, set_up, claim, 3,
-            (void (*const[])(void)){push_and_take_as_queue, steal_two, steal_two});
+    explore(3, 2, set_up, claim, 3, owner_as_thief);
+}
+
+Test(deque_orders, owner_as_thief_and_two_thieves_take_each_task_once_that_is_pushed_unfenced)
+{
+    explore(3, 2, set_up_unfenced, claim, 3, owner_as_thief);
 }
 
 Test(deque_orders, who_steals_while_the_owner_grows_it_takes_each_task_once)
 {
-    explore(3, 2, set_up, claim, 3,
-            (void (*const[])(void)){push_three_and_pop_two, steal_two, steal_two});
+    explore(3, 2, set_up, claim, 3, thieves_while_it_grows);
+}
+
+Test(deque_orders, who_steals_while_the_owner_grows_it_takes_each_task_once_that_is_pushed_unfenced)
+{
+    explore(3, 2, set_up_unfenced, claim, 3, thieves_while_it_grows);
 }

@@ -221,6 +221,22 @@ Test(idle_orders, a_worker_may_steal_what_a_running_task_queues_and_nothing_is_l
     explore(3, 1, set_up_two, claim_three, 2, (void (*const[])(void)){work_and_push, work_1});
 }
 
+/* A worker whose poll spawns and ends: it runs all that no thief takes, without the monitor. */
+static void spawn_and_work(void)
+{
+    wf_current_thread = (wf_current){.rt = &rt, .worker = &worker[0], .owned = true};
+    worker[0].polling = true;
+    for (int i = 0; i < TASKS; i++)
+        wf_worker_push_child_owner(&worker[0], &task[i]);
+    worker[0].polling = false;
+    work(&worker[0]);
+}
+
+Test(idle_orders, children_that_no_thief_sees_are_run_by_the_worker_that_spawned_them)
+{
+    explore(3, 2, set_up_two, claim_three, 2, (void (*const[])(void)){spawn_and_work, work_1});
+}
+
 /* Two of its looks; nothing is going on when they begin. */
 static void monitor(void)
 {
@@ -230,15 +246,14 @@ static void monitor(void)
     }
 }
 
-/* As long as the worker that queued them does not get to them: it polls one task for ever. The first
- * may be seen late, and a wary worker wakes nobody for a few: then the monitor does. */
+/* As long as the worker that queued them does not get to them: it polls one task for ever. Children may be seen
+ * late ([worker-3]), and a wary worker wakes no other for a few: then the monitor does. */
 static void push_and_hang(void)
 {
     worker[0].polling = true;
     worker[0].polls_site = "task\0here";
-    wf_worker_push_child_owner(&worker[0], &task[0]);
-    wf_worker_push_child_owner(&worker[0], &task[1]);
-    n_taken[2] = 1;
+    for (int i = 0; i < TASKS; i++)
+        wf_worker_push_child_owner(&worker[0], &task[i]);
 }
 
 Test(idle_orders, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
