@@ -12,42 +12,53 @@
 
 #include <weft/task.h>
 
-/* The task may run here and now: nobody has begun it, we have nothing else to do, and it is on top of our
- * worker's stack. */
-static void run_in_place(wf_task *t, weft_context *cx)
+/* The task may run here and now: it has not begun, the caller has nothing else to do, and it is on top of its
+ * worker's stack. True: it has ended, and the caller has all of its references. */
+static inline bool run_in_place(wf_task *t, weft_context *cx)
 {
     wf_worker *w = wf_current_thread.worker;
 
-    if (w && cx->waker->vtable == &wf_task_vtable)
-        wf_worker_run_child_owner(w, t, &cx->budget);
+    return w && cx->waker->vtable == &wf_task_vtable &&
+           wf_worker_run_child_owner(w, t, &cx->budget);
 }
 
-static weft_poll join_ended(weft_handle *handle)
+static inline int64_t take_result(weft_handle *handle, const wf_task *t)
 {
-    wf_task    *t = handle->task_;
-    int64_t     result = t->frame.future.result;
-    const char *message = wf_task_panic(t);
-
     handle->task_ = NULL;
-    handle->panic_ = message;
+    handle->panic_ = wf_task_panic(t);
+    return t->frame.future.result;
+}
+
+static weft_poll join_ended(weft_handle *handle, wf_task *t)
+{
+    int64_t result = take_result(handle, t);
+
     wf_task_unref_handle(t);
     return weft_ready(&handle->future_, result);
 }
 
-static weft_poll join_poll(weft_future *future, weft_context *cx)
+static inline weft_poll join_ended_in_place(weft_handle *handle, wf_task *t)
+{
+    int64_t result = take_result(handle, t);
+
+    wf_task_discard(t);
+    return weft_ready(&handle->future_, result);
+}
+
+WF_FLATTEN static weft_poll join_poll(weft_future *future, weft_context *cx)
 {
     weft_handle *handle = weft_container(future, weft_handle, future_);
     wf_task     *t = handle->task_;
 
-    if (weft_future_is_cancelled(future)) {
+    if (__builtin_expect(weft_future_is_cancelled(future), 0)) {
         wf_task_unjoin(t);
         return weft_ready(future, -ECANCELED);
     }
     if (!weft_context_spend(cx))
         return WEFT_PENDING;
-    if (!wf_task_is_complete(t))
-        run_in_place(t, cx);
-    return wf_task_join(t, handle, cx->waker) ? join_ended(handle) : WEFT_PENDING;
+    if (!wf_task_is_complete(t) && run_in_place(t, cx))
+        return join_ended_in_place(handle, t);
+    return wf_task_join(t, handle, cx->waker) ? join_ended(handle, t) : WEFT_PENDING;
 }
 
 static void join_cancel(weft_future *future)
@@ -112,4 +123,16 @@ WEFT_API int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, int64_t pin,
     if (pin != WEFT_ANYWHERE_ && (pin < 0 || pin >= WF_WORKERS_MAX))
         return -EINVAL;
     return rt ? wf_dispatch_spawn(rt->executor, &from, ret_handle) : -ENXIO;
+}
+
+WF_FLATTEN WEFT_API int weft_spawn_here_(weft_handle *ret_handle, const weft_future_ops *ops,
+                                         uint32_t at, const void *args, size_t size,
+                                         const char *site)
+{
+    wf_worker     *w = wf_current_thread.worker;
+    wf_task_origin from = {ops, args, size, at, 0, site};
+
+    if (__builtin_expect(!w, 0))
+        return weft_spawn_(NULL, ret_handle, WEFT_ANYWHERE_, ops, at, args, size, site);
+    return wf_dispatch_spawn_owner(w, &from, ret_handle);
 }

@@ -172,14 +172,20 @@ uint64_t wf_dispatch_backlog(const wf_executor *s)
 
 /* ---- spawning ---- */
 
-static int spawn_own(wf_executor *s, wf_worker *w, const wf_task_origin *from, weft_handle *ret)
+int wf_dispatch_spawn_owner(wf_worker *w, const wf_task_origin *from, weft_handle *ret_handle)
 {
-    wf_task *t = wf_task_new_owner(&w->heap, from, ret != NULL);
+    wf_executor *s = w->executor;
+    wf_task     *t;
 
+    if (__builtin_expect(wf_load(&s->closing, RELAXED), 0)) /* looked at again */
+        return -ESHUTDOWN;
+    if (__builtin_expect(wf_executor_is_child(s), 0))
+        return -ECHILD;
+    t = wf_task_new_owner(&w->heap, from, ret_handle != NULL);
     if (__builtin_expect(!t, 0))
         return -ENOMEM;
-    if (ret)
-        ret->task_ = t;
+    if (ret_handle)
+        ret_handle->task_ = t;
     wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE); /* [executor-4] */
     if (__builtin_expect(from->pin != 0, 0))
         mail(s, t);
@@ -214,6 +220,8 @@ static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle
 {
     int r;
 
+    if (wf_executor_is_child(s))
+        return -ECHILD;
     visitor_enters(s);
     r = spawn_visiting(s, from, ret);
     visitor_leaves(s);
@@ -224,11 +232,7 @@ int wf_dispatch_spawn(wf_executor *s, const wf_task_origin *from, weft_handle *r
 {
     wf_worker *w = own_worker(s->rt);
 
-    if (__builtin_expect(wf_load(&s->closing, RELAXED), 0)) /* looked at again */
-        return -ESHUTDOWN;
-    if (__builtin_expect(from->pin > s->idle.n_workers, 0))
-        return -EINVAL;
-    if (__builtin_expect(wf_executor_is_child(s), 0))
-        return -ECHILD;
-    return w ? spawn_own(s, w, from, ret_handle) : spawn_foreign(s, from, ret_handle);
+    if (from->pin > s->idle.n_workers)
+        return wf_load(&s->closing, RELAXED) ? -ESHUTDOWN : -EINVAL; /* either is true */
+    return w ? wf_dispatch_spawn_owner(w, from, ret_handle) : spawn_foreign(s, from, ret_handle);
 }

@@ -18,6 +18,9 @@ struct wf_task_origin;
 
 /* Spawns a task: 0; -ESHUTDOWN, -ENOMEM, -EINVAL (the pin), -ECHILD, and then nothing has happened. */
 int wf_dispatch_spawn(wf_executor *s, const struct wf_task_origin *from, weft_handle *ret_handle);
+/* The same from a task of the worker; a pin must be one of its workers. */
+int wf_dispatch_spawn_owner(wf_worker *w, const struct wf_task_origin *from,
+                            weft_handle *ret_handle);
 
 /* Queues a NOTIFIED task on the caller's worker if it is of the same runtime, else for all workers. */
 void wf_dispatch_queue(struct wf_task *t);

@@ -78,7 +78,8 @@ static inline weft_poll poll_root(wf_worker *w, wf_task *t, weft_context *cx)
     return wf_panic_refused(caught);
 }
 
-void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_complete)(wf_task *t))
+/* True if the task has ended; it is not COMPLETE yet. */
+static inline bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     uint64_t          state = wf_task_to_running(t);
     struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
@@ -88,19 +89,31 @@ void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget, void (*to_com
     wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
     w->polling = true;
     poll = poll_root(w, t, &cx);
+    *budget = cx.budget;
     wf_count(&w->counters.polls, 1);
     if (__builtin_expect(wf_executor_is_child(w->executor), 0))
         weft_misuse_("fork", "the child must not return from the poll it was forked in", t->site);
-    if (weft_poll_is_ready(poll)) {
-        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
-        to_complete(t); /* wakes its joiner as if by the task itself */
-        w->polling = false;
-    } else {
-        w->polling = false;
-        if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
-            wf_dispatch_requeue_owner(w, t);
-    }
-    *budget = cx.budget;
     if (++w->busy_polls == MEASURE_EVERY)
         wf_run_measure_owner(w);
+    if (weft_poll_is_ready(poll)) {
+        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
+        return true;
+    }
+    w->polling = false;
+    if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+        wf_dispatch_requeue_owner(w, t);
+    return false;
+}
+
+void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    if (!poll_task(w, t, budget))
+        return;
+    wf_task_to_complete(t); /* wakes its joiner as if by the task itself */
+    w->polling = false;
+}
+
+bool wf_run_in_place_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    return poll_task(w, t, budget) && wf_task_to_complete_in_place(t);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define STEP         32 /* slot sizes: multiples of this up to 16 of them, then 8 to each doubling */
+#define STEPS        16                 /* of them are small */
 #define SMALL_SLOT   ((size_t)8 << 10)  /* up to here a slab is one page, */
 #define MEDIUM_SLOT  ((size_t)64 << 10) /* up to here eight, above one slot */
 #define MEDIUM_PAGES 8
@@ -33,7 +34,7 @@ static uint32_t class_of(size_t size)
     size_t   n = (size - 1) / STEP; /* no task has size 0 */
     uint32_t shift;
 
-    if (__builtin_expect(n < 16, 1))
+    if (__builtin_expect(n < STEPS, 1))
         return (uint32_t)n;
     shift = 60 - (uint32_t)__builtin_clzll(n); /* 3 bits below the highest one */
     return 8 * shift + (uint32_t)(n >> shift);
@@ -314,7 +315,7 @@ static void collect(wf_heap *h)
     }
 }
 
-static wf_task *take_slow(wf_heap *h, uint32_t class)
+__attribute__((noinline)) static wf_task *take_slow(wf_heap *h, uint32_t class)
 {
     wf_task *t = take_from(h->current[class]);
     wf_slab *s;
@@ -332,21 +333,25 @@ static wf_task *take_slow(wf_heap *h, uint32_t class)
     return take_from(s);
 }
 
-static wf_task *take(wf_heap *h, uint32_t class)
-{
-    wf_slab *s = h->current[class];
-
-    return s && s->free ? pop(s) : take_slow(h, class);
-}
-
-wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
+__attribute__((noinline)) static wf_task *take_seldom(wf_heap *h, size_t size)
 {
     uint32_t class = class_of(size);
-    wf_task *t = class < WF_SLAB_CLASSES ? take(h, class) : NULL;
+    wf_task *t = class < WF_SLAB_CLASSES ? take_slow(h, class) : NULL;
 
-    if (__builtin_expect(wf_load(&is_watched, RELAXED) && t, 0)) /* constant */
+    if (t && wf_load(&is_watched, RELAXED)) /* constant */
         wf_memcheck_use(&t->frame, size - offsetof(wf_task, frame));
     return t;
+}
+
+/* Mostly a small slot is wanted, and the slab that is current for its size has a free one. */
+wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
+{
+    size_t   n = (size - 1) / STEP;
+    wf_slab *s = __builtin_expect(n < STEPS, 1) ? h->current[n] : NULL;
+
+    if (__builtin_expect(s && s->free && !wf_load(&is_watched, RELAXED), 1)) /* constant */
+        return pop(s);
+    return take_seldom(h, size);
 }
 
 /* ---- slots of other heaps ---- */
@@ -398,11 +403,9 @@ static void send_later(wf_heap *h, wf_region *r, wf_task *t)
     h->sends_first = t;
 }
 
-void wf_heap_free_any(wf_heap *h, wf_task *t)
+__attribute__((noinline)) static void free_seldom(wf_heap *h, wf_region *r, wf_task *t)
 {
-    wf_region *r = wf_region_of(t);
-
-    if (__builtin_expect(wf_load(&is_watched, RELAXED), 0)) /* constant */
+    if (wf_load(&is_watched, RELAXED)) /* constant */
         wf_memcheck_unuse(&t->frame, t->frame.future.ops->size);
     wf_store(&t->state, 0, RELEASE); /* [slab-1] */
     if (!h)
@@ -411,6 +414,25 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
         free_owner(h, r, t);
     else
         send_later(h, r, t);
+}
+
+/* Mostly a slot goes back to a small slab that is current in the caller's own heap: see wf_heap_take_owner. */
+void wf_heap_free_any(wf_heap *h, wf_task *t)
+{
+    wf_region *r = wf_region_of(t);
+    wf_slab   *s = &r->slab[r->first_page[(uintptr_t)t / WF_PAGE_SIZE % WF_REGION_PAGES]];
+
+    if (__builtin_expect(!h || wf_load(&r->heap, RELAXED) != h || /* ours, or it never was */
+                             h->current[s->class] != s || s->n_pages > 1 ||
+                             wf_load(&is_watched, RELAXED), /* constant */
+                         0)) {
+        free_seldom(h, r, t);
+        return;
+    }
+    wf_store(&t->state, 0, RELEASE); /* [slab-1] to visitors */
+    t->next = s->free;
+    s->free = t;
+    s->n_used--;
 }
 
 /* ---- all of it ---- */
@@ -471,7 +493,7 @@ void wf_memory_close(wf_memory *m)
         int64_t n;
 
         next = r->next;
-        wf_store(&r->heap, NULL, RELAXED);                       /* as in free_any */
+        wf_store(&r->heap, NULL, RELAXED);                       /* no owner is left to race with */
         n = count_used(r, wf_swap(&r->remote, ORPHAN, ACQ_REL)); /* [slab-1] */
         /* Slots freed since then have been subtracted already: whoever gets to 0 is the last. */
         if (wf_add(&r->n_left, n, ACQ_REL) + n == 0) /* [slab-3] */

@@ -27,6 +27,22 @@ static void task_free(wf_task *t)
     wf_heap_free_any(wf_current_thread.heap, t);
 }
 
+/* As memcpy, which as a call takes longer than the two or three words that most arguments are. */
+static inline void copy_arguments(char *to, const char *from, size_t size)
+{
+    uint64_t first, last;
+
+    if (__builtin_expect(size - sizeof first <= sizeof first,
+                         1)) { /* two words, which may overlap */
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, from + size - sizeof last, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + size - sizeof last, &last, sizeof last);
+    } else {
+        memcpy(to, from, size);
+    }
+}
+
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 {
     wf_task *t = wf_heap_take_owner(h, offsetof(wf_task, frame) + from->ops->size);
@@ -35,7 +51,8 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
     if (!t)
         return NULL;
     wf_store(&t->site, from->site, RELAXED); /* constants; visitors read whichever */
-    weft_frame_init_(&t->frame, from->ops, from->at, from->args, from->size);
+    weft_frame_init_(&t->frame, from->ops, 0, NULL, 0);
+    copy_arguments((char *)&t->frame + from->at, from->args, from->size);
     wf_store(&t->state, handle ? state + WF_TASK_REF + WF_TASK_HANDLE : state,
              RELEASE); /* [task-1] to visitors */
     return t;
@@ -46,7 +63,7 @@ void wf_task_discard(wf_task *t)
     task_free(t);
 }
 
-static void unref(wf_task *t, uint64_t what)
+static inline void unref(wf_task *t, uint64_t what)
 {
     /* With the only reference nobody else can make one. */
     if (is_only_ref(wf_load(&t->state, ACQUIRE)) ||    /* [task-3] */
@@ -167,16 +184,15 @@ void wf_task_to_complete(wf_task *t)
     complete_joined(t);
 }
 
-void wf_task_to_complete_in_place(wf_task *t)
+bool wf_task_to_complete_in_place(wf_task *t)
 {
     const uint64_t looked_at = WF_TASK_REFS_MASK | WF_TASK_HANDLE | WF_TASK_JOINER | WF_TASK_JLOCK;
     uint64_t       state = wf_load(&t->state, ACQUIRE); /* [task-3] */
 
-    if ((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE)) /* T4 */
-        wf_store(&t->state, state + WF_TASK_COMPLETE - WF_TASK_RUNNING - WF_TASK_REF,
-                 RELEASE); /* [task-2] */
-    else
-        wf_task_to_complete(t);
+    if (__builtin_expect((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE), 1)) /* T4 */
+        return true;
+    wf_task_to_complete(t);
+    return false;
 }
 
 /* The slot may be being fired. */

@@ -125,18 +125,20 @@ static bool take_youngest(wf_worker *w, wf_task *t)
     return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
 }
 
-void wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+bool wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     const char *site = w->polls_site;
+    bool        ended;
 
     if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
-        return;
+        return false;
     wf_count(&w->counters.in_place_joins, 1);
     w->depth++;
-    wf_run_task_owner(w, t, budget, wf_task_to_complete_in_place);
+    ended = wf_run_in_place_owner(w, t, budget);
     w->depth--;
     w->polling = true;
     wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
+    return ended;
 }
 
 /* ---- sleeping ---- */
@@ -210,7 +212,7 @@ WF_FLATTEN void wf_worker_turn_owner(wf_worker *w, int64_t until)
     uint32_t budget = (uint32_t)w->executor->rt->config.budget;
 
     if (t)
-        wf_run_task_owner(w, t, &budget, wf_task_to_complete);
+        wf_run_task_owner(w, t, &budget);
     else
         park(w, until);
 }

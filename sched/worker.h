@@ -96,8 +96,9 @@ void wf_worker_push_woken_owner(wf_worker *w, struct wf_task *t);
 void wf_worker_push_behind_owner(wf_worker *w, struct wf_task *t);
 /* Queues a new task. */
 void wf_worker_push_child_owner(wf_worker *w, struct wf_task *t);
-/* Polls the task now if it is the youngest unstarted child, out of the given budget, which is lowered. */
-void wf_worker_run_child_owner(wf_worker *w, struct wf_task *t, uint32_t *budget);
+/* Polls the task now if it is the youngest unstarted child, out of the given budget, which is lowered. What it
+ * answers: see wf_run_in_place_owner. */
+bool wf_worker_run_child_owner(wf_worker *w, struct wf_task *t, uint32_t *budget);
 /* Takes the task out of one of the two slots, or NULL. */
 static inline struct wf_task *wf_worker_take_slot_any(struct wf_task **slot)
 {

@@ -25,7 +25,10 @@ typedef struct weft_handle {
  * are copied. 0; -ENOMEM; -ESHUTDOWN: the runtime is stopping; -ENXIO: the thread has no runtime;
  * -ECHILD: the process is a fork of the one that started it. After an error nothing has run and the
  * handle is untouched. */
-#define weft_spawn(handle, name, ...) weft_spawn_on(NULL, handle, name, __VA_ARGS__)
+#define weft_spawn(handle, name, ...)                                                              \
+    weft_spawn_here_(handle, weft_ops_##name(), (uint32_t)offsetof(struct name, in),               \
+                     WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)),                 \
+                     #name "\0" WEFT_HERE_)
 
 /* The same on a given runtime, from any thread. */
 #define weft_spawn_on(rt, handle, name, ...)                                                       \
@@ -48,6 +51,10 @@ typedef struct weft_handle {
                 WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)),                      \
                 literal "\0" WEFT_HERE_)
 
+/* On the caller's runtime, for any of its workers. */
+WEFT_API WEFT_NODISCARD int weft_spawn_here_(weft_handle *ret_handle, const weft_future_ops *ops,
+                                             uint32_t at, const void *args, size_t size,
+                                             const char *site);
 WEFT_API WEFT_NODISCARD int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, int64_t pin,
                                         const weft_future_ops *ops, uint32_t at, const void *args,
                                         size_t size, const char *site);

@@ -432,7 +432,11 @@ static void visit_to_look(void)
 static void complete_in_place_and_join(void)
 {
     poll_to_ready();
-    wf_task_to_complete_in_place(task);
+    if (wf_task_to_complete_in_place(task)) {
+        told = task;
+        wf_task_discard(task);
+        return;
+    }
     check(!join_with(&joiner[0]) == !told);
     if (!told) {
         check(task->state & WF_TASK_JOINER);

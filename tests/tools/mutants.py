@@ -181,7 +181,7 @@ MUTANTS = {
         ("a reference goes without release", "sched/task.c",
          "is_only_ref(wf_sub(&t->state, what, ACQ_REL)))", "is_only_ref(wf_sub(&t->state, what, RELAXED)))"),
         ("a task ends in place whoever has wakers", "sched/task.c",
-         "if ((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE)) /* T4 */",
+         "if (__builtin_expect((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE), 1)) /* T4 */",
          "if (state & WF_TASK_HANDLE)"),
         ("a visitor marks a free slot", "sched/task.c",
          "while (state != 0 && !(state & WF_TASK_COMPLETE)", "while (!(state & WF_TASK_COMPLETE)"),
