@@ -220,7 +220,7 @@ static bool drain(weft_future *f, weft_context *cx)
     return weft_poll_is_ready(weft_future_poll(f, cx));
 }
 
-WEFT_API weft_poll weft_frame_unwind_(weft_frame *frame, weft_context *cx)
+static weft_poll unwind(weft_frame *frame, weft_context *cx)
 {
     weft_future *awaits = frame->awaiting_, *next;
 
@@ -238,6 +238,26 @@ WEFT_API weft_poll weft_frame_unwind_(weft_frame *frame, weft_context *cx)
         return WEFT_PENDING;
     run_deferred(frame);
     return weft_ready(&frame->future, -EOWNERDEAD);
+}
+
+WEFT_API weft_poll weft_frame_poll_rare_(weft_future *future, weft_context *cx)
+{
+    weft_frame *outer = cx->frame_;
+    uint32_t    flags = cx->flags;
+    weft_poll   poll;
+
+    if (flags & WEFT_CONTEXT_UNWINDS_) {
+        if (future->result & WEFT_CANCEL_ASKED_)
+            cx->flags |= WEFT_CONTEXT_CANCELLED_;
+        cx->frame_ = (weft_frame *)(void *)future;
+        poll = unwind(cx->frame_, cx);
+        cx->frame_ = outer;
+    } else {
+        cx->flags |= WEFT_CONTEXT_CANCELLED_; /* with it, this poll is not rare any more */
+        poll = future->ops->poll(future, cx);
+    }
+    cx->flags = flags;
+    return poll;
 }
 
 #if !__STDC_HOSTED__ /* with a runtime: panic.c */

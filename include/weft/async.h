@@ -77,16 +77,13 @@ typedef struct weft_deferred {
     static weft_poll weft_body_##name(struct name *self, weft_context *cx);                        \
     static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)                      \
     {                                                                                              \
-        struct name *self = (struct name *)(void *)future;                                         \
-        weft_frame  *outer = weft_frame_enter_(&self->weft_frame_, cx);                            \
-        uint32_t     flags = cx->flags;                                                            \
-        weft_poll    poll;                                                                         \
+        weft_frame *outer = cx->frame_;                                                            \
+        weft_poll   poll;                                                                          \
                                                                                                    \
-        cx->flags |= weft_frame_flags_(&self->weft_frame_);                                        \
-        poll = __builtin_expect(flags & WEFT_CONTEXT_UNWINDS_, 0)                                  \
-                   ? weft_frame_unwind_(&self->weft_frame_, cx)                                    \
-                   : weft_body_##name(self, cx);                                                   \
-        cx->flags = flags;                                                                         \
+        if (weft_frame_is_rare_(future, cx))                                                       \
+            return weft_frame_poll_rare_(future, cx);                                              \
+        cx->frame_ = (weft_frame *)(void *)future;                                                 \
+        poll = weft_body_##name((struct name *)(void *)future, cx);                                \
         cx->frame_ = outer;                                                                        \
         return poll;                                                                               \
     }                                                                                              \
@@ -197,8 +194,9 @@ WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*c
                                 void *arg);
 /* The function ends: runs what it has deferred; no kept branch may be pending. */
 WEFT_API void weft_frame_close_(weft_frame *frame);
-/* Instead of the body, when the task has panicked. */
-WEFT_API weft_poll weft_frame_unwind_(weft_frame *frame, weft_context *cx);
+/* The rare polls: those of a task that has panicked, which don't run the body, and those of the outermost
+ * function that has been asked to end, whose awaits must see that. */
+WEFT_API weft_poll weft_frame_poll_rare_(weft_future *future, weft_context *cx);
 /* Cancelling an async function cancels its awaits, one after the other, until its body returns. */
 WEFT_API void weft_frame_cancel_(weft_future *future);
 
@@ -215,17 +213,12 @@ static inline weft_future *weft_frame_init_(weft_frame *frame, const weft_future
     return &frame->future;
 }
 
-static inline weft_frame *weft_frame_enter_(weft_frame *frame, weft_context *cx)
+/* Whether this poll is one for weft_frame_poll_rare_. */
+static inline bool weft_frame_is_rare_(const weft_future *future, const weft_context *cx)
 {
-    weft_frame *outer = cx->frame_;
-
-    cx->frame_ = frame;
-    return outer;
-}
-
-static inline uint32_t weft_frame_flags_(const weft_frame *frame)
-{
-    return weft_future_is_cancelled(&frame->future) ? WEFT_CONTEXT_CANCELLED_ : 0;
+    return __builtin_expect(cx->flags & WEFT_CONTEXT_UNWINDS_, 0) ||
+           (__builtin_expect(future->result & WEFT_CANCEL_ASKED_, 0) &&
+            !(cx->flags & WEFT_CONTEXT_CANCELLED_));
 }
 
 static inline long long weft_frame_resume_(const weft_frame *frame)

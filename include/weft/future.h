@@ -202,7 +202,9 @@ static inline WEFT_NODISCARD weft_poll weft_future_poll(weft_future *future, wef
     int64_t state = future->result;
     int64_t here = WEFT_UNPOLLED_ | (int64_t)(uintptr_t)future;
 
-    if ((state & ~(int64_t)WEFT_RESULT_FLAGS_) != here) {
+    if (state == WEFT_UNPOLLED_) {
+        future->result = here;
+    } else if ((state & ~(int64_t)WEFT_RESULT_FLAGS_) != here) {
         if ((state & ~(int64_t)WEFT_RESULT_FLAGS_) != WEFT_UNPOLLED_)
             return weft_future_poll_parked_(future, cx); /* or misuse */
         future->result = state | here;
