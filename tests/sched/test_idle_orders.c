@@ -234,7 +234,7 @@ static void spawn_and_work(void)
 
 Test(idle_orders, children_that_no_thief_sees_are_run_by_the_worker_that_spawned_them)
 {
-    explore(3, 1, set_up_two, claim_three, 2, (void (*const[])(void)){spawn_and_work, work_1});
+    explore(2, 2, set_up_two, claim_three, 2, (void (*const[])(void)){spawn_and_work, work_1});
 }
 
 /* Two of its looks; nothing is going on when they begin. */
