@@ -12,8 +12,8 @@
 
 #include <weft/task.h>
 
-/* The task may run here and now: it has not begun, the caller has nothing else to do, and it is on top of its
- * worker's stack. True: it has ended, and the caller has all of its references. */
+/* The task may run here and now: it has not begun, the caller has nothing else to do, and it is on
+ * top of its worker's stack. True: it has ended, and the caller has all of its references. */
 static inline bool run_in_place(wf_task *t, weft_context *cx)
 {
     wf_worker *w = wf_current_thread.worker;
@@ -29,7 +29,7 @@ static inline int64_t take_result(weft_handle *handle, const wf_task *t)
     return t->frame.future.result;
 }
 
-static weft_poll join_ended(weft_handle *handle, wf_task *t)
+WF_SELDOM static weft_poll join_ended(weft_handle *handle, wf_task *t)
 {
     int64_t result = take_result(handle, t);
 

@@ -52,8 +52,7 @@ void wf_deque_free(wf_deque *d)
     d->buffer = NULL;
 }
 
-__attribute__((noinline)) static struct wf_deque_buffer *grow(wf_deque *d, int64_t top,
-                                                              int64_t bottom)
+WF_SELDOM static struct wf_deque_buffer *grow(wf_deque *d, int64_t top, int64_t bottom)
 {
     struct wf_deque_buffer *old = d->buffer;
     struct wf_deque_buffer *b;
@@ -135,6 +134,18 @@ bool wf_deque_pop_this_owner(wf_deque *d, const struct wf_task *t)
         wf_load(&d->buffer->slot[newest & d->buffer->mask], RELAXED) != t)
         return false;
     return wf_deque_pop_owner(d) == t; /* else a thief was faster */
+}
+
+int64_t wf_deque_place_owner(const wf_deque *d, const struct wf_task *t, int64_t most)
+{
+    const struct wf_deque_buffer *b = d->buffer;
+    int64_t bottom = wf_load(&d->bottom, RELAXED); /* the owner wrote it, and the slots */
+    int64_t top = wf_load(&d->top, RELAXED);       /* pop looks again */
+
+    for (int64_t at = bottom - 1; at >= top && at >= bottom - most; at--)
+        if (wf_load(&b->slot[at & b->mask], RELAXED) == t)
+            return at;
+    return WF_DEQUE_NOWHERE;
 }
 
 struct wf_task *wf_deque_steal_any(wf_deque *d)

@@ -34,15 +34,26 @@ void wf_deque_free(wf_deque *d);
 /* Puts a task at the bottom; false when it is full or out of memory. Also a full barrier: what the caller reads
  * next can't be older than the push [idle-1]. */
 bool wf_deque_push_owner(wf_deque *d, struct wf_task *t);
-/* The same without the barrier, which costs as much as all the rest. What the caller reads next may be older than
- * the push: it can't tell by a look at [idle-1] that no thief has just missed the task. */
+/* The same without the barrier, which costs as much as all the rest. What the caller reads next may
+ * be older than the push: it can't tell by a look at [idle-1] that no thief has just missed the
+ * task. */
 bool wf_deque_push_unfenced_owner(wf_deque *d, struct wf_task *t);
 /* Takes the newest task, or NULL. */
 struct wf_task *wf_deque_pop_owner(wf_deque *d);
 /* Takes the task if it is the newest; whether it was. */
 bool wf_deque_pop_this_owner(wf_deque *d, const struct wf_task *t);
+#define WF_DEQUE_NOWHERE INT64_MIN
+/* The place of a task among the `most` newest, or NOWHERE. Places grow from the oldest to the
+ * newest. */
+int64_t wf_deque_place_owner(const wf_deque *d, const struct wf_task *t, int64_t most);
 /* Takes the oldest task, or NULL if there is none. Loses a race only to somebody who got a task. */
 struct wf_task *wf_deque_steal_any(wf_deque *d);
+
+/* The place of the newest task; if there is none, that in front of the next one. */
+static inline int64_t wf_deque_newest_owner(const wf_deque *d)
+{
+    return wf_load(&d->bottom, RELAXED) - 1; /* the owner wrote it */
+}
 
 /* How many tasks wait; a moment old for all but the owner. */
 static inline int64_t wf_deque_length_any(const wf_deque *d)

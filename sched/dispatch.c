@@ -30,14 +30,14 @@ bool wf_dispatch_notify_any(wf_executor *s)
     return i >= 0;
 }
 
-void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
+WF_SELDOM void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
     wf_inject_push_any(&s->inject, first, last, n);
     wf_dispatch_notify_any(s);
 }
 
 /* To the worker that it is pinned to: it looks into its mailbox whenever it is woken. */
-static void mail(wf_executor *s, wf_task *t)
+WF_SELDOM static void mail(wf_executor *s, wf_task *t)
 {
     uint32_t i = wf_task_pin(t) - 1;
 

@@ -199,7 +199,7 @@ static void cancel_visited(wf_task *t, void *arg)
         wf_wakes_add(arg, t);
 }
 
-void wf_executor_cancel_all(wf_executor *s)
+WF_SELDOM void wf_executor_cancel_all(wf_executor *s)
 {
     wf_wakes wakes = {0};
 

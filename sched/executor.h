@@ -4,19 +4,21 @@
  * Purpose     Starts and stops the workers, cancels and counts all tasks; lends the core of a
  *             current-thread runtime.
  * Threads     Any, unless said otherwise.
- * Invariants  S1 a task counts as spawned before it is queued and as ended before it is COMPLETE. S2
- *             workers end only when no task is alive. S3 a thread that is not the runtime's own counts
- *             itself in n_visitors while it touches the runtime on behalf of a task: the task may end,
- *             and the runtime be stopped, in mid-call. S4 in a forked child nothing here is touched.
- * Ordering    [executor-1] n_visitors is left before the runtime is freed. [executor-2] `stopping` is set
- *             before the workers are woken. [executor-3] the stopping thread sets `closing`, then visits all
- *             tasks; a spawner looks at `closing` behind its spawn. A spawner that is no worker is a visitor, which
- *             is a full barrier, and is waited for: one of the two sees the other. A worker queues children
- *             without a barrier ([worker-3]), so both may miss; the stopping thread visits once more 10 ms later,
- *             when such a store has left its core since long. [executor-4] the stopping thread reads the mask of
- *             sleepers, then counts; a worker that runs dry enters the mask, then looks at `closing` and wakes
- *             the stopping thread.
- *             [executor-5] the core of a current-thread runtime is released to the next; done.
+ * Invariants  S1 a task counts as spawned before it is queued and as ended before it is COMPLETE.
+ *             S2 workers end only when no task is alive. S3 a thread that is not the runtime's own
+ *             counts itself in n_visitors while it touches the runtime on behalf of a task: the
+ *             task may end, and the runtime be stopped, in mid-call. S4 in a forked child nothing
+ *             here is touched.
+ * Ordering    [executor-1] n_visitors is left before the runtime is freed. [executor-2] `stopping`
+ *             is set before the workers are woken. [executor-3] the stopping thread sets `closing`,
+ *             then visits all tasks; a spawner looks at `closing` behind its spawn. A spawner that
+ *             is no worker is a visitor, which is a full barrier, and is waited for: one of the two
+ *             sees the other. A worker queues children without a barrier ([worker-3]), so both may
+ *             miss; the stopping thread visits once more 10 ms later, when such a store has left
+ *             its core since long. [executor-4] the stopping thread reads the mask of sleepers,
+ *             then counts; a worker that runs dry enters the mask, then looks at `closing` and
+ *             wakes the stopping thread. [executor-5] the core of a current-thread runtime is
+ *             released to the next; done.
  * Failure     Starting fails as pthread_create does, and nothing is left behind.
  */
 #ifndef WF_EXECUTOR_H

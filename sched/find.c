@@ -44,7 +44,7 @@ static void expect_poll(const wf_task *t)
 }
 
 /* Takes up to `most` outside tasks: runs the first, keeps the rest. */
-static wf_task *take_injected(wf_worker *w, uint32_t most)
+WF_SELDOM static wf_task *take_injected(wf_worker *w, uint32_t most)
 {
     wf_inject *q = &w->executor->inject;
     uint32_t   n = wf_inject_length_any(q) / w->executor->idle.n_workers + 1;
@@ -162,8 +162,7 @@ static void steal_more(wf_worker *w, wf_deque *from, wf_deque *to)
     }
 }
 
-/* Not in a turn that has a task of its own. */
-__attribute__((noinline)) static wf_task *steal(wf_worker *w)
+WF_SELDOM static wf_task *steal(wf_worker *w)
 {
     wf_executor *s = w->executor;
     uint32_t     n = s->idle.n_slots;
@@ -189,7 +188,7 @@ __attribute__((noinline)) static wf_task *steal(wf_worker *w)
 }
 
 /* We searched and have a task: if nobody else searches, somebody may be needed for what is left. */
-static void stop_searching(wf_worker *w)
+WF_SELDOM static void stop_searching(wf_worker *w)
 {
     w->searching = false;
     if (wf_idle_found(&w->executor->idle) && wf_dispatch_backlog(w->executor) > 0)

@@ -1,11 +1,12 @@
 /*
  * memcheck.h - what valgrind and ASan have to be told
  *
- * Purpose     Valgrind does not know io_uring: neither what the kernel wrote nor that entering it sleeps.
- *             It and ASan don't know when a task's memory is free.
+ * Purpose     Valgrind does not know io_uring: neither what the kernel wrote nor that entering it
+ *             sleeps. It and ASan don't know when a task's memory is free.
  * Threads     Any.
- * Invariants  A request costs eight instructions where valgrind does not run, and nothing where its header is
- *             missing. The path of every task asks once for all (wf_memcheck_watches) and makes none.
+ * Invariants  A request costs eight instructions where valgrind does not run, and nothing where its
+ *             header is missing. The path of every task asks once for all (wf_memcheck_watches) and
+ *             makes none.
  * Ordering    None.
  * Failure     None.
  */
@@ -21,8 +22,9 @@
 #define wf_memcheck_defined(p, n) ((void)(p), (void)(n))
 #endif
 
-/* wf_memcheck_unuse: the memory must not be touched until it is used again. wf_memcheck_watches: whether a
- * tool hears the two; `p` points to memory that is initialised. Valgrind's other tools answer no. */
+/* wf_memcheck_unuse: the memory must not be touched until it is used again. wf_memcheck_watches:
+ * whether a tool hears the two; `p` points to memory that is initialised. Valgrind's other tools
+ * answer no. */
 #if defined(__SANITIZE_ADDRESS__)
 #define WF_ASAN_ 1
 #elif defined(__has_feature)

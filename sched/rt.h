@@ -12,11 +12,12 @@
 
 #include "alloc.h"
 
-/* A function of the path of every task: where libweft is optimized as a whole, it contains all that it calls but
- * what is marked noinline. Elsewhere (tests, explorers) the calls stay. */
+/* A function of the path of every task: where libweft is optimized as a whole, it contains all that
+ * it calls but what is seldom wanted there. Elsewhere (tests, explorers) the calls stay. */
 #ifndef WF_FLATTEN
 #define WF_FLATTEN
 #endif
+#define WF_SELDOM __attribute__((noinline))
 
 struct wf_executor;
 struct wf_heap;

@@ -15,7 +15,7 @@
 
 #define MEASURE_EVERY 256 /* polls between looks at the clock while busy */
 
-int64_t wf_run_measure_owner(wf_worker *w)
+WF_SELDOM int64_t wf_run_measure_owner(wf_worker *w)
 {
     int64_t  now = wf_now(), stretch;
     uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
@@ -54,8 +54,8 @@ static inline weft_context context_of(wf_worker *w, struct weft_home_ *home, uin
                           .home_ = home};
 }
 
-/* From now on the task's frames only pass on polls, until all that they waited for has ended. The panic may have
- * come from anywhere, so the context is made anew. */
+/* From now on the task's frames only pass on polls, until all that they waited for has ended. The
+ * panic may have come from anywhere, so the context is made anew. */
 __attribute__((cold, noinline)) static weft_poll unwind(wf_worker *w, wf_task *t, weft_context *cx,
                                                         const char *message)
 {
@@ -78,8 +78,7 @@ static inline weft_poll poll_root(wf_worker *w, wf_task *t, weft_context *cx)
     return wf_panic_refused(caught);
 }
 
-/* True if the task has ended; it is not COMPLETE yet. */
-static inline bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
+bool wf_run_poll_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     uint64_t          state = wf_task_to_running(t);
     struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
@@ -107,13 +106,8 @@ static inline bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
 
 void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 {
-    if (!poll_task(w, t, budget))
+    if (!wf_run_poll_owner(w, t, budget))
         return;
     wf_task_to_complete(t); /* wakes its joiner as if by the task itself */
     w->polling = false;
-}
-
-bool wf_run_in_place_owner(wf_worker *w, wf_task *t, uint32_t *budget)
-{
-    return poll_task(w, t, budget) && wf_task_to_complete_in_place(t);
 }

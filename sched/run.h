@@ -13,11 +13,11 @@
 #include "task.h"
 #include "worker.h"
 
-/* Polls the task that has been taken from a queue, out of the budget, which is lowered. */
+/* Polls the task that has been taken from a queue, out of the budget, which is lowered. True if it
+ * has ended: the caller makes it COMPLETE. */
+bool wf_run_poll_owner(wf_worker *w, wf_task *t, uint32_t *budget);
+/* The same, and makes it COMPLETE. */
 void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget);
-/* The same for the holder of its handle, who is about to join. True: it has ended, and the caller has all of its
- * references (wf_task_to_complete_in_place). */
-bool wf_run_in_place_owner(wf_worker *w, wf_task *t, uint32_t *budget);
 /* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches of work;
  * one ends now. Returns the time. */
 int64_t wf_run_measure_owner(wf_worker *w);

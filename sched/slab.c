@@ -11,6 +11,7 @@
 
 #include "lock.h"
 #include "memcheck.h"
+#include "rt.h"
 #include "task.h"
 
 #include <string.h>
@@ -24,7 +25,8 @@
 #define FIRST_SLOT   ((sizeof(wf_region) + WF_CACHE_LINE - 1) & ~(size_t)(WF_CACHE_LINE - 1))
 #define ORPHAN       ((wf_task *)1) /* in `remote`: the heap is gone */
 
-/* Whether memcheck or ASan watches the process. The same for all heaps, and constant from the first one on. */
+/* Whether memcheck or ASan watches the process. The same for all heaps, and constant from the first
+ * one on. */
 static bool is_watched;
 
 /* ---- sizes ---- */
@@ -315,7 +317,7 @@ static void collect(wf_heap *h)
     }
 }
 
-__attribute__((noinline)) static wf_task *take_slow(wf_heap *h, uint32_t class)
+WF_SELDOM static wf_task *take_slow(wf_heap *h, uint32_t class)
 {
     wf_task *t = take_from(h->current[class]);
     wf_slab *s;
@@ -333,7 +335,7 @@ __attribute__((noinline)) static wf_task *take_slow(wf_heap *h, uint32_t class)
     return take_from(s);
 }
 
-__attribute__((noinline)) static wf_task *take_seldom(wf_heap *h, size_t size)
+WF_SELDOM static wf_task *take_seldom(wf_heap *h, size_t size)
 {
     uint32_t class = class_of(size);
     wf_task *t = class < WF_SLAB_CLASSES ? take_slow(h, class) : NULL;
@@ -403,7 +405,7 @@ static void send_later(wf_heap *h, wf_region *r, wf_task *t)
     h->sends_first = t;
 }
 
-__attribute__((noinline)) static void free_seldom(wf_heap *h, wf_region *r, wf_task *t)
+WF_SELDOM static void free_seldom(wf_heap *h, wf_region *r, wf_task *t)
 {
     if (wf_load(&is_watched, RELAXED)) /* constant */
         wf_memcheck_unuse(&t->frame, t->frame.future.ops->size);
@@ -416,7 +418,8 @@ __attribute__((noinline)) static void free_seldom(wf_heap *h, wf_region *r, wf_t
         send_later(h, r, t);
 }
 
-/* Mostly a slot goes back to a small slab that is current in the caller's own heap: see wf_heap_take_owner. */
+/* Mostly a slot goes back to a small slab that is current in the caller's own heap: see
+ * wf_heap_take_owner. */
 void wf_heap_free_any(wf_heap *h, wf_task *t)
 {
     wf_region *r = wf_region_of(t);

@@ -148,7 +148,7 @@ const char *wf_task_panic(const wf_task *t)
 }
 
 /* Somebody joins: their waker is fired under JLOCK, while their future can't end. */
-static void complete_joined(wf_task *t)
+WF_SELDOM static void complete_joined(wf_task *t)
 {
     const uint64_t gone = WF_TASK_RUNNING + WF_TASK_JOINER + WF_TASK_JLOCK + WF_TASK_REF;
     wf_wakes       wakes = {0};

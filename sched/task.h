@@ -21,10 +21,10 @@
  * Invariants  T1 a task is in at most one queue: when it is NOTIFIED and not RUNNING, and when it is RUNNING
  *             but not being polled; its run's reference keeps it there. T2 RUNNING: the frame is the
  *             polling worker's alone, or nobody's while it is queued.
- *             T3 COMPLETE: the runtime is not touched any more, so wakers and handles may outlive it;
- *             the frame's result is constant. T4 a task that is shared changes its word by read-modify-writes. The holder of all
- *             references at the end of the last poll may do without: only visitors (slab.h) come without one, and
- *             what they mark is of no use then.
+ *             T3 COMPLETE: the runtime is not touched any more, so wakers and handles may outlive
+ *             it; the frame's result is constant. T4 a task that is shared changes its word by
+ *             read-modify-writes. The holder of all references at the end of the last poll may do
+ *             without: only visitors (slab.h) come without one, and what they mark is of no use then.
  * Ordering    [task-1] a wake releases what the waker did; taking the task to RUNNING acquires it.
  *             [task-2] COMPLETE releases the result to the joiner; JLOCK. [task-3] the last reference.
  * Failure     Out of memory: wf_task_new returns NULL.
@@ -104,8 +104,9 @@ WEFT_NODISCARD wf_task_idle_result wf_task_to_idle(wf_task *t);
 void wf_task_to_panicked(wf_task *t, const char *message);
 /* Its poll answered READY: hands over to the joiner, drops the run's reference. */
 void wf_task_to_complete(wf_task *t);
-/* The same for the holder of the handle, who is about to join. True: the caller has all references, so that no other
- * thread waits for the end, and the task is not even COMPLETE: the caller takes the result and discards the task. */
+/* The same for the holder of the handle, who is about to join. True: the caller has all references,
+ * so that no other thread waits for the end, and the task is not even COMPLETE: the caller takes the
+ * result and discards the task. */
 WEFT_NODISCARD bool wf_task_to_complete_in_place(wf_task *t);
 
 /* True if the task is COMPLETE; otherwise `waker` is woken when it will be. */

@@ -24,6 +24,7 @@
 #define WORTH_WAKING    WEFT_US(50) /* of work */
 #define WARIEST         4           /* then 16 tasks must wait before somebody is woken for them */
 #define TRY_AGAIN_AFTER 1024        /* tasks kept for ourselves */
+#define YOUNGER_MOST    32          /* children that may be younger than one which runs in place */
 
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
@@ -48,7 +49,7 @@ void wf_worker_free(wf_worker *w)
 
 /* Others sleep, who may help. Those woken lately who slept again at once came for too little: then as
  * much must wait as `wariness` says. What a wary worker keeps for itself is the monitor's to notice. */
-static void call_thief(wf_worker *w)
+WF_SELDOM static void call_thief(wf_worker *w)
 {
     wf_executor *s = w->executor;
     uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
@@ -125,20 +126,52 @@ static bool take_youngest(wf_worker *w, wf_task *t)
     return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
 }
 
-bool wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+/* Polls a child within the current poll. True if it has ended; it is not COMPLETE yet. */
+static inline bool poll_within(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     const char *site = w->polls_site;
     bool        ended;
 
-    if (w->depth == WF_IN_PLACE_DEPTH || !take_youngest(w, t))
-        return false;
     wf_count(&w->counters.in_place_joins, 1);
     w->depth++;
-    ended = wf_run_in_place_owner(w, t, budget);
+    ended = wf_run_poll_owner(w, t, budget);
     w->depth--;
     w->polling = true;
     wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
     return ended;
+}
+
+/* Polls the children that are younger than t, the youngest first, as after the current poll, then
+ * t: a task that joins its children in the order in which it spawned them begins with the oldest.
+ * Thieves may take t meanwhile. */
+WF_FLATTEN WF_SELDOM static bool run_younger(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    wf_deque *d = &w->children;
+    int64_t   place = wf_load(&w->first_child, RELAXED) == t /* only the owner fills it */
+                          ? wf_deque_newest_owner(d) - wf_deque_length_any(d)
+                          : wf_deque_place_owner(d, t, YOUNGER_MOST);
+
+    if (place == WF_DEQUE_NOWHERE || wf_deque_newest_owner(d) - place > YOUNGER_MOST)
+        return false;
+    for (; *budget > 0; --*budget) {
+        wf_task *younger = wf_deque_newest_owner(d) > place ? wf_deque_pop_owner(d) : NULL;
+
+        if (!younger)
+            return take_youngest(w, t) && poll_within(w, t, budget) &&
+                   wf_task_to_complete_in_place(t);
+        if (poll_within(w, younger, budget))
+            wf_task_to_complete(younger); /* another thread may hold its handle */
+    }
+    return false;
+}
+
+bool wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    if (__builtin_expect(w->depth == WF_IN_PLACE_DEPTH, 0))
+        return false;
+    if (__builtin_expect(!take_youngest(w, t), 0))
+        return run_younger(w, t, budget);
+    return poll_within(w, t, budget) && wf_task_to_complete_in_place(t);
 }
 
 /* ---- sleeping ---- */
@@ -187,8 +220,8 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
     w->woke = w->busy_since = wf_now();
 }
 
-/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. Not in a turn that has some. */
-__attribute__((noinline)) static void park(wf_worker *w, int64_t until)
+/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
+WF_SELDOM static void park(wf_worker *w, int64_t until)
 {
     wf_idle *idle = &w->executor->idle;
     uint32_t key = wf_park_prepare(&w->park);

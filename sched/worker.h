@@ -3,22 +3,23 @@
  *
  * Purpose     The loop: take a task, poll it, and when there is none steal, then sleep.
  * Threads     The fields say.
- * Invariants  R1 tasks woken leave `woken` at the top, oldest first, for the owner too; tasks spawned
- *             leave `children` at the bottom for the owner and at the top for thieves; the owner takes the
- *             oldest when the monitor says that it is overdue. R2 `lifo` is the
+ * Invariants  R1 tasks woken leave `woken` at the top, oldest first, for the owner too; tasks
+ *             spawned leave `children` at the bottom for the owner and at the top for thieves; the
+ *             owner takes the oldest when the monitor says that it is overdue. R2 `lifo` is the
  *             task that the running task woke last; at most WF_LIFO_RUN of those run in a row. The
- *             owner fills it; the monitor may empty it when the worker is stuck. R3 `first_child` is older
- *             than all `children`: a child that comes alone needs no deque. R4 `mailbox` holds the
- *             tasks pinned to this worker. R5 a spare worker that nobody needs is not in the mask of
- *             sleepers, and its queues are empty.
- * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo and first_child publish their task. [worker-2] `wanted` is
- *             set before a spare worker is woken. [worker-3] children are queued without a full barrier, so
- *             they are no part of [idle-1]: a worker that falls asleep within the time that a store takes to
- *             leave the owner's core may miss the last of them, and the owner may not see that it sleeps. They
- *             are not lost: the owner sees its own stores, and does not sleep before it has run them, and the
- *             store has long come through when the monitor looks, every 5 ms while a worker is awake, as the
- *             owner is. So a missed child waits for the end of the poll that spawned it or of those that its
- *             owner runs before, and if one of these blocks for 5 ms (K1 in monitor.h) at most.
+ *             owner fills it; the monitor may empty it when the worker is stuck. R3 `first_child`
+ *             is older than all `children`: a child that comes alone needs no deque. R4 `mailbox`
+ *             holds the tasks pinned to this worker. R5 a spare worker that nobody needs is not in
+ *             the mask of sleepers, and its queues are empty.
+ * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo and first_child publish their task.
+ *             [worker-2] `wanted` is set before a spare worker is woken. [worker-3] children are
+ *             queued without a full barrier, so they are no part of [idle-1]: a worker that falls
+ *             asleep within the time that a store takes to leave the owner's core may miss the last
+ *             of them, and the owner may not see that it sleeps. They are not lost: the owner sees
+ *             its own stores, and does not sleep before it has run them, and the store has long
+ *             come through when the monitor looks, every 5 ms while a worker is awake, as the owner
+ *             is. So a missed child waits for the end of the poll that spawned it or of those that
+ *             its owner runs before, and if one of these blocks for 5 ms (K1 in monitor.h) at most.
  * Failure     A deque that can't grow: the task goes to the injection queue.
  */
 #ifndef WF_WORKER_H
@@ -96,8 +97,9 @@ void wf_worker_push_woken_owner(wf_worker *w, struct wf_task *t);
 void wf_worker_push_behind_owner(wf_worker *w, struct wf_task *t);
 /* Queues a new task. */
 void wf_worker_push_child_owner(wf_worker *w, struct wf_task *t);
-/* Polls the task now if it is the youngest unstarted child, out of the given budget, which is lowered. What it
- * answers: see wf_run_in_place_owner. */
+/* For a join of the task: polls it now if it is an unstarted child of this worker with few younger
+ * ones, and before it these, out of the given budget, which is lowered. True: it has ended, and the
+ * caller, who has its handle, has all of its references (wf_task_to_complete_in_place). */
 bool wf_worker_run_child_owner(wf_worker *w, struct wf_task *t, uint32_t *budget);
 /* Takes the task out of one of the two slots, or NULL. */
 static inline struct wf_task *wf_worker_take_slot_any(struct wf_task **slot)

@@ -194,8 +194,8 @@ WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*c
                                 void *arg);
 /* The function ends: runs what it has deferred; no kept branch may be pending. */
 WEFT_API void weft_frame_close_(weft_frame *frame);
-/* The rare polls: those of a task that has panicked, which don't run the body, and those of the outermost
- * function that has been asked to end, whose awaits must see that. */
+/* The rare polls: those of a task that has panicked, which don't run the body, and those of the
+ * outermost function that has been asked to end, whose awaits must see that. */
 WEFT_API weft_poll weft_frame_poll_rare_(weft_future *future, weft_context *cx);
 /* Cancelling an async function cancels its awaits, one after the other, until its body returns. */
 WEFT_API void weft_frame_cancel_(weft_future *future);

@@ -62,7 +62,8 @@ WEFT_API WEFT_NODISCARD int weft_spawn_(weft_runtime *rt, weft_handle *ret_handl
 /* A future that ends with the task, and answers its result; -EOWNERDEAD if it panicked. WITHDRAWS: a
  * cancelled join leaves task and handle as they were; join again or detach (weft_handle_is_empty tells
  * its -ECANCELED from the task's). After any other READY the handle is empty. Awaited directly by a
- * task that has just spawned it on the same worker, the task may run within this poll. */
+ * task that has just spawned it on the same worker, the task may run within this poll, behind those
+ * spawned since. */
 WEFT_API weft_future *weft_join(weft_handle *handle);
 
 /* Whether the handle's task has been joined or detached. */

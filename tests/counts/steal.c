@@ -1,8 +1,8 @@
 /*
  * steal.c - how many instructions it takes to steal a task and run it
  *
- * Purpose     Run by tests/tools/counts.py under callgrind. The only row that needs the inside of the
- *             library: from outside no thread can be made to steal a given number of tasks.
+ * Purpose     Run by tests/tools/counts.py under callgrind. The only row that needs the inside of
+ *             the library: from outside no thread can be made to steal a given number of tasks.
  * Threads     One: the executor has two workers and no threads; this one is whichever it needs.
  * Invariants  Nothing sleeps, no system call is made between the marks.
  * Ordering    None.

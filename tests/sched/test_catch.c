@@ -12,7 +12,8 @@ static int64_t sum(void *a, void *b)
     return *(int64_t *)a + *(int64_t *)b;
 }
 
-/* Uses all registers that a function must leave as they were, so that somewhere they have to be restored. */
+/* Uses all registers that a function must leave as they were, so that somewhere they have to be
+ * restored. */
 static void use_registers(void)
 {
 #if defined(__x86_64__)
@@ -78,7 +79,8 @@ Test(catch, ends_the_innermost_of_nested_calls)
     check(!wf_current_thread.catch);
 }
 
-/* More values than there are registers that survive a call, all of them in use before and after it. */
+/* More values than there are registers that survive a call, all of them in use before and after it.
+ */
 __attribute__((noinline)) static int64_t keep_values(int64_t v, bool ends)
 {
     int64_t   a = v * 3, b = v ^ 5, c = v - 7, d = v << 3, e = v * v, f = ~v, g = v + 11;

@@ -246,8 +246,9 @@ static void monitor(void)
     }
 }
 
-/* As long as the worker that queued them does not get to them: it polls one task for ever. Children may be seen
- * late ([worker-3]), and a wary worker wakes no other for a few: then the monitor does. */
+/* As long as the worker that queued them does not get to them: it polls one task for ever. Children
+ * may be seen late ([worker-3]), and a wary worker wakes no other for a few: then the monitor does.
+ */
 static void push_and_hang(void)
 {
     worker[0].polling = true;

@@ -131,6 +131,24 @@ MUTANTS = {
          "        wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */\n", ""),
         ("a sleeper on another CPU is not picked", "sched/idle.c", "best = best < 0 ? i : best;", ";"),
     ],
+    "sched/in_place": [
+        ("a join takes the slot of the first child though a thief was faster", "sched/worker.c",
+         "wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t",
+         "wf_deque_length_any(&w->children) == 0 && (wf_worker_take_slot_any(&w->first_child), true)"),
+        ("a join takes the newest child though a thief was faster", "sched/deque.c",
+         "return wf_deque_pop_owner(d) == t; /* else a thief was faster */",
+         "return wf_deque_pop_owner(d), true;"),
+        ("a join runs children that are older", "sched/worker.c",
+         "wf_deque_newest_owner(d) > place ? wf_deque_pop_owner(d) : NULL", "wf_deque_pop_owner(d)"),
+        ("a join begins with its child though there are younger ones", "sched/worker.c",
+         "    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */\n"
+         "        return wf_deque_pop_this_owner",
+         "    if (wf_worker_take_slot_any(&w->first_child) != t)\n"
+         "        return wf_deque_pop_this_owner"),
+        ("a child that thieves took is popped without asking", "sched/deque.c",
+         "            if (!wf_cas(&d->top, &top, top + 1, SEQ_CST)) /* [deque-2] */\n                t = NULL;",
+         "            wf_store(&d->top, top + 1, SEQ_CST);"),
+    ],
     "sched/task": [
         ("a new task can be queued once more", "sched/task.c",
          "uint64_t state = WF_TASK_RUNNING | WF_TASK_REF |", "uint64_t state = WF_TASK_REF |"),

@@ -1,0 +1,153 @@
+/*
+ * test_in_place_orders.c - a join runs its child, and those that are younger, while thieves take what they can
+ */
+#include "explore.h"
+
+/* The worker's polls only note what they would poll. */
+#define wf_run_poll_owner note_poll
+
+#include "deque.c"
+#include "idle.c"
+#include "inject.c"
+/* those first: what follows uses them */
+#include "dispatch.c"
+#include "executor.c"
+#include "find.c"
+#include "worker.c"
+
+#define TASKS 4
+
+static weft_runtime rt;
+static wf_driver    driver;
+static wf_executor  executor;
+static wf_worker    worker[2];
+static wf_worker   *workers[2] = {&worker[0], &worker[1]};
+static wf_task      task[TASKS];
+static int          n_taken[TASKS];
+static bool         joined[TASKS]; /* within a join of it */
+static int          n_tasks;
+static int          joins; /* the task that is being joined */
+
+static struct wf_deque_buffer *buffer[2];
+
+static void set_up_for(int n)
+{
+    n_tasks = n;
+    driver = (wf_driver){0};
+    rt =
+        (weft_runtime){.executor = &executor, .driver = &driver, .config = {.inject_interval = 61}};
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!buffer[i])
+            buffer[i] = buffer_new(&explore_allocator, 4);
+        worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
+        worker[i].children = (wf_deque){.alloc = &explore_allocator, .buffer = buffer[i]};
+    }
+    executor = (wf_executor){.rt = &rt,
+                             .workers = workers,
+                             .idle.n_workers = 2,
+                             .idle.n_slots = 2,
+                             .monitor.awake = 1,
+                             .is_parent = "yes"};
+    memset(n_taken, 0, sizeof n_taken);
+    memset(joined, 0, sizeof joined);
+    for (int i = 0; i < TASKS;
+         i++) /* as if the handle's and the run's reference were the only ones */
+        task[i] = (wf_task){.state = WF_TASK_RUNNING | WF_TASK_HANDLE | 2 * WF_TASK_REF};
+}
+
+static int index_of(const wf_task *t)
+{
+    return (int)(t - task);
+}
+
+static void set_up(void)
+{
+    set_up_for(3);
+}
+
+static void set_up_four(void)
+{
+    set_up_for(4);
+}
+
+/* A poll within a join. Only the joined task and younger ones run there. */
+bool note_poll(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    (void)budget;
+    check(w == &worker[0]);
+    check(index_of(t) >= joins);
+    n_taken[index_of(t)]++;
+    joined[index_of(t)] = true;
+    return true;
+}
+
+/* Joins children one after the other, as far as they have not run within an earlier join. */
+static void spawn_and_join_from(int first)
+{
+    uint32_t budget = 128;
+
+    worker[0].polling = true;
+    for (int i = 0; i < n_tasks; i++)
+        wf_worker_push_child_owner(&worker[0], &task[i]);
+    for (int i = 0; i < n_tasks; i++) {
+        joins = (first + i) % n_tasks;
+        if (!(task[joins].state & WF_TASK_COMPLETE) &&
+            wf_worker_run_child_owner(&worker[0], &task[joins], &budget))
+            check(joined[joins]);
+    }
+}
+
+static void spawn_and_join(void)
+{
+    spawn_and_join_from(0);
+}
+
+static void spawn_and_join_third(void)
+{
+    spawn_and_join_from(2);
+}
+
+static void steal_children(int most)
+{
+    wf_task *t;
+
+    for (; most > 0 && (t = oldest_child(&worker[0])); most--)
+        n_taken[index_of(t)]++;
+}
+
+static void steal_one(void)
+{
+    steal_children(1);
+}
+
+static void steal_two(void)
+{
+    steal_children(2);
+}
+
+/* What has not been taken yet is still there. */
+static void taken_once(void)
+{
+    for (wf_task *t; (t = take_child(&worker[0]));)
+        n_taken[index_of(t)]++;
+    for (int i = 0; i < n_tasks; i++)
+        check_eq(n_taken[i], 1);
+    check_eq(worker[0].depth, 0);
+}
+
+Test(in_place_orders, each_child_runs_once_within_a_join_or_with_one_thief)
+{
+    explore(4, 2, set_up, taken_once, 2, (void (*const[])(void)){spawn_and_join, steal_two});
+}
+
+Test(in_place_orders, each_child_runs_once_within_a_join_or_with_two_thieves)
+{
+    explore(3, 2, set_up, taken_once, 3,
+            (void (*const[])(void)){spawn_and_join, steal_two, steal_one});
+}
+
+Test(in_place_orders, a_join_leaves_older_children_alone)
+{
+    explore(3, 2, set_up_four, taken_once, 2,
+            (void (*const[])(void)){spawn_and_join_third, steal_two});
+}
