@@ -249,18 +249,34 @@ static void monitor(void)
 /* As long as the worker that queued them does not get to them: it polls one task for ever. Children
  * may be seen late ([worker-3]), and a wary worker wakes no other for a few: then the monitor does.
  */
-static void push_and_hang(void)
+static void push_children_and_hang(int n)
 {
     worker[0].polling = true;
     worker[0].polls_site = "task\0here";
-    for (int i = 0; i < TASKS; i++)
+    for (int i = 0; i < n; i++)
         wf_worker_push_child_owner(&worker[0], &task[i]);
 }
 
-Test(idle_orders, another_worker_takes_all_that_a_task_that_hangs_has_spawned)
+static void push_two_and_hang(void)
+{
+    push_children_and_hang(2);
+}
+
+static void push_three_and_hang(void)
+{
+    push_children_and_hang(3);
+}
+
+Test(idle_orders, another_worker_takes_both_children_of_a_task_that_hangs)
+{
+    explore(2, 1, set_up_two, claim_two, 3,
+            (void (*const[])(void)){push_two_and_hang, work_1, monitor});
+}
+
+Test(idle_orders, another_worker_takes_all_three_children_of_a_task_that_hangs)
 {
     explore(2, 1, set_up_two, claim_three, 3,
-            (void (*const[])(void)){push_and_hang, work_1, monitor});
+            (void (*const[])(void)){push_three_and_hang, work_1, monitor});
 }
 
 /* Without the monitor, where waking somebody was always worth it. */

@@ -97,9 +97,6 @@ MUTANTS = {
          "({ struct wf_task *t_ = wf_load(slot, RELAXED); wf_store(slot, NULL, RELAXED); t_; }) : NULL"),
         ("what waits in the slot of the first child does not count", "sched/worker.h",
          "(wf_load(&w->first_child, SEQ_CST) != NULL)", "0"),
-        ("a worker sleeps without a look at its children", "sched/worker.h",
-         "(uint64_t)wf_deque_length_any(&w->woken) + wf_worker_children_any(w)",
-         "(uint64_t)wf_deque_length_any(&w->woken)"),
         ("the slot of the first child is filled though there are others", "sched/worker.c",
          "    if (!wf_load(&w->first_child, RELAXED) && /* only the owner fills it */\n"
          "        wf_deque_length_any(&w->children) == 0) {", "    if (1) {"),
