@@ -244,7 +244,8 @@ static void begin(struct connection *self)
     self->closing = self->linger = false;
     self->phase = PHASE_IDLE;
     self->n_requests = 0;
-    request_init(&self->request, (uint64_t)self->in.server->options.max_body);
+    request_init(&self->request, (uint64_t)self->in.server->options.max_body,
+                 self->in.server->options.parser_only);
     output_init(&self->out);
     server_enter(self->in.server, self);
     if (self->in.refused)

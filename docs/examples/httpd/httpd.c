@@ -5,6 +5,7 @@
  *     options.c      the command line
  *     connection.c   one client: read, parse, answer, write
  *     request.c      glue for the parser; limits of a request
+ *     quick.c        plain requests without the parser
  *     response.c     composing answers
  *     files.c        static files
  *

@@ -44,6 +44,7 @@ static void help(void)
         printf("  --%-15s %-8s %s (%lld)\n", numbers[i].name, "N", numbers[i].help,
                (long long)numbers[i].initial);
     printf("  --%-15s %-8s %s\n", "counters", "", "serve /counters, and print them at the end");
+    printf("  --%-15s %-8s %s\n", "parser-only", "", "read plain requests, too, with the parser");
 }
 
 static _Noreturn void complain(const char *name, const char *value, const char *expected)
@@ -71,11 +72,12 @@ static void parse_number(struct options *options, size_t i, const char *value)
 
 void options_parse(struct options *options, int argc, char **argv)
 {
-    enum { ADDRESS = N_NUMBERS, ROOT, COUNTERS, HELP, N_OPTIONS };
+    enum { ADDRESS = N_NUMBERS, ROOT, COUNTERS, PARSER_ONLY, HELP, N_OPTIONS };
     struct option known[N_OPTIONS + 1] = {
         [ADDRESS] = {"address", required_argument, NULL, ADDRESS},
         [ROOT] = {"root", required_argument, NULL, ROOT},
         [COUNTERS] = {"counters", no_argument, NULL, COUNTERS},
+        [PARSER_ONLY] = {"parser-only", no_argument, NULL, PARSER_ONLY},
         [HELP] = {"help", no_argument, NULL, HELP},
     };
     const char *address = "127.0.0.1";
@@ -96,6 +98,8 @@ void options_parse(struct options *options, int argc, char **argv)
             options->root = optarg;
         } else if (choice == COUNTERS) {
             options->counters = true;
+        } else if (choice == PARSER_ONLY) {
+            options->parser_only = true;
         } else if (choice == HELP) {
             help();
             exit(0);

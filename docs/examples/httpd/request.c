@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "quick.h"
 #include "request.h"
 
 #ifdef HTTPD_LLHTTP
@@ -96,6 +97,8 @@ static int on_head(request_parser *parser)
     if (!chunked && sized && parser->content_length > request->max_body)
         return refuse(request, 413);
 
+    request->method = parser->method;
+    request->is_1_0 = parser->http_minor == 0;
     parser->upgrade = 0; /* an offer, not a demand: we go on with HTTP/1.1 */
     if (!chunked && !sized)
         return 0;
@@ -145,7 +148,7 @@ static const settings callbacks = {
     .on_message_complete = on_complete,
 };
 
-void request_init(struct request *request, uint64_t max_body)
+void request_init(struct request *request, uint64_t max_body, bool parser_only)
 {
 #ifdef HTTPD_LLHTTP
     llhttp_init(&request->parser, HTTP_REQUEST, &callbacks);
@@ -153,6 +156,7 @@ void request_init(struct request *request, uint64_t max_body)
     http_parser_init(&request->parser, HTTP_REQUEST);
 #endif
     request->parser.data = request;
+    request->parser_only = parser_only;
     request->phase = PHASE_IDLE;
     request->refused = 0;
     request->head_size = 0;
@@ -171,7 +175,28 @@ static int refuse_method(const struct request *request, const char *input, size_
     return request->head_size == 0 && n > 0 && n < size && input[n] == ' ' ? 501 : 400;
 }
 
-int request_parse(struct request *request, const char *input, size_t size, size_t *ret_used)
+/* Takes a plain request that is there as a whole and returns its size; 0 if there is none. The
+ * parser sees nothing of it and goes on waiting for the first byte of a request. */
+static size_t parse_quickly(struct request *request, const char *input, size_t size)
+{
+    struct quick quick;
+    size_t       used;
+
+    if (request->parser_only || request->phase != PHASE_IDLE || request->head_size > 0)
+        return 0;
+    used = quick_read(&quick, input, size);
+    if (used == 0)
+        return 0;
+    memcpy(request->url, quick.url, quick.url_size);
+    request->url_size = (uint32_t)quick.url_size;
+    request->method = HTTP_GET;
+    request->is_1_0 = false;
+    request->keep_alive = true;
+    request->body_size = 0;
+    return used;
+}
+
+static int parse(struct request *request, const char *input, size_t size, size_t *ret_used)
 {
     request_parser *parser = &request->parser;
     bool            in_head = request->phase != PHASE_BODY;
@@ -205,6 +230,16 @@ int request_parse(struct request *request, const char *input, size_t size, size_
     if (request->phase == PHASE_BODY)
         return REQUEST_HEAD;
     request->head_size = 0;
+    return REQUEST_COMPLETE;
+}
+
+int request_parse(struct request *request, const char *input, size_t size, size_t *ret_used)
+{
+    size_t used = parse_quickly(request, input, size);
+
+    if (used == 0)
+        return parse(request, input, size, ret_used);
+    *ret_used = used;
     return REQUEST_COMPLETE;
 }
 

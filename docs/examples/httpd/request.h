@@ -3,7 +3,8 @@
  *
  * The parser is llhttp, or its elder http-parser; this is the only place that knows. It keeps its
  * state between pieces, so an input buffer may be reused as soon as request_parse has seen it. A
- * request is read without allocating, except for a body that somebody wants (request_keep_body).
+ * plain request that is there as a whole is read without it (quick.h). A request is read without
+ * allocating, except for a body that the caller wants (request_keep_body).
  */
 #ifndef HTTPD_REQUEST_H
 #define HTTPD_REQUEST_H
@@ -34,10 +35,13 @@ enum request_phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY };
 
 struct request {
     request_parser     parser;
+    bool               parser_only; /* plain requests, too, are read by the parser */
     enum request_phase phase;
     int                refused;   /* status that a callback has refused it with */
     uint32_t           head_size; /* bytes of the head parsed so far */
     uint32_t           url_size;
+    unsigned           method; /* valid from REQUEST_HEAD on, as is is_1_0: HTTP_GET and so on */
+    bool               is_1_0;
     bool               keep_alive; /* valid once complete: the client would send another one */
     bool               expects_continue; /* it waits for "100 Continue" before it sends the body */
     bool               has_host;
@@ -51,7 +55,7 @@ struct request {
     char               url[URL_MAX];
 };
 
-void request_init(struct request *request, uint64_t max_body);
+void request_init(struct request *request, uint64_t max_body, bool parser_only);
 
 /* Parses on, up to the end of the input or the next event. *ret_used: how much is done with. */
 int request_parse(struct request *request, const char *input, size_t size, size_t *ret_used);
@@ -66,13 +70,13 @@ const char *request_path(const struct request *request, size_t *ret_size);
 
 static inline bool request_is(const struct request *request, int method)
 {
-    return request->parser.method == (unsigned)method;
+    return request->method == (unsigned)method;
 }
 
 /* HTTP/1.0: a client that wants to keep the connection must be told that it is kept. */
 static inline bool request_is_1_0(const struct request *request)
 {
-    return request->parser.http_major == 1 && request->parser.http_minor == 0;
+    return request->is_1_0;
 }
 
 #endif

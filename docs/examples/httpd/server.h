@@ -32,6 +32,7 @@ struct options {
     int64_t      write_timeout;   /* for a write of up to OUTPUT_SIZE bytes; the same */
     int64_t      drain;           /* from SIGTERM to the end, at most */
     bool         counters;
+    bool         parser_only; /* for tests: no request is read by quick.c */
 };
 
 struct server {
