@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define PUT(out, literal) output_put(out, literal, sizeof literal - 1)
+#define PUT(at, literal) put(at, literal, sizeof literal - 1)
 
 static const struct {
     int         status;
@@ -37,68 +37,84 @@ static const char *status_line(int status)
     return status_lines[i].line;
 }
 
-static void put_text(struct output *out, const char *text)
+/* Each of these three copies something to `at` and returns the place behind it. */
+static char *put(char *at, const void *bytes, size_t size)
 {
-    output_put(out, text, strlen(text));
+    memcpy(at, bytes, size);
+    return at + size;
 }
 
-static void put_number(struct output *out, int64_t number)
+static char *put_text(char *at, const char *text)
+{
+    return put(at, text, strlen(text));
+}
+
+static char *put_number(char *at, int64_t number)
 {
     char  digits[20];
-    char *at = digits + sizeof digits;
+    char *first = digits + sizeof digits;
 
     do
-        *--at = (char)('0' + number % 10);
+        *--first = (char)('0' + number % 10);
     while (number /= 10);
-    output_put(out, at, (size_t)(digits + sizeof digits - at));
+    return put(at, first, (size_t)(digits + sizeof digits - first));
 }
 
-/* Made anew once a second, by each thread: nothing is shared, so nothing is locked. */
-static void put_date(struct output *out)
+#define OK_LINES  "HTTP/1.1 200 OK\r\nServer: weft\r\nDate: "
+#define DATE_LINE "Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+
+/* Returns OK_LINES and a date. Each thread makes its own once a second, so nothing is shared and
+ * nothing is locked. */
+static const char *first_lines(void)
 {
     static _Thread_local time_t second = -1;
-    static _Thread_local char   date[40];
+    static _Thread_local char   lines[sizeof OK_LINES DATE_LINE] = OK_LINES;
 
     time_t    now = time(NULL);
     struct tm tm;
 
     if (now != second) {
         gmtime_r(&now, &tm);
-        strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+        strftime(lines + sizeof OK_LINES - 1, sizeof DATE_LINE, "%a, %d %b %Y %H:%M:%S GMT\r\n",
+                 &tm);
         second = now;
     }
-    output_put(out, date, sizeof "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" - 1);
+    return lines;
 }
 
 void output_head(struct output *out, const struct response *response)
 {
+    const char *lines = first_lines();
+    char       *at = out->bytes + out->length;
+
     if (response->status == 200) {
-        PUT(out, "HTTP/1.1 200 OK\r\nServer: weft\r\n");
+        at = put(at, lines, sizeof OK_LINES DATE_LINE - 1);
     } else {
-        PUT(out, "HTTP/1.1 ");
-        put_text(out, status_line(response->status));
-        PUT(out, "\r\nServer: weft\r\n");
+        at = PUT(at, "HTTP/1.1 ");
+        at = put_text(at, status_line(response->status));
+        at = PUT(at, "\r\nServer: weft\r\nDate: ");
+        at = put(at, lines + sizeof OK_LINES - 1, sizeof DATE_LINE - 1);
     }
-    put_date(out);
     if (response->type) {
-        PUT(out, "Content-Type: ");
-        put_text(out, response->type);
-        PUT(out, "\r\n");
+        at = PUT(at, "Content-Type: ");
+        at = put_text(at, response->type);
+        at = PUT(at, "\r\n");
     }
     if (response->location) {
-        PUT(out, "Location: ");
-        output_put(out, response->location, response->location_size);
-        PUT(out, "/\r\n");
+        at = PUT(at, "Location: ");
+        at = put(at, response->location, response->location_size);
+        at = PUT(at, "/\r\n");
     }
     if (response->extra)
-        put_text(out, response->extra);
+        at = put_text(at, response->extra);
     if (response->persistence == PERSIST_SAID)
-        PUT(out, "Connection: keep-alive\r\n");
+        at = PUT(at, "Connection: keep-alive\r\n");
     else if (response->persistence == PERSIST_CLOSE)
-        PUT(out, "Connection: close\r\n");
-    PUT(out, "Content-Length: ");
-    put_number(out, response->length);
-    PUT(out, "\r\n\r\n");
+        at = PUT(at, "Connection: close\r\n");
+    at = PUT(at, "Content-Length: ");
+    at = put_number(at, response->length);
+    at = PUT(at, "\r\n\r\n");
+    out->length = (uint32_t)(at - out->bytes);
 }
 
 void output_text(struct output *out, const struct response *response, const char *text,
