@@ -177,24 +177,37 @@ static weft_future *read_some(struct connection *self)
         &self->limit, weft_read(&self->io, self->in.conn, self->input, INPUT_SIZE), self->deadline);
 }
 
-static weft_future *next_input(struct connection *self)
+/* Returns how long a client may take from now to the end of the phase. */
+static int64_t time_for(const struct connection *self, enum request_phase phase)
 {
     const struct options *options = &self->in.server->options;
-    enum request_phase    phase = self->request.phase;
+
+    if (phase == PHASE_BODY)
+        return options->body_timeout;
+    if (phase == PHASE_IDLE && atomic_load(&self->in.server->draining))
+        return GRACE;
+    if (phase == PHASE_IDLE && self->n_requests > 0)
+        return options->idle_timeout;
+    return options->header_timeout;
+}
+
+static weft_future *next_input(struct connection *self)
+{
+    enum request_phase phase = self->request.phase;
 
     self->at = self->length = 0;
     atomic_store(&self->idle, phase == PHASE_IDLE);
-    if (phase == PHASE_IDLE || phase != self->phase) {
-        self->deadline = weft_now();
-        if (phase == PHASE_BODY)
-            self->deadline += options->body_timeout;
-        else if (phase == PHASE_IDLE && atomic_load(&self->in.server->draining))
-            self->deadline += GRACE;
-        else if (phase == PHASE_IDLE && self->n_requests > 0)
-            self->deadline += options->idle_timeout;
-        else
-            self->deadline += options->header_timeout;
+    if (phase == PHASE_IDLE) {
+        /* One read ends this phase, so its deadline need not be kept. A duration costs one look at
+         * the clock, an instant costs two: one here and one when its timer starts. */
         self->phase = phase;
+        return weft_timeout(&self->limit,
+                            weft_read(&self->io, self->in.conn, self->input, INPUT_SIZE),
+                            time_for(self, phase));
+    }
+    if (phase != self->phase) {
+        self->phase = phase;
+        self->deadline = weft_now() + time_for(self, phase);
     }
     return read_some(self);
 }
