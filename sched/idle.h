@@ -78,11 +78,12 @@ static inline void wf_idle_set_cpu(wf_idle *idle, uint32_t i, int cpu)
     wf_store(&idle->cpu[i], (uint16_t)(cpu + 1), RELAXED); /* a hint */
 }
 
-/* Whether wf_idle_pick may find somebody: its first look, here for speed. */
+/* Whether wf_idle_pick may find a sleeper: its first look, here for speed. It reads the mask first, which
+ * is empty where all are busy. Either order will do: a worker sets its bit before it leaves n_searching. */
 static inline bool wf_idle_may_pick(const wf_idle *idle)
 {
-    return wf_load(&idle->n_searching, SEQ_CST) == 0 &&                  /* [idle-1] */
-           (idle->n_slots > 64 || wf_load(&idle->sleeping[0], SEQ_CST)); /* [idle-1] */
+    return (idle->n_slots > 64 || wf_load(&idle->sleeping[0], SEQ_CST)) && /* [idle-1] */
+           wf_load(&idle->n_searching, SEQ_CST) == 0;                      /* [idle-1] */
 }
 
 /* There is new work: the sleeper to wake, now counted as searching, or -1. If there are several, one that
