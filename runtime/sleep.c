@@ -78,11 +78,17 @@ static const weft_future_ops nap_ops = {sizeof(weft_nap), WEFT_FUTURE_WITHDRAWS,
 
 /* ---- making one ---- */
 
-WEFT_API int64_t weft_now(void)
+/* The library's own calls go to these: an exported function could be another one's at run time. */
+static inline int64_t current_time(void)
 {
     const weft_runtime *rt = wf_current_thread.rt;
 
     return rt ? wf_clock_now(&rt->timers->clock) : wf_now();
+}
+
+WEFT_API int64_t weft_now(void)
+{
+    return current_time();
 }
 
 static uint32_t ticks_of(int64_t accuracy)
@@ -92,7 +98,7 @@ static uint32_t ticks_of(int64_t accuracy)
     return n < 0 ? 0 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int64_t accuracy)
+static inline weft_future *init_until(weft_nap *nap, int64_t instant, int64_t accuracy)
 {
     weft_future_init(&nap->future, &nap_ops);
     nap->deadline_ = instant;
@@ -102,24 +108,34 @@ WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int
     return &nap->future;
 }
 
-WEFT_API weft_future *weft_sleep_about(weft_nap *nap, int64_t duration, int64_t accuracy)
+static inline weft_future *init_for(weft_nap *nap, int64_t duration, int64_t accuracy)
 {
-    int64_t now = weft_now();
+    int64_t now = current_time();
 
-    weft_sleep_until_about(nap, wf_after(now, duration), accuracy);
+    init_until(nap, wf_after(now, duration), accuracy);
     nap->made_ = now;
     nap->outside_ = !wf_current_thread.rt;
     return &nap->future;
 }
 
+WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int64_t accuracy)
+{
+    return init_until(nap, instant, accuracy);
+}
+
 WEFT_API weft_future *weft_sleep_until(weft_nap *nap, int64_t instant)
 {
-    return weft_sleep_until_about(nap, instant, 0);
+    return init_until(nap, instant, 0);
+}
+
+WEFT_API weft_future *weft_sleep_about(weft_nap *nap, int64_t duration, int64_t accuracy)
+{
+    return init_for(nap, duration, accuracy);
 }
 
 WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration)
 {
-    return weft_sleep_about(nap, duration, 0);
+    return init_for(nap, duration, 0);
 }
 
 WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant)
