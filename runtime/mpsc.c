@@ -10,6 +10,7 @@
  * Failure     -EPIPE when the other side is closed.
  */
 #include "alloc.h"
+#include "copy.h"
 #include "lock.h"
 #include "waker.h"
 
@@ -60,10 +61,15 @@ WEFT_API int weft_mpsc_open(weft_mpsc_sender **ret_sender, weft_mpsc_receiver **
 
 /* ---- under the lock ---- */
 
+/* A place of the ring, which is given less than twice around. A division would take longer. */
+static size_t wrap(const mpsc *c, size_t place)
+{
+    return place < c->capacity ? place : place - c->capacity;
+}
+
 static void put(mpsc *c, const void *message)
 {
-    if (c->size > 0)
-        memcpy(c->buffer + (c->head + c->n) % c->capacity * c->size, message, c->size);
+    wf_copy(c->buffer + wrap(c, c->head + c->n) * c->size, message, c->size);
     c->n++;
 }
 
@@ -117,9 +123,8 @@ static int try_receive(mpsc *c, void *ret_message, wf_wakes *wakes)
 {
     if (c->n == 0)
         return c->n_senders == 0 ? -EPIPE : -EAGAIN;
-    if (c->size > 0)
-        memcpy(ret_message, c->buffer + c->head * c->size, c->size);
-    c->head = (c->head + 1) % c->capacity;
+    wf_copy(ret_message, c->buffer + c->head * c->size, c->size);
+    c->head = wrap(c, c->head + 1);
     c->n--;
     if (c->first) {
         put(c, c->first->memory_);

@@ -11,6 +11,7 @@
  * Failure     -EPIPE when the other end is closed.
  */
 #include "alloc.h"
+#include "copy.h"
 #include "lock.h"
 #include "waker.h"
 
@@ -93,8 +94,7 @@ WEFT_API int weft_oneshot_send(weft_oneshot_sender *sender, const void *message)
 {
     oneshot *c = (oneshot *)sender;
 
-    if (c->size > 0)
-        memcpy(c->message, message, c->size);
+    wf_copy(c->message, message, c->size);
     return sender_close(c, SENT | DONE);
 }
 
@@ -112,8 +112,7 @@ static int take(oneshot *c, void *ret_message)
         return -EAGAIN;
     if (!(state & SENT) || c->taken)
         return -EPIPE;
-    if (c->size > 0)
-        memcpy(ret_message, c->message, c->size);
+    wf_copy(ret_message, c->message, c->size);
     c->taken = true;
     return 0;
 }

@@ -9,6 +9,7 @@
  */
 #include "task.h"
 
+#include "copy.h"
 #include "dispatch.h"
 #include "lock.h"
 
@@ -27,22 +28,6 @@ static void task_free(wf_task *t)
     wf_heap_free_any(wf_current_thread.heap, t);
 }
 
-/* As memcpy, which as a call takes longer than the two or three words that most arguments are. */
-static inline void copy_arguments(char *to, const char *from, size_t size)
-{
-    uint64_t first, last;
-
-    if (__builtin_expect(size - sizeof first <= sizeof first,
-                         1)) { /* two words, which may overlap */
-        memcpy(&first, from, sizeof first);
-        memcpy(&last, from + size - sizeof last, sizeof last);
-        memcpy(to, &first, sizeof first);
-        memcpy(to + size - sizeof last, &last, sizeof last);
-    } else {
-        memcpy(to, from, size);
-    }
-}
-
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 {
     wf_task *t = wf_heap_take_owner(h, offsetof(wf_task, frame) + from->ops->size);
@@ -52,7 +37,7 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
         return NULL;
     wf_store(&t->site, from->site, RELAXED); /* constants; visitors read whichever */
     weft_frame_init_(&t->frame, from->ops, 0, NULL, 0);
-    copy_arguments((char *)&t->frame + from->at, from->args, from->size);
+    wf_copy((char *)&t->frame + from->at, from->args, from->size);
     wf_store(&t->state, handle ? state + WF_TASK_REF + WF_TASK_HANDLE : state,
              RELEASE); /* [task-1] to visitors */
     return t;

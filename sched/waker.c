@@ -53,7 +53,7 @@ void wf_waker_fire(weft_waker *slot, wf_wakes *wakes)
     slot->vtable = NULL;
 }
 
-void wf_wakes_flush(wf_wakes *wakes)
+void wf_wakes_flush_some(wf_wakes *wakes)
 {
     struct wf_task *t = wakes->first;
 

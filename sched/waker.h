@@ -38,8 +38,14 @@ static inline bool wf_wakes_full(const wf_wakes *wakes)
 }
 /* Adds a marked task. */
 void wf_wakes_add(wf_wakes *wakes, struct wf_task *t);
-/* Step two: queues the tasks. Outside all locks. */
-void wf_wakes_flush(wf_wakes *wakes);
+/* Step two: queues the tasks, of which there are some. Outside all locks. */
+void wf_wakes_flush_some(wf_wakes *wakes);
+/* The same, if there are any. */
+static inline void wf_wakes_flush(wf_wakes *wakes)
+{
+    if (wakes->first || wakes->n_foreign > 0)
+        wf_wakes_flush_some(wakes);
+}
 /* Only what is not weft's own. Outside all locks. */
 void wf_wakes_flush_foreign(wf_wakes *wakes);
 
