@@ -64,10 +64,11 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
                          .end = wf_file_end_open},
     [WF_OP_FILE_CLOSE] = {KERNEL("weft_file_close", | WEFT_FUTURE_CLEANS_UP), WF_SIDE_KERNEL,
                           .prepare = wf_file_prepare_close, .plain = wf_file_plain_close},
-    [WF_OP_FILE_READ] = {KERNEL("weft_file_read"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_read,
-                         .end = wf_file_end_read},
+    [WF_OP_FILE_READ] = {KERNEL("weft_file_read"), WF_SIDE_KERNEL, .at_once = wf_file_read_cached,
+                         .prepare = wf_file_prepare_read, .end = wf_file_end_read},
     [WF_OP_FILE_READ_EXACT] = {KERNEL("weft_file_read_exact"), WF_SIDE_KERNEL,
-                               .prepare = wf_file_prepare_read, .end = wf_file_end_read_exact},
+                               .at_once = wf_file_read_cached, .prepare = wf_file_prepare_read,
+                               .end = wf_file_end_read_exact},
     [WF_OP_FILE_READV] = {KERNEL("weft_file_readv"), WF_SIDE_KERNEL,
                           .prepare = wf_file_prepare_readv, .end = wf_file_end_readv},
     [WF_OP_FILE_WRITE] = {KERNEL("weft_file_write"), WF_SIDE_KERNEL,
@@ -282,9 +283,18 @@ static weft_poll kernel_end(weft_io *io, weft_context *cx)
     return result == WF_IO_MORE ? kernel_start(io, cx) : weft_ready(&io->future, result);
 }
 
+/* What need not wait is done here; the answer, or WF_IO_MORE. */
+static int64_t kernel_at_once(weft_io *io, weft_context *cx)
+{
+    int64_t n = row(io)->at_once ? row(io)->at_once(io, cx) : -EAGAIN;
+
+    return n == -EAGAIN ? WF_IO_MORE : row(io)->end(io, n, false);
+}
+
 static weft_poll kernel_poll(weft_future *future, weft_context *cx)
 {
     weft_io *io = weft_container(future, weft_io, future);
+    int64_t  n;
     bool     done;
     int      r;
 
@@ -299,6 +309,8 @@ static weft_poll kernel_poll(weft_future *future, weft_context *cx)
             return kernel_end_without(io);
         if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
             return weft_ready(future, r);
+        if ((n = kernel_at_once(io, cx)) != WF_IO_MORE)
+            return weft_ready(future, n);
         io->object_ = cx->runtime->reactor;
         return kernel_start(io, cx);
     }

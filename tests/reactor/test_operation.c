@@ -72,9 +72,9 @@ Test(operation, one_that_its_cancel_has_interrupted_is_cancelled)
     weft_io io;
     char    byte;
 
-    check_eq(cancelled_with(&io, weft_file_read(&io, 0, &byte, 1, 0), -EINTR), -ECANCELED);
-    check_eq(cancelled_with(&io, weft_file_read(&io, 0, &byte, 1, 0), RESTART), -ECANCELED);
-    check_eq(cancelled_with(&io, weft_file_read(&io, 0, &byte, 1, 0), 1), 1);
+    check_eq(cancelled_with(&io, weft_file_read(&io, -1, &byte, 1, 0), -EINTR), -ECANCELED);
+    check_eq(cancelled_with(&io, weft_file_read(&io, -1, &byte, 1, 0), RESTART), -ECANCELED);
+    check_eq(cancelled_with(&io, weft_file_read(&io, -1, &byte, 1, 0), 1), 1);
 }
 
 /* Its file is closed then: -ECANCELED would say that it is still open. */
