@@ -33,22 +33,29 @@ static int64_t now_or_before(weft_nap *nap, weft_runtime *rt)
     return nap->made_ == UNKNOWN ? wf_clock_now(&rt->timers->clock) : nap->made_;
 }
 
+/* A sleep that has to wait costs no budget: beside work that uses up the budget of every poll it would
+ * never begin. One that is due costs some, so that a loop of them yields; refused, it yields once. */
 static weft_poll nap_start(weft_nap *nap, weft_context *cx)
 {
     weft_runtime *rt = cx->runtime;
+    bool          was_refused = nap->state_ == WF_NAP_REFUSED;
 
     if (!rt)
         return weft_ready(&nap->future, -ENXIO);
-    if (!weft_context_spend(cx))
+    if (wf_timer_arm(rt->timers, nap, now_or_before(nap, rt), cx->waker))
         return WEFT_PENDING;
-    return wf_timer_arm(rt->timers, nap, now_or_before(nap, rt), cx->waker)
-               ? WEFT_PENDING
-               : weft_ready(&nap->future, 0);
+    nap->state_ = WF_NAP_UNARMED;
+    if (weft_context_spend(cx) || was_refused)
+        return weft_ready(&nap->future, 0);
+    nap->state_ = WF_NAP_REFUSED;
+    return WEFT_PENDING;
 }
 
 static bool is_armed(const weft_nap *nap)
 {
-    return wf_load(&nap->state_, RELAXED) != WF_NAP_UNARMED; /* only the owner arms and disarms */
+    uint8_t state = wf_load(&nap->state_, RELAXED); /* only the owner arms and disarms */
+
+    return state == WF_NAP_ARMED || state == WF_NAP_FIRED;
 }
 
 static weft_poll nap_poll(weft_future *future, weft_context *cx)

@@ -27,7 +27,8 @@
 #define WF_WHEEL_LANES  8                  /* lists a slot: see next_of in timer.c */
 #define WF_TIMER_TICK   (INT64_C(1) << 20) /* ns */
 
-enum { WF_NAP_UNARMED, WF_NAP_ARMED, WF_NAP_FIRED };
+/* REFUSED: it is due, and its first poll had no budget. In no wheel, as if UNARMED. */
+enum { WF_NAP_UNARMED, WF_NAP_ARMED, WF_NAP_FIRED, WF_NAP_REFUSED };
 
 struct wf_timers;
 

@@ -94,15 +94,23 @@ Test(sleep, for_ever_and_beyond_can_be_cancelled)
     stop(rt);
 }
 
-Test(sleep, that_the_budget_refused_is_cancelled_at_once)
+Test(sleep, that_waits_begins_without_budget_and_one_that_is_due_waits_for_some)
 {
     weft_runtime *rt = start(1);
     struct hand   hand;
     weft_nap      nap;
 
     hand_init(&hand, rt);
+    check(!hand_poll_budget(&hand, weft_sleep(&nap, WEFT_MS(1)), 0));
+    while (!__atomic_load_n(&hand.woken, __ATOMIC_ACQUIRE))
+        sched_yield(); /* the reactor fires it */
+    check_eq(hand_run(&hand, &nap.future), 0);
     check(!hand_poll_budget(&hand, weft_sleep(&nap, WEFT_S(3600)), 0));
     check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
+    check(!hand_poll_budget(&hand, weft_sleep(&nap, 0), 0));
+    check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
+    check(!hand_poll_budget(&hand, weft_sleep(&nap, 0), 0));
+    check(hand_poll_budget(&hand, &nap.future, 0));
     stop(rt);
 }
 
@@ -233,7 +241,7 @@ Test(timeout, passes_on_an_ecanceled_that_is_the_futures_own)
     end();
 }
 
-Test(timeout, whose_nap_the_budget_refused_leaves_no_timer_behind)
+Test(timeout, that_began_without_budget_leaves_no_timer_behind)
 {
     begin();
     check(!hand_poll_budget(&hand, weft_timeout(&limit, &inner.future, WEFT_MS(1)), 0));
