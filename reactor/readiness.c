@@ -30,11 +30,13 @@ void wf_readiness_close(wf_readiness *ready)
         close(ready->fd);
 }
 
-int wf_readiness_add(const wf_readiness *ready, int fd, uint32_t events, void *handle)
+int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_t events,
+                     void *handle)
 {
     struct epoll_event event = {.events = events | EPOLLET, .data.ptr = handle};
+    int                op = before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-    return epoll_ctl(ready->fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+    return epoll_ctl(ready->fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
 void wf_readiness_remove(const wf_readiness *ready, int fd)

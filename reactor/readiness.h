@@ -9,7 +9,7 @@
  *             there are none. D2 an event carries a socket's handle: one that is taken late finds another
  *             generation (socket.h, K5).
  * Ordering    The kernel's, then the socket's lock.
- * Failure     add: as epoll_ctl. take: the set is gone; somebody has closed a descriptor that isn't his.
+ * Failure     ask: as epoll_ctl. take: the set is gone; somebody has closed a descriptor that isn't his.
  */
 #ifndef WF_READINESS_H
 #define WF_READINESS_H
@@ -25,8 +25,10 @@ typedef struct wf_readiness {
 int  wf_readiness_open(wf_readiness *ready);
 void wf_readiness_close(wf_readiness *ready);
 
-/* From now on poll(2) events of the descriptor come with the handle, those that are there first. 0 or -errno. */
-int  wf_readiness_add(const wf_readiness *ready, int fd, uint32_t events, void *handle);
+/* From now on poll(2) events of the descriptor come with the handle, those that are there first. `before`: those that
+ * came until now, 0 for a descriptor that is new to the set. 0 or -errno. */
+int  wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_t events,
+                      void *handle);
 void wf_readiness_remove(const wf_readiness *ready, int fd);
 
 /* Wakes those who wait for what is ready, which is left to be queued. How many events there were, or -errno. */

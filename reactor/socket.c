@@ -15,9 +15,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#define UNWANTED 4 /* events for nothing after which POLLOUT is not asked for any more */
+
 static void socket_take(void *reactor, wf_submission *submission);
 
-wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events)
+wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
 {
     wf_socket *s = wf_socket_pool_take(r);
 
@@ -35,7 +37,8 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events)
     s->nap_ms = 0;
     wf_lock(&s->lock); /* an event or a nudge of its last life may still be at it */
     s->in = s->out = (wf_direction){0};
-    s->watched = s->lent = false;
+    s->asked = s->told = s->n_unwanted = 0;
+    s->telling = s->lent = false;
     s->always_try = 0;
     wf_unlock(&s->lock);
     wf_add(&r->n_sockets, 1, RELAXED); /* a counter */
@@ -55,7 +58,7 @@ static bool is_in_fork(const wf_socket *s)
 
 void wf_socket_dispose(wf_socket *s)
 {
-    if (s->fd >= 0 && s->watched && !is_in_fork(s))
+    if (s->fd >= 0 && s->told && !is_in_fork(s))
         wf_readiness_remove(&s->reactor->readiness, s->fd);
     if (s->fd >= 0)
         close(s->fd);
@@ -163,28 +166,58 @@ static void fail_wait(wf_direction *d, int error, wf_wakes *wakes)
     wake_waiter(d, wakes);
 }
 
-static void start_watching(wf_socket *s)
+/* Asks the kernel for one set of events: 0 or -errno. Outside the lock. */
+static int tell(const wf_socket *s, uint16_t before, uint16_t events)
+{
+    if (is_in_fork(s))
+        return -ECHILD;
+    return wf_readiness_ask(&s->reactor->readiness, s->fd, before, events, wf_socket_handle(s));
+}
+
+/* Asks the kernel for `asked`, and goes on until that is what it was asked for last: another thread
+ * may add an event meanwhile. The caller has set `telling`. */
+static void tell_all(wf_socket *s)
 {
     wf_wakes wakes = {0};
-    int      r = -ECHILD;
 
-    if (!is_in_fork(s))
-        r = wf_readiness_add(&s->reactor->readiness, s->fd, s->events, wf_socket_handle(s));
-    if (r == 0)
-        return;
     wf_lock(&s->lock);
-    fail_wait(&s->in, r, &wakes);
-    fail_wait(&s->out, r, &wakes);
-    wf_store(&s->watched, false, RELAXED); /* as in wait */
+    while (s->told != s->asked) {
+        uint16_t events = s->asked;
+        int      r;
+
+        wf_unlock(&s->lock);
+        r = tell(s, s->told, events); /* only the thread that has set `telling` writes it */
+        wf_lock(&s->lock);
+        if (r < 0) {
+            fail_wait(&s->in, r, &wakes);
+            fail_wait(&s->out, r, &wakes);
+            wf_store(&s->asked, s->told, RELAXED); /* as in wait; the next wait tries again */
+        } else {
+            s->told = events;
+        }
+    }
+    s->telling = false;
     wf_unlock(&s->lock);
     wf_wakes_flush(&wakes);
+}
+
+/* A direction waits, under the lock. True: the caller must call tell_all. */
+static bool ask(wf_socket *s, const wf_direction *d)
+{
+    uint16_t asked = s->asked | s->events | (d == &s->out ? POLLOUT : 0);
+
+    wf_store(&s->asked, asked, RELAXED); /* under the lock; note_drained reads it as a hint */
+    if (asked == s->told || s->telling)
+        return false;
+    s->telling = true;
+    return true;
 }
 
 wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io, uint32_t seq,
                                      const weft_waker *waker)
 {
     wf_socket_wait_result result = WF_SOCKET_WAITING;
-    bool                  watch = false;
+    bool                  asks = false;
 
     wf_lock(&s->lock);
     if (is_closed(s, d)) {
@@ -194,12 +227,11 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
     } else {
         d->waiting = true;
         wf_waker_store(&io->waker_, waker);
-        watch = !s->watched;
-        wf_store(&s->watched, true, RELAXED); /* under the lock; note_drained reads it as a hint */
+        asks = ask(s, d);
     }
     wf_unlock(&s->lock);
-    if (watch)
-        start_watching(s);
+    if (asks)
+        tell_all(s);
     return result;
 }
 
@@ -253,7 +285,7 @@ int wf_socket_take_fd(wf_socket *s)
 
     if (r < 0)
         return r;
-    if (s->watched) /* nobody waits any more, nor will */
+    if (s->told) /* no operation waits any more, nor will one */
         wf_readiness_remove(&s->reactor->readiness, fd);
     s->fd = -1;
     return fd;
@@ -298,6 +330,19 @@ static void socket_take(void *reactor, wf_submission *submission)
     wf_unlock(&s->lock);
 }
 
+/* A Unix or UDP socket has room again after each message that has left it, and the kernel tells each time. The
+ * interest stays while writers wait now and then. It goes when none has for some events: with the next wait, by a
+ * thread that has a reference. */
+static void note_room(wf_socket *s, uint32_t events)
+{
+    if (s->out.waiting) {
+        s->n_unwanted = 0;
+    } else if (events == POLLOUT && ++s->n_unwanted >= UNWANTED) {
+        s->n_unwanted = 0;
+        wf_store(&s->asked, s->events, RELAXED); /* as in ask */
+    }
+}
+
 void wf_socket_event(const void *handle, uint32_t events, wf_wakes *wakes)
 {
     wf_socket *s = wf_socket_of(handle);
@@ -310,6 +355,8 @@ void wf_socket_event(const void *handle, uint32_t events, wf_wakes *wakes)
             wf_or(&s->always_try, WF_TRY_ENDED, RELAXED); /* published by seq below */
         if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR))
             wake_waiter(&s->in, wakes);
+        if (events & POLLOUT)
+            note_room(s, events);
         if (events & (POLLOUT | POLLHUP | POLLERR))
             wake_waiter(&s->out, wakes);
     }

@@ -10,7 +10,8 @@
  *             a direction, from its first poll to READY. K3 the memory goes to
  *             others once no nudge is on its way through the reactor's inbox. K4 events are edges: what was
  *             there before is not told again, so whoever waits has seen EAGAIN, or a read shorter than
- *             its buffer, since the last event. K5 what users hold is no pointer but
+ *             its buffer, since the last event. POLLOUT is asked for once a writer waits, and the
+ *             kernel looks at the socket when it is asked: room that came before counts. K5 what users hold is no pointer but
  *             a handle: address | generation << 48 | WF_SOCKET_LACKS_... The generation moves on with
  *             the last reference, and a handle of another one is refused without touching more than `refs`.
  * Ordering    `lock` guards waiting. [socket-1] `seq` counts events: read before the attempt, compared
@@ -42,11 +43,14 @@ typedef struct wf_socket {
     int                      fd;      /* -1: it has been given away */
     uint32_t                 lock;
     uint32_t                 requests; /* for the reactor: WF_SOCKET_NUDGE, ... */
-    uint32_t                 events;   /* poll(2) events to wait for; constant */
+    uint16_t                 events;   /* poll(2) events that are always asked for; constant */
+    uint16_t                 asked;    /* ... that are, or are just about to be: under the lock */
     wf_direction             in, out;
     uint64_t drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
     struct wf_nudge *nudge;      /* or NULL */
-    bool             watched;    /* its events are asked for, or just about to be: under the lock */
+    uint16_t         told;       /* what the kernel was asked for last: under the lock */
+    bool             telling;    /* a thread is asking the kernel just now: under the lock */
+    uint8_t          n_unwanted; /* times in a row that only POLLOUT came and no writer waited */
     bool             lent;       /* an operation has the kernel write: under the lock */
     bool             is_socket;  /* else a pipe or terminal; constant */
     bool             is_tcp;     /* constant */
@@ -86,7 +90,7 @@ static inline void *wf_socket_handle(const wf_socket *s)
 }
 
 /* A socket of the descriptor, which it owns from now on, with one reference; or NULL. */
-wf_socket *wf_socket_new(wf_reactor *r, int fd, uint32_t events);
+wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events);
 
 void wf_socket_unref(wf_socket *s);
 

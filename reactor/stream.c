@@ -19,7 +19,10 @@
 
 wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp)
 {
-    wf_socket *s = wf_socket_new(r, fd, POLLIN | POLLOUT | POLLRDHUP);
+    /* TCP tells of room only after a write that found none, so there POLLOUT costs nothing, and asking
+     * for it at once saves a call. A Unix socket or pipe tells whenever its peer reads. */
+    uint16_t   room = tcp ? POLLOUT : 0;
+    wf_socket *s = wf_socket_new(r, fd, POLLIN | POLLRDHUP | room);
 
     if (!s)
         return NULL;
@@ -46,7 +49,7 @@ static bool is_drained(wf_socket *s, uint32_t seq)
 
 static int64_t note_drained(wf_socket *s, uint32_t seq, int64_t n, size_t size)
 {
-    if (n > 0 && (size_t)n < size && wf_load(&s->watched, RELAXED)) /* a hint */
+    if (n > 0 && (size_t)n < size && wf_load(&s->asked, RELAXED)) /* a hint */
         s->drained = UINT64_C(1) << 32 | seq;
     return n;
 }

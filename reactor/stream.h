@@ -20,8 +20,8 @@ wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp);
 /* The same with one that listens. */
 wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp);
 
-/* What a datagram socket waits for. */
-#define WF_DATAGRAM_EVENTS (POLLIN | POLLOUT)
+/* What a datagram socket always asks for; POLLOUT comes with the first writer that waits. */
+#define WF_DATAGRAM_EVENTS POLLIN
 
 /* Of a datagram that found no room: -EAGAIN, tried again after an event or in a while; or -ENOMEM. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to);

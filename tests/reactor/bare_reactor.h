@@ -29,7 +29,7 @@ static void bare_start(void)
     reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
 }
 
-static void bare_take_inbox(void)
+static inline void bare_take_inbox(void)
 {
     for (wf_submission *s = wf_inbox_take(&reactor.inbox), *next; s; s = next) {
         next = s->next;
