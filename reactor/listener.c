@@ -26,8 +26,6 @@ static int64_t deliver(wf_socket *l, weft_io *io, int fd)
 {
     wf_socket *s;
 
-    if (l->no_delay)
-        wf_stream_switch(fd, IPPROTO_TCP, TCP_NODELAY, true); /* TCP has it */
     s = wf_stream_new(l->reactor, fd, l->is_tcp);
     if (!s) {
         close(fd);
@@ -120,6 +118,8 @@ static int open_socket(const weft_address *address, const weft_listen_options *o
         r = wf_stream_switch(fd, SOL_SOCKET, SO_REUSEPORT, true);
     if (r == 0 && v6)
         r = wf_stream_switch(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
+    if (r == 0 && o->no_delay && wf_address_is_ip(address)) /* accepted connections inherit it */
+        r = wf_stream_switch(fd, IPPROTO_TCP, TCP_NODELAY, true);
     if (r == 0)
         r = bind_to(fd, address, o);
     if (r < 0) {
@@ -166,7 +166,6 @@ WEFT_API int weft_listen(weft_runtime *rt, weft_listener **ret, const weft_addre
         wf_address_unbind(fd, address);
         return -ENOMEM;
     }
-    l->no_delay = o->no_delay;
     *ret = wf_socket_handle(l);
     return 0;
 }

@@ -33,7 +33,7 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     s->drained = 0;
     s->nudge = NULL;
     s->is_socket = true;
-    s->is_tcp = s->no_delay = false;
+    s->is_tcp = false;
     s->nap_ms = 0;
     wf_lock(&s->lock); /* an event or a nudge of its last life may still be at it */
     s->in = s->out = (wf_direction){0};

@@ -54,7 +54,6 @@ typedef struct wf_socket {
     bool             lent;       /* an operation has the kernel write: under the lock */
     bool             is_socket;  /* else a pipe or terminal; constant */
     bool             is_tcp;     /* constant */
-    bool             no_delay;   /* a listener's: for what it accepts; constant */
     uint8_t          always_try; /* why events and short reads do not tell everything: WF_TRY_... */
     uint8_t          nap_ms;     /* the operation that is about to wait asks for a nudge: its own */
 } wf_socket;

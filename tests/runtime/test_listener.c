@@ -245,6 +245,28 @@ Test(listener, no_delay_is_set_on_accepted_streams)
     stop(rt);
 }
 
+/* A call for each connection would cost as much as the accept saves. */
+Test(listener, no_delay_is_inherited_and_not_set_again_for_each_connection)
+{
+    weft_runtime  *rt = start(1);
+    weft_address   any = loopback(false), address;
+    weft_listener *l;
+    weft_stream   *s;
+    weft_io        io;
+    int            off = 0, fd;
+
+    check_eq(weft_listen(rt, &l, &any, &(weft_listen_options){.no_delay = true}), 0);
+    check_eq(setsockopt(weft_listener_fd(l), IPPROTO_TCP, TCP_NODELAY, &off, sizeof off), 0);
+    check_eq(weft_listener_address(l, &address), 0);
+    fd = raw_connect(&address);
+    check_eq(weft_block_on(rt, weft_accept(&io, l, &s)), 0);
+    check_eq(option(weft_stream_fd(s), IPPROTO_TCP, TCP_NODELAY), 0);
+    weft_stream_close(s);
+    weft_listener_close(l);
+    close(fd);
+    stop(rt);
+}
+
 Test(listener, two_listeners_share_a_port_if_they_want_to)
 {
     weft_runtime       *rt = start(1);
