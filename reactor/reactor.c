@@ -107,6 +107,14 @@ static bool look_for_worker(wf_driver *driver)
     return n > 0;
 }
 
+/* A worker with nothing to do waits for sockets itself. */
+static void lead(wf_driver *driver, wf_wakes *wakes)
+{
+    wf_reactor *r = (wf_reactor *)driver;
+
+    wf_sparse_note(&r->leads, driver, wf_readiness_sleep(&r->readiness, driver->bell, wakes));
+}
+
 static int start_thread(wf_reactor *r)
 {
     int result = wf_executor_thread(&r->thread, wf_turn_main, r);
@@ -127,8 +135,11 @@ static int open_descriptors(wf_reactor *r)
 {
     int result = wf_readiness_open(&r->readiness);
 
-    if (result == 0 && (r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+    if (result == 0 && ((r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
+                        (r->driver.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0))
         result = -errno;
+    if (result == 0)
+        result = wf_readiness_add_bell(&r->readiness, r->driver.bell);
     if (result < 0)
         wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: %s: %s; raise RLIMIT_NOFILE (ulimit -n)",
                r->readiness.fd < 0 ? "epoll_create1" : "eventfd", strerror(-result));
@@ -140,6 +151,8 @@ static void reactor_free(wf_reactor *r)
     wf_readiness_close(&r->readiness);
     if (r->wake_fd >= 0)
         close(r->wake_fd);
+    if (r->driver.bell >= 0)
+        close(r->driver.bell);
     r->rt->driver = NULL;
     r->rt->reactor = NULL;
     wf_release_aligned(&r->rt->config.allocator, r, sizeof *r);
@@ -154,8 +167,11 @@ int wf_reactor_start(weft_runtime *rt)
         return -ENOMEM;
     memset(r, 0, sizeof *r);
     r->rt = rt;
-    r->driver =
-        (wf_driver){.unpark = unpark, .look = look_for_worker, .sleeps_until = WF_DRIVER_AWAKE};
+    r->driver = (wf_driver){.unpark = unpark,
+                            .look = look_for_worker,
+                            .lead = lead,
+                            .bell = -1,
+                            .sleeps_until = WF_DRIVER_AWAKE};
     r->gate.executor = rt->executor;
     rt->driver = &r->driver;
     rt->reactor = r;
@@ -224,5 +240,7 @@ void wf_reactor_count(const weft_runtime *rt, weft_counters *ret)
     ret->gates_expired = wf_load(&g->n_expired, RELAXED);
     ret->worker_looks = wf_load(&r->look.n_looks, RELAXED);
     ret->worker_found = wf_load(&r->look.n_found, RELAXED);
+    ret->leader_waits = wf_load(&r->leads.n_waits, RELAXED);
+    ret->leader_found = wf_load(&r->leads.n_found, RELAXED);
     ret->streams_open = wf_load(&r->n_sockets, RELAXED);
 }

@@ -24,6 +24,7 @@
 #include "ring.h"
 #include "rt.h"
 #include "socket_pool.h"
+#include "sparse.h"
 #include "waker.h"
 
 #include <pthread.h>
@@ -53,13 +54,16 @@ typedef struct wf_reactor {
         uint64_t n_looks, n_found;
     } look;
 
+    WF_ALIGNED wf_leads leads; /* the leader's */
+
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
     wf_held            held; /* what the kernel has, but for the wake descriptor's poll */
     wf_gate            gate;
     bool               may_be_patient; /* constant */
     bool               patient;        /* SCHED_BATCH */
-    bool               may_gate;       /* work has been handed over that workers are busy with */
+    wf_sparse          sparse;
+    bool               may_gate; /* work has been handed over that workers are busy with */
     struct {
         uint64_t enters, kicks, completions, batches[WEFT_BATCH_BUCKETS], wakes, wakes_saved;
     } counts;

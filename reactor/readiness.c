@@ -9,6 +9,7 @@
  */
 #include "readiness.h"
 
+#include "bell.h"
 #include "clock.h"
 #include "socket.h"
 
@@ -39,9 +40,29 @@ int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_
     return epoll_ctl(ready->fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
+int wf_readiness_add_bell(const wf_readiness *ready, int bell)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return epoll_ctl(ready->fd, EPOLL_CTL_ADD, bell, &event) < 0 ? -errno : 0;
+}
+
 void wf_readiness_remove(const wf_readiness *ready, int fd)
 {
     epoll_ctl(ready->fd, EPOLL_CTL_DEL, fd, NULL); /* what has been added is there */
+}
+
+/* How many of them are sockets'. */
+static int tell_sockets(const struct epoll_event *event, int n, wf_wakes *wakes)
+{
+    int n_sockets = 0;
+
+    for (int i = 0; i < n; i++)
+        if (event[i].data.ptr) { /* else the bell's */
+            wf_socket_event(event[i].data.ptr, event[i].events, wakes);
+            n_sockets++;
+        }
+    return n_sockets;
 }
 
 int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes)
@@ -51,11 +72,22 @@ int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes)
 
     do {
         n = epoll_wait(ready->fd, event, TAKE_MOST, 0);
-        for (int i = 0; i < n; i++)
-            wf_socket_event(event[i].data.ptr, event[i].events, wakes);
-        total += n > 0 ? n : 0;
+        total += tell_sockets(event, n, wakes);
     } while (n == TAKE_MOST || (n < 0 && errno == EINTR));
     return n < 0 ? -errno : total;
+}
+
+int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes)
+{
+    struct epoll_event event[TAKE_MOST];
+    int                n = epoll_wait(ready->fd, event, TAKE_MOST, -1);
+    int                n_sockets = tell_sockets(event, n, wakes);
+
+    if (n < 0 && errno != EINTR)
+        weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(errno));
+    if (n > n_sockets)
+        wf_bell_still(bell);
+    return n_sockets;
 }
 
 void wf_readiness_wait(const wf_readiness *ready, int other, int64_t until)

@@ -7,7 +7,8 @@
  * Threads     open, close: whoever starts and stops the runtime. wait: the reactor's. The others: any.
  * Invariants  D1 the set is edge-triggered: an event is taken by one thread, once, and that one takes until
  *             there are none. D2 an event carries a socket's handle: one that is taken late finds another
- *             generation (socket.h, K5).
+ *             generation (socket.h, K5). D3 one thread sleeps here at a time. The bell (bell.h) is the one
+ *             member that is level-triggered, and has no handle.
  * Ordering    The kernel's, then the socket's lock.
  * Failure     ask: as epoll_ctl. take: the set is gone; somebody has closed a descriptor that isn't his.
  */
@@ -27,12 +28,16 @@ void wf_readiness_close(wf_readiness *ready);
 
 /* From now on poll(2) events of the descriptor come with the handle, those that are there first. `before`: those that
  * came until now, 0 for a descriptor that is new to the set. 0 or -errno. */
-int  wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_t events,
-                      void *handle);
+int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_t events,
+                     void *handle);
+/* The bell stays ready until the thread that sleeps has made it silent: a look of another does not take its ring. */
+int  wf_readiness_add_bell(const wf_readiness *ready, int bell);
 void wf_readiness_remove(const wf_readiness *ready, int fd);
 
 /* Wakes those who wait for what is ready, which is left to be queued. How many events there were, or -errno. */
 int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes);
+/* The same, but sleeps until there is an event or the bell rings. */
+int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes);
 /* Sleeps until there is one, or something to read from the other descriptor, or until the instant. */
 void wf_readiness_wait(const wf_readiness *ready, int other, int64_t until);
 

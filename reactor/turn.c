@@ -51,6 +51,32 @@ static void take_ready(wf_reactor *r)
     wf_count(&r->counts.completions, (uint64_t)n);
 }
 
+/* The poll of the sockets is in the ring while no worker leads. */
+static void arrange_watch(wf_reactor *r)
+{
+    bool wanted =
+        !wf_load(&r->driver.sparse, SEQ_CST); /* [driver-4] after the kick was forgotten */
+
+    if (wanted && !r->sparse.armed) {
+        watch(r, r->readiness.fd, WF_TAG_READY);
+        r->sparse.armed = true;
+    } else if (!wanted && r->sparse.armed && !r->sparse.ending) {
+        struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
+
+        io_uring_prep_cancel64(sqe, wf_reactor_tag(NULL, WF_TAG_READY), 0);
+        sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
+        r->sparse.ending = true;
+    }
+}
+
+/* Its last completion: the next turn begins another, if one is wanted. */
+static void end_watch(wf_reactor *r, int result)
+{
+    if (result < 0 && result != -ENOMEM && !(result == -ECANCELED && r->sparse.ending))
+        wf_ring_break(&r->ring, -EIO);
+    r->sparse.armed = r->sparse.ending = false;
+}
+
 static void *object_of(uint64_t user_data)
 {
     return (void *)(uintptr_t)(user_data & ~(uint64_t)WF_TAG_MASK);
@@ -70,7 +96,8 @@ static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
         break;
     case WF_TAG_READY:
         take_ready(r);
-        watch_again(r, cqe, r->readiness.fd);
+        if (!(cqe->flags & IORING_CQE_F_MORE))
+            end_watch(r, cqe->res);
         break;
     case WF_TAG_WAKE:
         wf_count(&r->counts.kicks, 1);
@@ -121,6 +148,8 @@ static void hand_over(wf_reactor *r)
     batch = wf_dispatch_backlog(e) > 1;
     if (!idle)
         wf_gate_praise(&r->gate);
+    if (r->ring.error == 0)
+        wf_sparse_hand_over(&r->sparse, e, idle && !batch);
     r->may_gate = (batch || !idle) && wf_gate_is_worthwhile(&r->gate);
     if (batch || !idle)
         wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
@@ -247,6 +276,7 @@ static void fail_held(wf_reactor *r)
 {
     struct io_uring_cqe cqe = {.res = r->ring.error};
 
+    wf_store(&r->driver.sparse, 0, SEQ_CST); /* [driver-4] the reactor looks itself from now on */
     collect(r);
     if (r->ring.is_open)
         forget_unseen(r);
@@ -295,6 +325,7 @@ static void turn(wf_reactor *r)
         jump(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
+    arrange_watch(r);
     until = sleep_until(r);
     if (r->may_gate && until != WF_DRIVER_AWAKE && wait_at_gate(r, until))
         return;
@@ -335,7 +366,6 @@ void *wf_turn_main(void *reactor)
     /* Not if the host has chosen a policy for its threads. */
     r->may_be_patient = r->rt->config.patient_reactor && sched_getscheduler(0) == SCHED_OTHER;
     watch(r, r->wake_fd, WF_TAG_WAKE);
-    watch(r, r->readiness.fd, WF_TAG_READY);
     while (!may_end(r))
         turn(r);
     wf_ring_close(&r->ring);

@@ -51,6 +51,9 @@ const wf_knob wf_knobs[] = {
      "number of workers, from 100 to 1000"},
     {"WEFT_PATIENT_REACTOR", FIELD(patient_reactor), 0, 1, 1,
      "1: an event does not interrupt what runs on the reactor's CPU (SCHED_BATCH)"},
+    {"WEFT_LEADER_AFTER", FIELD(leader_after), 0, 1000000, 32,
+     "events in a row that come alone, after which an idle worker waits for sockets itself; 0: "
+     "never"},
     {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
      "submission entries of the reactor's ring; eight times as many completions"},
     {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,

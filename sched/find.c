@@ -126,7 +126,7 @@ static wf_task *take_own(wf_worker *w)
     }
     if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
         w->inject_tick = 0;
-        wf_driver_look(w->executor->rt->driver);
+        wf_driver_look_busy(w->executor->rt->driver);
         if ((t = take_injected(w, INJECT_BATCH_MAX)))
             return t;
     }

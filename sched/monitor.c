@@ -206,7 +206,8 @@ static bool look(wf_monitor *m, int64_t now)
         dismiss_spares(m);
     if (n_stuck > 0) {
         wf_executor_note_long(s, now);
-        wf_driver_open(s->rt->driver); /* it waits for one that is stuck, perhaps */
+        wf_driver_open(s->rt->driver);       /* it waits for one that is stuck, perhaps */
+        wf_driver_end_sparse(s->rt->driver); /* the sockets do, perhaps */
     }
     if (wf_dispatch_backlog(s) > 0) {
         if (wf_idle_any(&s->idle))

@@ -1,20 +1,26 @@
 /*
  * park.h - where one worker sleeps: an event count
  *
- * Purpose     Sleep that no wake can slip past: take a key, look for work, sleep unless the key is old.
- * Threads     prepare, commit: the worker. wake: any.
- * Invariants  A wake after prepare makes commit return.
- * Ordering    [park-1] wake releases, prepare and commit acquire.
- * Failure     commit may return early: callers check their own condition.
+ * Purpose     Sleep that no wake can slip past: take a key, look for work, sleep unless the key is old. The
+ *             sleep may be elsewhere in the kernel, where a bell ends it.
+ * Threads     prepare, commit, hang_bell: the worker. wake: any.
+ * Invariants  A wake after prepare makes commit return, or rings the bell that hangs.
+ * Ordering    [park-1] wake releases, prepare and commit acquire. [park-2] a worker hangs up its bell,
+ *             then looks whether its key is old; wake makes the key old, then looks for a bell: all
+ *             SEQ_CST, so the worker does not sleep, or the bell rings.
+ * Failure     commit may return early: callers check their own condition. A bell may ring late, in
+ *             another sleep.
  */
 #ifndef WF_PARK_H
 #define WF_PARK_H
 
+#include "bell.h"
 #include "futex.h"
 #include "order.h"
 
 typedef struct wf_park {
     uint32_t epoch;
+    int      bell; /* 0, or 1 + an eventfd */
 } wf_park;
 
 static inline uint32_t wf_park_prepare(const wf_park *p)
@@ -29,10 +35,29 @@ static inline bool wf_park_commit(wf_park *p, uint32_t key, int64_t until)
            wf_futex_wait(&p->epoch, key, until);
 }
 
+/* The worker is about to sleep where the bell is heard; false: it has been woken since it took the key. */
+static inline bool wf_park_hang_bell(wf_park *p, int bell, uint32_t key)
+{
+    wf_store(&p->bell, bell + 1, SEQ_CST);     /* [park-2] */
+    return wf_load(&p->epoch, SEQ_CST) == key; /* [park-2] */
+}
+
+/* A wake that sees this late has made the key old before the next sleep, and rings for nothing. */
+static inline void wf_park_take_bell(wf_park *p)
+{
+    wf_store(&p->bell, 0, RELAXED); /* that sleep's system call or SEQ_CST store is behind it */
+}
+
 static inline void wf_park_wake(wf_park *p)
 {
-    wf_add(&p->epoch, 1, RELEASE); /* [park-1] */
-    wf_futex_wake(&p->epoch, 1);
+    int bell;
+
+    wf_add(&p->epoch, 1, SEQ_CST);     /* [park-1] [park-2] */
+    bell = wf_load(&p->bell, SEQ_CST); /* [park-2] */
+    if (bell != 0)
+        wf_bell_ring(bell - 1);
+    else
+        wf_futex_wake(&p->epoch, 1);
 }
 
 #endif

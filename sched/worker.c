@@ -202,8 +202,69 @@ static bool sleeps(const wf_worker *w)
            !wf_executor_is_stopping(w->executor);
 }
 
+static void pin(wf_worker *w)
+{
+    cpu_set_t all = w->executor->cpus, one;
+    uint32_t  n = 0, nth;
+
+    if (!w->executor->rt->config.pin_workers || w->index >= w->executor->idle.n_workers ||
+        CPU_COUNT(&all) == 0)
+        return;
+    nth = w->index % (uint32_t)CPU_COUNT(&all);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &all) && n++ == nth)
+            CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one); /* a wish */
+    w->pinned = true;
+}
+
+/* The reactor hands over to the worker that sleeps on its CPU. A leader is woken by the sender itself: there the
+ * kernel must choose the CPU. */
+static void pin_or_unpin(wf_worker *w, bool sparse)
+{
+    if (w->pinned && sparse) {
+        wf_executor_unpin(w->executor);
+        w->pinned = false;
+    } else if (!w->pinned && !sparse) {
+        pin(w);
+    }
+}
+
+static bool may_lead(wf_worker *w)
+{
+    wf_driver *driver = w->executor->rt->driver;
+    bool sparse = wf_load(&driver->sparse, SEQ_CST); /* [driver-4] after the sleep was announced */
+
+    pin_or_unpin(w, sparse);
+    return sparse && !wf_load(&driver->led, RELAXED) /* advice */ &&
+           !wf_swap(&driver->led, 1, ACQUIRE); /* [driver-5] */
+}
+
+/* Sleeps among the sockets: no other thread must wake this one for what comes there. False: the worker was woken, or
+ * what came was for other threads. */
+static bool be_leader(wf_worker *w, uint32_t key, wf_wakes *wakes)
+{
+    wf_driver *driver = w->executor->rt->driver;
+
+    if (wf_park_hang_bell(&w->park, driver->bell, key))
+        driver->lead(driver, wakes);
+    wf_park_take_bell(&w->park);
+    /* This worker is awake, and leads again when it runs dry. */
+    wf_store(&driver->led, 0, RELEASE); /* [driver-5] */
+    return wakes->first != NULL;
+}
+
+/* Until a wake; false: until the instant, or until sockets are ready, for which `wakes` are left to be flushed. */
+static bool sleep_once(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
+{
+    if (may_lead(w))
+        return !be_leader(w, key, wakes);
+    return wf_park_commit(&w->park, key, until);
+}
+
 /* Nothing to do, and announced. */
-static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
+static void sleep_announced(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
 {
     wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
     wf_executor_ran_dry(w->executor);
@@ -211,7 +272,7 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until)
     wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
-    while (sleeps(w) && wf_park_commit(&w->park, key, until)) {
+    while (sleeps(w) && sleep_once(w, key, until, wakes)) {
         key = wf_park_prepare(&w->park);
         if (sleeps(w))
             wf_heap_tidy_owner(&w->heap); /* woken for that */
@@ -225,6 +286,7 @@ WF_SELDOM static void park(wf_worker *w, int64_t until)
 {
     wf_idle *idle = &w->executor->idle;
     uint32_t key = wf_park_prepare(&w->park);
+    wf_wakes wakes = {0};
 
     wf_idle_set_cpu(idle, w->index, sched_getcpu());
     wf_idle_prepare(idle, w->index);
@@ -232,11 +294,12 @@ WF_SELDOM static void park(wf_worker *w, int64_t until)
     wf_driver_end_watch(w->executor->rt->driver);
     if (!has_work(w)) {
         wf_count(&w->counters.parks, 1);
-        sleep_announced(w, key, until);
+        sleep_announced(w, key, until, &wakes);
     }
     wf_idle_return(idle, w->index);
     w->searching = true;
     wf_monitor_rouse_any(&w->executor->monitor);
+    wf_wakes_flush(&wakes);
 }
 
 WF_FLATTEN void wf_worker_turn_owner(wf_worker *w, int64_t until)
@@ -284,21 +347,6 @@ void wf_worker_leave(wf_worker *w, wf_current before)
     wf_current_thread = before;
 }
 
-static void pin(const wf_worker *w)
-{
-    cpu_set_t all, one;
-    uint32_t  n = 0, nth;
-
-    if (sched_getaffinity(0, sizeof all, &all) < 0 || CPU_COUNT(&all) == 0)
-        return;
-    nth = w->index % (uint32_t)CPU_COUNT(&all);
-    CPU_ZERO(&one);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &all) && n++ == nth)
-            CPU_SET(cpu, &one);
-    sched_setaffinity(0, sizeof one, &one); /* a wish */
-}
-
 /* As park does, but then out of the mask: nobody counts on us until the monitor calls. */
 static void stand_by(wf_worker *w)
 {
@@ -309,7 +357,8 @@ static void stand_by(wf_worker *w)
     wf_idle_prepare(&s->idle, w->index);
     leave_searchers(w);
     work = has_work(w);
-    wf_driver_open(s->rt->driver); /* [driver-2] */
+    wf_driver_open(s->rt->driver);       /* [driver-2] */
+    wf_driver_end_sparse(s->rt->driver); /* as the thread's end */
     wf_executor_ran_dry(s);
     if (!wf_idle_take(&s->idle, w->index)) {
         w->searching = true; /* somebody does count on us */
@@ -338,8 +387,7 @@ void *wf_worker_main(void *worker)
     wf_current before = wf_worker_enter(w);
 
     wf_executor_name_thread("%u", w->index);
-    if (w->executor->rt->config.pin_workers && w->index < w->executor->idle.n_workers)
-        pin(w);
+    pin(w);
     wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
     while (!wf_executor_is_stopping(w->executor)) {
         if (__builtin_expect(w->index >= w->executor->idle.n_workers, 0) && may_stand_by(w))
@@ -347,6 +395,7 @@ void *wf_worker_main(void *worker)
         else
             wf_worker_turn_owner(w, INT64_MAX);
     }
+    wf_driver_end_sparse(w->executor->rt->driver); /* it may have been to lead */
     wf_executor_hook(w->executor, WEFT_THREAD_STOPS, w->index);
     wf_worker_leave(w, before);
     return NULL;

@@ -57,7 +57,8 @@ typedef struct weft_config {
     int64_t spare_workers;    /* WEFT_SPARE_WORKERS: start when all workers are stuck in a poll */
     int64_t current_thread;   /* WEFT_CURRENT_THREAD: 1: weft_block_on's caller is the worker */
     int64_t pin_workers;      /* WEFT_PIN_WORKERS: 1: each worker stays on a CPU of its own, and so
-                                 do threads that tasks create: they inherit it */
+                                 do threads that tasks create: they inherit it. Not while
+                                 workers wait for sockets themselves (leader_after) */
     int64_t watchdog_ms;      /* WEFT_WATCHDOG_MS: polls longer than that are reported */
     int64_t blocking_threads; /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
     int64_t blocking_keep_ms; /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
@@ -66,6 +67,7 @@ typedef struct weft_config {
     int64_t inject_interval;  /* WEFT_INJECT_INTERVAL: polls between looks at outside spawns */
     int64_t wake_us;          /* WEFT_WAKE_US: how much waiting I/O is worth one more worker */
     int64_t patient_reactor;  /* WEFT_PATIENT_REACTOR: 1: it never interrupts who runs on its CPU */
+    int64_t leader_after;     /* WEFT_LEADER_AFTER: lone events before a worker waits for sockets */
     int64_t ring_entries;     /* WEFT_RING_ENTRIES: submission queue of the reactor */
     int64_t stop_ms;          /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
     int64_t ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
@@ -112,6 +114,8 @@ typedef struct weft_counters {
     uint64_t gates_expired;      /* ... the time that their work should have taken */
     uint64_t worker_looks;       /* looks of workers for ready sockets meanwhile, ... */
     uint64_t worker_found;       /* ... and how many they found */
+    uint64_t leader_waits;       /* sleeps of workers among the sockets, ... */
+    uint64_t leader_found;       /* ... and how many ready ones ended them */
     uint64_t timers_armed, timers_cancelled, timers_fired;
     uint64_t timer_wakes;    /* times that the reactor fired some */
     uint64_t timers_late_ns; /* how late they fired, behind deadline and accuracy: the sum, ... */

@@ -2,7 +2,8 @@
  * test_gate_orders.c - the reactor's gate and watch lose nothing: its real turn, in every order
  *
  * The real reactor, gate, queues and workers' search. In place of the ring is a word that wake-ups
- * come to, and workers take tasks without polling them. Time passes only when everybody sleeps, so
+ * come to, and workers take tasks without polling them. In place of the set of sockets are batches of
+ * tasks, which come to the ring's poll, if it is there, and to a leader. Time passes only when everybody sleeps, so
  * that it can't cover up what should have come without it.
  */
 #include "../sched/explore.h"
@@ -10,10 +11,13 @@
 static int     tell_time(struct timespec *at);
 static int64_t kick(const void *from);
 static void    enter(int64_t until);
+static void    ring(int fd);
 
 #include <time.h>
 #include <unistd.h>
 #define clock_gettime(clock, at) tell_time(at)
+#include "bell.h"
+#define wf_bell_ring(fd) ring(fd)
 #include "executor.h"
 #include "operation.h"
 #include "task.h"
@@ -27,26 +31,36 @@ static struct scenario {
     uint32_t batches[2];           /* how many tasks become ready together */
     int      n_tasks, n_submitted; /* how many must be taken */
     /* HANGS: worker 0 does in its first task, so that the clock must help. HANGS_LATE: in its third. SUBMITS: it
-     * does in its second task. ENDS: the reactor is told to. */
-    enum { NORMAL, HANGS, HANGS_LATE, SUBMITS, ENDS } what;
+     * does in its second task. ENDS: the reactor is told to. LEADS: one task alone is enough for a worker to lead.
+     * LEADS_HANGS: and worker 0 hangs in its first task, which the monitor sees. LED: the sockets have been left to
+     * the workers before. */
+    enum { NORMAL, HANGS, HANGS_LATE, SUBMITS, ENDS, LEADS, LEADS_HANGS, LED } what;
 } given, scenario; /* a test's, and what is left of it in this schedule */
 
-static weft_runtime        rt;
-static wf_executor         executor;
-static wf_reactor          reactor;
-static wf_worker           worker[2];
-static wf_worker          *workers[2] = {&worker[0], &worker[1]};
-static wf_task            *task; /* in a region, which knows their runtime */
-static int                 n_taken[TASKS];
-static wf_submission       submission[2];
-static int                 n_submitted;
-static int64_t             timer;  /* the one timer's instant */
-static uint32_t            kernel; /* 1: the wake descriptor has been written to */
+static weft_runtime  rt;
+static wf_executor   executor;
+static wf_reactor    reactor;
+static wf_worker     worker[2];
+static wf_worker    *workers[2] = {&worker[0], &worker[1]};
+static wf_task      *task; /* in a region, which knows their runtime */
+static int           n_taken[TASKS];
+static wf_submission submission[2];
+static int           n_submitted;
+static int64_t       timer;    /* the one timer's instant */
+static uint32_t      kernel;   /* 1: the wake descriptor has been written to, or a batch has come */
+static uint32_t      n_among;  /* grows with what ends a leader's sleep */
+static uint32_t      rung;     /* the bell, until the leader has made it silent */
+static bool          has_poll; /* the ring, of the sockets */
+static struct io_uring_sqe prepared; /* what the next enter submits */
+static uint32_t            hung;     /* worker 0 does */
+static wf_current          current[EXPLORE_THREADS];
 static unsigned            head, tail;
 static struct io_uring_cqe cqe[4];
 
 static int take_batch(wf_wakes *wakes);
+static int sleep_among_sockets(wf_wakes *wakes);
 
+#define wf_current_thread (current[explorer.current])
 #include "deque.c"
 #include "idle.c"
 #include "inject.c"
@@ -56,16 +70,19 @@ static int take_batch(wf_wakes *wakes);
 #include "find.c"
 #include "gate.c"
 #include "worker.c"
-#define write(fd, from, n)              ((void)(fd), kick(from))
-#define wf_ring_enter(ring, until)      enter(until)
-#define wf_ring_flush(ring)             ((void)(ring))
-#define wf_ring_run_deferred(ring)      false
-#define wf_clock_jumps(clock)           false
-#define wf_ring_has_more(ring)          false
-#define wf_timers_next(timers)          ((void)(timers), wf_load(&timer, SEQ_CST))
-#define wf_timers_fire(timers, now)     (timer = (now) >= timer ? WEFT_FOREVER : timer)
-#define wf_readiness_take(ready, wakes) take_batch(wakes)
+#define write(fd, from, n)                     ((void)(fd), kick(from))
+#define wf_ring_enter(ring, until)             enter(until)
+#define wf_ring_flush(ring)                    ((void)(ring))
+#define wf_ring_run_deferred(ring)             false
+#define wf_clock_jumps(clock)                  false
+#define wf_ring_has_more(ring)                 false
+#define wf_timers_next(timers)                 ((void)(timers), wf_load(&timer, SEQ_CST))
+#define wf_timers_fire(timers, now)            (timer = (now) >= timer ? WEFT_FOREVER : timer)
+#define wf_readiness_take(ready, wakes)        take_batch(wakes)
+#define wf_readiness_sleep(ready, bell, wakes) sleep_among_sockets(wakes)
+#define wf_ring_sqe(ring)                      ((void)(ring), &prepared)
 #include "reactor.c"
+#include "sparse.c"
 #include "turn.c"
 
 /* ---- in place of the clock, the timers and the ring ---- */
@@ -96,6 +113,32 @@ static void sleep_in_kernel(int64_t until)
     wf_store(&kernel, 0, SEQ_CST);
 }
 
+static bool any_ready(void)
+{
+    return wf_load(&scenario.batches[0], SEQ_CST) > 0 || wf_load(&scenario.batches[1], SEQ_CST) > 0;
+}
+
+static void end_sleep_among_sockets(void)
+{
+    wf_add(&n_among, 1, SEQ_CST);
+    wf_futex_wake(&n_among, 1);
+}
+
+/* The next batch has come: the kernel wakes the leader, and the reactor if the ring has the poll. */
+static void arrive(void)
+{
+    end_sleep_among_sockets();
+    if (has_poll)
+        kick(NULL);
+}
+
+static void ring(int fd)
+{
+    (void)fd;
+    wf_store(&rung, 1, SEQ_CST);
+    end_sleep_among_sockets();
+}
+
 /* Each batch has come by the time that somebody asks, once the one before it has been taken. */
 static int take_batch(wf_wakes *wakes)
 {
@@ -107,17 +150,41 @@ static int take_batch(wf_wakes *wakes)
             wf_waker_fire(&(weft_waker){&wf_task_vtable, &task[at]}, wakes);
         first += given.batches[i];
     }
+    if (n > 0 && given.what >= LEADS && any_ready())
+        arrive();
     return (int)n;
 }
 
-static bool any_ready(void)
+static int sleep_among_sockets(wf_wakes *wakes)
 {
-    return wf_load(&scenario.batches[0], SEQ_CST) > 0 || wf_load(&scenario.batches[1], SEQ_CST) > 0;
+    for (;;) {
+        uint32_t key = wf_load(&n_among, SEQ_CST);
+        int      n = take_batch(wakes);
+
+        if (wf_swap(&rung, 0, SEQ_CST) || n > 0)
+            return n;
+        wf_futex_wait(&n_among, key, INT64_MAX);
+    }
+}
+
+static void submit(void)
+{
+    if (prepared.opcode == IORING_OP_POLL_ADD)
+        has_poll = true;
+    else if (prepared.opcode == IORING_OP_ASYNC_CANCEL && has_poll) {
+        has_poll = false;
+        cqe[tail++ & 3] = (struct io_uring_cqe){.user_data = wf_reactor_tag(NULL, WF_TAG_READY),
+                                                .res = -ECANCELED};
+    }
+    prepared.opcode = IORING_OP_NOP;
 }
 
 static void enter(int64_t until)
 {
-    if (any_ready())
+    submit();
+    if (head != tail)
+        return;
+    if (has_poll && any_ready())
         cqe[tail++ & 3] = (struct io_uring_cqe){.user_data = wf_reactor_tag(NULL, WF_TAG_READY),
                                                 .flags = IORING_CQE_F_MORE};
     else if (until != WF_DRIVER_AWAKE)
@@ -135,20 +202,24 @@ static void react(void)
 /* In which of its tasks worker 0 hangs; 0: in none. */
 static int hangs_in(void)
 {
-    return given.what == HANGS ? 1 : given.what == HANGS_LATE ? 3 : 0;
+    return given.what == HANGS || given.what == LEADS_HANGS ? 1 : given.what == HANGS_LATE ? 3 : 0;
 }
 
 /* A worker's loop, but that it takes tasks without polling them, and hangs in its `last`, if there is one. */
 static void work(wf_worker *w, int last, bool submits)
 {
+    wf_current_thread.worker = w;
     for (int idle_rounds = 0;; idle_rounds++) {
         wf_task *t = wf_find_task_owner(w);
 
         if (t) {
             n_taken[t - task]++;
             wf_count(&w->counters.polls, 1);
-            if (--last == 0)
+            if (--last == 0) {
+                wf_store(&hung, 1, SEQ_CST);
+                wf_futex_wake(&hung, 1);
                 return;
+            }
             if (submits && t == &task[1])
                 wf_reactor_submit_any(&reactor, &submission[0]);
             idle_rounds = 0;
@@ -191,6 +262,25 @@ static void arm(void)
     wf_driver_hint(&reactor.driver, START + WEFT_S(1));
 }
 
+/* As the monitor, at each of its looks. */
+static void see_that_it_hangs(void)
+{
+    while (wf_load(&hung, SEQ_CST) == 0)
+        wf_futex_wait(&hung, 0, INT64_MAX);
+    for (int look = 0; look < 3; look++) {
+        wf_executor_note_long(&executor, explorer.now);
+        wf_driver_open(&reactor.driver);
+        wf_driver_end_sparse(&reactor.driver);
+        wf_futex_wait(&hung, 1, explorer.now + WEFT_MS(5));
+    }
+}
+
+/* As a leader that finds several ready. */
+static void end_sparse(void)
+{
+    wf_driver_end_sparse(&reactor.driver);
+}
+
 static void end(void) /* as wf_reactor_stop */
 {
     wf_store(&reactor.stopping, true, SEQ_CST);
@@ -214,8 +304,11 @@ static void set_up(void)
     rt = (weft_runtime){.executor = &executor, .driver = &reactor.driver};
     rt.config.inject_interval = 61;
     rt.config.wake_us = 250;
+    rt.config.leader_after = given.what >= LEADS;
     executor = (wf_executor){.rt = &rt, .workers = workers, .poll_ns = 2000};
-    executor.uneven = hangs_in() ? START : 0; /* else the monitor would have to help */
+    executor.uneven = hangs_in() && given.what != LEADS_HANGS
+                          ? START
+                          : 0; /* else the monitor would have to help */
     executor.idle.n_workers = executor.idle.n_slots = (uint32_t)given.n_workers;
     executor.monitor.awake = 1;
     executor.is_parent = "yes";
@@ -231,6 +324,9 @@ static void set_up(void)
     reactor.driver =
         (wf_driver){.unpark = unpark, .look = look_for_worker, .sleeps_until = WF_DRIVER_AWAKE};
     reactor.driver.watching = given.what == HANGS; /* since an earlier batch */
+    reactor.driver.lead = lead;
+    reactor.sparse.armed = has_poll = given.what != LED;
+    reactor.driver.sparse = given.what == LED;
     reactor.ring.is_open = true;
     reactor.ring.uring.cq =
         (struct io_uring_cq){.khead = &head, .ktail = &tail, .cqes = cqe, .ring_mask = 3};
@@ -239,6 +335,11 @@ static void set_up(void)
     wf_region_of(task)->rt = &rt;
     memset(task, 0, TASKS * sizeof *task);
     memset(n_taken, 0, sizeof n_taken);
+    memset(current, 0, sizeof current);
+    for (int i = 0; i < EXPLORE_THREADS; i++)
+        current[i].rt = &rt;
+    prepared.opcode = IORING_OP_NOP;
+    n_among = rung = hung = 0;
     head = tail = kernel = 0;
     n_submitted = 0;
     timer = WEFT_FOREVER;
@@ -289,7 +390,7 @@ Test(gate_orders, a_submission_is_seen_at_the_gate_while_a_worker_hangs)
     try_all(1, (struct scenario){2, {2}, 2, 2, HANGS}, react, work_0, work_1, submit_twice);
 }
 
-Test(gate_orders, a_submission_of_the_worker_that_runs_dry_is_seen)
+Test(gate_orders, a_submission_of_the_worker_that_runs_dry_is_seen, .timeout = 120)
 {
     try_all(3, (struct scenario){1, {2}, 2, 1, SUBMITS}, react, work_0, NULL, NULL);
 }
@@ -325,4 +426,49 @@ Test(gate_orders, what_a_thread_queues_as_the_watch_ends_does_not_wait_behind_a_
      .timeout = 120)
 {
     try_all(2, (struct scenario){2, {0}, 3, 0, HANGS}, react, work_0, work_1, inject_three);
+}
+
+/* ---- a worker leads ---- */
+
+Test(gate_orders, the_worker_that_ran_what_came_alone_leads, .timeout = 120)
+{
+    try_all(3, (struct scenario){1, {1, 1}, 2, 0, LEADS}, react, work_0, NULL, NULL);
+}
+
+Test(gate_orders, one_of_two_workers_leads, .timeout = 120)
+{
+    try_all(2, (struct scenario){2, {1, 1}, 2, 0, LEADS}, react, work_0, work_1, NULL);
+}
+
+Test(gate_orders, a_leader_leads_again, .timeout = 120)
+{
+    try_all(3, (struct scenario){1, {1, 1}, 2, 0, LED}, react, work_0, NULL, NULL);
+    try_all(2, (struct scenario){2, {1, 1}, 2, 0, LED}, react, work_0, work_1, NULL);
+}
+
+Test(gate_orders, what_comes_together_to_a_leader_is_run, .timeout = 120)
+{
+    try_all(2, (struct scenario){2, {1, 2}, 3, 0, LEADS}, react, work_0, work_1, NULL);
+}
+
+Test(gate_orders, the_reactor_takes_the_sockets_back, .timeout = 120)
+{
+    try_all(2, (struct scenario){1, {1, 1}, 2, 0, LEADS}, react, work_0, end_sparse, NULL);
+    try_all(2, (struct scenario){1, {1, 1}, 2, 0, LED}, react, work_0, end_sparse, NULL);
+}
+
+Test(gate_orders, a_submission_is_seen_while_a_worker_leads, .timeout = 120)
+{
+    try_all(2, (struct scenario){1, {1, 1}, 2, 2, LEADS}, react, work_0, submit_twice, NULL);
+}
+
+Test(gate_orders, what_a_thread_queues_wakes_the_leader, .timeout = 120)
+{
+    try_all(2, (struct scenario){2, {0}, 3, 0, LEADS}, react, work_0, work_1, inject_three);
+}
+
+Test(gate_orders, the_reactor_takes_the_sockets_of_a_leader_that_hangs, .timeout = 120)
+{
+    try_all(1, (struct scenario){2, {1, 1}, 2, 0, LEADS_HANGS}, react, work_0, work_1,
+            see_that_it_hangs);
 }

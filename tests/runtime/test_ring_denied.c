@@ -117,7 +117,7 @@ static int n_free_below(int limit)
     return n;
 }
 
-/* It takes three: the set of sockets, the wake-up descriptor, the ring. */
+/* It takes four: the set of sockets, the wake-up descriptor, the leader's bell, the ring. */
 Test(ring_denied, too_few_descriptors_name_the_limit)
 {
     struct rlimit limit;
@@ -125,14 +125,14 @@ Test(ring_denied, too_few_descriptors_name_the_limit)
 
     close(most);
     getrlimit(RLIMIT_NOFILE, &limit);
-    for (; n_free < 3; most++) {
+    for (; n_free < 4; most++) {
         weft_config   config = {.workers = 2, .log = weft_log_none};
         weft_runtime *rt;
 
         limit.rlim_cur = (rlim_t)most;
         check_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
         n_free = n_free_below(most);
-        if (n_free < 3) {
+        if (n_free < 4) {
             check_refused(-EMFILE, "RLIMIT_NOFILE");
         } else {
             check_eq(weft_runtime_start(&rt, &config), 0);

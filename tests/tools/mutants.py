@@ -73,7 +73,8 @@ MUTANTS = {
          "        if (wf_idle_take(idle, (uint32_t)i)) {\n"
          "            wf_add(&idle->n_searching, 1, SEQ_CST);\n            return i;\n        }\n"
          "        wf_add(&idle->n_searching, 1, SEQ_CST);\n"),
-        ("a wake leaves the key as it was", "sched/park.h", "wf_add(&p->epoch, 1, RELEASE);", ";"),
+        ("a wake leaves the key as it was", "sched/park.h",
+         "    wf_add(&p->epoch, 1, SEQ_CST);     /* [park-1] [park-2] */\n", ""),
         ("a wake wakes nobody", "sched/park.h", "wf_futex_wake(&p->epoch, 1);", ";"),
     ],
     "sched/idle": [
@@ -324,6 +325,23 @@ MUTANTS = {
          "        wf_store(&r->driver.watching, false, SEQ_CST);\n}", "        ;\n}"),
         ("a kick is never forgotten", "reactor/turn.c",
          "wf_store(&r->driver.kicked, 0, SEQ_CST);", ";"),
+        ("no worker leads where the reactor has left the sockets", "sched/worker.c",
+         "return sparse && !wf_load(&driver->led, RELAXED)", "return 0 && !wf_load(&driver->led, RELAXED)"),
+        ("the reactor does not take the sockets back", "reactor/turn.c",
+         "if (wanted && !r->sparse.armed)", "if (0)"),
+        ("the reactor does not hear that it must take the sockets back", "sched/driver.h",
+         "wf_swap(&driver->sparse, 0, SEQ_CST)) /* [driver-4] */\n        driver->unpark(driver);",
+         "wf_swap(&driver->sparse, 0, SEQ_CST))\n        ;"),
+        ("a worker leads once only", "sched/worker.c", "wf_store(&driver->led, 0, RELEASE);", ";"),
+        ("a leader hangs up its bell without a full barrier", "sched/park.h",
+         "wf_store(&p->bell, bell + 1, SEQ_CST);", "wf_store(&p->bell, bell + 1, RELEASE);"),
+        ("a leader does not look whether it has been woken", "sched/park.h",
+         "return wf_load(&p->epoch, SEQ_CST) == key;", "return key == key;"),
+        ("a wake looks for a bell first", "sched/park.h",
+         "    wf_add(&p->epoch, 1, SEQ_CST);     /* [park-1] [park-2] */\n"
+         "    bell = wf_load(&p->bell, SEQ_CST); /* [park-2] */\n",
+         "    bell = wf_load(&p->bell, SEQ_CST);\n    wf_add(&p->epoch, 1, SEQ_CST);\n"),
+        ("a wake does not ring", "sched/park.h", "wf_bell_ring(bell - 1);", ";"),
     ],
 }
 

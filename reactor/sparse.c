@@ -1,0 +1,52 @@
+/*
+ * sparse.c - when the reactor leaves the sockets to a worker
+ *
+ * Purpose     See sparse.h.
+ * Threads     See sparse.h.
+ * Invariants  See sparse.h.
+ * Ordering    See sparse.h.
+ * Failure     See sparse.h.
+ */
+#include "sparse.h"
+
+#include "timer.h"
+
+#define CROWD_GROWS 2
+#define CROWD_MOST  8
+
+static bool all_sleep(const wf_executor *e)
+{
+    for (uint32_t i = 0; i < e->idle.n_workers; i++)
+        if (!wf_idle_is_sleeping(&e->idle, i))
+            return false;
+    return true;
+}
+
+void wf_sparse_hand_over(wf_sparse *p, wf_executor *e, bool alone)
+{
+    const weft_runtime *rt = e->rt;
+    uint32_t            after = (uint32_t)rt->config.leader_after;
+
+    p->n_alone = alone ? p->n_alone + 1 : 0;
+    if (after == 0 || p->n_alone < after)
+        return;
+    p->n_alone = 0;
+    if (rt->config.current_thread || wf_clock_jumps(&rt->timers->clock) || !all_sleep(e) ||
+        !wf_executor_is_calm(e, wf_now()))
+        return;
+    wf_store(&rt->driver->sparse, 1, SEQ_CST); /* [driver-4] the caller wakes a worker after this */
+}
+
+void wf_sparse_note(wf_leads *l, wf_driver *driver, int n)
+{
+    wf_count(&l->n_waits, 1);
+    wf_count(&l->n_found, (uint64_t)n);
+    if (n > 1)
+        l->crowd += CROWD_GROWS;
+    else if (l->crowd > 0)
+        l->crowd--;
+    if (l->crowd < CROWD_MOST)
+        return;
+    l->crowd = 0;
+    wf_driver_end_sparse(driver);
+}
