@@ -9,6 +9,7 @@
  */
 #include "stream.h"
 
+#include "calls.h"
 #include "operation.h"
 #include "quiet.h"
 
@@ -58,7 +59,7 @@ static int64_t receive(const wf_socket *s, void *memory, size_t size)
 {
     if (size == 0)
         return 0; /* recv would wait for data */
-    return answer(s->is_socket ? recv(s->fd, memory, size, MSG_DONTWAIT)
+    return answer(s->is_socket ? wf_recv(s->fd, memory, size, MSG_DONTWAIT)
                                : read(s->fd, memory, size));
 }
 
@@ -129,7 +130,7 @@ static int64_t transmit(const wf_socket *s, const char *memory, size_t size)
 {
     struct iovec vector = {.iov_base = (void *)(uintptr_t)memory, .iov_len = size};
 
-    return s->is_socket ? answer(send(s->fd, memory, size, MSG_DONTWAIT | MSG_NOSIGNAL))
+    return s->is_socket ? answer(wf_send(s->fd, memory, size, MSG_DONTWAIT | MSG_NOSIGNAL))
                         : write_quietly(s->fd, &vector, 1);
 }
 
