@@ -1,11 +1,12 @@
 /*
  * calls.h - recv and send without the C library's cancellation points
  *
- * Purpose     In a process with threads glibc's recv and send switch asynchronous cancellation on and off again: two
- *             locked instructions and 44 others for each call, for threads that are never cancelled. The
- *             system calls themselves have none of that.
+ * Purpose     In a process with threads glibc's recv and send switch asynchronous cancellation on
+ *             and off again: two locked instructions and 44 others for each call, for threads that
+ *             are never cancelled. The system calls themselves have none of that.
  * Threads     Any.
- * Invariants  Sanitizers see buffers only in the library's functions, so with one of them those are called.
+ * Invariants  Sanitizers see buffers only in the library's functions, so with one of them those are
+ *             called.
  * Ordering    None.
  * Failure     As recv(2) and send(2): -1 and errno.
  */

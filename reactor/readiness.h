@@ -1,16 +1,18 @@
 /*
  * readiness.h - which sockets are ready
  *
- * Purpose     One epoll set for all sockets of a runtime. The reactor's ring watches it; while the reactor is at
- *             its gate, a worker that runs dry takes from it. What has come meanwhile then costs one system
- *             call, and no switch to another thread and back.
- * Threads     open, close: whoever starts and stops the runtime. wait: the reactor's. The others: any.
- * Invariants  D1 the set is edge-triggered: an event is taken by one thread, once, and that one takes until
- *             there are none. D2 an event carries a socket's handle: one that is taken late finds another
- *             generation (socket.h, K5). D3 one thread sleeps here at a time. The bell (bell.h) is the one
- *             member that is level-triggered, and has no handle.
+ * Purpose     One epoll set for all sockets of a runtime. The reactor's ring watches it; while the
+ *             reactor is at its gate, a worker that runs dry takes from it. What has come meanwhile
+ *             then costs one system call, and no switch to another thread and back.
+ * Threads     open, close: whoever starts and stops the runtime. wait: the reactor's. The others:
+ *             any.
+ * Invariants  D1 the set is edge-triggered: an event is taken by one thread, once, and that one
+ *             takes until there are none. D2 an event carries a socket's handle: one that is taken
+ *             late finds another generation (socket.h, K5). D3 one thread sleeps here at a time.
+ *             The bell (bell.h) is the one member that is level-triggered, and has no handle.
  * Ordering    The kernel's, then the socket's lock.
- * Failure     ask: as epoll_ctl. take: the set is gone; somebody has closed a descriptor that isn't his.
+ * Failure     ask: as epoll_ctl. take: the set is gone; somebody has closed a descriptor that isn't
+ *             his.
  */
 #ifndef WF_READINESS_H
 #define WF_READINESS_H
@@ -26,11 +28,12 @@ typedef struct wf_readiness {
 int  wf_readiness_open(wf_readiness *ready);
 void wf_readiness_close(wf_readiness *ready);
 
-/* From now on poll(2) events of the descriptor come with the handle, those that are there first. `before`: those that
- * came until now, 0 for a descriptor that is new to the set. 0 or -errno. */
+/* From now on poll(2) events of the descriptor come with the handle, those that are there first.
+ * `before`: those that came until now, 0 for a descriptor that is new to the set. 0 or -errno. */
 int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_t events,
                      void *handle);
-/* The bell stays ready until the thread that sleeps has made it silent: a look of another does not take its ring. */
+/* The bell stays ready until the thread that sleeps has made it silent: a look of another does not
+ * take its ring. */
 int  wf_readiness_add_bell(const wf_readiness *ready, int bell);
 void wf_readiness_remove(const wf_readiness *ready, int fd);
 

@@ -330,9 +330,9 @@ static void socket_take(void *reactor, wf_submission *submission)
     wf_unlock(&s->lock);
 }
 
-/* A Unix or UDP socket has room again after each message that has left it, and the kernel tells each time. The
- * interest stays while writers wait now and then. It goes when none has for some events: with the next wait, by a
- * thread that has a reference. */
+/* A Unix or UDP socket has room again after each message that has left it, and the kernel tells
+ * each time. The interest stays while writers wait now and then. It goes when none has for some
+ * events: with the next wait, by a thread that has a reference. */
 static void note_room(wf_socket *s, uint32_t events)
 {
     if (s->out.waiting) {

@@ -1,25 +1,26 @@
 /*
  * socket.h - what streams, listeners and datagram sockets share: a counted descriptor to wait on
  *
- * Purpose     Operations try the system call themselves; what would block waits here for an event of the
- *             socket's (readiness.h). So no byte leaves a socket before a read names its buffer, and
- *             cancelling a wait is local.
+ * Purpose     Operations try the system call themselves; what would block waits here for an event
+ *             of the socket's (readiness.h). So no byte leaves a socket before a read names its
+ *             buffer, and cancelling a wait is local.
  * Threads     Any; take: the reactor's.
- * Invariants  K1 the descriptor stays open while anybody holds a reference: the owner until it closes,
- *             each operation from its first poll to READY, each call while it lasts. K2 one operation
- *             a direction, from its first poll to READY. K3 the memory goes to
- *             others once no nudge is on its way through the reactor's inbox. K4 events are edges: what was
- *             there before is not told again, so whoever waits has seen EAGAIN, or a read shorter than
- *             its buffer, since the last event. POLLOUT is asked for once a writer waits, and the
- *             kernel looks at the socket when it is asked: room that came before counts. K5 what users hold is no pointer but
- *             a handle: address | generation << 48 | WF_SOCKET_LACKS_... The generation moves on with
- *             the last reference, and a handle of another one is refused without touching more than `refs`.
- * Ordering    `lock` guards waiting. [socket-1] `seq` counts events: read before the attempt, compared
- *             under the lock before waiting. [socket-2] the last reference. [socket-3] `requests`: who
- *             sets the first bit submits, the reactor takes them all. [socket-4] one operation after
- *             the other has a direction, and what is its owner's.
- * Failure     A socket that can't be watched ends the operations that wait, with the error; the next one
- *             that waits tries again.
+ * Invariants  K1 the descriptor stays open while anybody holds a reference: the owner until it
+ *             closes, each operation from its first poll to READY, each call while it lasts. K2 one
+ *             operation a direction, from its first poll to READY. K3 the memory goes to others
+ *             once no nudge is on its way through the reactor's inbox. K4 events are edges: what
+ *             was there before is not told again, so whoever waits has seen EAGAIN, or a read
+ *             shorter than its buffer, since the last event. POLLOUT is asked for once a writer
+ *             waits, and the kernel looks at the socket when it is asked: room that came before
+ *             counts. K5 what users hold is no pointer but a handle: address | generation << 48 |
+ *             WF_SOCKET_LACKS_... The generation moves on with the last reference, and a handle of
+ *             another one is refused without touching more than `refs`.
+ * Ordering    `lock` guards waiting. [socket-1] `seq` counts events: read before the attempt,
+ *             compared under the lock before waiting. [socket-2] the last reference. [socket-3]
+ *             `requests`: who sets the first bit submits, the reactor takes them all. [socket-4]
+ *             one operation after the other has a direction, and what is its owner's.
+ * Failure     A socket that can't be watched ends the operations that wait, with the error; the
+ *             next one that waits tries again.
  */
 #ifndef WF_SOCKET_H
 #define WF_SOCKET_H

@@ -20,8 +20,8 @@
 
 wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp)
 {
-    /* TCP tells of room only after a write that found none, so there POLLOUT costs nothing, and asking
-     * for it at once saves a call. A Unix socket or pipe tells whenever its peer reads. */
+    /* TCP tells of room only after a write that found none, so there POLLOUT costs nothing, and
+     * asking for it at once saves a call. A Unix socket or pipe tells whenever its peer reads. */
     uint16_t   room = tcp ? POLLOUT : 0;
     wf_socket *s = wf_socket_new(r, fd, POLLIN | POLLRDHUP | room);
 

@@ -33,8 +33,9 @@ static int64_t now_or_before(weft_nap *nap, weft_runtime *rt)
     return nap->made_ == UNKNOWN ? wf_clock_now(&rt->timers->clock) : nap->made_;
 }
 
-/* A sleep that has to wait costs no budget: beside work that uses up the budget of every poll it would
- * never begin. One that is due costs some, so that a loop of them yields; refused, it yields once. */
+/* A sleep that has to wait costs no budget: beside work that uses up the budget of every poll it
+ * would never begin. One that is due costs some, so that a loop of them yields; refused, it yields
+ * once. */
 static weft_poll nap_start(weft_nap *nap, weft_context *cx)
 {
     weft_runtime *rt = cx->runtime;

@@ -1,25 +1,27 @@
 /*
  * driver.h - what the scheduler knows of the thread that waits in the kernel
  *
- * Purpose     Lets timers and workers reach the reactor without seeing it, and workers do its work while it sleeps
- *             at its gate.
+ * Purpose     Lets timers and workers reach the reactor without seeing it, and workers do its work
+ *             while it sleeps at its gate.
  * Threads     unpark: any. look, lead: a worker's. sleeps_until: written by the reactor's thread.
- * Invariants  sleeps_until is the instant at which the reactor comes back by itself; WF_DRIVER_AWAKE
- *             while it is not about to sleep. While `sparse` is set there is a leader, or a worker is
- *             awake, which leads when it runs dry. A worker that is stuck instead is noticed by the
- *             monitor, which clears `sparse`, as does a worker that ends or stands by.
+ * Invariants  sleeps_until is the instant at which the reactor comes back by itself;
+ *             WF_DRIVER_AWAKE while it is not about to sleep. While `sparse` is set there is a
+ *             leader, or a worker is awake, which leads when it runs dry. A worker that is stuck
+ *             instead is noticed by the monitor, which clears `sparse`, as does a worker that ends
+ *             or stands by.
  * Ordering    [driver-1] the reactor announces its sleep, then looks for work once more; others add
  *             work, then look whether it sleeps. All four SEQ_CST: one of the two sees the other.
- *             [driver-2] the reactor closes its gate, then looks whether a worker is awake; a worker
- *             says that it is about to sleep, then looks at the gate. [driver-3] the reactor, or a
- *             worker that runs dry, ends the watch, then looks whether work waits; a worker queues
- *             work, then looks whether it is watched. A worker that has looked for the reactor says that it is
- *             watched, then looks whether the reactor is still at the gate. All of these SEQ_CST.
- *             [driver-4] the reactor sets `sparse`, then wakes a worker or sees one that searches
- *             [idle-1]; a worker announces its sleep or ends its search, then looks at `sparse`. A thread
- *             that clears it kicks the reactor, which forgets the kick, then looks at `sparse`. All SEQ_CST:
- *             the worker that was woken for the last task leads, and the reactor watches again after the kick.
- *             [driver-5] one leader after the other.
+ *             [driver-2] the reactor closes its gate, then looks whether a worker is awake; a
+ *             worker says that it is about to sleep, then looks at the gate. [driver-3] the
+ *             reactor, or a worker that runs dry, ends the watch, then looks whether work waits; a
+ *             worker queues work, then looks whether it is watched. A worker that has looked for
+ *             the reactor says that it is watched, then looks whether the reactor is still at the
+ *             gate. All of these SEQ_CST. [driver-4] the reactor sets `sparse`, then wakes a worker
+ *             or sees one that searches [idle-1]; a worker announces its sleep or ends its search,
+ *             then looks at `sparse`. A thread that clears it kicks the reactor, which forgets the
+ *             kick, then looks at `sparse`. All SEQ_CST: the worker that was woken for the last
+ *             task leads, and the reactor watches again after the kick. [driver-5] one leader after
+ *             the other.
  * Failure     None.
  */
 #ifndef WF_DRIVER_H
@@ -35,7 +37,8 @@ struct wf_wakes;
 typedef struct wf_driver {
     void (*unpark)(struct wf_driver *driver);
     bool (*look)(struct wf_driver *driver);
-    /* A worker sleeps among the sockets until some are ready or its bell rings. The wakes are left to be flushed. */
+    /* A worker sleeps among the sockets until some are ready or its bell rings. The wakes are left
+     * to be flushed. */
     void (*lead)(struct wf_driver *driver, struct wf_wakes *wakes);
     int      bell;   /* an eventfd among the sockets; constant */
     uint32_t sparse; /* 1: events come one by one, and the reactor leaves the sockets to a worker */
@@ -77,7 +80,8 @@ static inline bool wf_driver_look(wf_driver *driver)
            driver->look(driver);
 }
 
-/* A worker that has much to do looks now and then, also where no thread waits for sockets until it runs dry. */
+/* A worker that has much to do looks now and then, also where no thread waits for sockets until it
+ * runs dry. */
 static inline bool wf_driver_look_busy(wf_driver *driver)
 {
     return (wf_load(&driver->gate, RELAXED) || wf_load(&driver->sparse, RELAXED)) && /* advice */

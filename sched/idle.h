@@ -78,8 +78,9 @@ static inline void wf_idle_set_cpu(wf_idle *idle, uint32_t i, int cpu)
     wf_store(&idle->cpu[i], (uint16_t)(cpu + 1), RELAXED); /* a hint */
 }
 
-/* Whether wf_idle_pick may find a sleeper: its first look, here for speed. It reads the mask first, which
- * is empty where all are busy. Either order will do: a worker sets its bit before it leaves n_searching. */
+/* Whether wf_idle_pick may find a sleeper: its first look, here for speed. It reads the mask first,
+ * which is empty where all are busy. Either order will do: a worker sets its bit before it leaves
+ * n_searching. */
 static inline bool wf_idle_may_pick(const wf_idle *idle)
 {
     return (idle->n_slots > 64 || wf_load(&idle->sleeping[0], SEQ_CST)) && /* [idle-1] */

@@ -1,13 +1,13 @@
 /*
  * park.h - where one worker sleeps: an event count
  *
- * Purpose     Sleep that no wake can slip past: take a key, look for work, sleep unless the key is old. The
- *             sleep may be elsewhere in the kernel, where a bell ends it.
+ * Purpose     Sleep that no wake can slip past: take a key, look for work, sleep unless the key is
+ *             old. The sleep may be elsewhere in the kernel, where a bell ends it.
  * Threads     prepare, commit, hang_bell: the worker. wake: any.
  * Invariants  A wake after prepare makes commit return, or rings the bell that hangs.
- * Ordering    [park-1] wake releases, prepare and commit acquire. [park-2] a worker hangs up its bell,
- *             then looks whether its key is old; wake makes the key old, then looks for a bell: all
- *             SEQ_CST, so the worker does not sleep, or the bell rings.
+ * Ordering    [park-1] wake releases, prepare and commit acquire. [park-2] a worker hangs up its
+ *             bell, then looks whether its key is old; wake makes the key old, then looks for a
+ *             bell: all SEQ_CST, so the worker does not sleep, or the bell rings.
  * Failure     commit may return early: callers check their own condition. A bell may ring late, in
  *             another sleep.
  */
@@ -35,7 +35,8 @@ static inline bool wf_park_commit(wf_park *p, uint32_t key, int64_t until)
            wf_futex_wait(&p->epoch, key, until);
 }
 
-/* The worker is about to sleep where the bell is heard; false: it has been woken since it took the key. */
+/* The worker is about to sleep where the bell is heard; false: it has been woken since it took the
+ * key. */
 static inline bool wf_park_hang_bell(wf_park *p, int bell, uint32_t key)
 {
     wf_store(&p->bell, bell + 1, SEQ_CST);     /* [park-2] */

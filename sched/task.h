@@ -105,8 +105,8 @@ void wf_task_to_panicked(wf_task *t, const char *message);
 /* Its poll answered READY: hands over to the joiner, drops the run's reference. */
 void wf_task_to_complete(wf_task *t);
 /* The same for the holder of the handle, who is about to join. True: the caller has all references,
- * so that no other thread waits for the end, and the task is not even COMPLETE: the caller takes the
- * result and discards the task. */
+ * so that no other thread waits for the end, and the task is not even COMPLETE: the caller takes
+ * the result and discards the task. */
 WEFT_NODISCARD bool wf_task_to_complete_in_place(wf_task *t);
 
 /* True if the task is COMPLETE; otherwise `waker` is woken when it will be. */

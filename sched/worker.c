@@ -219,8 +219,8 @@ static void pin(wf_worker *w)
     w->pinned = true;
 }
 
-/* The reactor hands over to the worker that sleeps on its CPU. A leader is woken by the sender itself: there the
- * kernel must choose the CPU. */
+/* The reactor hands over to the worker that sleeps on its CPU. A leader is woken by the sender
+ * itself: there the kernel must choose the CPU. */
 static void pin_or_unpin(wf_worker *w, bool sparse)
 {
     if (w->pinned && sparse) {
@@ -241,8 +241,8 @@ static bool may_lead(wf_worker *w)
            !wf_swap(&driver->led, 1, ACQUIRE); /* [driver-5] */
 }
 
-/* Sleeps among the sockets: no other thread must wake this one for what comes there. False: the worker was woken, or
- * what came was for other threads. */
+/* Sleeps among the sockets: no other thread must wake this one for what comes there. False: the
+ * worker was woken, or what came was for other threads. */
 static bool be_leader(wf_worker *w, uint32_t key, wf_wakes *wakes)
 {
     wf_driver *driver = w->executor->rt->driver;
@@ -255,7 +255,8 @@ static bool be_leader(wf_worker *w, uint32_t key, wf_wakes *wakes)
     return wakes->first != NULL;
 }
 
-/* Until a wake; false: until the instant, or until sockets are ready, for which `wakes` are left to be flushed. */
+/* Until a wake; false: until the instant, or until sockets are ready, for which `wakes` are left to
+ * be flushed. */
 static bool sleep_once(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
 {
     if (may_lead(w))

@@ -34,9 +34,10 @@ WEFT_API weft_future *weft_file_close(weft_io *io, int fd);
 
 /* ---- reading and writing, at an offset; -1: at the file's position, which moves on ---- */
 
-/* Moves up to `size` bytes (2 GiB less a page at most): the count; 0 at the end of the file. A pipe or the
- * like is waited for, unless it has O_NONBLOCK: -EAGAIN. A read of up to 128 KiB that the page cache has
- * is done by the polling thread at once, and costs one more of its poll's budget for each 16 KiB. */
+/* Moves up to `size` bytes (2 GiB less a page at most): the count; 0 at the end of the file. A pipe
+ * or the like is waited for, unless it has O_NONBLOCK: -EAGAIN. A read of up to 128 KiB that the
+ * page cache has is done by the polling thread at once, and costs one more of its poll's budget for
+ * each 16 KiB. */
 WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t size,
                                      int64_t offset);
 WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, size_t size,

@@ -2,9 +2,9 @@
  * test_gate_orders.c - the reactor's gate and watch lose nothing: its real turn, in every order
  *
  * The real reactor, gate, queues and workers' search. In place of the ring is a word that wake-ups
- * come to, and workers take tasks without polling them. In place of the set of sockets are batches of
- * tasks, which come to the ring's poll, if it is there, and to a leader. Time passes only when everybody sleeps, so
- * that it can't cover up what should have come without it.
+ * come to, and workers take tasks without polling them. In place of the set of sockets are batches
+ * of tasks, which come to the ring's poll, if it is there, and to a leader. Time passes only when
+ * everybody sleeps, so that it can't cover up what should have come without it.
  */
 #include "../sched/explore.h"
 
@@ -30,10 +30,10 @@ static struct scenario {
     int      n_workers;
     uint32_t batches[2];           /* how many tasks become ready together */
     int      n_tasks, n_submitted; /* how many must be taken */
-    /* HANGS: worker 0 does in its first task, so that the clock must help. HANGS_LATE: in its third. SUBMITS: it
-     * does in its second task. ENDS: the reactor is told to. LEADS: one task alone is enough for a worker to lead.
-     * LEADS_HANGS: and worker 0 hangs in its first task, which the monitor sees. LED: the sockets have been left to
-     * the workers before. */
+    /* HANGS: worker 0 does in its first task, so that the clock must help. HANGS_LATE: in its
+     * third. SUBMITS: it does in its second task. ENDS: the reactor is told to. LEADS: one task
+     * alone is enough for a worker to lead. LEADS_HANGS: and worker 0 hangs in its first task,
+     * which the monitor sees. LED: the sockets have been left to the workers before. */
     enum { NORMAL, HANGS, HANGS_LATE, SUBMITS, ENDS, LEADS, LEADS_HANGS, LED } what;
 } given, scenario; /* a test's, and what is left of it in this schedule */
 
@@ -124,7 +124,8 @@ static void end_sleep_among_sockets(void)
     wf_futex_wake(&n_among, 1);
 }
 
-/* The next batch has come: the kernel wakes the leader, and the reactor if the ring has the poll. */
+/* The next batch has come: the kernel wakes the leader, and the reactor if the ring has the poll.
+ */
 static void arrive(void)
 {
     end_sleep_among_sockets();

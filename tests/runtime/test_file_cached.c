@@ -1,9 +1,9 @@
-/* test_file_cached.c - what the page cache has is read by the worker itself, all else by the ring */
+/* test_file_cached.c - what the page cache has is read by the worker itself, all else by the ring
+ */
 #include "../helpers.h"
 
 #include <fcntl.h>
 #include <unistd.h>
-
 
 #define KIB  1024
 #define SIZE (300 * KIB)

@@ -1,4 +1,5 @@
-/* test_guards.c - what guards or ends other work does so although that work uses up each poll's budget */
+/* test_guards.c - what guards or ends other work does so although that work uses up each poll's
+ * budget */
 #include "../helpers.h"
 
 /* Always ready: it uses up the budget of each poll, until it is asked to end. */

@@ -1,4 +1,5 @@
-/* test_in_place_younger.c - a join runs the children that are younger than its own, too: what may go wrong there */
+/* test_in_place_younger.c - a join runs the children that are younger than its own, too: what may
+ * go wrong there */
 #include "../helpers.h"
 
 #define CHILDREN 5

@@ -1,8 +1,8 @@
 /*
  * test_leader.c - at low load an idle worker waits for sockets itself
  *
- * A task answers each byte on a connection, so one round trip is one event. Nothing here waits for a time: what must
- * come is waited for, and what must not come would keep a round trip from ending.
+ * A task answers each byte on a connection, so one round trip is one event. Nothing here waits for
+ * a time: what must come is waited for, and what must not come would keep a round trip from ending.
  */
 #include "../net_helpers.h"
 

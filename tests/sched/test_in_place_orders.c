@@ -1,5 +1,6 @@
 /*
- * test_in_place_orders.c - a join runs its child, and those that are younger, while thieves take what they can
+ * test_in_place_orders.c - a join runs its child, and those that are younger, while thieves take
+ * what they can
  */
 #include "explore.h"
 
