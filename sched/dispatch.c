@@ -59,29 +59,38 @@ static bool is_own_thread(const wf_executor *s)
     return wf_current_thread.owned && wf_current_thread.rt == s->rt;
 }
 
-/* Runtime threads outlive every task, so they may touch the runtime at will; others are counted (S3). */
 static void visitor_enters(wf_executor *s)
 {
-    if (!is_own_thread(s))
-        wf_add(&s->n_visitors, 1, SEQ_CST); /* [executor-1] [executor-3] */
+    wf_add(&s->visitors, WF_VISITOR, SEQ_CST); /* [executor-1] [executor-3] */
 }
 
+/* Behind the subtraction the executor may be gone: the visitor passes on its address, no more. */
 static void visitor_leaves(wf_executor *s)
 {
-    if (!is_own_thread(s))
-        wf_sub(&s->n_visitors, 1, RELEASE); /* [executor-1] */
+    if (wf_sub(&s->visitors, WF_VISITOR, RELEASE) == (WF_VISITOR | WF_VISITORS_AWAITED))
+        wf_futex_wake(&s->visitors, INT32_MAX); /* [executor-1] */
 }
 
-/* From before the task is queued: then it may end, and the runtime be stopped. */
 static void inject(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
-    if (wf_executor_is_child(s))
-        return; /* S4: it never runs */
-    visitor_enters(s);
     if (wf_task_pin(first))
         mail(s, first);
     else
         wf_dispatch_inject_any(s, first, last, n);
+}
+
+/* A thread of the runtime outlives every task. Another thread visits from before it queues the
+ * task: then the task may end, and the runtime be stopped. S3 */
+static void inject_woken(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
+{
+    if (wf_executor_is_child(s))
+        return; /* S4: it never runs */
+    if (is_own_thread(s)) {
+        inject(s, first, last, n);
+        return;
+    }
+    visitor_enters(s);
+    inject(s, first, last, n);
     visitor_leaves(s);
 }
 
@@ -98,7 +107,7 @@ void wf_dispatch_queue(wf_task *t)
     if (w && !wf_task_pin(t))
         wf_worker_push_woken_owner(w, t);
     else
-        inject(rt->executor, t, t, 1);
+        inject_woken(rt->executor, t, t, 1);
 }
 
 void wf_dispatch_queue_chain(wf_task *t)
@@ -115,7 +124,7 @@ void wf_dispatch_queue_chain(wf_task *t)
         }
         for (; next && wf_task_rt(next) == rt && !wf_task_pin(next); next = next->next, n++)
             last = next;
-        inject(rt->executor, first, last, n);
+        inject_woken(rt->executor, first, last, n);
         t = next;
     }
 }
@@ -216,15 +225,20 @@ static int spawn_visiting(wf_executor *s, const wf_task_origin *from, weft_handl
     return 0;
 }
 
+/* The first look keeps threads that spawn again and again from keeping the stopping thread. */
 static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
 {
     int r;
 
     if (wf_executor_is_child(s))
         return -ECHILD;
-    visitor_enters(s);
+    if (wf_load(&s->closing, RELAXED)) /* looked at again */
+        return -ESHUTDOWN;
+    if (!is_own_thread(s))
+        visitor_enters(s);
     r = spawn_visiting(s, from, ret);
-    visitor_leaves(s);
+    if (!is_own_thread(s))
+        visitor_leaves(s);
     return r;
 }
 

@@ -24,7 +24,9 @@
 
 #define PAGE 4096
 /* When the stopping thread visits all tasks again. */
-#define ONCE_MORE   WEFT_MS(10)
+#define ONCE_MORE WEFT_MS(10)
+/* How long visitors may keep the stopping thread beyond its patience. */
+#define GRACE       WEFT_MS(10)
 #define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
 
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg)
@@ -234,13 +236,37 @@ void wf_executor_ran_dry(wf_executor *s)
     wf_futex_wake(&s->n_dry, INT32_MAX);
 }
 
-static bool is_empty(wf_executor *s)
+/* The stopping thread sleeps until no visitor is left; false at the instant. */
+static bool wait_for_visitors(wf_executor *s, int64_t until)
 {
-    while (wf_load(&s->n_visitors, SEQ_CST) != 0) /* [executor-1] [executor-3] */
-        sched_yield(); /* somebody is in the middle of spawning: a few instructions */
+    uint32_t n;
+
+    while ((n = wf_load(&s->visitors, SEQ_CST)) >= WF_VISITOR) { /* [executor-1] [executor-3] */
+        if (until != WEFT_FOREVER && wf_now() >= until)
+            return false;
+        if (n & WF_VISITORS_AWAITED)
+            wf_futex_wait(&s->visitors, n, until);
+        else
+            wf_or(&s->visitors, WF_VISITORS_AWAITED, SEQ_CST); /* [executor-1] stays from now on */
+    }
+    return true;
+}
+
+static uint64_t count_alive(wf_executor *s)
+{
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
         (void)wf_idle_is_sleeping(&s->idle, i); /* [executor-4] what those counted is seen */
-    return wf_executor_alive(s) == 0;
+    return wf_executor_alive(s);
+}
+
+/* While a task is alive other threads may wake it without end, so the stopping thread waits for
+ * visitors only when no task seems to be: a visitor in the middle of a spawn counts the task
+ * before it leaves, and later ones are refused. GRACE, since most visitors have only a few
+ * instructions left. */
+static bool is_empty(wf_executor *s, int64_t until)
+{
+    return count_alive(s) == 0 && wait_for_visitors(s, wf_after(until, GRACE)) &&
+           count_alive(s) == 0;
 }
 
 /* Sleeping workers tidy up when they are woken for nothing. */
@@ -341,7 +367,7 @@ static bool run_until_empty(wf_executor *s, int64_t until)
     if (!core_take(s))
         return false; /* some thread is in weft_block_on, against the rule */
     before = wf_worker_enter(s->workers[0]);
-    while (!(empty = is_empty(s)) && wf_now() < until)
+    while (!(empty = is_empty(s, until)) && wf_now() < until)
         wf_worker_turn_owner(s->workers[0], until);
     wf_worker_leave(s->workers[0], before);
     core_give(s);
@@ -354,15 +380,17 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
         return run_until_empty(s, until);
     for (int64_t visit = wf_now() + ONCE_MORE;;) {
         uint32_t seen = wf_load(&s->n_dry, ACQUIRE); /* [executor-4] */
+        int64_t  now = wf_now();
 
-        if (is_empty(s))
+        if (is_empty(s, until))
             return true;
-        if (wf_now() >= visit) {
+        if (now >= until)
+            return false;
+        if (now >= visit) {
             wf_executor_cancel_all(s); /* the children that the first visit missed: [executor-3] */
             visit = INT64_MAX;
-        } else if (!wf_futex_wait(&s->n_dry, seen, visit < until ? visit : until) &&
-                   wf_now() >= until) {
-            return is_empty(s);
+        } else {
+            wf_futex_wait(&s->n_dry, seen, visit < until ? visit : until);
         }
     }
 }
@@ -370,8 +398,7 @@ bool wf_executor_wait_empty(wf_executor *s, int64_t until)
 void wf_executor_stop(wf_executor *s)
 {
     end_threads(s);
-    while (wf_load(&s->n_visitors, ACQUIRE) != 0)
-        sched_yield(); /* [executor-1] they have a few instructions left */
+    (void)wait_for_visitors(s, WEFT_FOREVER); /* [executor-1] */
     wf_report_open_handles(s);
     wf_memory_close(&s->memory);
 }

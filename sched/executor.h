@@ -6,19 +6,21 @@
  * Threads     Any, unless said otherwise.
  * Invariants  S1 a task counts as spawned before it is queued and as ended before it is COMPLETE.
  *             S2 workers end only when no task is alive. S3 a thread that is not the runtime's own
- *             counts itself in n_visitors while it touches the runtime on behalf of a task: the
- *             task may end, and the runtime be stopped, in mid-call. S4 in a forked child nothing
- *             here is touched.
- * Ordering    [executor-1] n_visitors is left before the runtime is freed. [executor-2] `stopping`
- *             is set before the workers are woken. [executor-3] the stopping thread sets `closing`,
- *             then visits all tasks; a spawner looks at `closing` behind its spawn. A spawner that
- *             is no worker is a visitor, which is a full barrier, and is waited for: one of the two
- *             sees the other. A worker queues children without a barrier ([worker-3]), so both may
- *             miss; the stopping thread visits once more 10 ms later, when such a store has left
- *             its core since long. [executor-4] the stopping thread reads the mask of sleepers,
- *             then counts; a worker that runs dry enters the mask, then looks at `closing` and
- *             wakes the stopping thread. [executor-5] the core of a current-thread runtime is
- *             released to the next; done.
+ *             is counted as a visitor while it touches the runtime on behalf of a task: the task
+ *             may end, and the runtime be stopped, in mid-call.
+ *             S4 in a forked child nothing here is touched.
+ * Ordering    [executor-1] a visitor leaves by a release, and touches nothing after it: the runtime
+ *             may be freed. The stopping thread sleeps on the word, in which it has said so: the
+ *             visitor that leaves as the last one wakes it. [executor-2] `stopping` is set before
+ *             the workers are woken. [executor-3] the stopping thread sets `closing`, then visits
+ *             all tasks; a spawner looks at `closing` behind its spawn. A spawner that is no worker
+ *             is a visitor, which is a full barrier, and is waited for: one of the two sees the
+ *             other. A worker queues children without a barrier ([worker-3]), so both may miss; the
+ *             stopping thread visits once more 10 ms later, when such a store has left its core
+ *             since long. [executor-4] the stopping thread reads the mask of sleepers, then counts;
+ *             a worker that runs dry enters the mask, then looks at `closing` and wakes the
+ *             stopping thread. [executor-5] the core of a current-thread runtime is released to the
+ *             next; done.
  * Failure     Starting fails as pthread_create does, and nothing is left behind.
  */
 #ifndef WF_EXECUTOR_H
@@ -35,17 +37,19 @@
 #include <sched.h>
 #include <weft/task.h>
 
+enum { WF_VISITORS_AWAITED = 1, WF_VISITOR = 2 };
+
 typedef struct wf_executor {
     weft_runtime *rt;
     wf_worker   **workers;
     bool          stopping; /* the workers end */
     bool          closing;
-    uint32_t      n_dry;  /* grows whenever a worker runs dry while somebody stops */
-    uint32_t      core;   /* a current-thread runtime: 1 while some thread is its worker; */
-    uint32_t      n_core; /* grows when that ends, and when somebody's `done` is set */
-    uint64_t      n_visitors;
-    uint32_t      poll_ns; /* how long a poll takes, about: written by any worker */
-    int64_t       uneven;  /* when a poll was last seen to be long: written by any thread of ours */
+    uint32_t      n_dry;    /* grows whenever a worker runs dry while somebody stops */
+    uint32_t      core;     /* a current-thread runtime: 1 while some thread is its worker; */
+    uint32_t      n_core;   /* grows when that ends, and when somebody's `done` is set */
+    uint32_t      visitors; /* WF_VISITOR for each, and whether the stopping thread waits */
+    uint32_t      poll_ns;  /* how long a poll takes, about: written by any worker */
+    int64_t       uneven; /* when a poll was last seen to be long: written by any thread of ours */
     int64_t       suspected;   /* since when polls seem to be long, and ... */
     uint32_t      n_suspected; /* ... how many: both as above */
     uint32_t      wariness;    /* of waking workers for a few tasks: written by any worker */

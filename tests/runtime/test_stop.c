@@ -1,0 +1,214 @@
+/*
+ * test_stop.c - a stop waits for those who spawn, and no longer than its patience
+ */
+#include "../helpers.h"
+
+#include <time.h>
+
+#define WAKERS 16 /* threads */
+#define TASKS  256
+
+/* ---- spawning that takes long, in the middle ---- */
+
+static int64_t               n_inside, go, n_ended;
+static _Thread_local bool    spawns_slowly;
+static const weft_allocator *below;
+
+/* Memory for the child comes when the test says so. */
+static void *allocate(void *arg, size_t size)
+{
+    if (spawns_slowly) {
+        add(&n_inside, 1);
+        spin_until(&go, 1);
+    }
+    return below->allocate(arg, size);
+}
+
+struct child {
+    WEFT_FRAME;
+    struct {
+        int64_t *ended;
+    } in;
+    weft_guard guard;
+    weft_nap   nap;
+    char       large[3 << 20]; /* it needs a region of its own */
+};
+/* Cleans up when it is cancelled, and needs the reactor for that. */
+WEFT_ASYNC(child)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_shield(&self->guard, weft_sleep(&self->nap, WEFT_MS(5)), WEFT_S(10)));
+    add(self->in.ended, 1);
+    WEFT_END(n);
+}
+
+static int64_t cpu_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * WEFT_S(1) + t.tv_nsec;
+}
+
+static weft_runtime *start_slow(struct memory *memory)
+{
+    static weft_allocator hooks;
+
+    n_inside = go = n_ended = 0;
+    hooks = memory_hooks(memory);
+    below = &hooks;
+    return start_with(&(weft_config){
+        .workers = 1, .allocator = {allocate, hooks.release, hooks.arg}, .log = weft_log_none});
+}
+
+/* How long a stop took that had 50 ms. Other processes may have the CPUs: the best
+ * of a few. */
+static int64_t shortest_stop(weft_runtime *rt)
+{
+    int64_t best = INT64_MAX;
+
+    for (int i = 0; i < 10 && best > WEFT_MS(100); i++) {
+        int64_t begin = weft_now(), took;
+
+        check_eq(weft_runtime_stop(rt, WEFT_MS(50)), -ETIMEDOUT);
+        took = weft_now() - begin;
+        check_cmp(took, >=, WEFT_MS(50));
+        best = took < best ? took : best;
+    }
+    return best;
+}
+
+/* The stopping thread does not wait for longer than its patience, sleeps, and goes on later. */
+static void expect_stop_waits(weft_runtime *rt, const struct memory *memory)
+{
+    int64_t cpu;
+
+    spin_until(&n_inside, 1);
+    cpu = cpu_time();
+    check_cmp(shortest_stop(rt), <=, WEFT_MS(100) * test_slow());
+    check_cmp(cpu_time() - cpu, <, WEFT_MS(25) * test_slow());
+    add(&go, 1);
+    stop(rt);
+    check_eq(n_ended, 1);
+    check_eq(get(&memory->live), 0);
+}
+
+static void *spawn_on(void *rt)
+{
+    spawns_slowly = true;
+    check_eq(weft_spawn_on(rt, NULL, child, &n_ended), 0);
+    spawns_slowly = false;
+    return NULL;
+}
+
+Test(stop, waits_for_a_foreign_thread_that_spawns)
+{
+    struct memory memory;
+    weft_runtime *rt = start_slow(&memory);
+    pthread_t     other = thread(spawn_on, rt);
+
+    expect_stop_waits(rt, &memory);
+    pthread_join(other, NULL);
+}
+
+/* ---- tasks that others wake all the time ---- */
+
+static weft_waker waker[TASKS];
+static int64_t    n_exposed, done, quit;
+
+struct stays {
+    weft_future future;
+    int64_t     i;
+    bool        told;
+};
+
+static weft_poll stays_poll(weft_future *future, weft_context *cx)
+{
+    struct stays *self = weft_container(future, struct stays, future);
+
+    if (get(&done))
+        return weft_ready(future, 0);
+    if (!self->told) {
+        self->told = true;
+        waker[self->i] = weft_waker_clone(weft_context_waker(cx));
+        add(&n_exposed, 1);
+    }
+    return WEFT_PENDING;
+}
+
+static void stays_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+static weft_future *stays(struct stays *self, int64_t i)
+{
+    static const weft_future_ops ops = {.size = sizeof *self,
+                                        .flags = WEFT_FUTURE_DRAINS,
+                                        .name = "stays",
+                                        .poll = stays_poll,
+                                        .cancel = stays_cancel};
+
+    weft_future_init(&self->future, &ops);
+    self->i = i;
+    self->told = false;
+    return &self->future;
+}
+
+struct staying {
+    WEFT_FRAME;
+    struct {
+        int64_t i;
+    } in;
+    struct stays stays;
+};
+WEFT_ASYNC(staying)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, stays(&self->stays, self->in.i));
+    WEFT_END(n);
+}
+
+static void *wake_all(void *arg)
+{
+    (void)arg;
+    while (!get(&quit))
+        for (int i = 0; i < TASKS; i++)
+            weft_waker_wake_by_ref(&waker[i]);
+    return NULL;
+}
+
+static void expect_patience(int64_t workers)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = workers, .log = weft_log_none});
+    pthread_t     threads[WAKERS];
+
+    n_exposed = done = quit = 0;
+    for (int i = 0; i < TASKS; i++)
+        check_eq(weft_spawn_on(rt, NULL, staying, i), 0);
+    spin_until(&n_exposed, TASKS);
+    for (int i = 0; i < WAKERS; i++)
+        threads[i] = thread(wake_all, NULL);
+    check_cmp(shortest_stop(rt), <=, WEFT_MS(100) * test_slow());
+    add(&done, 1);
+    stop(rt); /* they are woken still */
+    add(&quit, 1);
+    for (int i = 0; i < WAKERS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < TASKS; i++)
+        weft_waker_drop(waker[i]);
+}
+
+Test(stop, holds_its_patience_while_others_wake_the_tasks_of_one_worker)
+{
+    expect_patience(1);
+}
+
+Test(stop, holds_its_patience_while_others_wake_the_tasks_of_two_workers)
+{
+    expect_patience(2);
+}
