@@ -225,7 +225,9 @@ static int spawn_visiting(wf_executor *s, const wf_task_origin *from, weft_handl
     return 0;
 }
 
-/* The first look keeps threads that spawn again and again from keeping the stopping thread. */
+/* The caller is in no poll of a task of ours, so it visits, also if it is a thread of the
+ * runtime (S3). The first look keeps threads that spawn again and again from keeping the
+ * stopping thread. */
 static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
 {
     int r;
@@ -234,11 +236,9 @@ static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle
         return -ECHILD;
     if (wf_load(&s->closing, RELAXED)) /* looked at again */
         return -ESHUTDOWN;
-    if (!is_own_thread(s))
-        visitor_enters(s);
+    visitor_enters(s);
     r = spawn_visiting(s, from, ret);
-    if (!is_own_thread(s))
-        visitor_leaves(s);
+    visitor_leaves(s);
     return r;
 }
 

@@ -5,9 +5,12 @@
  *             current-thread runtime.
  * Threads     Any, unless said otherwise.
  * Invariants  S1 a task counts as spawned before it is queued and as ended before it is COMPLETE.
- *             S2 workers end only when no task is alive. S3 a thread that is not the runtime's own
- *             is counted as a visitor while it touches the runtime on behalf of a task: the task
- *             may end, and the runtime be stopped, in mid-call.
+ *             S2 workers end only when no task is alive. S3 a thread that touches the runtime while
+ *             no task, and no thread that is joined, keeps it there is a visitor, and is counted: a
+ *             thread that is not the runtime's own and wakes a task, which may end, and the runtime
+ *             be stopped, in mid-call; and each thread that spawns, but for a worker in the poll of
+ *             a task. A blocking job may outlive its task, and a worker that wakes another
+ *             executor's task may have ended its own: it is no worker meanwhile (waker.c).
  *             S4 in a forked child nothing here is touched.
  * Ordering    [executor-1] a visitor leaves by a release, and touches nothing after it: the runtime
  *             may be freed. The stopping thread sleeps on the word, in which it has said so: the

@@ -44,6 +44,13 @@ WEFT_ASYNC(child)
     WEFT_END(n);
 }
 
+static void spawn_slowly(void)
+{
+    spawns_slowly = true;
+    check_eq(weft_spawn(NULL, child, &n_ended), 0);
+    spawns_slowly = false;
+}
+
 static int64_t cpu_time(void)
 {
     struct timespec t;
@@ -93,6 +100,40 @@ static void expect_stop_waits(weft_runtime *rt, const struct memory *memory)
     stop(rt);
     check_eq(n_ended, 1);
     check_eq(get(&memory->live), 0);
+}
+
+struct spawning {
+    int none;
+};
+WEFT_BLOCKING(spawning)
+{
+    (void)self;
+    spawn_slowly();
+    return 0;
+}
+
+struct runs_job {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_job job;
+};
+WEFT_ASYNC(runs_job)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, spawning, 0));
+    WEFT_END(n);
+}
+
+Test(stop, waits_for_a_job_that_spawns_though_its_task_has_given_it_up)
+{
+    struct memory memory;
+    weft_runtime *rt = start_slow(&memory);
+
+    check_eq(weft_spawn_on(rt, NULL, runs_job), 0);
+    expect_stop_waits(rt, &memory);
 }
 
 static void *spawn_on(void *rt)
