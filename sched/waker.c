@@ -63,8 +63,21 @@ void wf_wakes_flush_some(wf_wakes *wakes)
     wf_wakes_flush_foreign(wakes);
 }
 
-void wf_wakes_flush_foreign(wf_wakes *wakes)
+/* Another executor's code may spawn, and the task that this worker has just run may have ended,
+ * so that no task keeps the runtime there: the thread is no worker for that time (S3 in
+ * executor.h). */
+WF_SELDOM static void wake_foreign(wf_wakes *wakes)
 {
+    struct wf_worker *worker = wf_current_thread.worker;
+
+    wf_current_thread.worker = NULL;
     while (wakes->n_foreign > 0)
         weft_waker_wake(wakes->foreign[--wakes->n_foreign]);
+    wf_current_thread.worker = worker;
+}
+
+void wf_wakes_flush_foreign(wf_wakes *wakes)
+{
+    if (wakes->n_foreign > 0)
+        wake_foreign(wakes);
 }

@@ -154,6 +154,60 @@ Test(stop, waits_for_a_foreign_thread_that_spawns)
     pthread_join(other, NULL);
 }
 
+/* Another executor's waker, which a worker wakes as it ends the last task. */
+static weft_waker spawner_clone(void *data);
+
+static void spawner_wake(void *data)
+{
+    (void)data;
+    spawn_slowly();
+}
+
+static void spawner_drop(void *data)
+{
+    (void)data;
+}
+
+static const weft_waker_vtable spawner_vtable = {spawner_clone, spawner_wake, spawner_wake,
+                                                 spawner_drop, NULL};
+
+static weft_waker spawner_clone(void *data)
+{
+    return (weft_waker){&spawner_vtable, data};
+}
+
+struct lasts {
+    WEFT_FRAME;
+    struct {
+        const int64_t *until;
+    } in;
+};
+WEFT_ASYNC(lasts)
+{
+    WEFT_BEGIN();
+    while (!get(self->in.until))
+        WEFT_YIELD();
+    WEFT_END(7);
+}
+
+Test(stop, waits_for_a_foreign_waker_that_spawns_on_a_worker)
+{
+    struct memory memory;
+    weft_runtime *rt = start_slow(&memory);
+    weft_waker    waker = {&spawner_vtable, NULL};
+    weft_handle   handle;
+    weft_context  cx;
+    int64_t       until = 0;
+
+    weft_context_init(&cx, &waker, rt);
+    check_eq(weft_spawn_on(rt, &handle, lasts, &until), 0);
+    check(!weft_poll_is_ready(weft_future_poll(weft_join(&handle), &cx)));
+    add(&until, 1);
+    spin_until(&n_inside, 1);
+    check(weft_poll_is_ready(weft_future_poll(&handle.future_, &cx)));
+    expect_stop_waits(rt, &memory);
+}
+
 /* ---- tasks that others wake all the time ---- */
 
 static weft_waker waker[TASKS];
