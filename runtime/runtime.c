@@ -120,7 +120,7 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
         wf_report_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
         return -ETIMEDOUT;
     }
-    if (!wf_reactor_wait_unused(rt, until))
+    if (!wf_reactor_wait_unused(rt, until) || !wf_timers_wait_unused(rt->timers, until))
         return -ETIMEDOUT;
     wf_clock_end(&rt->timers->clock);
     if (wf_pools_stop(rt, until) < 0)

@@ -57,6 +57,25 @@ int wf_timers_start(weft_runtime *rt)
     return 0;
 }
 
+bool wf_timers_wait_unused(wf_timers *timers, int64_t until)
+{
+    uint32_t n;
+
+    while ((n = wf_load(&timers->n_foreign, ACQUIRE)) > 0) { /* [timer-2] */
+        int64_t now = wf_now(), next = now + WEFT_MS(1);     /* no wake comes: it is rare */
+
+        if (now >= until) {
+            wf_log(&timers->rt->config, WEFT_LOG_WARNING,
+                   "stop: sleeps of other executors are under way: %u; cancel them, and poll them "
+                   "to their end",
+                   n);
+            return false;
+        }
+        wf_futex_wait(&timers->n_foreign, n, next < until ? next : until);
+    }
+    return true;
+}
+
 void wf_timers_stop(weft_runtime *rt)
 {
     wf_release_aligned(&rt->config.allocator, rt->timers, timers_size(rt->timers->n_wheels));
@@ -248,6 +267,20 @@ static wf_wheel *wheel_for_caller(wf_timers *timers)
     return &timers->wheel[worker ? worker->index % timers->n_wheels : 0];
 }
 
+static void begins(wf_timers *timers, weft_nap *nap)
+{
+    nap->foreign_ = !wf_current_thread.worker || wf_current_thread.rt != timers->rt;
+    if (__builtin_expect(nap->foreign_, 0))
+        wf_add(&timers->n_foreign, 1, RELAXED); /* the caller knows that the runtime is there */
+}
+
+/* The owner's last touch of the wheel. */
+static void ends(wf_wheel *w, const weft_nap *nap)
+{
+    if (__builtin_expect(nap->foreign_, 0))
+        wf_sub(&w->timers->n_foreign, 1, RELEASE); /* [timer-2] */
+}
+
 /* The instant of CLOCK_MONOTONIC at which the reactor must look at a timer for `next`. */
 static int64_t look_at(wf_timers *timers, int64_t next)
 {
@@ -280,6 +313,7 @@ bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_wake
 
     if (now >= nap->deadline_)
         return false;
+    begins(timers, nap);
     nap->wheel_ = w;
     nap->state_ = WF_NAP_ARMED;
     nap->waker_ = (weft_waker){0};
@@ -298,15 +332,17 @@ bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_wake
 bool wf_timer_poll(weft_nap *nap, const weft_waker *waker)
 {
     wf_wheel *w = nap->wheel_;
-    bool      fired;
+    bool      fired = wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED; /* [timer-1] */
 
-    if (wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED) /* [timer-1] */
-        return true;
-    wf_lock(&w->lock);
-    fired = nap->state_ == WF_NAP_FIRED;
-    if (!fired)
-        wf_waker_store(&nap->waker_, waker);
-    wf_unlock(&w->lock);
+    if (!fired) {
+        wf_lock(&w->lock);
+        fired = nap->state_ == WF_NAP_FIRED;
+        if (!fired)
+            wf_waker_store(&nap->waker_, waker);
+        wf_unlock(&w->lock);
+    }
+    if (fired)
+        ends(w, nap);
     return fired;
 }
 
@@ -323,19 +359,21 @@ void wf_timer_disarm(weft_nap *nap)
         wf_unlock(&w->lock);
         wf_waker_forget(&nap->waker_); /* fired: it is empty */
     }
+    ends(w, nap);
     nap->state_ = WF_NAP_UNARMED;
 }
 
 void wf_timer_move(weft_nap *nap, int64_t deadline)
 {
     wf_wheel *w = nap->wheel_;
-    bool      sooner = false;
+    bool      sooner = false, fired;
     uint64_t  before;
 
     wf_lock(&w->lock);
     before = tick_of(nap);
     nap->deadline_ = deadline;
-    if (nap->state_ == WF_NAP_FIRED) {
+    fired = nap->state_ == WF_NAP_FIRED;
+    if (fired) {
         nap->state_ = WF_NAP_UNARMED;
     } else if (tick_of(nap) < before) { /* else it stays, and goes on when its slot comes */
         wheel_remove(w, nap);
@@ -344,6 +382,8 @@ void wf_timer_move(weft_nap *nap, int64_t deadline)
     wf_unlock(&w->lock);
     if (sooner)
         hint(w);
+    if (fired)
+        ends(w, nap);
 }
 
 /* All that is due at the instant of the runtime's clock. */

@@ -8,9 +8,12 @@
  *             the highest digit in which its tick differs from the wheel's, and moves down when the
  *             wheel gets there; one whose deadline has been moved back stays until its slot comes. M3
  *             `next` is not later than the first slot. M4 once `state_` says FIRED the wheel does not
- *             touch the timer any more.
+ *             touch the timer any more. M5 a timer that a thread other than the runtime's workers has
+ *             armed is counted until its owner has seen that it has fired, or disarms it: no task
+ *             keeps the wheel there for it.
  * Ordering    The wheel's lock; [driver-1] `next` is lowered before looking whether the reactor sleeps.
- *             [timer-1] FIRED releases the timer to its owner.
+ *             [timer-1] FIRED releases the timer to its owner. [timer-2] the owner of a counted
+ *             timer touches the wheel no more behind its end; the wheels are freed after that.
  * Failure     None: the timer is the caller's memory.
  */
 #ifndef WF_TIMER_H
@@ -52,6 +55,7 @@ typedef struct wf_lateness {
 typedef struct wf_timers {
     weft_runtime *rt; /* constant */
     uint32_t      n_wheels;
+    uint32_t      n_foreign; /* see M5 */
     wf_clock      clock;
     uint64_t      n_fired, n_wakes; /* the reactor's, as is the next */
     wf_lateness   late;
@@ -59,7 +63,9 @@ typedef struct wf_timers {
 } wf_timers;
 
 /* Sets rt->timers: a wheel for each worker. 0 or -ENOMEM. */
-int  wf_timers_start(weft_runtime *rt);
+int wf_timers_start(weft_runtime *rt);
+/* Waits until other executors have no sleep under way; false at the instant. */
+bool wf_timers_wait_unused(wf_timers *timers, int64_t until);
 void wf_timers_stop(weft_runtime *rt);
 
 /* Arms the unarmed timer for nap->deadline_; wakes `waker` then. False: the instant has come. `now` may

@@ -140,8 +140,8 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_co
 
 /* Refuses new tasks, cancels all tasks and waits until they have ended, `patience` nanoseconds at
  * most; then ends all threads and frees the runtime. 0: done, `rt` is gone; handles and wakers of its
- * tasks may still be used. -ETIMEDOUT: tasks remain, the log names them, or operations that other
- * executors have begun; nothing has been freed, call again. -EDEADLK: called by one of the runtime's own
+ * tasks may still be used. -ETIMEDOUT: tasks remain, the log names them, or operations or sleeps that
+ * other executors have begun; nothing has been freed, call again. -EDEADLK: called by one of the runtime's own
  * threads. -ECHILD: in a fork of the process that started it; its memory stays. Any other thread, one at
  * a time, when no other is in weft_block_on with the runtime or uses its streams; those must be closed. */
 WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience);

@@ -25,6 +25,7 @@ typedef struct weft_nap {
     uint32_t accuracy_; /* in ticks */
     uint8_t  state_;
     bool     outside_; /* made_ is no runtime's time */
+    bool     foreign_; /* armed: not by a worker of the runtime, which counts it */
 } weft_nap;
 
 /* Now, by the clock of the caller's runtime; without one CLOCK_MONOTONIC. Any thread. */

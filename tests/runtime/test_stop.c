@@ -307,3 +307,61 @@ Test(stop, holds_its_patience_while_others_wake_the_tasks_of_two_workers)
 {
     expect_patience(2);
 }
+
+/* ---- sleeps of other executors ---- */
+
+static const char unfinished[] = "stop: sleeps of other executors are under way: 1";
+
+Test(stop, waits_for_the_sleep_of_another_executor_until_it_is_cancelled)
+{
+    struct lines  lines;
+    weft_runtime *rt;
+    struct hand   hand;
+    weft_nap      nap;
+
+    lines_init(&lines);
+    rt = start_with(&(weft_config){.workers = 2, .log = lines_add, .log_arg = &lines});
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_sleep(&nap, WEFT_S(1000))));
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+    check_str_contains(lines.text, unfinished);
+    check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
+    stop(rt);
+}
+
+static void await_wake(const struct hand *hand)
+{
+    while (!__atomic_load_n(&hand->woken, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+/* Until then its owner may come to the wheel at any time. */
+Test(stop, waits_for_the_sleep_of_another_executor_until_its_end_is_seen)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});
+    struct hand   hand;
+    weft_nap      nap;
+
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_sleep(&nap, WEFT_MS(2))));
+    await_wake(&hand);
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+    check_eq(hand_run(&hand, &nap.future), 0);
+    stop(rt);
+}
+
+Test(stop, waits_for_a_sleep_that_was_reset_as_long_as_it_is_under_way)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});
+    struct hand   hand;
+    weft_nap      nap;
+
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_sleep(&nap, WEFT_S(1000))));
+    weft_nap_reset(&nap, weft_now() + WEFT_MS(2));
+    await_wake(&hand);
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+    weft_nap_reset(&nap, weft_now() + WEFT_S(1000)); /* it has fired: unarmed */
+    stop(rt);
+    check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
+}
