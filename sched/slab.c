@@ -12,51 +12,18 @@
 #include "lock.h"
 #include "memcheck.h"
 #include "rt.h"
+#include "slot.h"
 #include "task.h"
 
 #include <string.h>
 
-#define STEP         32 /* slot sizes: multiples of this up to 16 of them, then 8 to each doubling */
-#define STEPS        16                 /* of them are small */
-#define SMALL_SLOT   ((size_t)8 << 10)  /* up to here a slab is one page, */
-#define MEDIUM_SLOT  ((size_t)64 << 10) /* up to here eight, above one slot */
-#define MEDIUM_PAGES 8
-#define SENDS_MOST   32
-#define FIRST_SLOT   ((sizeof(wf_region) + WF_CACHE_LINE - 1) & ~(size_t)(WF_CACHE_LINE - 1))
-#define ORPHAN       ((wf_task *)1) /* in `remote`: the heap is gone */
+#define SENDS_MOST 32
+#define FIRST_SLOT ((sizeof(wf_region) + WF_CACHE_LINE - 1) & ~(size_t)(WF_CACHE_LINE - 1))
+#define ORPHAN     ((wf_task *)1) /* in `remote`: the heap is gone */
 
 /* Whether memcheck or ASan watches the process. The same for all heaps, and constant from the first
  * one on. */
 static bool is_watched;
-
-/* ---- sizes ---- */
-
-static uint32_t class_of(size_t size)
-{
-    size_t   n = (size - 1) / STEP; /* no task has size 0 */
-    uint32_t shift;
-
-    if (__builtin_expect(n < STEPS, 1))
-        return (uint32_t)n;
-    shift = 60 - (uint32_t)__builtin_clzll(n); /* 3 bits below the highest one */
-    return 8 * shift + (uint32_t)(n >> shift);
-}
-
-static size_t size_of(uint32_t class)
-{
-    uint32_t shift = class < 16 ? 0 : class / 8 - 1;
-
-    return (size_t)(class - 8 * shift + 1) * STEP << shift;
-}
-
-static uint32_t pages_of(size_t slot)
-{
-    if (slot <= SMALL_SLOT)
-        return 1;
-    if (slot <= MEDIUM_SLOT)
-        return MEDIUM_PAGES;
-    return (uint32_t)((slot + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE);
-}
 
 /* ---- regions ---- */
 
@@ -176,7 +143,7 @@ static uint32_t page_bits(uint32_t page, uint32_t n)
 static wf_slab *slab_begin(wf_heap *h, wf_region *r, uint32_t page, uint32_t class, uint32_t n)
 {
     wf_slab *s = &r->slab[page];
-    size_t   slot = size_of(class), begin = page ? page * WF_PAGE_SIZE : FIRST_SLOT;
+    size_t   slot = wf_slot_size(class), begin = page ? page * WF_PAGE_SIZE : FIRST_SLOT;
     size_t   end = n == WF_REGION_PAGES ? r->size : (page + n) * WF_PAGE_SIZE;
 
     h->n_empty -= is_empty(r);
@@ -185,7 +152,7 @@ static wf_slab *slab_begin(wf_heap *h, wf_region *r, uint32_t page, uint32_t cla
     for (uint32_t i = 0; i < n; i++)
         r->first_page[page + i] = (uint8_t)page;
     *s = (wf_slab){.capacity = (uint32_t)((end - begin) / slot),
-                   .slot_size = (uint32_t)(slot / STEP),
+                   .slot_size = (uint32_t)(slot / WF_SLOT_STEP),
                    .offset = (uint32_t)begin,
                    .n_pages = (uint8_t)n,
                    .class = (uint8_t) class};
@@ -210,7 +177,7 @@ static void slab_end(wf_heap *h, wf_region *r, wf_slab *s)
 /* A slot so large that the region is made for it. */
 static wf_slab *slab_alone(wf_heap *h, uint32_t class)
 {
-    size_t     pages = (FIRST_SLOT + size_of(class) + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE;
+    size_t     pages = (FIRST_SLOT + wf_slot_size(class) + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE;
     wf_region *r = region_new(h, pages * WF_PAGE_SIZE, false);
 
     return r ? slab_begin(h, r, 0, class, WF_REGION_PAGES) : NULL;
@@ -220,7 +187,7 @@ static wf_slab *slab_alone(wf_heap *h, uint32_t class)
  * of it, and shall not keep the rest in memory. */
 static wf_slab *slab_new(wf_heap *h, uint32_t class)
 {
-    uint32_t   n = pages_of(size_of(class));
+    uint32_t   n = wf_slot_pages(wf_slot_size(class));
     wf_region *r;
     int        page;
 
@@ -244,7 +211,7 @@ static wf_slab *slab_of(wf_region *r, const wf_task *t)
 
 static wf_task *slot_at(wf_region *r, const wf_slab *s, uint32_t i)
 {
-    return (wf_task *)(void *)((char *)r + s->offset + (size_t)i * s->slot_size * STEP);
+    return (wf_task *)(void *)((char *)r + s->offset + (size_t)i * s->slot_size * WF_SLOT_STEP);
 }
 
 static wf_task *pop(wf_slab *s)
@@ -337,7 +304,7 @@ WF_SELDOM static wf_task *take_slow(wf_heap *h, uint32_t class)
 
 WF_SELDOM static wf_task *take_seldom(wf_heap *h, size_t size)
 {
-    uint32_t class = class_of(size);
+    uint32_t class = wf_slot_class(size);
     wf_task *t = class < WF_SLAB_CLASSES ? take_slow(h, class) : NULL;
 
     if (t && wf_load(&is_watched, RELAXED)) /* constant */
@@ -348,8 +315,8 @@ WF_SELDOM static wf_task *take_seldom(wf_heap *h, size_t size)
 /* Mostly a small slot is wanted, and the slab that is current for its size has a free one. */
 wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
 {
-    size_t   n = (size - 1) / STEP;
-    wf_slab *s = __builtin_expect(n < STEPS, 1) ? h->current[n] : NULL;
+    size_t   n = (size - 1) / WF_SLOT_STEP;
+    wf_slab *s = __builtin_expect(n < WF_SLOT_STEPS, 1) ? h->current[n] : NULL;
 
     if (__builtin_expect(s && s->free && !wf_load(&is_watched, RELAXED), 1)) /* constant */
         return pop(s);

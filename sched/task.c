@@ -35,7 +35,7 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 
     if (!t)
         return NULL;
-    wf_store(&t->site, from->site, RELAXED); /* constants; visitors read whichever */
+    wf_store(&t->site, from->site, RELAXED);            /* constants; visitors read whichever */
     weft_frame_init_(&t->frame, from->ops, 0, from, 0); /* the arguments follow */
     wf_copy((char *)&t->frame + from->at, from->args, from->size);
     wf_store(&t->state, handle ? state + WF_TASK_REF + WF_TASK_HANDLE : state,

@@ -72,15 +72,15 @@ static size_t body_size(size_t i)
 Test(slab, a_slot_is_large_enough_and_wastes_less_than_an_eighth)
 {
     for (size_t n = 1; n < 3 * MIB; n += 1 + n / 997) {
-        size_t got = size_of(class_of(n));
+        size_t got = wf_slot_size(wf_slot_class(n));
 
         check_cmp(got, >=, n);
         check_cmp(got - n, <, 32 + n / 8);
         check_eq(got % 32, 0);
     }
     for (uint32_t c = 0; c < WF_SLAB_CLASSES; c++)
-        check_eq(class_of(size_of(c)), c);
-    check_cmp(size_of(WF_SLAB_CLASSES - 1), >=, 2048 * MIB);
+        check_eq(wf_slot_class(wf_slot_size(c)), c);
+    check_cmp(wf_slot_size(WF_SLAB_CLASSES - 1), >=, 2048 * MIB);
 }
 
 Test(slab, a_frame_beyond_all_classes_is_refused)
