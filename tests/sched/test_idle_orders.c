@@ -299,6 +299,24 @@ Test(idle_orders, nothing_in_a_deque_waits_behind_a_task_that_hangs_while_anothe
             (void (*const[])(void)){push_behind_and_hang, work_1});
 }
 
+static void push_child_and_hang(void)
+{
+    push_children_and_hang(1);
+}
+
+static void claim_one(void)
+{
+    claim(1);
+}
+
+/* Without late reads: the store has come through, so the thief that falls asleep after it sees the
+ * child. */
+Test(idle_orders, a_lone_child_is_seen_by_a_worker_that_falls_asleep_behind_its_spawn)
+{
+    explore(4, 0, set_up_unwary, claim_one, 2,
+            (void (*const[])(void)){push_child_and_hang, work_1});
+}
+
 /* The poll ends while the monitor takes over what waits behind it. */
 static void push_and_come_back(void)
 {
