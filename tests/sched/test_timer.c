@@ -63,7 +63,7 @@ static void arm(int i, int64_t deadline)
 
     fired[i] = 0;
     nap[i] = (weft_nap){.deadline_ = deadline};
-    check(wf_timer_arm(timers, &nap[i], wf_now(), &waker));
+    check(wf_timer_arm(timers, &nap[i], wf_clock_now(&timers->clock), &waker));
 }
 
 /* Pseudo-random, the same in each run. */
