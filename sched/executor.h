@@ -47,9 +47,9 @@ typedef struct wf_executor {
     wf_worker   **workers;
     bool          stopping; /* the workers end */
     bool          closing;
-    uint32_t      n_dry;    /* grows whenever a worker runs dry while somebody stops */
+    uint32_t      n_dry;    /* grows whenever a worker runs dry during a stop */
     uint32_t      core;     /* a current-thread runtime: 1 while some thread is its worker; */
-    uint32_t      n_core;   /* grows when that ends, and when somebody's `done` is set */
+    uint32_t      n_core;   /* grows when that ends, and when a caller's `done` is set */
     uint32_t      visitors; /* WF_VISITOR for each, and whether the stopping thread waits */
     uint32_t      poll_ns;  /* how long a poll takes, about: written by any worker */
     int64_t       uneven; /* when a poll was last seen to be long: written by any thread of ours */
