@@ -213,17 +213,40 @@ WEFT_API int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret, const wef
     return 0;
 }
 
-WEFT_API int weft_datagram_connect(weft_datagram *datagram, const weft_address *address)
+/* The kernel takes the port of a socket away when it is disconnected, if bind(2) had chosen that port.
+ * Peers know the port, so it is bound again. Its address may have changed: while the socket was
+ * connected it was the one towards the peer. */
+static int disconnect(int fd)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-    wf_socket                   *s = wf_socket_ref_any(datagram);
-    int                          r;
+    weft_address                 before, after;
+    socklen_t                    size = sizeof before.u;
+
+    if (getsockname(fd, &before.u.any, &size) < 0 || connect(fd, &nowhere, sizeof nowhere) < 0)
+        return -errno;
+    size = sizeof after.u;
+    if (getsockname(fd, &after.u.any, &size) < 0)
+        return -errno;
+    if (weft_address_port(&after) == weft_address_port(&before))
+        return 0;
+    if (after.u.any.sa_family == AF_INET6)
+        after.u.v6.sin6_port = before.u.v6.sin6_port;
+    else
+        after.u.v4.sin_port = before.u.v4.sin_port;
+    return bind(fd, &after.u.any, size) < 0 ? -errno : 0;
+}
+
+WEFT_API int weft_datagram_connect(weft_datagram *datagram, const weft_address *address)
+{
+    wf_socket *s = wf_socket_ref_any(datagram);
+    int        r;
 
     if (!s)
         return -EBADF;
-    r = connect(s->fd, address ? &address->u.any : &nowhere,
-                address ? wf_address_size(address) : sizeof nowhere);
-    r = r < 0 ? -errno : 0;
+    if (!address)
+        r = disconnect(s->fd);
+    else
+        r = connect(s->fd, &address->u.any, wf_address_size(address)) < 0 ? -errno : 0;
     wf_socket_unref(s);
     return r;
 }

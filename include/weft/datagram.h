@@ -30,8 +30,9 @@ typedef struct weft_datagram_options {
 WEFT_API WEFT_NODISCARD int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret,
                                                const weft_address          *address,
                                                const weft_datagram_options *options);
-/* Sends to, and takes from, this address only, from now on; NULL: any again. Afterwards an unreachable
- * peer is told of by the next operation (-ECONNREFUSED). 0 or -errno. Any thread. */
+/* Sends to, and takes from, this address only, from now on. NULL: any again; the socket keeps its port
+ * (-EADDRINUSE: another process has taken it in that moment). Afterwards an unreachable peer is told
+ * of by the next operation (-ECONNREFUSED). 0 or -errno. Any thread. */
 WEFT_API int weft_datagram_connect(weft_datagram *datagram, const weft_address *address);
 /* Closes it. Any thread; NULL is fine, and so is one that has been closed. */
 WEFT_API void weft_datagram_close(weft_datagram *datagram);
@@ -75,6 +76,7 @@ WEFT_API weft_future *weft_datagram_send_message(weft_io *io, weft_datagram *dat
 
 /* ---- what can be set and asked, at once: 0 or -errno; any thread ---- */
 
+/* SO_BROADCAST: with `on`, datagrams may be sent to broadcast addresses. */
 WEFT_API int weft_datagram_set_broadcast(weft_datagram *datagram, bool on);
 /* Takes what is sent to the multicast group, at the interface of that index (if_nametoindex; 0: the
  * kernel's choice). */

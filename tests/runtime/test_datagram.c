@@ -179,8 +179,12 @@ Test(datagram, a_connected_one_hears_only_its_peer)
     check_eq(weft_block_on(rt, weft_send_to(&io, d[2], "no", 2, &address[0])), 2);
     check_eq(weft_block_on(rt, weft_send_to(&io, d[1], "yes", 3, &address[0])), 3);
     check_eq(weft_block_on(rt, weft_receive_from(&io, d[0], got, 8, NULL)), 3);
+
     check_eq(weft_datagram_connect(d[0], NULL), 0);
-    check_eq(weft_datagram_local_address(d[0], &address[0]), 0);
+    check_eq(weft_datagram_local_address(d[0], &peer), 0);
+    check_eq(weft_address_port(&peer), weft_address_port(&address[0]));
+    check_eq(weft_block_on(rt, weft_send_to(&io, d[2], "any", 3, &address[0])), 3);
+    check_eq(weft_block_on(rt, weft_receive_from(&io, d[0], got, 8, NULL)), 3);
     for (int i = 0; i < 3; i++)
         weft_datagram_close(d[i]);
     stop(rt);
