@@ -81,6 +81,7 @@ WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct 
 
 /* ---- paths: statx(2), unlinkat(2), renameat2(2), mkdirat(2), linkat(2), symlinkat(2); 0 ---- */
 
+/* statx(2) of a path: 0 and *ret. `flags`: AT_SYMLINK_NOFOLLOW and the like; `mask`: STATX_... */
 WEFT_API weft_future *weft_path_stat(weft_io *io, int dir, const char *path, int flags,
                                      unsigned mask, struct statx *ret);
 /* A directory with AT_REMOVEDIR. */

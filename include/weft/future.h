@@ -186,6 +186,7 @@ static inline weft_poll weft_ready(weft_future *future, int64_t result)
     return WEFT_POLL_(1);
 }
 
+/* Whether a poll has answered READY. */
 static inline bool weft_poll_is_ready(weft_poll poll)
 {
     return poll.ready_ != 0;

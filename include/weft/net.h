@@ -166,6 +166,7 @@ WEFT_API weft_future *weft_listener_release(weft_io *io, weft_listener *listener
 
 /* ---- what can be set and asked, at once: 0 or -errno; any thread ---- */
 
+/* TCP_NODELAY: with `on`, small writes are sent at once and not collected. */
 WEFT_API int weft_stream_set_no_delay(weft_stream *stream, bool on);
 
 /* How a connection that is silent is found dead. Durations are rounded up to seconds; 0: the system's. */
@@ -186,7 +187,9 @@ WEFT_API int weft_stream_set_reset(weft_stream *stream, bool on);
 WEFT_API int weft_stream_set_buffers(weft_stream *stream, int receive, int send);
 WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, int *ret_send);
 
+/* The address of the other side of the connection. */
 WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret);
+/* The address of this side of the connection. */
 WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret);
 /* A read that got less than it asked for has emptied the socket, so the next one waits for the next event
  * before it tries: one system call less for each message. That isn't so where the peer sends urgent data

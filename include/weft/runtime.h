@@ -155,6 +155,7 @@ WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future);
 /* The runtime whose worker (or weft_block_on) runs the caller; NULL on other threads. */
 WEFT_API weft_runtime *weft_runtime_current(void);
 
+/* Reads the counters of a runtime, summed over its threads. Any thread. */
 WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters);
 
 /* How many workers the runtime has; the spare ones have the numbers behind. Any thread. */

@@ -1,0 +1,158 @@
+/*
+ * channels.c - one message, and many: oneshot and mpsc channels
+ */
+#include "expect.h"
+
+/* ---- oneshot ---- */
+
+struct answer {
+    WEFT_FRAME;
+    struct {
+        weft_oneshot_sender *sender;
+    } in;
+};
+WEFT_ASYNC(answer)
+{
+    int value = 42;
+
+    WEFT_BEGIN();
+    /* Sending never waits, and closes the sender. -EPIPE: the receiver has been closed before. */
+    EXPECT(weft_oneshot_send(self->in.sender, &value) == 0);
+    WEFT_END(0);
+}
+
+struct ask {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_oneshot_receiver *receiver;
+    weft_message           wait;
+    int                    value;
+};
+WEFT_ASYNC(ask)
+{
+    weft_oneshot_sender *sender;
+    int64_t              n;
+
+    WEFT_BEGIN();
+    if (weft_oneshot_open(&sender, &self->receiver, sizeof self->value) < 0)
+        WEFT_RETURN(-ENOMEM);
+    EXPECT(weft_oneshot_try_receive(self->receiver, &self->value) == -EAGAIN);
+
+    /* The task owns the sender from here on. If it was not spawned, the sender is still ours. */
+    if (weft_spawn(NULL, answer, .sender = sender) < 0)
+        weft_oneshot_sender_close(sender); /* the receiver gets -EPIPE */
+    WEFT_AWAIT(n, weft_oneshot_receive(&self->wait, self->receiver, &self->value));
+    EXPECT(n == 0 && self->value == 42);
+    weft_oneshot_receiver_close(self->receiver);
+    WEFT_END(n);
+}
+
+/* ---- mpsc ---- */
+
+struct produce {
+    WEFT_FRAME;
+    struct {
+        weft_mpsc_sender *sender;
+        int               first;
+    } in;
+    int          i, message;
+    weft_message wait;
+};
+WEFT_ASYNC(produce)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (self->i = 0; self->i < 100; self->i++) {
+        self->message = self->in.first + self->i;
+        /* Waits while the channel is full: the receiver sets the pace. */
+        WEFT_AWAIT(n, weft_mpsc_send(&self->wait, self->in.sender, &self->message));
+        if (n < 0)
+            break; /* -EPIPE: the receiver is closed */
+    }
+    weft_mpsc_sender_close(self->in.sender);
+    WEFT_END(0);
+}
+
+struct collect {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_mpsc_receiver *receiver;
+    weft_message        wait;
+    int                 message, count;
+};
+WEFT_ASYNC(collect)
+{
+    weft_mpsc_sender *sender;
+    int64_t           n;
+    int               i;
+
+    WEFT_BEGIN();
+    /* Room for 8 messages of one int. */
+    if (weft_mpsc_open(&sender, &self->receiver, sizeof self->message, 8) < 0)
+        WEFT_RETURN(-ENOMEM);
+    for (i = 0; i < 3; i++) {
+        /* Each task gets a sender of its own, which it closes. */
+        weft_mpsc_sender *mine = weft_mpsc_sender_clone(sender);
+
+        if (weft_spawn(NULL, produce, .sender = mine, .first = i * 1000) < 0)
+            weft_mpsc_sender_close(mine);
+    }
+    weft_mpsc_sender_close(sender);
+
+    /* Ends with -EPIPE once all senders are closed and all messages are taken. */
+    for (;;) {
+        WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, self->receiver, &self->message));
+        if (n < 0)
+            break;
+        self->count++;
+    }
+    EXPECT(n == -EPIPE && self->count == 300);
+    weft_mpsc_receiver_close(self->receiver);
+    WEFT_END(0);
+}
+
+/* ---- from any thread, without waiting ---- */
+
+static void without_waiting(void)
+{
+    weft_mpsc_sender   *sender;
+    weft_mpsc_receiver *receiver;
+    int                 message = 1;
+
+    EXPECT(weft_mpsc_open(&sender, &receiver, sizeof message, 1) == 0);
+    EXPECT(weft_mpsc_try_send(sender, &message) == 0);
+    EXPECT(weft_mpsc_try_send(sender, &message) == -EAGAIN); /* full */
+    EXPECT(weft_mpsc_try_receive(receiver, &message) == 0);
+    EXPECT(weft_mpsc_try_receive(receiver, &message) == -EAGAIN); /* empty */
+    weft_mpsc_receiver_close(receiver);
+    EXPECT(weft_mpsc_try_send(sender, &message) == -EPIPE);
+    weft_mpsc_sender_close(sender);
+}
+
+struct channels {
+    WEFT_FRAME;
+    struct {
+    } in;
+    struct ask     ask;
+    struct collect collect;
+};
+WEFT_ASYNC(channels)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    without_waiting();
+    WEFT_CALL(n, ask, &self->ask);
+    if (n < 0)
+        WEFT_RETURN(n);
+    WEFT_CALL(n, collect, &self->collect);
+    WEFT_END(n);
+}
+
+int main(void)
+{
+    return weft_main(channels);
+}

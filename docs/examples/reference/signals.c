@@ -1,0 +1,29 @@
+/*
+ * signals.c - a server that ends when it is told to
+ */
+#include "expect.h"
+#include <unistd.h>
+
+struct signals {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_signal signal;
+};
+WEFT_ASYNC(signals)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    EXPECT(kill(getpid(), SIGTERM) == 0); /* another process would do that */
+    WEFT_AWAIT(n, weft_signal_wait(&self->signal, WEFT_SIGNAL(SIGTERM) | WEFT_SIGNAL(SIGINT)));
+    EXPECT(n == SIGTERM);
+    WEFT_END(0);
+}
+
+int main(void)
+{
+    /* First of all, while there is one thread: those that start later inherit it. */
+    EXPECT(weft_signal_block(WEFT_SIGNAL(SIGTERM) | WEFT_SIGNAL(SIGINT)) == 0);
+    return weft_main(signals);
+}
