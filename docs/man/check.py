@@ -35,8 +35,9 @@ for file in sorted(pages.HERE.glob("*.md")):
 # What the formatter complains of: a line that it takes for a request, an unknown escape.
 with tempfile.TemporaryDirectory() as folder:
     subprocess.run([sys.executable, pages.HERE / "pages.py", f"{folder}/man3"], check=True)
-    for page in sorted(pathlib.Path(folder, "man3").iterdir()) if shutil.which("groff") else []:
-        said = subprocess.run(["groff", "-man", "-ww", "-z", f"man3/{page.name}"], cwd=folder,
-                              capture_output=True, text=True).stderr
-        tally.check(not said, f"{page.name}: {said}")
+    sheets = sorted(page.name for page in pathlib.Path(folder, "man3").iterdir())
+    if shutil.which("groff"):
+        said = subprocess.run(["groff", "-man", "-ww", "-z", *(f"man3/{name}" for name in sheets)],
+                              cwd=folder, capture_output=True, text=True).stderr
+        tally.check(not said, said)
 tally.finish()

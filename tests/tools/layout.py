@@ -25,7 +25,7 @@ FENCE = re.compile(r"\b(atomic_(thread|signal)_fence|__atomic_(thread|signal)_fe
                    r"__sync_synchronize|ck_pr_(stm_)?fence\w*|_mm_[lsm]?fence)\b")
 LONG = 500
 TOP = {"include", "sched", "reactor", "runtime", "bench", "tests", "docs", "dev", "meson.build",
-       "meson_options.txt", "README.md", "LICENSE", "CHANGELOG.md"}
+       "meson_options.txt", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
 
 build = pathlib.Path(sys.argv[1]).resolve()
 tally = Tally()

@@ -1,0 +1,74 @@
+/*
+ * step2.c - a server for one client: it tells how long each line is
+ *
+ *     step2 PORT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <weft.h>
+
+struct session {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_reader reader;
+    weft_io     io;
+    char       *line;
+    char        buffer[1024], answer[32];
+};
+WEFT_ASYNC(session)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    weft_reader_init(&self->reader, self->in.stream, self->buffer, sizeof self->buffer);
+    for (;;) {
+        WEFT_AWAIT(n, weft_reader_line(&self->reader, &self->line));
+        if (n < 0)
+            break; /* the client has ended, or something is wrong */
+        n = snprintf(self->answer, sizeof self->answer, "%lld\n", (long long)n);
+        WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, self->answer, (size_t)n));
+        if (n < 0)
+            break;
+    }
+    weft_stream_close(self->in.stream);
+    WEFT_END(0);
+}
+
+struct server {
+    WEFT_FRAME;
+    struct {
+        uint16_t port;
+    } in;
+    weft_listener *listener;
+    weft_stream   *stream;
+    weft_io        io;
+    struct session session; /* the frame of a function that we call is memory in ours */
+};
+WEFT_ASYNC(server)
+{
+    weft_address address;
+    char         text[WEFT_ADDRESS_TEXT];
+    int64_t      n;
+
+    WEFT_BEGIN();
+    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    if (n == 0)
+        n = weft_listen(NULL, &self->listener, &address, NULL);
+    if (n < 0)
+        WEFT_RETURN(n);
+    if (weft_listener_address(self->listener, &address) == 0) /* with the port that it has */
+        printf("listening on %s\n", weft_address_format(&address, text));
+    fflush(stdout);
+    WEFT_AWAIT(n, weft_accept(&self->io, self->listener, &self->stream));
+    if (n == 0)
+        WEFT_CALL(n, session, &self->session, .stream = self->stream);
+    weft_listener_close(self->listener);
+    WEFT_END(n);
+}
+
+int main(int argc, char **argv)
+{
+    return weft_main(server, .port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 7000));
+}
