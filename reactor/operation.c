@@ -293,10 +293,11 @@ static int64_t kernel_at_once(weft_io *io, weft_context *cx)
 
 static weft_poll kernel_poll(weft_future *future, weft_context *cx)
 {
-    weft_io *io = weft_container(future, weft_io, future);
-    int64_t  n;
-    bool     done;
-    int      r;
+    weft_io   *io = weft_container(future, weft_io, future);
+    weft_waker next;
+    int64_t    n;
+    bool       done;
+    int        r;
 
     if (!io->object_) { /* not begun; only we write it */
         if (weft_future_is_cancelled(future))
@@ -314,11 +315,13 @@ static weft_poll kernel_poll(weft_future *future, weft_context *cx)
         io->object_ = cx->runtime->reactor;
         return kernel_start(io, cx);
     }
+    next = wf_waker_prepare(cx->waker);
     wf_lock(&io->lock_);
     done = io->phase_ & KERNEL_DONE;
     if (!done)
-        wf_waker_store(&io->waker_, cx->waker);
+        wf_waker_exchange(&io->waker_, &next);
     wf_unlock(&io->lock_);
+    wf_waker_discard(next);
     return done ? kernel_end(io, cx) : WEFT_PENDING;
 }
 

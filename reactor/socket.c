@@ -217,6 +217,7 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
                                      const weft_waker *waker)
 {
     wf_socket_wait_result result = WF_SOCKET_WAITING;
+    weft_waker            next = wf_waker_prepare(waker);
     bool                  asks = false;
 
     wf_lock(&s->lock);
@@ -226,10 +227,11 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
         result = WF_SOCKET_RETRY;
     } else {
         d->waiting = true;
-        wf_waker_store(&io->waker_, waker);
+        wf_waker_exchange(&io->waker_, &next);
         asks = ask(s, d);
     }
     wf_unlock(&s->lock);
+    wf_waker_discard(next);
     if (asks)
         tell_all(s);
     return result;
@@ -237,24 +239,29 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
 
 bool wf_socket_is_waiting(wf_socket *s, wf_direction *d, weft_io *io, const weft_waker *waker)
 {
-    bool waiting;
+    weft_waker next = wf_waker_prepare(waker);
+    bool       waiting;
 
     wf_lock(&s->lock);
     waiting = d->waiting;
     if (waiting)
-        wf_waker_store(&io->waker_, waker);
+        wf_waker_exchange(&io->waker_, &next);
     wf_unlock(&s->lock);
+    wf_waker_discard(next);
     return waiting;
 }
 
 void wf_socket_withdraw(wf_socket *s, wf_direction *d, weft_io *io)
 {
+    weft_waker before = {0};
+
     wf_lock(&s->lock);
     if (d->waiting) {
         d->waiting = false;
-        wf_waker_forget(&io->waker_);
+        before = wf_waker_take(&io->waker_);
     }
     wf_unlock(&s->lock);
+    wf_waker_discard(before);
 }
 
 void wf_socket_nudge_any(wf_socket *s)

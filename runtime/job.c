@@ -101,12 +101,14 @@ static weft_poll job_abandon(weft_job *self, wf_job *job)
 {
     weft_pool *p = job->pool;
     bool       ours = wf_pool_withdraw(p, job);
+    weft_waker before;
 
     wf_lock(&job->lock);
-    wf_waker_forget(&job->waker);
+    before = wf_waker_take(&job->waker);
     ours |= job->done;
     job->left = true;
     wf_unlock(&job->lock);
+    wf_waker_discard(before);
     if (ours)
         job_free(job);
     return job_leave(self, p, -ECANCELED);
@@ -114,17 +116,21 @@ static weft_poll job_abandon(weft_job *self, wf_job *job)
 
 static weft_poll job_poll(weft_future *future, weft_context *cx)
 {
-    weft_job *self = weft_container(future, weft_job, future);
-    wf_job   *job = self->job_;
-    bool      done, cancelled = weft_future_is_cancelled(future);
+    weft_job  *self = weft_container(future, weft_job, future);
+    wf_job    *job = self->job_;
+    bool       done, cancelled = weft_future_is_cancelled(future);
+    weft_waker next = {0};
 
     if (!job)
         return cancelled ? weft_ready(future, -ECANCELED) : job_start(self, cx);
+    if (!cancelled)
+        next = wf_waker_prepare(cx->waker);
     wf_lock(&job->lock);
     done = job->done;
-    if (!done)
-        wf_waker_store(&job->waker, cx->waker);
+    if (!done && !cancelled)
+        wf_waker_exchange(&job->waker, &next);
     wf_unlock(&job->lock);
+    wf_waker_discard(next);
     if (done)
         return job_end(self, job);
     return cancelled ? job_abandon(self, job) : WEFT_PENDING;

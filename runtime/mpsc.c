@@ -178,8 +178,9 @@ WEFT_API int weft_mpsc_try_send(weft_mpsc_sender *sender, const void *message)
     return r;
 }
 
-/* Under the lock: the send's answer, or -EAGAIN while it waits. */
-static int64_t advance_send(mpsc *c, weft_message *wait, const weft_context *cx, wf_wakes *wakes)
+/* Under the lock: the send's answer, or -EAGAIN while it waits. *waker is exchanged for what the caller
+ * must discard. */
+static int64_t advance_send(mpsc *c, weft_message *wait, weft_waker *waker, wf_wakes *wakes)
 {
     int64_t r;
 
@@ -188,7 +189,7 @@ static int64_t advance_send(mpsc *c, weft_message *wait, const weft_context *cx,
     if (weft_future_is_cancelled(&wait->future)) {
         if (wait->state_ == SEND_WAITING)
             unlink_sender(c, wait);
-        wf_waker_forget(&wait->waker_);
+        *waker = wf_waker_take(&wait->waker_);
         return -ECANCELED;
     }
     if (wait->state_ == SEND_NEW) {
@@ -198,7 +199,7 @@ static int64_t advance_send(mpsc *c, weft_message *wait, const weft_context *cx,
         wait->state_ = SEND_WAITING;
         link_sender(c, wait);
     }
-    wf_waker_store(&wait->waker_, cx->waker);
+    wf_waker_exchange(&wait->waker_, waker);
     return -EAGAIN;
 }
 
@@ -206,15 +207,20 @@ static weft_poll send_poll(weft_future *future, weft_context *cx)
 {
     weft_message *wait = weft_container(future, weft_message, future);
     mpsc         *c = wait->end_;
+    bool          cancelled = weft_future_is_cancelled(future);
     wf_wakes      wakes = {0};
+    weft_waker    waker = {0};
     int64_t       r;
 
     if (wf_load(&wait->state_, RELAXED) == SEND_NEW && /* only we leave that state */
-        !weft_future_is_cancelled(future) && !weft_context_spend(cx))
+        !cancelled && !weft_context_spend(cx))
         return WEFT_PENDING;
+    if (!cancelled)
+        waker = wf_waker_prepare(cx->waker);
     wf_lock(&c->lock);
-    r = advance_send(c, wait, cx, &wakes);
+    r = advance_send(c, wait, &waker, &wakes);
     wf_unlock(&c->lock);
+    wf_waker_discard(waker);
     wf_wakes_flush(&wakes);
     return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
 }
@@ -283,10 +289,13 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
     mpsc         *c = wait->end_;
     bool          cancelled = weft_future_is_cancelled(future);
     wf_wakes      wakes = {0};
+    weft_waker    waker = {0}, before = {0};
     int           r;
 
     if (!cancelled && !weft_context_spend(cx))
         return WEFT_PENDING;
+    if (!cancelled)
+        waker = wf_waker_prepare(cx->waker);
     wf_lock(&c->lock);
     if (cancelled)
         r = -ECANCELED;
@@ -296,12 +305,14 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         r = try_receive(c, wait->memory_, &wakes);
     if (r == -EAGAIN) {
         c->receiver = wait;
-        wf_waker_store(&wait->waker_, cx->waker);
+        wf_waker_exchange(&wait->waker_, &waker);
     } else if (c->receiver == wait) {
         c->receiver = NULL;
-        wf_waker_forget(&wait->waker_);
+        before = wf_waker_take(&wait->waker_);
     }
     wf_unlock(&c->lock);
+    wf_waker_discard(before);
+    wf_waker_discard(waker);
     wf_wakes_flush(&wakes);
     return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
 }

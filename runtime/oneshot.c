@@ -70,6 +70,7 @@ static uint64_t close_waited_for(oneshot *c, uint64_t how)
     if (was & WAITING)
         wf_waker_fire(&c->waiter->waker_, &wakes);
     was = wf_add(&c->state, how - LOCK - (was & WAITING), ACQ_REL); /* [oneshot-1] [oneshot-2] */
+    wf_lock_gave();
     wf_wakes_flush(&wakes);
     return was; /* the receiver may have closed while we held LOCK [oneshot-3] */
 }
@@ -138,14 +139,18 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
 /* False: the sender is done, and the slot is empty. */
 static bool wait_locked(oneshot *c, const weft_waker *waker)
 {
-    uint64_t was = wf_lock_bit(&c->state, LOCK); /* [oneshot-2] */
+    weft_waker next = wf_waker_prepare(waker), before = {0};
+    uint64_t   was = wf_lock_bit(&c->state, LOCK); /* [oneshot-2] */
 
     if (was & DONE)
-        wf_waker_forget(&c->waiter->waker_);
+        before = wf_waker_take(&c->waiter->waker_);
     else
-        wf_waker_store(&c->waiter->waker_, waker);
+        wf_waker_exchange(&c->waiter->waker_, &next);
     wf_add(&c->state, (was & (DONE | WAITING) ? 0 : WAITING) - (uint64_t)LOCK,
            ACQ_REL); /* [oneshot-2] */
+    wf_lock_gave();
+    wf_waker_discard(before);
+    wf_waker_discard(next);
     return !(was & DONE);
 }
 
@@ -163,15 +168,18 @@ static bool wait_first(oneshot *c, weft_message *wait, const weft_waker *waker)
 
 static void wait_end(oneshot *c)
 {
-    uint64_t was;
+    weft_waker before = {0};
+    uint64_t   was;
 
     if (wf_load(&c->state, ACQUIRE) & WAITING) { /* [oneshot-2] */
         was = wf_lock_bit(&c->state, LOCK);      /* [oneshot-2] */
         if (was & WAITING)
-            wf_waker_forget(&c->waiter->waker_);
+            before = wf_waker_take(&c->waiter->waker_);
         wf_add(&c->state, -(uint64_t)LOCK - (was & WAITING), ACQ_REL); /* [oneshot-2] */
+        wf_lock_gave();
     }
     c->waiter = NULL;
+    wf_waker_discard(before); /* it may close the sender: the receiver keeps the channel */
 }
 
 static weft_poll receive_poll(weft_future *future, weft_context *cx)

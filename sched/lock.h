@@ -3,7 +3,9 @@
  *
  * Purpose     Guards a few fields for a few nanoseconds, inside structs that exist by the million.
  * Threads     Any.
- * Invariants  0 free, 1 held, 2 held and somebody sleeps. The holder never calls user code.
+ * Invariants  0 free, 1 held, 2 held and a thread sleeps. The holder never calls user code: builds with a
+ *             sanitizer or without optimization count the locks that a thread holds, and
+ *             wf_lock_none_held checks it.
  * Ordering    [lock-1] unlock releases what the next lock acquires.
  * Failure     A holder that the kernel has preempted is slept for, not spun on.
  */
@@ -16,11 +18,26 @@
 #include <ck_backoff.h>
 #include <sched.h>
 
+#if (defined(__SANITIZE_ADDRESS__) || defined(WF_TSAN_) || !defined(__OPTIMIZE__)) &&              \
+    !defined(EXPLORE_H)
+#define WF_LOCKS_ARE_COUNTED
+extern _Thread_local uint32_t wf_locks_held;
+#define wf_lock_took() ((void)wf_locks_held++)
+#define wf_lock_gave() ((void)wf_locks_held--)
+/* Aborts if the thread holds a lock of weft's: what it is about to call may need that lock. */
+void wf_lock_none_held(const char *what);
+#else
+#define wf_lock_took()          ((void)0)
+#define wf_lock_gave()          ((void)0)
+#define wf_lock_none_held(what) ((void)(what))
+#endif
+
 static inline void wf_lock(uint32_t *lock)
 {
     ck_backoff_t backoff = 8;
     uint32_t     seen = 0;
 
+    wf_lock_took();
     if (wf_cas(lock, &seen, 1, ACQUIRE)) /* [lock-1] */
         return;
     while (backoff < 512) {
@@ -35,12 +52,14 @@ static inline void wf_lock(uint32_t *lock)
 
 static inline void wf_unlock(uint32_t *lock)
 {
+    wf_lock_gave();
     if (wf_swap(lock, 0, RELEASE) == 2) /* [lock-1] */
         wf_futex_wake(lock, 1);
 }
 
-/* Takes the bit of a state word: returns the word as it was, then without the bit. Whoever holds it gives it
- * back together with what else changes in the word, by a read-modify-write that releases. */
+/* Takes the bit of a state word: returns the word as it was, then without the bit. The holder gives it back
+ * together with what else changes in the word, by a read-modify-write that releases, and says
+ * wf_lock_gave(). */
 static inline uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
 {
     ck_backoff_t backoff = 8;
@@ -52,6 +71,7 @@ static inline uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
         else
             ck_backoff_eb(&backoff);
     }
+    wf_lock_took();
     return was;
 }
 

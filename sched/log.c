@@ -7,6 +7,7 @@
  * Ordering    None.
  * Failure     A line too long is cut.
  */
+#include "lock.h"
 #include "rt.h"
 
 #include <stdarg.h>
@@ -17,11 +18,22 @@
 
 _Thread_local wf_current wf_current_thread __attribute__((tls_model("initial-exec")));
 
+#ifdef WF_LOCKS_ARE_COUNTED
+_Thread_local uint32_t wf_locks_held;
+
+void wf_lock_none_held(const char *what)
+{
+    if (wf_locks_held > 0)
+        weft_misuse_("weft", "it holds a lock of its own while it calls code of others", what);
+}
+#endif
+
 void wf_log(const weft_config *config, weft_log_level level, const char *format, ...)
 {
     char    line[1024];
     va_list args;
 
+    wf_lock_none_held("the log");
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);

@@ -145,6 +145,7 @@ WF_SELDOM static void complete_joined(wf_task *t)
     } else {                                                       /* it has just been withdrawn */
         was = wf_add(&t->state, WF_TASK_COMPLETE + WF_TASK_JOINER - gone, ACQ_REL); /* as above */
     }
+    wf_lock_gave();
     if (is_only_ref(was))
         task_free(t);
     wf_wakes_flush(&wakes);
@@ -183,13 +184,17 @@ bool wf_task_to_complete_in_place(wf_task *t)
 /* The slot may be being fired. */
 static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker)
 {
-    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
+    weft_waker next = wf_waker_prepare(waker), before = {0};
+    uint64_t   was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if (was & WF_TASK_COMPLETE)
-        wf_waker_forget(&handle->waker_);
+        before = wf_waker_take(&handle->waker_);
     else
-        wf_waker_store(&handle->waker_, waker);
+        wf_waker_exchange(&handle->waker_, &next);
     wf_sub(&t->state, WF_TASK_JLOCK, RELEASE); /* [task-2] */
+    wf_lock_gave();
+    wf_waker_discard(before);
+    wf_waker_discard(next);
     return was & WF_TASK_COMPLETE;
 }
 
@@ -213,11 +218,14 @@ bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker)
 
 void wf_task_unjoin(wf_task *t)
 {
-    uint64_t was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
+    weft_waker before = {0};
+    uint64_t   was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
     if ((was & WF_TASK_JOINER) && !(was & WF_TASK_COMPLETE))
-        wf_waker_forget(&t->joiner->waker_);
+        before = wf_waker_take(&t->joiner->waker_);
     wf_sub(&t->state, WF_TASK_JLOCK + (was & WF_TASK_JOINER), RELEASE); /* [task-2] */
+    wf_lock_gave();
+    wf_waker_discard(before);
 }
 
 static weft_waker task_clone(void *data)

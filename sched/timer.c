@@ -331,15 +331,18 @@ bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_wake
 
 bool wf_timer_poll(weft_nap *nap, const weft_waker *waker)
 {
-    wf_wheel *w = nap->wheel_;
-    bool      fired = wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED; /* [timer-1] */
+    wf_wheel  *w = nap->wheel_;
+    bool       fired = wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED; /* [timer-1] */
+    weft_waker next;
 
     if (!fired) {
+        next = wf_waker_prepare(waker);
         wf_lock(&w->lock);
         fired = nap->state_ == WF_NAP_FIRED;
         if (!fired)
-            wf_waker_store(&nap->waker_, waker);
+            wf_waker_exchange(&nap->waker_, &next);
         wf_unlock(&w->lock);
+        wf_waker_discard(next);
     }
     if (fired)
         ends(w, nap);

@@ -10,6 +10,7 @@
 #include "waker.h"
 
 #include "dispatch.h"
+#include "lock.h"
 #include "task.h"
 
 void wf_waker_store(weft_waker *slot, const weft_waker *waker)
@@ -17,13 +18,17 @@ void wf_waker_store(weft_waker *slot, const weft_waker *waker)
     if (slot->vtable && weft_waker_will_wake(slot, waker))
         return;
     wf_waker_forget(slot);
+    if (!waker->vtable->notify_)
+        wf_lock_none_held("a waker's clone");
     *slot = waker->vtable->notify_ ? *waker : weft_waker_clone(waker);
 }
 
 void wf_waker_forget(weft_waker *slot)
 {
-    if (slot->vtable && !slot->vtable->notify_)
+    if (slot->vtable && !slot->vtable->notify_) {
+        wf_lock_none_held("a waker's drop");
         weft_waker_drop(*slot);
+    }
     slot->vtable = NULL;
 }
 
@@ -70,6 +75,7 @@ WF_SELDOM static void wake_foreign(wf_wakes *wakes)
 {
     struct wf_worker *worker = wf_current_thread.worker;
 
+    wf_lock_none_held("a waker's wake");
     wf_current_thread.worker = NULL;
     while (wakes->n_foreign > 0)
         weft_waker_wake(wakes->foreign[--wakes->n_foreign]);
