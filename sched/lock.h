@@ -7,7 +7,8 @@
  *             sanitizer or without optimization count the locks that a thread holds, and
  *             wf_lock_none_held checks it.
  * Ordering    [lock-1] unlock releases what the next lock acquires.
- * Failure     A holder that the kernel has preempted is slept for, not spun on.
+ * Failure     A holder that the kernel has preempted is slept for, not spun on. To yield would not do: a
+ *             SCHED_FIFO thread that yields gets its CPU back before a holder of lower priority.
  */
 #ifndef WF_LOCK_H
 #define WF_LOCK_H
@@ -16,7 +17,7 @@
 #include "order.h"
 
 #include <ck_backoff.h>
-#include <sched.h>
+#include <time.h>
 
 #if (defined(__SANITIZE_ADDRESS__) || defined(WF_TSAN_) || !defined(__OPTIMIZE__)) &&              \
     !defined(EXPLORE_H)
@@ -31,6 +32,8 @@ void wf_lock_none_held(const char *what);
 #define wf_lock_gave()          ((void)0)
 #define wf_lock_none_held(what) ((void)(what))
 #endif
+
+#define WF_LOCK_NAP 50000 /* ns: the holder has been preempted, or is about to be done */
 
 static inline void wf_lock(uint32_t *lock)
 {
@@ -67,7 +70,7 @@ static inline uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
 
     while ((was = wf_or(word, bit, ACQ_REL)) & bit) { /* [lock-1] */
         if (backoff >= 512)
-            sched_yield(); /* the kernel has preempted the holder */
+            nanosleep(&(struct timespec){.tv_nsec = WF_LOCK_NAP}, NULL);
         else
             ck_backoff_eb(&backoff);
     }

@@ -6,8 +6,9 @@
 #include "../sched/explore.h"
 
 #include <ck_backoff.h>
+#include <time.h>
 #define ck_backoff_eb(backoff) (*(backoff) = 512) /* who waits for LOCK lets others go on */
-#define sched_yield()          explore_wait()
+#define nanosleep(time, left)  explore_wait()
 #include "oneshot.c"
 #include "waker.c"
 

@@ -18,7 +18,7 @@ static void thread_joined(pthread_t thread);
 #include <time.h>
 #define clock_gettime(clock, at)  tell_time(at)
 #define ck_backoff_eb(backoff)    (*(backoff) = 512)
-#define sched_yield()             explore_wait()
+#define nanosleep(time, left)     explore_wait()
 #define pthread_join(thread, ret) thread_joined(thread)
 
 #include "rt.h"

@@ -4,6 +4,9 @@
 #include "lock.h"
 #include "park.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 static uint32_t lock;
 static int64_t  counter_of[2]; /* plain: the lock guards them */
 static int64_t  n_asleep;
@@ -59,6 +62,52 @@ Test(lock, that_is_held_for_long_is_slept_for_and_all_get_it)
         pthread_join(threads[i], NULL);
     check_eq(get(&n_asleep), 3);
     check_eq(lock, 0);
+}
+
+static uint64_t bits;
+static int64_t  waiter;
+
+static void *take_bit(void *arg)
+{
+    (void)arg;
+    add(&waiter, syscall(SYS_gettid));
+    (void)wf_lock_bit(&bits, 1);
+    wf_lock_gave();
+    return NULL;
+}
+
+/* How often the thread has gone to sleep. */
+static long n_sleeps(int64_t tid)
+{
+    char  path[64], line[256];
+    long  n = -1;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)tid);
+    f = fopen(path, "r");
+    check(f);
+    while (fgets(line, sizeof line, f))
+        sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+    fclose(f);
+    return n;
+}
+
+/* A thread that only yields is not seen to sleep: as SCHED_FIFO it would keep the holder's CPU. */
+Test(lock, in_a_bit_is_slept_for_so_that_a_holder_of_lower_priority_gets_the_cpu)
+{
+    pthread_t thread_;
+    long      before;
+
+    (void)wf_lock_bit(&bits, 1);
+    wf_lock_gave();
+    thread_ = thread(take_bit, NULL);
+    spin_until(&waiter, 1);
+    before = n_sleeps(waiter);
+    while (n_sleeps(waiter) < before + 5)
+        sched_yield();
+    wf_and(&bits, ~(uint64_t)1, RELEASE);
+    pthread_join(thread_, NULL);
+    check_eq(bits, 1);
 }
 
 static wf_park park;
