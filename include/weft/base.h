@@ -51,12 +51,36 @@
 #define WEFT_API       __attribute__((visibility("default")))
 #define WEFT_NODISCARD __attribute__((warn_unused_result))
 
-/* Durations. WEFT_FOREVER is later than any instant. */
+/* Durations of n (whole) units: INT64_MAX, which is WEFT_FOREVER, or INT64_MIN where that is too many.
+ * Constant expressions if n is one. WEFT_FOREVER is later than any instant. */
 #define WEFT_NS(n)   ((int64_t)(n))
-#define WEFT_US(n)   ((int64_t)(n)*1000)
-#define WEFT_MS(n)   ((int64_t)(n)*1000000)
-#define WEFT_S(n)    ((int64_t)(n)*1000000000)
+#define WEFT_US(n)   WEFT_TIMES_(n, 1000)
+#define WEFT_MS(n)   WEFT_TIMES_(n, 1000000)
+#define WEFT_S(n)    WEFT_TIMES_(n, 1000000000)
 #define WEFT_FOREVER INT64_MAX
+
+#ifdef __cplusplus
+#define WEFT_TIMES_(n, unit) weft_times_((int64_t)(n), unit)
+#define WEFT_CONSTEXPR_      constexpr
+#else
+/* A constant is looked at more than once, anything else is evaluated once. */
+#define WEFT_TIMES_(n, unit)                                                                       \
+    __builtin_choose_expr(__builtin_constant_p(n), WEFT_TIMES_OF_(WEFT_CONSTANT_(n), unit),        \
+                          weft_times_((int64_t)(n), unit))
+#define WEFT_CONSTANT_(n) ((int64_t) __builtin_choose_expr(__builtin_constant_p(n), n, 0))
+#define WEFT_CONSTEXPR_
+#endif
+#define WEFT_TIMES_OF_(n, unit)                                                                    \
+    ((n) > INT64_MAX / (unit)                                                                      \
+         ? INT64_MAX                                                                               \
+         : ((n) < INT64_MIN / (unit)                                                               \
+                ? INT64_MIN                                                                        \
+                : (n) * ((n) > INT64_MAX / (unit) || (n) < INT64_MIN / (unit) ? 0 : (unit))))
+
+static inline WEFT_CONSTEXPR_ int64_t weft_times_(int64_t n, int64_t unit)
+{
+    return WEFT_TIMES_OF_(n, unit);
+}
 
 /* The struct of the given type whose member `pointer` points at. */
 #define weft_container(pointer, type, member)                                                      \

@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+WEFT_STATIC_ASSERT_(WEFT_S(INT64_MAX) == WEFT_FOREVER && WEFT_MS(INT64_MIN) == INT64_MIN &&
+                        WEFT_US(INT64_MAX / 1000) == INT64_MAX / 1000 * 1000 && WEFT_S(-2) < 0,
+                    "durations are constants, and have an end");
+
 struct square {
     WEFT_FRAME;
     struct {
