@@ -9,11 +9,14 @@
  */
 #include "nudge.h"
 
-#include "timer.h"
+#include "clock.h"
+#include "lock.h"
 
 typedef struct wf_nudge {
-    weft_nap nap;
-    bool     armed;
+    wf_socket       *socket;
+    struct wf_nudge *prev, *next; /* armed: in the reactor's list, the soonest first */
+    int64_t          deadline;
+    bool             armed;
 } wf_nudge;
 
 int wf_nudge_have(wf_socket *s)
@@ -23,7 +26,7 @@ int wf_nudge_have(wf_socket *s)
     s->nudge = wf_alloc(&s->reactor->rt->config.allocator, sizeof *s->nudge);
     if (!s->nudge)
         return -ENOMEM;
-    *s->nudge = (wf_nudge){.armed = false};
+    *s->nudge = (wf_nudge){.socket = s};
     return 0;
 }
 
@@ -44,50 +47,97 @@ int wf_nudge_again(wf_socket *s, uint8_t ms)
     return -EAGAIN;
 }
 
-/* ---- the waker that the timer has ---- */
+/* ---- the reactor's list, under its lock ---- */
 
-static weft_waker nudge_clone(void *data);
-
-static void *nudge_notify(void *data)
+static void unlink_locked(wf_nudges *list, wf_nudge *n)
 {
-    wf_socket_nudge_any(data);
-    return NULL; /* no task to be queued */
+    if (n->next)
+        n->next->prev = n->prev;
+    else
+        list->last = n->prev;
+    if (n->prev)
+        n->prev->next = n->next;
+    else
+        list->first = n->next;
 }
 
-static void nudge_unused(void *data)
+/* Most wait equally long, so the place is mostly the last. */
+static void link_locked(wf_nudges *list, wf_nudge *n)
 {
-    (void)data;
+    wf_nudge *before = list->last;
+
+    while (before && before->deadline > n->deadline)
+        before = before->prev;
+    n->prev = before;
+    n->next = before ? before->next : list->first;
+    if (n->next)
+        n->next->prev = n;
+    else
+        list->last = n;
+    if (before)
+        before->next = n;
+    else
+        list->first = n;
 }
 
-static const weft_waker_vtable nudge_vtable = {nudge_clone, nudge_unused, nudge_unused,
-                                               nudge_unused, nudge_notify};
-
-static weft_waker nudge_clone(void *data)
+void wf_nudges_fire(wf_reactor *r, int64_t now)
 {
-    return (weft_waker){&nudge_vtable, data};
+    wf_nudges *list = &r->nudges;
+    wf_nudge  *n;
+
+    if (wf_load(&list->next, RELAXED) > now) /* one that comes just now hints the driver */
+        return;
+    wf_lock(&list->lock);
+    while ((n = list->first) && n->deadline <= now) {
+        unlink_locked(list, n);
+        wf_socket_nudge_any(n->socket);
+        wf_store(&n->armed, false, RELEASE); /* [nudge-1] */
+    }
+    wf_store(&list->next, n ? n->deadline : WEFT_FOREVER, SEQ_CST); /* [driver-1] */
+    wf_unlock(&list->lock);
+}
+
+/* ---- the operation's part ---- */
+
+static void arm(wf_socket *s, int64_t deadline)
+{
+    wf_nudges *list = &s->reactor->nudges;
+    wf_nudge  *n = s->nudge;
+    bool       soonest;
+
+    wf_lock(&list->lock);
+    n->deadline = deadline;
+    n->armed = true;
+    link_locked(list, n);
+    soonest = list->first == n;
+    if (soonest)
+        wf_store(&list->next, deadline, SEQ_CST); /* [driver-1] */
+    wf_unlock(&list->lock);
+    if (soonest)
+        wf_driver_hint(&s->reactor->driver, deadline);
 }
 
 static void disarm(wf_socket *s)
 {
-    if (s->nudge && s->nudge->armed) {
-        wf_timer_disarm(&s->nudge->nap);
+    wf_nudges *list = &s->reactor->nudges;
+
+    if (!s->nudge || !wf_load(&s->nudge->armed, ACQUIRE)) /* [nudge-1] */
+        return;
+    wf_lock(&list->lock);
+    if (s->nudge->armed) {
+        unlink_locked(list, s->nudge); /* `next` may stay early: U5 */
         s->nudge->armed = false;
     }
+    wf_unlock(&list->lock);
 }
 
 void wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx)
 {
-    wf_timers *timers = s->reactor->rt->timers;
-    weft_waker waker = {&nudge_vtable, s};
-    int64_t    now;
-
     (void)io, (void)cx;
     disarm(s);
     if (s->nap_ms == 0)
         return;
-    now = wf_clock_now(&timers->clock);
-    s->nudge->nap.deadline_ = now + WEFT_MS(s->nap_ms);
-    s->nudge->armed = wf_timer_arm(timers, &s->nudge->nap, now, &waker);
+    arm(s, wf_now() + WEFT_MS(s->nap_ms));
     s->nap_ms = 0;
 }
 

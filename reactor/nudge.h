@@ -3,11 +3,15 @@
  *
  * Purpose     Out of descriptors, or with a full queue at the other end of a Unix socket, an attempt
  *             says EAGAIN and poll(2) says "ready": only time helps.
- * Threads     waits, end: the operation that has the direction. free: whoever frees the socket.
- * Invariants  U1 an attempt that wants to be tried again sets nap_ms. U2 the timer is disarmed before
- *             the operation ends. U3 firing only hands the socket to the reactor: it happens under
- *             the lock of a timer wheel, where nobody may be woken who is not weft's own.
- * Ordering    The timer's lock.
+ * Threads     waits, end: the operation that has the direction. free: the thread that frees the
+ *             socket. fire: the reactor's.
+ * Invariants  U1 an attempt that wants to be tried again sets nap_ms. U2 the nudge is out of the list
+ *             before the operation ends. U3 firing only hands the socket to the reactor: it happens
+ *             under the list's lock. U4 the instants are CLOCK_MONOTONIC's, so the wheels are of no
+ *             use here: the other side of the socket does not know of a test's clock, which may
+ *             stand still or jump. U5 `next` is not later than the first nudge.
+ * Ordering    The list's lock. [nudge-1] `armed` is cleared after the last touch of the socket.
+ *             [driver-1] `next` is lowered before looking whether the reactor sleeps.
  * Failure     -ENOMEM.
  */
 #ifndef WF_NUDGE_H
@@ -26,5 +30,8 @@ int wf_nudge_again(wf_socket *s, uint8_t ms);
 /* In the operation table: waits, end. */
 void    wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx);
 int64_t wf_nudge_end(weft_io *io, int64_t result, bool cancelled);
+
+/* Nudges the sockets whose time has come. The reactor's thread. */
+void wf_nudges_fire(wf_reactor *r, int64_t now);
 
 #endif

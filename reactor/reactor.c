@@ -173,6 +173,7 @@ int wf_reactor_start(weft_runtime *rt)
                             .bell = -1,
                             .sleeps_until = WF_DRIVER_AWAKE};
     r->gate.executor = rt->executor;
+    r->nudges.next = WEFT_FOREVER;
     rt->driver = &r->driver;
     rt->reactor = r;
     r->readiness.fd = r->wake_fd = -1;

@@ -29,6 +29,13 @@
 
 #include <pthread.h>
 
+/* Sockets to be nudged: see nudge.h. */
+typedef struct wf_nudges {
+    uint32_t         lock;
+    struct wf_nudge *first, *last;
+    int64_t          next; /* when the first is due, or earlier */
+} wf_nudges;
+
 typedef struct wf_reactor {
     wf_driver driver; /* first: see reactor.c */
     wf_inbox  inbox;
@@ -55,6 +62,8 @@ typedef struct wf_reactor {
     } look;
 
     WF_ALIGNED wf_leads leads; /* the leader's */
+
+    wf_nudges nudges; /* any */
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;

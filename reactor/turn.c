@@ -11,6 +11,7 @@
 
 #include "dispatch.h"
 #include "executor.h"
+#include "nudge.h"
 #include "operation.h"
 #include "socket.h"
 #include "timer.h"
@@ -182,14 +183,22 @@ static void take_inbox(wf_reactor *r)
     wf_wakes_flush(&r->wakes);
 }
 
+/* When there is something to do, of what is known. */
+static int64_t next_instant(wf_reactor *r)
+{
+    int64_t fires = wf_timers_next(r->rt->timers);
+    int64_t nudges = wf_load(&r->nudges.next, SEQ_CST); /* [driver-1] */
+
+    return fires < nudges ? fires : nudges;
+}
+
 /* Announces the sleep, then looks once more. */
 static int64_t sleep_until(wf_reactor *r)
 {
-    wf_timers *timers = r->rt->timers;
-    int64_t    until = wf_timers_next(timers);
+    int64_t until = next_instant(r);
 
     wf_store(&r->driver.sleeps_until, until, SEQ_CST); /* [driver-1] */
-    if (!wf_inbox_is_empty(&r->inbox) || wf_timers_next(timers) < until ||
+    if (!wf_inbox_is_empty(&r->inbox) || next_instant(r) < until ||
         (wf_load(&r->stopping, SEQ_CST) && wf_reactor_held(r) == 0)) /* [reactor-1] */
         return WF_DRIVER_AWAKE;
     return until;
@@ -325,6 +334,8 @@ static void turn(wf_reactor *r)
         jump(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
+    if (wf_load(&r->nudges.next, RELAXED) != WEFT_FOREVER) /* looked at again by sleep_until */
+        wf_nudges_fire(r, wf_now());
     arrange_watch(r);
     until = sleep_until(r);
     if (r->may_gate && until != WF_DRIVER_AWAKE && wait_at_gate(r, until))

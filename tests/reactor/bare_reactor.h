@@ -27,6 +27,7 @@ static void bare_start(void)
     rt.config.log = weft_log_none;
     check_eq(wf_ring_open(&reactor.ring, &rt.config), 0);
     reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
+    reactor.nudges.next = WEFT_FOREVER;
 }
 
 static inline void bare_take_inbox(void)

@@ -326,6 +326,7 @@ static void set_up(void)
         (wf_driver){.unpark = unpark, .look = look_for_worker, .sleeps_until = WF_DRIVER_AWAKE};
     reactor.driver.watching = given.what == HANGS; /* since an earlier batch */
     reactor.driver.lead = lead;
+    reactor.nudges.next = WEFT_FOREVER;
     reactor.sparse.armed = has_poll = given.what != LED;
     reactor.driver.sparse = given.what == LED;
     reactor.ring.is_open = true;

@@ -606,3 +606,35 @@ Test(unix_socket, a_read_that_stopped_at_descriptors_is_not_the_last)
     weft_stream_close(b);
     stop(rt);
 }
+
+/* What is tried again waits for another process, whose time goes on. */
+Test(unix_socket, a_full_queue_is_tried_again_also_where_a_tests_clock_stands_still)
+{
+    weft_runtime       *rt = start(1);
+    weft_listen_options small = {.backlog = 1};
+    weft_address        address = abstract_address("still");
+    weft_listener      *l;
+    weft_stream        *client[4], *server[4];
+    weft_handle         h[4];
+    counted             polls[4] = {{.n = 0}};
+    weft_io             io;
+
+    weft_clock_set(rt, WEFT_CLOCK_STOPPED);
+    check_eq(weft_listen(rt, &l, &address, &small), 0);
+    for (int i = 0; i < 4; i++)
+        check_eq(weft_spawn_on(rt, &h[i], connect_one, .address = &address, .ret = &client[i],
+                               .polls = &polls[i]),
+                 0);
+    EVENTUALLY(polls[0].n + polls[1].n + polls[2].n + polls[3].n > 4);
+    for (int i = 0; i < 4; i++) {
+        check_eq(weft_block_on(rt, weft_accept(&io, l, &server[i])), 0);
+        weft_stream_close(server[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        check_eq(JOIN(rt, &h[i]), 0);
+        weft_stream_close(client[i]);
+    }
+    weft_listener_close(l);
+    EVENTUALLY(counters(rt).streams_open == 0);
+    stop(rt);
+}
