@@ -21,12 +21,13 @@ static int64_t interval_go_on(weft_interval *self)
 
     if (self->next_ == NOW)
         self->next_ = now;
-    late = now - self->next_;
+    if (__builtin_sub_overflow(now, self->next_, &late))
+        late = WEFT_FOREVER; /* the instant was before all time */
     n = late > 0 ? late / self->period_ : 0;
     if (self->late_ == WEFT_INTERVAL_SKIP)
         self->next_ += n * self->period_;
     else if (self->late_ == WEFT_INTERVAL_DELAY && late > LATE)
-        self->next_ += late;
+        self->next_ = now;
     self->next_ = wf_after(self->next_, self->period_);
     return n;
 }

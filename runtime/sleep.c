@@ -18,12 +18,13 @@ void wf_nap_settle(weft_nap *nap, weft_runtime *rt)
     const wf_clock *clock = &rt->timers->clock;
     int64_t         now;
 
-    if (nap->made_ == UNKNOWN || !nap->outside_ || !wf_clock_is_used(clock))
+    if (nap->made_ == UNKNOWN || nap->maker_ == rt || !(nap->moved_ || wf_clock_is_used(clock)))
         return;
     now = wf_clock_now(clock);
-    nap->deadline_ = wf_after(now, nap->deadline_ - nap->made_);
+    if (nap->deadline_ != WEFT_FOREVER)
+        nap->deadline_ = wf_after(now, nap->deadline_ - nap->made_);
     nap->made_ = now;
-    nap->outside_ = false;
+    nap->maker_ = rt;
 }
 
 /* What time it is, or was: the clock is not read again for a sleep that was made just now. */
@@ -118,11 +119,13 @@ static inline weft_future *init_until(weft_nap *nap, int64_t instant, int64_t ac
 
 static inline weft_future *init_for(weft_nap *nap, int64_t duration, int64_t accuracy)
 {
-    int64_t now = current_time();
+    weft_runtime *rt = wf_current_thread.rt;
+    int64_t       now = current_time();
 
     init_until(nap, wf_after(now, duration), accuracy);
     nap->made_ = now;
-    nap->outside_ = !wf_current_thread.rt;
+    nap->maker_ = rt;
+    nap->moved_ = rt && wf_clock_is_used(&rt->timers->clock);
     return &nap->future;
 }
 

@@ -20,7 +20,7 @@ int64_t wf_clock_now_moved(const wf_clock *c)
 {
     int64_t at = wf_load(&c->stopped_at, ACQUIRE); /* [clock-1] */
 
-    return at != WF_CLOCK_RUNS ? at : wf_now() + wf_load(&c->offset, RELAXED); /* see O2 */
+    return at != WF_CLOCK_RUNS ? at : wf_after(wf_now(), wf_load(&c->offset, RELAXED)); /* see O2 */
 }
 
 void wf_clock_set(wf_clock *c, weft_clock mode)

@@ -3,7 +3,7 @@
  *
  * Purpose     CLOCK_MONOTONIC; or, for tests, a clock that stands still and is moved by hand or by idleness.
  * Threads     Any. Who sets it holds its lock.
- * Invariants  O1 a clock never goes back. O2 `used` is set before the clock differs from CLOCK_MONOTONIC,
+ * Invariants  O1 a clock never goes back, and stops at WEFT_FOREVER. O2 `used` is set before the clock differs from CLOCK_MONOTONIC,
  *             and stays.
  * Ordering    [clock-1] `stopped_at` releases what was set before.
  * Failure     None.
@@ -36,10 +36,14 @@ static inline int64_t wf_now(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* `duration` behind the instant, WEFT_FOREVER at most. */
+/* `duration` behind the instant: WEFT_FOREVER at most, INT64_MIN at least. */
 static inline int64_t wf_after(int64_t instant, int64_t duration)
 {
-    return duration > WEFT_FOREVER - instant ? WEFT_FOREVER : instant + duration;
+    int64_t sum;
+
+    if (__builtin_expect(!__builtin_add_overflow(instant, duration, &sum), 1))
+        return sum;
+    return duration > 0 ? WEFT_FOREVER : INT64_MIN;
 }
 
 /* Of CLOCK_MONOTONIC. */

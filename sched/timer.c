@@ -33,6 +33,13 @@ static uint64_t tick_of(const weft_nap *nap)
     return last & ~UINT64_C(0) << (63 - __builtin_clzll((first - 1) ^ last));
 }
 
+/* When a slot begins. The last tick is behind WEFT_FOREVER, which never comes. */
+static int64_t instant_of(uint64_t tick)
+{
+    return tick > (uint64_t)WEFT_FOREVER >> TICK_SHIFT ? WEFT_FOREVER
+                                                       : (int64_t)(tick << TICK_SHIFT);
+}
+
 static size_t timers_size(uint32_t n)
 {
     return sizeof(wf_timers) + n * sizeof(wf_wheel);
@@ -175,14 +182,14 @@ static void wheel_set_next(wf_wheel *w)
     int64_t  next = WEFT_FOREVER;
 
     if (wheel_first(w, &level, &slot, &tick))
-        next = (int64_t)(tick << TICK_SHIFT);
+        next = instant_of(tick);
     wf_store(&w->next, next, SEQ_CST); /* [driver-1] */
 }
 
 /* Adds it and lowers `next`; true if it did. */
 static bool wheel_arm(wf_wheel *w, weft_nap *nap)
 {
-    int64_t next = (int64_t)(wheel_add(w, nap) << TICK_SHIFT);
+    int64_t next = instant_of(wheel_add(w, nap));
 
     if (next >= w->next)
         return false;
@@ -291,7 +298,7 @@ static int64_t look_at(wf_timers *timers, int64_t next)
         return next;
     stopped_at = wf_load(&c->stopped_at, ACQUIRE); /* [clock-1] */
     if (stopped_at == WF_CLOCK_RUNS)
-        return next - wf_load(&c->offset, RELAXED); /* acquired with the load above */
+        return wf_after(next, -wf_load(&c->offset, RELAXED)); /* acquired with the load above */
     if (next <= stopped_at)
         return 0;
     return wf_clock_jumps(c) ? wf_now() + JUMP_LOOK : WEFT_FOREVER;
@@ -374,7 +381,7 @@ void wf_timer_move(weft_nap *nap, int64_t deadline)
 
     wf_lock(&w->lock);
     before = tick_of(nap);
-    nap->deadline_ = deadline;
+    nap->deadline_ = deadline > 0 ? deadline : 0; /* so that lateness does not overflow */
     fired = nap->state_ == WF_NAP_FIRED;
     if (fired) {
         nap->state_ = WF_NAP_UNARMED;

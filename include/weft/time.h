@@ -20,18 +20,22 @@ typedef struct weft_nap {
         struct weft_nap **link_; /* armed: what points at it */
         int64_t           made_; /* unarmed: when, if known */
     };
-    void    *wheel_;
+    union {
+        void *wheel_; /* armed */
+        void *maker_; /* unarmed: the runtime whose clock made_ is of; NULL: CLOCK_MONOTONIC */
+    };
     int64_t  deadline_;
     uint32_t accuracy_; /* in ticks */
     uint8_t  state_;
-    bool     outside_; /* made_ is no runtime's time */
+    bool     moved_;   /* made_ is of a clock that a test has changed */
     bool     foreign_; /* armed: not by a worker of the runtime, which counts it */
 } weft_nap;
 
 /* Now, by the clock of the caller's runtime; without one CLOCK_MONOTONIC. Any thread. */
 WEFT_API int64_t weft_now(void);
 
-/* Ends with 0 once `duration` has passed since this call. WITHDRAWS. -ENXIO without a runtime. */
+/* Ends with 0 once `duration` has passed since this call; polled by another runtime than the caller's,
+ * one of the two with a test's clock, since its first poll. WITHDRAWS. -ENXIO without a runtime. */
 WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration);
 
 /* Ends with 0 once the instant has come. WITHDRAWS. */
@@ -116,12 +120,12 @@ WEFT_API weft_future *weft_timeout_at(weft_limit *limit, weft_future *future, in
 /* How long until the nearest limit around the poll: 0 if it has passed, WEFT_FOREVER if there is none. */
 static inline int64_t weft_deadline_left(const weft_context *cx)
 {
-    int64_t left;
+    int64_t now;
 
     if (cx->deadline == WEFT_FOREVER)
         return WEFT_FOREVER;
-    left = cx->deadline - weft_now();
-    return left > 0 ? left : 0;
+    now = weft_now();
+    return cx->deadline > now ? cx->deadline - now : 0;
 }
 
 typedef struct weft_guard {

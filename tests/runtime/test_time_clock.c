@@ -620,3 +620,105 @@ Test(accuracy, of_a_second_saves_most_wakes)
     check_cmp(wakes_of(0), >=, 900);
     check_cmp(wakes_of(WEFT_S(1)), <=, 24);
 }
+
+/* ---- clocks that differ ---- */
+
+/* Makes a sleep, and leaves it to another runtime. */
+struct makes {
+    WEFT_FRAME;
+    struct {
+        weft_nap *nap;
+        int64_t   duration;
+    } in;
+};
+WEFT_ASYNC(makes)
+{
+    WEFT_BEGIN();
+    weft_sleep(self->in.nap, self->in.duration);
+    WEFT_END(0);
+}
+
+Test(clock, of_the_runtime_that_made_a_sleep_does_not_move_the_one_that_polls_it)
+{
+    weft_runtime *ahead = start(1), *rt = start(1);
+    weft_nap      theirs, ours;
+    weft_handle   handle;
+    int64_t       begun = kernel_now();
+
+    weft_clock_set(ahead, WEFT_CLOCK_STOPPED);
+    check_eq(weft_clock_advance(ahead, WEFT_S(3600)), 0);
+    check_eq(weft_spawn_on(ahead, &handle, makes, .nap = &theirs, .duration = WEFT_MS(5)), 0);
+    check_eq(join(ahead, &handle), 0);
+    check_eq(weft_block_on(rt, &theirs.future), 0);
+    check_cmp(kernel_now(), >=, begun + WEFT_MS(5));
+    check_eq(weft_block_on(rt, weft_sleep(&ours, WEFT_MS(5))), 0);
+    stop(ahead);
+    stop(rt);
+}
+
+Test(clock, of_the_runtime_that_polls_a_sleep_counts_where_it_is_a_tests)
+{
+    weft_runtime *rt = start(1), *ahead = start(1);
+    weft_nap      nap;
+    weft_handle   handle;
+    int64_t       begun;
+
+    weft_clock_set(ahead, WEFT_CLOCK_JUMPS);
+    check_eq(weft_block_on(ahead, weft_sleep(&nap, WEFT_S(3600))), 0);
+    begun = weft_clock_now(ahead);
+    check_eq(weft_spawn_on(rt, &handle, makes, .nap = &nap, .duration = WEFT_S(60)), 0);
+    check_eq(join(rt, &handle), 0);
+    check_eq(weft_block_on(ahead, &nap.future), 0);
+    check_cmp(weft_clock_now(ahead), >=, begun + WEFT_S(60));
+    stop(rt);
+    stop(ahead);
+}
+
+/* ---- the end of time ---- */
+
+Test(clock, that_stood_at_the_end_of_time_does_not_go_back_when_it_runs)
+{
+    weft_runtime *rt = start(1);
+
+    weft_clock_set(rt, WEFT_CLOCK_STOPPED);
+    check_eq(weft_clock_advance(rt, WEFT_FOREVER), 0);
+    check_eq(weft_clock_now(rt), WEFT_FOREVER);
+    check_eq(weft_clock_advance(rt, WEFT_FOREVER), 0);
+    weft_clock_set(rt, WEFT_CLOCK_RUNS);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    check_eq(weft_clock_now(rt), WEFT_FOREVER);
+    stop(rt);
+}
+
+Test(clock, near_the_end_of_time_fires_what_is_due_and_nothing_else)
+{
+    weft_runtime *rt = start(1);
+    weft_counters c;
+    weft_handle   soon, never;
+
+    weft_clock_set(rt, WEFT_CLOCK_STOPPED);
+    check_eq(weft_clock_advance(rt, WEFT_FOREVER - WEFT_S(10) - weft_clock_now(rt)), 0);
+    check_eq(weft_spawn_on(rt, &never, sleeps, 1, WEFT_S(10) - 1), 0);
+    check_eq(weft_spawn_on(rt, &soon, sleeps, 1, WEFT_S(2)), 0);
+    do
+        weft_runtime_counters(rt, &c);
+    while (c.timers_armed < 2);
+    check_eq(weft_clock_advance(rt, WEFT_S(3)), 0);
+    check_eq(join(rt, &soon), WEFT_S(3));
+    check(!weft_is_finished(&never));
+    weft_cancel(&never);
+    check_eq(join(rt, &never), -ECANCELED);
+    stop(rt);
+}
+
+Test(clock, a_limit_before_all_time_has_passed)
+{
+    weft_context cx;
+    weft_waker   waker = weft_waker_noop();
+
+    weft_context_init(&cx, &waker, NULL);
+    cx.deadline = INT64_MIN;
+    check_eq(weft_deadline_left(&cx), 0);
+    cx.deadline = WEFT_FOREVER;
+    check_eq(weft_deadline_left(&cx), WEFT_FOREVER);
+}

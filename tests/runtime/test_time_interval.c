@@ -307,3 +307,64 @@ Test(reset, of_a_cancelled_one_changes_nothing)
     check_eq(nap.future.result, -ECANCELED);
     end();
 }
+
+/* ---- the ends of time ---- */
+
+Test(interval, that_begins_before_all_time_is_late_and_goes_on_from_now)
+{
+    static const weft_interval_late how[] = {WEFT_INTERVAL_DELAY, WEFT_INTERVAL_SKIP};
+
+    for (int i = 0; i < 2; i++) {
+        begin(how[i]);
+        weft_interval_start_at(&every, INT64_MIN + 1, WEFT_S(1), how[i]);
+        check_eq(tick(), WEFT_FOREVER / WEFT_S(1));
+        while (every.next_ <= begun) /* SKIP: as late as a number can say, once more */
+            check_cmp(tick(), >=, 0);
+        check_cmp(every.next_, <=, begun + WEFT_S(1));
+        check_eq(tick(), -EAGAIN);
+        end();
+    }
+}
+
+Test(interval, whose_period_has_no_end_ticks_once)
+{
+    begin(WEFT_INTERVAL_BURST);
+    weft_interval_start_at(&every, begun, WEFT_FOREVER, WEFT_INTERVAL_BURST);
+    check_eq(tick(), 0);
+    to(WEFT_S(3600));
+    check_eq(tick(), -EAGAIN);
+    end();
+}
+
+Test(reset, of_a_pending_sleep_to_an_instant_before_all_time_ends_it)
+{
+    begin_nap();
+    check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(10))));
+    weft_nap_reset(&nap, INT64_MIN);
+    until_woken();
+    check(hand_poll(&hand, &nap.future));
+    check_eq(nap.future.result, 0);
+    end();
+}
+
+static int n_asked;
+
+static int64_t ask(void)
+{
+    n_asked++;
+    return INT64_MAX / 2;
+}
+
+Test(duration, that_is_too_long_is_forever_and_is_asked_for_once)
+{
+    volatile int64_t n = INT64_MIN / 2;
+
+    check_eq(WEFT_S(ask()), WEFT_FOREVER);
+    check_eq(n_asked, 1);
+    check_eq(WEFT_MS(n), INT64_MIN);
+    n = -7;
+    check_eq(WEFT_US(n), -7000);
+    n = WEFT_FOREVER / WEFT_S(1);
+    check_eq(WEFT_S(n), WEFT_FOREVER / WEFT_S(1) * WEFT_S(1));
+    check_eq(WEFT_S(n + 1), WEFT_FOREVER);
+}
