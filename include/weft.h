@@ -21,6 +21,7 @@
  *     weft/signal.h    signals
  *     weft/blocking.h  spawn_blocking, name resolution
  *     weft/channel.h   oneshot and mpsc channels
+ *     weft/sync.h      mutex, rwlock, semaphore, event, notify, condition, barrier, once
  *     weft/local.h     an executor without heap, threads or operating system
  */
 #ifndef WEFT_H
@@ -39,6 +40,7 @@
 #include <weft/net.h>
 #include <weft/runtime.h>
 #include <weft/signal.h>
+#include <weft/sync.h>
 #include <weft/task.h>
 #include <weft/time.h>
 #include <weft/waker.h>

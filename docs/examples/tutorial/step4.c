@@ -41,9 +41,9 @@ WEFT_ASYNC(session)
     /* -ECANCELED: the server stops. All awaits answer that from now on, but not what a shield guards:
      * it has half a second to say goodbye. */
     if (n == -ECANCELED || n == -ETIMEDOUT)
-        WEFT_AWAIT(n, weft_shield(&self->guard,
-                                  weft_write_all(&self->io, self->in.stream, "bye\n", 4),
-                                  WEFT_MS(500)));
+        WEFT_AWAIT(n,
+                   weft_shield(&self->guard, weft_write_all(&self->io, self->in.stream, "bye\n", 4),
+                               WEFT_MS(500)));
     weft_stream_close(self->in.stream);
     WEFT_END(n);
 }

@@ -36,12 +36,12 @@ struct session {
     int64_t      lines;
     weft_job     job;
     weft_message message;
-    weft_reader reader;
-    weft_limit  limit;
-    weft_guard  guard;
-    weft_io     io;
-    char       *line;
-    char        buffer[1024], answer[32];
+    weft_reader  reader;
+    weft_limit   limit;
+    weft_guard   guard;
+    weft_io      io;
+    char        *line;
+    char         buffer[1024], answer[32];
 };
 WEFT_ASYNC(session)
 {
@@ -58,8 +58,8 @@ WEFT_ASYNC(session)
             break;
         self->lines++;
         if (strncmp(self->line, "primes ", 7) == 0)
-            WEFT_AWAIT(n, weft_spawn_blocking(&self->job, count_primes,
-                                              .below = atoll(self->line + 7)));
+            WEFT_AWAIT(
+                n, weft_spawn_blocking(&self->job, count_primes, .below = atoll(self->line + 7)));
         n = snprintf(self->answer, sizeof self->answer, "%lld\n", (long long)n);
         WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, self->answer, (size_t)n));
         if (n < 0)
@@ -68,9 +68,9 @@ WEFT_ASYNC(session)
     /* -ECANCELED: the server stops. All awaits answer that from now on, but not what a shield guards:
      * it has half a second to say goodbye. */
     if (n == -ECANCELED || n == -ETIMEDOUT)
-        WEFT_AWAIT(n, weft_shield(&self->guard,
-                                  weft_write_all(&self->io, self->in.stream, "bye\n", 4),
-                                  WEFT_MS(500)));
+        WEFT_AWAIT(n,
+                   weft_shield(&self->guard, weft_write_all(&self->io, self->in.stream, "bye\n", 4),
+                               WEFT_MS(500)));
     weft_stream_close(self->in.stream);
     WEFT_AWAIT(n, weft_shield(&self->guard,
                               weft_mpsc_send(&self->message, self->in.totals, &self->lines),

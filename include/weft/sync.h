@@ -1,0 +1,290 @@
+/*
+ * sync.h - locks and their like, for tasks: they wait without keeping their worker
+ *
+ * Each of these is a plain struct in memory of yours. All bytes zero is a valid start, nothing is
+ * allocated, and no runtime is needed. Waiting is a future in a weft_wait of the caller's. A task
+ * may hold a lock across an await; with a thread's mutex (pthread_mutex_t) that can stop the whole program.
+ *
+ * Waiters are served in the order in which they were first polled. All waits WITHDRAW: a cancelled
+ * one leaves the queue, and what it has been granted in the same moment goes to the next waiter.
+ *
+ * The memory must stay in place while a task waits or holds. Any thread may call any of these functions, unless
+ * its comment says otherwise.
+ */
+#ifndef WEFT_SYNC_H
+#define WEFT_SYNC_H
+
+#include <weft/async.h>
+
+WEFT_BEGIN_DECLS
+
+/* One wait, in the frame of the function that waits. It may be used again once it is READY. */
+typedef struct weft_wait {
+    weft_future       future;
+    weft_waker        waker_;
+    struct weft_wait *next_, *prev_;
+    void             *object_;
+    void             *second_; /* of a condition: its mutex */
+    int64_t           answer_;
+    int32_t           outcome_;
+    uint32_t          n_;
+    uint32_t          state_;
+} weft_wait;
+
+/* The waits on one object, in their order. */
+typedef struct weft_waits_ {
+    weft_wait *first_, *last_;
+    uint32_t   lock_;
+} weft_waits_;
+
+/* ---- mutex ---- */
+
+/* A lock that one task holds at a time. Zero: free. */
+typedef struct weft_mutex {
+    weft_waits_ waits_;
+    uint32_t    state_;
+    bool        passes_;
+} weft_mutex;
+
+/*
+ * Locks the mutex, behind those that wait already.
+ *
+ * Returns: 0, and the mutex is the caller's until weft_mutex_unlock.
+ * Errors:  none but -ECANCELED.
+ * Cancel:  WITHDRAWS; the mutex is not held then. A task that locks a mutex which it holds waits for ever.
+ */
+WEFT_API weft_future *weft_mutex_lock(weft_wait *wait, weft_mutex *mutex);
+
+/*
+ * Locks the mutex if that is possible at once.
+ *
+ * Returns: 0.
+ * Errors:  -EBUSY, it is held.
+ */
+WEFT_API WEFT_NODISCARD int weft_mutex_try_lock(weft_mutex *mutex);
+
+/*
+ * Unlocks the mutex, and hands it to the first waiter if there is one. Aborts if it is not held.
+ *
+ * Thread: any, also another one than that which locked it.
+ */
+WEFT_API void weft_mutex_unlock(weft_mutex *mutex);
+
+/* ---- semaphore ---- */
+
+/* A number of permits. Zero: none, until some are released. */
+typedef struct weft_semaphore {
+    weft_waits_ waits_;
+    uint64_t    available_;
+    bool        closed_;
+} weft_semaphore;
+
+/* Makes a semaphore with that many permits. Before anything else uses it. */
+WEFT_API void weft_semaphore_init(weft_semaphore *semaphore, uint32_t permits);
+
+/*
+ * Takes `n` permits, all at once. A waiter that wants many holds up those behind it, so that it gets them
+ * in the end.
+ *
+ * Returns: 0.
+ * Errors:  -EPIPE, the semaphore is closed.
+ * Cancel:  WITHDRAWS; no permit is taken then.
+ */
+WEFT_API weft_future *weft_semaphore_acquire(weft_wait *wait, weft_semaphore *semaphore,
+                                             uint32_t n);
+
+/*
+ * Takes `n` permits if that is possible at once.
+ *
+ * Returns: 0.
+ * Errors:  -EAGAIN, there are too few, or others wait. -EPIPE, the semaphore is closed.
+ */
+WEFT_API WEFT_NODISCARD int weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t n);
+
+/* Gives `n` permits, which need not have been taken before: to the waiters, in their order, and to those
+ * that come later. */
+WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t n);
+
+/* Closes the semaphore: those that wait, and those that come later, get -EPIPE. Permits that are out may
+ * still be released. */
+WEFT_API void weft_semaphore_close(weft_semaphore *semaphore);
+
+/* How many permits could be taken now. It may be another number a moment later. */
+WEFT_API uint64_t weft_semaphore_available(weft_semaphore *semaphore);
+
+/* ---- rwlock ---- */
+
+/* A lock that many readers hold at a time, or one writer. Zero: free. */
+typedef struct weft_rwlock {
+    weft_waits_ waits_;
+    uint32_t    readers_;
+    bool        writer_;
+} weft_rwlock;
+
+/*
+ * Locks for reading. Readers that come behind a waiting writer wait behind it, so that it gets its turn.
+ *
+ * Returns: 0, and the lock is held until weft_rwlock_unlock_read.
+ * Cancel:  WITHDRAWS; the lock is not held then.
+ */
+WEFT_API weft_future *weft_rwlock_read(weft_wait *wait, weft_rwlock *lock);
+
+/*
+ * Locks for writing.
+ *
+ * Returns: 0, and the lock is held until weft_rwlock_unlock_write.
+ * Cancel:  WITHDRAWS; the lock is not held then.
+ */
+WEFT_API weft_future *weft_rwlock_write(weft_wait *wait, weft_rwlock *lock);
+
+/*
+ * Locks for reading if that is possible at once.
+ *
+ * Returns: 0.
+ * Errors:  -EBUSY, a writer holds the lock, or others wait.
+ */
+WEFT_API WEFT_NODISCARD int weft_rwlock_try_read(weft_rwlock *lock);
+
+/*
+ * Locks for writing if that is possible at once.
+ *
+ * Returns: 0.
+ * Errors:  -EBUSY, the lock is held, or others wait.
+ */
+WEFT_API WEFT_NODISCARD int weft_rwlock_try_write(weft_rwlock *lock);
+
+/* Gives up what weft_rwlock_read or weft_rwlock_try_read has taken. Aborts if no reader holds the lock. */
+WEFT_API void weft_rwlock_unlock_read(weft_rwlock *lock);
+
+/* Gives up what weft_rwlock_write or weft_rwlock_try_write has taken. Aborts if no writer holds the lock. */
+WEFT_API void weft_rwlock_unlock_write(weft_rwlock *lock);
+
+/* Makes a reader of the writer, without a moment in which another writer could come between. Aborts if no
+ * writer holds the lock. */
+WEFT_API void weft_rwlock_downgrade(weft_rwlock *lock);
+
+/* ---- event ---- */
+
+/* A flag that can be waited for. Zero: not set. */
+typedef struct weft_event {
+    weft_waits_ waits_;
+    uint32_t    round_;
+    bool        set_;
+} weft_event;
+
+/*
+ * Waits until the event is set. A waiter that waits at the moment of weft_event_set ends, also if the
+ * event is reset at once.
+ *
+ * Returns: 0.
+ * Cancel:  WITHDRAWS.
+ */
+WEFT_API weft_future *weft_event_wait(weft_wait *wait, weft_event *event);
+
+/* Sets the event: all that wait end, and those that come later do not wait. */
+WEFT_API void weft_event_set(weft_event *event);
+
+/* Makes the event unset: those that come later wait again. */
+WEFT_API void weft_event_reset(weft_event *event);
+
+/* Whether the event is set. */
+WEFT_API bool weft_event_is_set(weft_event *event);
+
+/* ---- notify ---- */
+
+/* Tells waiters that something has changed; what, they find out themselves. Zero: no permit. */
+typedef struct weft_notify {
+    weft_waits_ waits_;
+    uint32_t    round_; /* counts weft_notify_all */
+    bool        permit_;
+} weft_notify;
+
+/*
+ * Waits for a notification.
+ *
+ * Returns: 0.
+ * Cancel:  WITHDRAWS; a weft_notify_one that has reached this waiter goes to the next, or is stored.
+ */
+WEFT_API weft_future *weft_notify_wait(weft_wait *wait, weft_notify *notify);
+
+/* Ends the wait of the first waiter. If there is none, one permit is stored, and the next waiter takes it. */
+WEFT_API void weft_notify_one(weft_notify *notify);
+
+/* Ends the waits of all that wait now. Nothing is stored for those that come later. */
+WEFT_API void weft_notify_all(weft_notify *notify);
+
+/* ---- condition ---- */
+
+/* A condition of state that a mutex guards. Zero: a valid start. */
+typedef struct weft_condition {
+    weft_notify notify_;
+} weft_condition;
+
+/*
+ * Unlocks the mutex, waits for a signal, and locks the mutex again. Look at the state in a loop: another task
+ * may have changed it between the signal and the lock.
+ *
+ * Returns: 0. The mutex is held.
+ * Errors:  -ECANCELED. The mutex is held all the same.
+ * Cancel:  DRAINS: a cancelled wait stays PENDING until it has locked the mutex.
+ */
+WEFT_API weft_future *weft_condition_wait(weft_wait *wait, weft_condition *condition,
+                                          weft_mutex *mutex);
+
+/* Wakes one waiter. Nothing is stored if there is none. The caller may hold the mutex. */
+WEFT_API void weft_condition_signal(weft_condition *condition);
+
+/* Wakes all waiters. The caller may hold the mutex. */
+WEFT_API void weft_condition_broadcast(weft_condition *condition);
+
+/* ---- barrier ---- */
+
+/* A point that `n` tasks pass together, again and again. It must be made by weft_barrier_init. */
+typedef struct weft_barrier {
+    weft_waits_ waits_;
+    uint32_t    n_, arrived_, round_;
+} weft_barrier;
+
+/* Makes a barrier for `n` tasks, at least 1. Before anything else uses it. */
+WEFT_API void weft_barrier_init(weft_barrier *barrier, uint32_t n);
+
+/*
+ * Waits until `n` tasks wait.
+ *
+ * Returns: 1 for one of them, the leader, and 0 for the others.
+ * Cancel:  WITHDRAWS: the task has not arrived then. If the barrier has been passed, the true result.
+ */
+WEFT_API weft_future *weft_barrier_wait(weft_wait *wait, weft_barrier *barrier);
+
+/* ---- once ---- */
+
+/* Something that is made once, by the first task that needs it. Zero: not made. */
+typedef struct weft_once {
+    weft_waits_ waits_;
+    uint32_t    state_;
+} weft_once;
+
+/*
+ * Asks for what is made once. The first caller makes it, and may await while it does; all others wait for that.
+ *
+ *     WEFT_AWAIT(n, weft_once_begin(&self->wait, &table_made));
+ *     if (n == 1) {
+ *         WEFT_CALL(n, make_table, &self->make_table);
+ *         weft_once_end(&table_made, n >= 0);
+ *     }
+ *
+ * Returns: 1, the caller is to make it and to call weft_once_end. 0, it has been made.
+ * Cancel:  WITHDRAWS; another waiter gets the turn then.
+ */
+WEFT_API weft_future *weft_once_begin(weft_wait *wait, weft_once *once);
+
+/* Ends what a weft_once_begin that answered 1 has begun. With `made`, all get 0 from now on. Without, the
+ * next waiter gets 1 and tries in its turn. */
+WEFT_API void weft_once_end(weft_once *once, bool made);
+
+/* Whether it has been made. What was written before weft_once_end is seen after true. */
+WEFT_API bool weft_once_is_made(weft_once *once);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * condition.c - see weft/sync.h
+ *
+ * Purpose     Waiting for a change of state that a mutex guards.
+ * Threads     Any.
+ * Invariants  The wait is queued before the mutex is unlocked, so no signal is lost. From its signal or its
+ *             cancel on it waits for the mutex, and does not end before it holds it.
+ * Ordering    The queues' locks.
+ * Failure     Waiting without holding the mutex aborts (weft_mutex_unlock).
+ */
+#include "mutex.h"
+#include "notify.h"
+
+/* A signal that has reached a wait stays its: it locks the mutex and looks. */
+static bool give_back(void *object, weft_wait *wait)
+{
+    (void)object;
+    (void)wait;
+    return false;
+}
+
+static const wf_wait_kind kind = {.take = wf_notify_take, .give_back = give_back, .counts = true};
+
+/* The wait has its signal, or was cancelled: from now on it waits for the mutex. */
+static void turn_to_mutex(weft_wait *wait, int64_t outcome)
+{
+    wait->object_ = wait->second_;
+    wait->second_ = NULL;
+    wait->outcome_ = (int32_t)outcome;
+    wait->n_ = 0;
+    wf_wait_renew(wait);
+}
+
+/* False: PENDING. */
+static bool poll_signal(weft_wait *wait, weft_context *cx)
+{
+    weft_condition *c = wait->object_;
+    bool            is_new = wf_wait_is_new(wait);
+    bool            cancelled = weft_future_is_cancelled(&wait->future);
+    bool            has_budget = cancelled || weft_context_spend(cx);
+    int64_t answer = wf_wait_poll(wait, cx, cancelled, has_budget, &c->notify_.waits_, &kind);
+
+    if (is_new)
+        weft_mutex_unlock(wait->second_);
+    if (answer == -EAGAIN)
+        return false;
+    turn_to_mutex(wait, answer);
+    return true;
+}
+
+static weft_poll wait_poll(weft_future *future, weft_context *cx)
+{
+    weft_wait  *wait = weft_container(future, weft_wait, future);
+    weft_mutex *m;
+
+    if (wait->second_ && !poll_signal(wait, cx))
+        return WEFT_PENDING;
+    /* A cancel does not end this part, nor does an empty budget. */
+    m = wait->object_;
+    if (wf_wait_poll(wait, cx, false, true, &m->waits_, &wf_mutex_kind) == -EAGAIN)
+        return WEFT_PENDING;
+    return weft_ready(future, wait->outcome_);
+}
+
+static const weft_future_ops wait_ops = {sizeof(weft_wait), WEFT_FUTURE_DRAINS,
+                                         "weft_condition_wait", wait_poll, wf_wait_cancel};
+
+WEFT_API weft_future *weft_condition_wait(weft_wait *wait, weft_condition *condition,
+                                          weft_mutex *mutex)
+{
+    wf_wait_init(wait, &wait_ops, condition, 0);
+    wait->second_ = mutex;
+    return &wait->future;
+}
+
+WEFT_API void weft_condition_signal(weft_condition *condition)
+{
+    weft_notify *n = &condition->notify_;
+
+    wf_lock(&n->waits_.lock_);
+    n->permit_ = n->waits_.first_ != NULL;
+    wf_wait_settle_unlock(&n->waits_, &kind, condition);
+}
+
+WEFT_API void weft_condition_broadcast(weft_condition *condition)
+{
+    weft_notify *n = &condition->notify_;
+
+    wf_lock(&n->waits_.lock_);
+    n->round_++;
+    wf_wait_settle_unlock(&n->waits_, &kind, condition);
+}

@@ -1,0 +1,17 @@
+/*
+ * mutex.h - what a condition needs of a mutex
+ *
+ * Purpose     A condition locks its mutex again.
+ * Threads     Any.
+ * Invariants  See mutex.c.
+ * Ordering    See mutex.c.
+ * Failure     None.
+ */
+#ifndef WF_MUTEX_H
+#define WF_MUTEX_H
+
+#include "wait.h"
+
+extern const wf_wait_kind wf_mutex_kind;
+
+#endif
