@@ -21,8 +21,7 @@
 
 #define FIELD(f) #f, offsetof(weft_config, f)
 #define BY_CPUS  (-1) /* a fallback to be computed, as is */
-#define IF_ALONE (-2)
-#define BY_SHARE (-3)
+#define BY_SHARE (-2)
 
 const wf_knob wf_knobs[] = {
     {"WEFT_WORKERS", FIELD(workers), 1, WF_WORKERS_MAX, BY_CPUS,
@@ -31,9 +30,8 @@ const wf_knob wf_knobs[] = {
      "threads that stand in when all workers are stuck in a poll"},
     {"WEFT_CURRENT_THREAD", FIELD(current_thread), 0, 1, 0,
      "1: no worker threads, tasks run on the thread that calls weft_block_on"},
-    {"WEFT_PIN_WORKERS", FIELD(pin_workers), 0, 1, IF_ALONE,
-     "1: each worker stays on one CPU; default: 1 if there are as many workers as CPUs in the "
-     "affinity mask"},
+    {"WEFT_PIN_WORKERS", FIELD(pin_workers), 0, 1, 0,
+     "1: each worker stays on one CPU of the affinity mask"},
     {"WEFT_WATCHDOG_MS", FIELD(watchdog_ms), 1, 3600000, 1000,
      "how long a poll may take before it is reported, in ms"},
     {"WEFT_BLOCKING_THREADS", FIELD(blocking_threads), 1, 10000, 512,
@@ -186,8 +184,6 @@ static int64_t fallback(const weft_config *config, const wf_knob *knob)
     switch (knob->fallback) {
     case BY_CPUS:
         return wf_config_cpus();
-    case IF_ALONE:
-        return !config->current_thread && config->workers == affinity_cpus();
     case BY_SHARE:
         return wake_us(config->workers);
     default:
