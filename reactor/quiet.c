@@ -9,17 +9,9 @@
  */
 #include "quiet.h"
 
-#include "rt.h"
-
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
-
-/* The thread that a current-thread runtime lives on is its caller's. */
-static bool signals_are_blocked(void)
-{
-    return wf_current_thread.owned && !wf_current_thread.rt->config.current_thread;
-}
 
 static void only_sigpipe(sigset_t *set)
 {
@@ -27,19 +19,19 @@ static void only_sigpipe(sigset_t *set)
     sigaddset(set, SIGPIPE);
 }
 
+/* Only what the thread has blocked can be pending for it. */
 void wf_quiet_begin(wf_quiet *q)
 {
     sigset_t pipe, pending;
 
-    *q = (wf_quiet){.blocked = !signals_are_blocked()};
-    if (!q->blocked)
-        return;
     only_sigpipe(&pipe);
-    sigpending(&pending);
-    q->keep = sigismember(&pending, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, &q->before);
+    q->was_blocked = sigismember(&q->before, SIGPIPE) == 1;
+    q->keep = q->was_blocked && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
 }
 
+/* A write sends its SIGPIPE to the thread. sigtimedwait takes a thread's own signals before those
+ * of the process, so one that another process sent meanwhile stays. */
 int64_t wf_quiet_end(wf_quiet *q, ssize_t n, size_t full)
 {
     static const struct timespec at_once;
@@ -51,7 +43,7 @@ int64_t wf_quiet_end(wf_quiet *q, ssize_t n, size_t full)
     if (!q->keep && (n < 0 ? result == -EPIPE : (size_t)n < full))
         while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR)
             ;
-    if (q->blocked)
+    if (!q->was_blocked)
         pthread_sigmask(SIG_SETMASK, &q->before, NULL);
     return result;
 }

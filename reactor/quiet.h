@@ -1,11 +1,11 @@
 /*
  * quiet.h - writing where there is no MSG_NOSIGNAL: to pipes, and with sendfile
  *
- * Purpose     A write whose reader has gone raises SIGPIPE. Between begin and end it is blocked, and one
- *             that came meanwhile is taken back.
+ * Purpose     A write whose reader has gone raises SIGPIPE in the writing thread. Between begin and
+ *             end the thread blocks it, and end takes back one that the write has raised.
  * Threads     Both on one thread.
- * Invariants  Q1 who has no SIGPIPE waiting at begin has none at end; one that waits stays. Q2 the
- *             runtime's own threads block all signals, so there a write that succeeds costs no more.
+ * Invariants  Q1 the thread's mask is as it was. Q2 a SIGPIPE that was pending at begin is pending
+ *             at end; otherwise none is.
  * Ordering    None.
  * Failure     None.
  */
@@ -19,13 +19,13 @@
 
 typedef struct wf_quiet {
     sigset_t before;
-    bool     blocked; /* by begin */
-    bool     keep;    /* a SIGPIPE of somebody else's waits */
+    bool     was_blocked; /* before begin */
+    bool     keep;        /* a SIGPIPE that the host has blocked was pending before */
 } wf_quiet;
 
 void wf_quiet_begin(wf_quiet *q);
-/* Of the system call's result: that, or -errno. The signal comes also with a count, when the reader went in
- * the middle; `full` is the count with which it can't have. */
+/* Of the system call's result: that, or -errno. The signal comes also with a count, when the reader
+ * went in the middle; `full` is the count with which it can't have. */
 int64_t wf_quiet_end(wf_quiet *q, ssize_t n, size_t full);
 
 #endif

@@ -240,7 +240,7 @@ static void *thread_main(void *arg)
 
     wf_current_thread = (wf_current){.rt = p->rt, .owned = true};
     wf_executor_name_thread("%s", p->name);
-    wf_executor_unpin(p->rt->executor);
+    wf_executor_run_as_host(p->rt->executor);
     wf_lock(&p->lock);
     p->coming = false;
     if ((uint64_t)p->n_threads > p->counters.threads_peak)

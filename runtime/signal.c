@@ -1,61 +1,243 @@
 /*
  * signal.c - waiting for a signal
  *
- * Purpose     A signalfd for as long as somebody waits, watched by the reactor.
- * Threads     The future's owner.
- * Invariants  X1 the descriptor is open from the first poll to READY. X2 a signal that was read is
- *             answered, also when cancelled meanwhile.
- * Ordering    operation.h.
- * Failure     The errors of signalfd(2) and of the ring.
+ * Purpose     Signals given to weft_signal_block get a handler, which keeps the signal and rings an
+ *             eventfd of each future that waits for it. The kernel runs it on the thread that the
+ *             signal was sent to, so raise() in a task counts as much as kill() from outside.
+ *             Signals that the host blocks by hand are read from a signalfd.
+ * Threads     The future's owner; the handler on any thread.
+ * Invariants  X1 the descriptor is open from the first poll to READY, and while it is in the list.
+ *             X2 a signal is kept until one future has taken it, and what a future has taken is its
+ *             result. X3 a future leaves the list before its memory and descriptor go, and no
+ * handler             sees it then.
+ * Ordering    [signal-1] a handler counts itself, then reads the list; a future leaves the list,
+ *             then waits until no handler counts. [signal-2] a signal is kept before the eventfd is
+ *             written, and a future reads the eventfd before it looks for kept signals.
+ * Failure     The errors of signalfd(2), eventfd(2) and of the ring.
  */
+#include "lock.h"
 #include "rt.h"
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <weft/signal.h>
 
+#define SIGNALS 64
+
+/* A thread's own faults: the thread can't go on without a handler of the host's. */
+#define FAULTS                                                                                     \
+    (WEFT_SIGNAL(SIGSEGV) | WEFT_SIGNAL(SIGBUS) | WEFT_SIGNAL(SIGFPE) | WEFT_SIGNAL(SIGILL) |      \
+     WEFT_SIGNAL(SIGTRAP) | WEFT_SIGNAL(SIGSYS) | WEFT_SIGNAL(SIGABRT))
+#define NEVER_KEPT (FAULTS | WEFT_SIGNAL(SIGKILL) | WEFT_SIGNAL(SIGSTOP))
+
+/* Signals belong to the process, not to a runtime. */
+static struct {
+    uint64_t         set;        /* those with the handler */
+    pid_t            process;    /* that installed it */
+    uint32_t         n_handlers; /* that may be reading the list */
+    uint32_t         lock;       /* of the list's writers */
+    weft_signal     *waits;      /* handlers read it without the lock */
+    uint32_t         kept[SIGNALS + 1];
+    struct sigaction before[SIGNALS + 1];
+} process;
+
 static void fill(sigset_t *to, uint64_t set)
 {
     sigemptyset(to);
-    for (int signo = 1; signo <= 64; signo++)
+    for (int signo = 1; signo <= SIGNALS; signo++)
         if (set & WEFT_SIGNAL(signo))
             sigaddset(to, signo);
 }
 
+/* ---- the handler ---- */
+
+/* As the kernel does: a signal below SIGRTMIN that is pending already counts once. */
+static void keep(int signo)
+{
+    if (signo < SIGRTMIN)
+        wf_store(&process.kept[signo], 1, RELEASE); /* [signal-2] */
+    else
+        wf_add(&process.kept[signo], 1, RELEASE); /* [signal-2] */
+}
+
+static void ring_waits(int signo)
+{
+    uint64_t one = 1;
+
+    wf_add(&process.n_handlers, 1, SEQ_CST); /* [signal-1] */
+    for (weft_signal *w = wf_load(&process.waits, SEQ_CST) /* [signal-1] */; w;
+         w = wf_load(&w->next_, SEQ_CST)) /* [signal-1] */
+        if (w->set_ & WEFT_SIGNAL(signo))
+            (void)!write(w->fd_, &one, sizeof one);   /* full is as good as written */
+    if (wf_sub(&process.n_handlers, 1, SEQ_CST) == 1) /* [signal-1] */
+        wf_futex_wake(&process.n_handlers, INT32_MAX);
+}
+
+/* A forked child has inherited the handler and the parent's descriptors, but no thread of a
+ * runtime. There the signal does what it did before weft_signal_block, as soon as this handler
+ * returns: it is blocked until then. */
+static void handle(int signo)
+{
+    int error = errno;
+
+    if (getpid() == process.process) {
+        keep(signo);
+        ring_waits(signo);
+    } else {
+        sigaction(signo, &process.before[signo], NULL);
+        raise(signo);
+    }
+    errno = error;
+}
+
+/* The kept signal of the set with the lowest number is taken; 0: there is none. */
+static int take_kept(uint64_t set)
+{
+    for (int signo = 1; signo <= SIGNALS; signo++) {
+        uint32_t n = 0;
+
+        if (set & WEFT_SIGNAL(signo))
+            n = wf_load(&process.kept[signo], ACQUIRE); /* [signal-2] */
+        while (n > 0)
+            if (wf_cas(&process.kept[signo], &n, n - 1, ACQ_REL)) /* [signal-2] */
+                return signo;
+    }
+    return 0;
+}
+
+/* ---- blocking ---- */
+
+static int check_set(uint64_t set)
+{
+    struct sigaction now;
+
+    if (set == 0 || (set & NEVER_KEPT))
+        return -EINVAL;
+    for (int signo = 1; signo <= SIGNALS; signo++)
+        if ((set & WEFT_SIGNAL(signo)) && sigaction(signo, NULL, &now) < 0)
+            return -errno; /* libc keeps some for itself */
+    return 0;
+}
+
+/* A forked child's first call: what its parent waits for and has kept is not the child's. */
+static void enter_process(void)
+{
+    if (process.process == getpid())
+        return;
+    process.n_handlers = process.lock = 0;
+    process.waits = NULL;
+    for (int signo = 1; signo <= SIGNALS; signo++)
+        process.kept[signo] = 0;
+    process.process = getpid();
+}
+
+static int install(int signo)
+{
+    struct sigaction ours = {.sa_handler = handle, .sa_flags = SA_RESTART | SA_ONSTACK}, found;
+
+    sigemptyset(&ours.sa_mask);
+    if (sigaction(signo, NULL, &found) == 0 && found.sa_handler != handle)
+        process.before[signo] = found; /* before the handler can need it */
+    return sigaction(signo, &ours, NULL) < 0 ? -errno : 0;
+}
+
 WEFT_API int weft_signal_block(uint64_t set)
 {
-    sigset_t blocked;
+    sigset_t handled;
+    int      r = check_set(set);
 
-    if (set == 0)
-        return -EINVAL;
-    fill(&blocked, set);
-    return -pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    if (r < 0)
+        return r;
+    enter_process();
+    for (int signo = 1; signo <= SIGNALS && r == 0; signo++)
+        if (set & WEFT_SIGNAL(signo))
+            r = install(signo);
+    if (r < 0)
+        return r;
+    wf_or(&process.set, set, RELAXED); /* the host calls it before it starts other threads */
+    fill(&handled, set);
+    return -pthread_sigmask(SIG_UNBLOCK, &handled, NULL); /* else the handler would never run */
 }
 
-static weft_poll signal_ready(weft_signal *self, int64_t result)
+/* ---- waiting ---- */
+
+static void enlist(weft_signal *self)
 {
-    close(self->fd_);
-    return weft_ready(&self->future, result);
+    wf_lock(&process.lock);
+    self->next_ = wf_load(&process.waits, RELAXED); /* written under the lock */
+    wf_store(&process.waits, self, SEQ_CST);        /* [signal-1] */
+    wf_unlock(&process.lock);
 }
 
-static int64_t read_signal(int fd)
+static void delist(weft_signal *self)
 {
-    struct signalfd_siginfo info;
+    weft_signal **link = &process.waits;
+    uint32_t      n;
 
-    if (read(fd, &info, sizeof info) == sizeof info)
-        return info.ssi_signo;
-    return -errno;
+    wf_lock(&process.lock);
+    while (*link != self)
+        link = &(*link)->next_;
+    wf_store(link, self->next_, SEQ_CST); /* [signal-1] */
+    wf_unlock(&process.lock);
+    while ((n = wf_load(&process.n_handlers, SEQ_CST)) > 0) /* [signal-1] */
+        wf_futex_wait(&process.n_handlers, n, INT64_MAX);
 }
 
-static int open_fd(weft_signal *self)
+static int open_eventfd(weft_signal *self)
+{
+    if (process.process != getpid())
+        return -ECHILD;
+    self->fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (self->fd_ < 0)
+        return -errno;
+    enlist(self);
+    return 0;
+}
+
+static int open_signalfd(weft_signal *self)
 {
     sigset_t set;
 
     fill(&set, self->set_);
     self->fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     return self->fd_ < 0 ? -errno : 0;
+}
+
+static int open_fd(weft_signal *self)
+{
+    uint64_t handled = self->set_ & wf_load(&process.set, RELAXED); /* set before threads start */
+
+    self->handled_ = handled != 0;
+    if (handled == 0)
+        return open_signalfd(self);
+    return handled == self->set_ ? open_eventfd(self) : -EINVAL;
+}
+
+static weft_poll signal_ready(weft_signal *self, int64_t result)
+{
+    if (self->handled_)
+        delist(self);
+    close(self->fd_);
+    return weft_ready(&self->future, result);
+}
+
+/* The signal's number, -EAGAIN if none has come, or another error. */
+static int64_t read_signal(weft_signal *self)
+{
+    struct signalfd_siginfo info;
+    uint64_t                n_rings;
+    int                     signo;
+
+    if (!self->handled_)
+        return read(self->fd_, &info, sizeof info) == sizeof info ? (int64_t)info.ssi_signo
+                                                                  : -errno;
+    if (read(self->fd_, &n_rings, sizeof n_rings) < 0 && errno != EAGAIN) /* [signal-2] */
+        return -errno;
+    signo = take_kept(self->set_);
+    return signo > 0 ? signo : -EAGAIN;
 }
 
 static weft_poll signal_poll(weft_future *future, weft_context *cx)
@@ -69,7 +251,7 @@ static weft_poll signal_poll(weft_future *future, weft_context *cx)
         return weft_ready(future, r);
     for (;;) {
         if (!weft_future_is_pending(ready)) {
-            r = read_signal(self->fd_);
+            r = read_signal(self);
             if (r != -EAGAIN && r != -EINTR)
                 return signal_ready(self, r);
             if (cancelled)
@@ -99,5 +281,7 @@ WEFT_API weft_future *weft_signal_wait(weft_signal *signal, uint64_t set)
     weft_fd_ready(&signal->io_, -1, POLLIN);
     signal->set_ = set;
     signal->fd_ = -1;
+    signal->handled_ = false;
+    signal->next_ = NULL;
     return &signal->future;
 }

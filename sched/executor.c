@@ -15,7 +15,6 @@
 #include "task.h"
 #include "timer.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,13 +28,20 @@
 #define GRACE       WEFT_MS(10)
 #define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
 
+/* What a thread brings upon itself must reach the host's handlers and the sanitizers' wherever it
+ * happens, and a profiler samples every thread. */
+static const int never_blocked[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
+                                    SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
+
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg)
 {
-    sigset_t all, before;
+    sigset_t set, before;
     int      r;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* the new thread inherits it */
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof never_blocked / sizeof *never_blocked; i++)
+        sigdelset(&set, never_blocked[i]);
+    pthread_sigmask(SIG_BLOCK, &set, &before); /* the new thread inherits it */
     r = pthread_create(thread, NULL, body, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -r;
@@ -56,6 +62,12 @@ void wf_executor_unpin(const wf_executor *s)
 {
     if (s->rt->config.pin_workers && CPU_COUNT(&s->cpus) > 0)
         sched_setaffinity(0, sizeof s->cpus, &s->cpus); /* a wish */
+}
+
+void wf_executor_run_as_host(const wf_executor *s)
+{
+    wf_executor_unpin(s);
+    pthread_sigmask(SIG_SETMASK, &s->signals, NULL);
 }
 
 /* ---- start ---- */
@@ -146,6 +158,7 @@ int wf_executor_new(weft_runtime *rt)
     s->poll_ns = 2000; /* until it has been measured */
     if (sched_getaffinity(0, sizeof s->cpus, &s->cpus) < 0)
         CPU_ZERO(&s->cpus);
+    pthread_sigmask(SIG_SETMASK, NULL, &s->signals);
     s->memory.rt = rt;
     wf_heap_init(&s->shared, &s->memory);
     wf_monitor_init(&s->monitor, s);

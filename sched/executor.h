@@ -38,6 +38,7 @@
 #include "worker.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <weft/task.h>
 
 enum { WF_VISITORS_AWAITED = 1, WF_VISITOR = 2 };
@@ -61,7 +62,10 @@ typedef struct wf_executor {
     wf_inject     inject;
     wf_monitor    monitor;
     wf_memory     memory;
-    cpu_set_t     cpus; /* where the thread that started the runtime may run; none: unknown */
+
+    /* -- of the thread that started the runtime -- */
+    cpu_set_t cpus;    /* where it may run; none: unknown */
+    sigset_t  signals; /* what it blocks */
 
     WF_ALIGNED uint32_t shared_lock;
     wf_heap             shared; /* under shared_lock: for threads that are not workers */
@@ -93,13 +97,19 @@ void wf_executor_run_core(wf_executor *s, uint32_t *done);
 /* Sets *done, for whoever waits. */
 void wf_executor_core_done(wf_executor *s, uint32_t *done);
 
-/* Creates a thread that takes no signals. 0 or -errno. */
+/* Creates a thread that blocks all signals but SIGPROF and those that it raises itself by a fault.
+ * The reactor and the monitor stay so: they run none of the host's code that could expect a signal,
+ * and a write by the ring raises SIGPIPE in the reactor's thread. 0 or -errno. */
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg);
 /* Names the calling thread "weft-...", of which the kernel keeps 15 characters. By the thread itself: to name another
  * takes a descriptor, and that other may have ended. */
 __attribute__((format(printf, 1, 2))) void wf_executor_name_thread(const char *format, ...);
 /* The calling thread, which a pinned worker may have created, runs on any CPU of the runtime. */
 void wf_executor_unpin(const wf_executor *s);
+/* The calling thread gets the CPUs and the signal mask of the thread that started the runtime: it
+ * runs the host's code, whose signals and children must be as elsewhere in the process.
+ * Async-signal-safe. */
+void wf_executor_run_as_host(const wf_executor *s);
 /* Starts the thread of a worker. 0 or -errno. */
 int wf_executor_start_worker(wf_executor *s, uint32_t index);
 

@@ -388,6 +388,7 @@ void *wf_worker_main(void *worker)
     wf_current before = wf_worker_enter(w);
 
     wf_executor_name_thread("%u", w->index);
+    wf_executor_run_as_host(w->executor);
     pin(w);
     wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
     while (!wf_executor_is_stopping(w->executor)) {

@@ -3,8 +3,18 @@
  *
  * A runtime is its workers, one reactor thread, one that looks after workers that are stuck, and a pool of
  * blocking threads. A process may have several. A runtime changes nothing of the process: no signal
- * handlers, no at-exit hooks; its
- * threads block all signals.
+ * handlers (weft_signal_block, which the host calls, installs some), no at-exit hooks.
+ *
+ * Signals. Workers and blocking threads run the host's code, so they have the signal mask of the
+ * thread that called weft_runtime_start. A fault in a task reaches the host's handler or a
+ * sanitizer's report, a profiler gets its SIGPROF, raise() does what it does elsewhere, and a task
+ * that itself writes to a broken pipe gets SIGPIPE. Operations of weft's never raise SIGPIPE: they
+ * answer -EPIPE. The reactor and the thread that looks after workers run none of the host's code
+ * but wakers, the log and the allocator. They block all signals but faults and SIGPROF.
+ *
+ * Children. What a task or a blocking job starts (posix_spawn, popen, fork and exec) has that same
+ * mask, and the CPUs of the thread that called weft_runtime_start. Only a worker with a CPU of its
+ * own (pin_workers) hands that CPU down: there fork, call weft_child_reset in the child, then exec.
  */
 #ifndef WEFT_RUNTIME_H
 #define WEFT_RUNTIME_H
@@ -57,8 +67,8 @@ typedef struct weft_config {
     int64_t spare_workers;    /* WEFT_SPARE_WORKERS: start when all workers are stuck in a poll */
     int64_t current_thread;   /* WEFT_CURRENT_THREAD: 1: weft_block_on's caller is the worker */
     int64_t pin_workers;      /* WEFT_PIN_WORKERS: 1: each worker stays on a CPU of its own, and so
-                                 do threads that tasks create: they inherit it. Not while
-                                 workers wait for sockets themselves (leader_after) */
+                                 do threads and children that tasks create: they inherit it. Not
+                                 while workers wait for sockets themselves (leader_after) */
     int64_t watchdog_ms;      /* WEFT_WATCHDOG_MS: polls longer than that are reported */
     int64_t blocking_threads; /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
     int64_t blocking_keep_ms; /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays */
@@ -151,6 +161,11 @@ WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience
  * (logged). -ECHILD: in a fork of the process that started the runtime. The future stays the caller's.
  * Any thread. */
 WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future);
+
+/* Between fork and exec, in the child: gives the calling thread the signal mask and the CPUs of the
+ * thread that started the runtime. `rt` may be NULL: the runtime whose thread forked.
+ * Async-signal-safe, also after vfork. 0; -ENXIO: NULL, and no thread of a runtime forked. */
+WEFT_API int weft_child_reset(const weft_runtime *rt);
 
 /* The runtime whose worker (or weft_block_on) runs the caller; NULL on other threads. */
 WEFT_API weft_runtime *weft_runtime_current(void);
