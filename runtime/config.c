@@ -11,6 +11,7 @@
 
 #include "idle.h"
 #include "rt.h"
+#include "stderr.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -279,12 +280,6 @@ static void check_names(const weft_config *config)
 
 /* ---- all of it ---- */
 
-static void log_to_stderr(void *arg, weft_log_level level, const char *line)
-{
-    (void)arg, (void)level;
-    dprintf(STDERR_FILENO, "weft: %s\n", line);
-}
-
 int wf_config_complete(weft_config *ret, const weft_config *given)
 {
     weft_config    config = given ? *given : (weft_config){0};
@@ -293,7 +288,7 @@ int wf_config_complete(weft_config *ret, const weft_config *given)
     int            r;
 
     if (!config.log)
-        config.log = log_to_stderr;
+        config.log = wf_stderr_log;
     if (!config.allocator.allocate || !config.allocator.release)
         config.allocator = wf_alloc_default;
     check_names(&config);

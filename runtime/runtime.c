@@ -21,6 +21,7 @@
 #include "pools.h"
 #include "reactor.h"
 #include "report.h"
+#include "stderr.h"
 #include "timer.h"
 
 #include <stdlib.h>
@@ -28,6 +29,8 @@
 
 static void runtime_free(weft_runtime *rt)
 {
+    if (rt->config.log == wf_stderr_log)
+        wf_stderr_tell_dropped();
     wf_release(&rt->config.allocator, rt, sizeof *rt);
 }
 

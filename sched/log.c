@@ -3,18 +3,24 @@
  *
  * Purpose     Formats one line and hands it to the host's callback.
  * Threads     Any.
- * Invariants  The library writes to no descriptor but in weft_misuse_ and the default callback.
+ * Invariants  The library writes to no descriptor but in weft_misuse_ and the default callback,
+ *             both by stderr.h. A line has no control characters: what comes from the environment or
+ *             from names of the host's can't begin a line of its own.
  * Ordering    None.
  * Failure     A line too long is cut.
  */
 #include "lock.h"
 #include "rt.h"
+#include "stderr.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <time.h>
+#include <weft/time.h>
+
+/* A process that ends has time for a reader that is slow, but not for one that has stopped. */
+#define LAST_TRIES 100
 
 _Thread_local wf_current wf_current_thread __attribute__((tls_model("initial-exec")));
 
@@ -28,6 +34,13 @@ void wf_lock_none_held(const char *what)
 }
 #endif
 
+static void replace_controls(char *line)
+{
+    for (unsigned char *c = (unsigned char *)line; *c; c++)
+        if (*c < ' ' || *c == 0x7f)
+            *c = '?';
+}
+
 void wf_log(const weft_config *config, weft_log_level level, const char *format, ...)
 {
     char    line[1024];
@@ -37,6 +50,7 @@ void wf_log(const weft_config *config, weft_log_level level, const char *format,
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    replace_controls(line);
     config->log(config->log_arg, level, line);
 }
 
@@ -57,7 +71,7 @@ WEFT_API void weft_misuse_(const char *function, const char *rule, const char *w
 
     if (n >= (int)sizeof line)
         n = sizeof line - 1;
-    if (write(STDERR_FILENO, line, (size_t)n) < 0) /* nobody left to tell */
-        abort();
+    for (int i = 0; i < LAST_TRIES && !wf_stderr_write(line, (size_t)n); i++)
+        nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL);
     abort();
 }

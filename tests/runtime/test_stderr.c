@@ -1,0 +1,194 @@
+/*
+ * test_stderr.c - the default log: no thread of the runtime waits for standard error
+ */
+#include "../net_helpers.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+struct stuck {
+    WEFT_FRAME;
+    struct {
+        int ms;
+    } in;
+};
+WEFT_ASYNC(stuck)
+{
+    WEFT_BEGIN();
+    pause_ms(self->in.ms); /* as it must not: the monitor logs a line */
+    WEFT_END(0);
+}
+
+struct waits {
+    WEFT_FRAME;
+    struct {
+        int fd;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(waits)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
+    WEFT_END(n);
+}
+
+/* Fills what fd leads to. Its O_NONBLOCK is off again then. */
+static void fill(int fd)
+{
+    static char data[4096];
+    int         flags = fcntl(fd, F_GETFL);
+
+    memset(data, 'x', sizeof data);
+    check_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+    for (size_t n = sizeof data; n > 0; n /= 2)
+        while (write(fd, data, n) > 0)
+            ;
+    check_eq(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), 0);
+}
+
+/* All that comes until nothing has for a while. */
+static void drain(int fd, char *ret, size_t size)
+{
+    struct pollfd in = {.fd = fd, .events = POLLIN};
+    static char   part[65536];
+    size_t        kept = 0;
+
+    while (poll(&in, 1, 100) == 1) {
+        ssize_t n = read(fd, part, sizeof part);
+
+        if (n <= 0)
+            break;
+        for (ssize_t i = 0; i < n; i++)
+            if (part[i] != 'x' && kept < size - 1)
+                ret[kept++] = part[i];
+    }
+    ret[kept] = '\0';
+}
+
+/* A runtime that logs lines from worker, monitor and the calling thread, with standard error full,
+ * and then once more when there is room. The case has a time limit for what waits. */
+static void check_never_waits(int reader, int writer)
+{
+    weft_runtime *rt;
+    weft_handle   h;
+    int           ends[2], saved = dup(STDERR_FILENO);
+    char          text[4096];
+    weft_config   config = {.workers = 1, .watchdog_ms = 10};
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    fill(writer);
+    dup2(writer, STDERR_FILENO);
+    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_eq(weft_spawn_on(rt, &h, waits, .fd = ends[0]), 0);
+    check_eq(RUN(rt, stuck, .ms = 60), 0);
+    weft_runtime_dump(rt);
+    check_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+    drain(reader, text, sizeof text);
+    check(strstr(text, "waits") == NULL);
+    weft_runtime_dump(rt);
+    drain(reader, text, sizeof text);
+    check_str_contains(text, " lines were dropped: ");
+    check_str_contains(text, "waits");
+    fill(writer);
+    weft_runtime_dump(rt);
+    check_eq(write(ends[1], "x", 1), 1);
+    check_eq(JOIN(rt, &h), POLLIN);
+    stop(rt);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+}
+
+Test(stderr, a_full_pipe_holds_up_nothing)
+{
+    int ends[2];
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    check_never_waits(ends[0], ends[1]);
+}
+
+Test(stderr, a_full_socket_holds_up_nothing)
+{
+    int ends[2];
+
+    check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    check_never_waits(ends[0], ends[1]);
+}
+
+Test(stderr, a_terminal_that_is_not_read_holds_up_nothing)
+{
+    int main_end = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), end;
+
+    if (main_end < 0 || grantpt(main_end) < 0 || unlockpt(main_end) < 0 ||
+        (end = open(ptsname(main_end), O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
+        test_skip("no terminals here");
+    check_never_waits(main_end, end);
+}
+
+/* To another user the pipe can't be opened again. */
+Test(stderr, a_full_pipe_of_another_user_holds_up_nothing)
+{
+    int ends[2];
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+        test_skip("not root");
+    check_never_waits(ends[0], ends[1]);
+}
+
+Test(stderr, a_pipe_that_nobody_reads_raises_no_sigpipe)
+{
+    weft_runtime *rt;
+    weft_config   config = {.workers = 1, .watchdog_ms = 10};
+    int           ends[2], saved = dup(STDERR_FILENO);
+
+    signal(SIGPIPE, SIG_DFL);
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    dup2(ends[1], STDERR_FILENO);
+    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_eq(RUN(rt, stuck, .ms = 60), 0);
+    stop(rt);
+    dup2(saved, STDERR_FILENO);
+}
+
+TEST_ABORTS(stderr, the_last_words_get_through, "somebody's fault")
+{
+    weft_misuse_("f", "somebody's fault", "here");
+}
+
+Test(stderr, an_abort_does_not_wait_for_a_full_pipe)
+{
+    int   ends[2], status;
+    pid_t pid;
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    fill(ends[1]);
+    pid = fork();
+    if (pid == 0) {
+        signal(SIGABRT, SIG_DFL);
+        dup2(ends[1], STDERR_FILENO);
+        weft_misuse_("f", "rule", "here");
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+Test(stderr, lines_that_come_from_outside_stay_one_line)
+{
+    log_lines     log = LOG_LINES;
+    weft_config   config = {.workers = 1, .log = keep_line, .log_arg = &log};
+    weft_runtime *rt;
+
+    setenv("WEFT_BUDGET", "1\nweft: all is well\x7f", 1);
+    check_eq(weft_runtime_start(&rt, &config), -EINVAL);
+    check_str_contains(log.text, "WEFT_BUDGET=1?weft: all is well? is not");
+    unsetenv("WEFT_BUDGET");
+    setenv("WEFT_\x1b[2J", "1", 1);
+    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_str_contains(log.text, "WEFT_?[2J");
+    stop(rt);
+}
