@@ -120,7 +120,8 @@ static int start_thread(wf_reactor *r)
     int result = wf_executor_thread(&r->thread, wf_turn_main, r);
 
     if (result < 0) {
-        wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: can't create the reactor's thread: %s",
+        wf_log(&r->rt->config, WEFT_LOG_ERROR,
+               "start: can't create the reactor's thread: %s; " WF_THREADS_REMEDY,
                strerror(-result));
         return result;
     }
@@ -163,8 +164,10 @@ int wf_reactor_start(weft_runtime *rt)
     wf_reactor *r = wf_alloc_aligned(&rt->config.allocator, sizeof *r);
     int         result;
 
-    if (!r)
+    if (!r) {
+        wf_log(&rt->config, WEFT_LOG_ERROR, "start: out of memory");
         return -ENOMEM;
+    }
     memset(r, 0, sizeof *r);
     r->rt = rt;
     r->driver = (wf_driver){.unpark = unpark,

@@ -21,6 +21,12 @@
 #define ATTEMPTS                                                                                   \
     16 /* calls that may fail in a row, a millisecond apart, before the ring is given up */
 
+#define OPS_MOST 256 /* that a kernel can tell of */
+
+#define DENIED                                                                                     \
+    "it is denied, most likely by a seccomp filter (container runtimes have one); allow "          \
+    "io_uring_setup, io_uring_enter and io_uring_register"
+
 /* Sets of flags from the best to the plainest. */
 static const struct {
     uint32_t features, flags;
@@ -46,6 +52,31 @@ static int sysctl_disabled(void)
     return value;
 }
 
+/* Why the ring can't be had, and the way out; `release` is the kernel's. */
+static const char *remedy(int error, const char *release)
+{
+    switch (error) {
+    case -ENOSYS:
+        if (strverscmp(release, "5.19") < 0)
+            return "the kernel is too old; Linux 5.19 or newer is needed";
+        return DENIED;
+    case -EPERM:
+        return DENIED;
+    case -EACCES:
+        return "a security module (SELinux, AppArmor, ...) denies it; allow io_uring in its policy";
+    case -ENOMEM:
+        return "no memory for it; raise RLIMIT_MEMLOCK (ulimit -l) or lower WEFT_RING_ENTRIES";
+    case -EMFILE:
+    case -ENFILE:
+        return "no file descriptor left for it; raise RLIMIT_NOFILE (ulimit -n)";
+    case -EINVAL:
+    case -EOPNOTSUPP:
+        return "the kernel lacks what weft needs; Linux 5.19 or newer is needed";
+    default:
+        return "the kernel's log may say more";
+    }
+}
+
 static void explain(const weft_config *config, int error)
 {
     struct utsname host = {0};
@@ -57,65 +88,86 @@ static void explain(const weft_config *config, int error)
                "start: io_uring is switched off by sysctl kernel.io_uring_disabled=%d; set it to 0"
                "%s",
                disabled, disabled == 1 ? " or join the group of kernel.io_uring_group" : "");
-    else if (error == -EPERM || (error == -ENOSYS && strverscmp(host.release, "5.19") >= 0))
-        wf_log(config, WEFT_LOG_ERROR,
-               "start: io_uring is denied (%s), most likely by a seccomp filter (container "
-               "runtimes have one); allow io_uring_setup, io_uring_enter and io_uring_register",
-               strerror(-error));
-    else if (error == -ENOMEM)
-        wf_log(config, WEFT_LOG_ERROR,
-               "start: no memory for the ring of %lld entries; raise RLIMIT_MEMLOCK (ulimit -l) or "
-               "lower WEFT_RING_ENTRIES",
-               (long long)config->ring_entries);
-    else if (error == -EMFILE || error == -ENFILE)
-        wf_log(config, WEFT_LOG_ERROR,
-               "start: no file descriptor left for the ring; raise RLIMIT_NOFILE (ulimit -n)");
     else
-        wf_log(
-            config, WEFT_LOG_ERROR,
-            "start: this kernel (%s) has no io_uring that weft can use (%s); Linux 5.19 or newer "
-            "is needed",
-            host.release, strerror(-error));
+        wf_log(config, WEFT_LOG_ERROR,
+               "start: io_uring can't be used (%s, Linux %s, %lld entries): %s", strerror(-error),
+               host.release, (long long)config->ring_entries, remedy(error, host.release));
 }
 
-/* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. And a filter may allow to set
- * a ring up but not to use it. */
+/* What the kernel can do, or -errno. */
+static int probe_kernel(wf_ring *ring, uint32_t mask)
+{
+    uint64_t room[(sizeof(struct io_uring_probe) + OPS_MOST * sizeof(struct io_uring_probe_op)) /
+                  sizeof(uint64_t)] = {0};
+    struct io_uring_probe *probe = (void *)room;
+    int                    r = io_uring_register_probe(&ring->uring, probe, OPS_MOST);
+
+    if (r < 0)
+        return r;
+    if (!io_uring_opcode_supported(probe, IORING_OP_SOCKET))
+        return -EOPNOTSUPP;
+    if (io_uring_opcode_supported(probe, WF_RING_OP_FTRUNCATE))
+        ring->features |= WF_RING_FTRUNCATE & ~mask;
+    if (io_uring_opcode_supported(probe, IORING_OP_SEND_ZC))
+        ring->features |= WF_RING_SEND_ZC & ~mask;
+    return 0;
+}
+
+/* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. And a filter may allow to
+ * set a ring up but not to use it. */
 static int check_kernel(wf_ring *ring, uint32_t mask)
 {
-    struct io_uring_probe *probe = io_uring_get_probe_ring(&ring->uring);
-    int                    r = -ENOSYS;
+    int r = probe_kernel(ring, mask);
 
-    if (probe && io_uring_opcode_supported(probe, IORING_OP_SOCKET))
-        do
-            r = io_uring_get_events(&ring->uring);
-        while (r == -EINTR);
-    if (probe && io_uring_opcode_supported(probe, WF_RING_OP_FTRUNCATE))
-        ring->features |= WF_RING_FTRUNCATE & ~mask;
-    if (probe && io_uring_opcode_supported(probe, IORING_OP_SEND_ZC))
-        ring->features |= WF_RING_SEND_ZC & ~mask;
-    io_uring_free_probe(probe);
+    if (r < 0)
+        return r;
+    do
+        r = io_uring_get_events(&ring->uring);
+    while (r == -EINTR);
     return r < 0 ? r : 0;
+}
+
+/* The best set of flags that the kernel takes. */
+static int set_up(wf_ring *ring, uint32_t mask)
+{
+    int64_t n = ring->config->ring_entries;
+    int     r = -EINVAL;
+
+    for (size_t i = 0; i < sizeof choices / sizeof *choices && r == -EINVAL; i++) {
+        struct io_uring_params params = {.flags = choices[i].flags | IORING_SETUP_CQSIZE |
+                                                  IORING_SETUP_CLAMP,
+                                         .cq_entries = (uint32_t)n * 8};
+
+        if (choices[i].features & mask)
+            continue;
+        r = io_uring_queue_init_params((unsigned)n, &ring->uring, &params);
+        ring->features = choices[i].features;
+    }
+    return r;
+}
+
+/* The memory of a ring that was closed is given back to the user's RLIMIT_MEMLOCK 20 to 40 ms later
+ * (Linux 6.16 to 7.0), so a start soon after a stop asks again. */
+static int set_up_patiently(wf_ring *ring, uint32_t mask)
+{
+    int64_t until = wf_now() + WF_RING_PATIENCE;
+    int     r;
+
+    while ((r = set_up(ring, mask)) == -ENOMEM && wf_now() < until)
+        nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(5)}, NULL);
+    return r;
 }
 
 int wf_ring_open(wf_ring *ring, const weft_config *config)
 {
     uint32_t mask = (uint32_t)config->ring_mask;
-    int      r = -EINVAL;
+    int      r;
 
     if (wf_memcheck_running())
         mask |= WF_RING_DEFER_TASKRUN; /* see enter_under_valgrind */
     *ring = (wf_ring){.config = config};
-    for (size_t i = 0; i < sizeof choices / sizeof *choices && r == -EINVAL; i++) {
-        struct io_uring_params params = {.flags = choices[i].flags | IORING_SETUP_CQSIZE |
-                                                  IORING_SETUP_CLAMP,
-                                         .cq_entries = (uint32_t)config->ring_entries * 8};
-
-        if (choices[i].features & mask)
-            continue;
-        r = io_uring_queue_init_params((unsigned)config->ring_entries, &ring->uring, &params);
-        ring->features = choices[i].features;
-    }
-    if (r == 0 && (r = check_kernel(ring, mask)) < 0)
+    r = set_up_patiently(ring, mask);
+    if (r == 0 && (r = check_kernel(ring, mask)) < 0))
         io_uring_queue_exit(&ring->uring);
     if (r < 0) {
         explain(config, r);

@@ -40,6 +40,9 @@ typedef struct wf_ring {
     struct io_uring_sqe nowhere; /* what is prepared then */
 } wf_ring;
 
+/* How long opening asks again for memory. */
+#define WF_RING_PATIENCE WEFT_MS(200)
+
 /* 0, or -errno with one line in the log that names cause and remedy. */
 int wf_ring_open(wf_ring *ring, const weft_config *config);
 /* Once is enough, twice does nothing. */

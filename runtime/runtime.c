@@ -39,29 +39,30 @@ static int start_workers(weft_runtime *rt)
     int r = wf_executor_start(rt->executor);
 
     if (r < 0)
-        wf_log(&rt->config, WEFT_LOG_ERROR, "start: can't create %lld worker threads: %s",
+        wf_log(&rt->config, WEFT_LOG_ERROR,
+               "start: can't create %lld worker threads: %s; " WF_THREADS_REMEDY,
                (long long)rt->config.workers, strerror(-r));
     return r;
 }
 
-static int allocated(const weft_runtime *rt, int r)
+static int allocated(const weft_config *config, int r)
 {
     if (r < 0)
-        wf_log(&rt->config, WEFT_LOG_ERROR, "start: out of memory");
+        wf_log(config, WEFT_LOG_ERROR, "start: out of memory");
     return r;
 }
 
 static int start_phases(weft_runtime *rt)
 {
-    int r = allocated(rt, wf_timers_start(rt));
+    int r = allocated(&rt->config, wf_timers_start(rt));
 
     if (r < 0)
         return r;
-    if ((r = allocated(rt, wf_executor_new(rt))) < 0)
+    if ((r = allocated(&rt->config, wf_executor_new(rt))) < 0)
         goto no_executor;
     if ((r = wf_reactor_start(rt)) < 0)
         goto no_reactor;
-    if ((r = allocated(rt, wf_pools_start(rt))) < 0)
+    if ((r = allocated(&rt->config, wf_pools_start(rt))) < 0)
         goto no_pools;
     if ((r = start_workers(rt)) < 0)
         goto no_workers;
@@ -87,7 +88,7 @@ WEFT_API int weft_runtime_start(weft_runtime **ret, const weft_config *config)
         return r;
     rt = wf_alloc(&complete.allocator, sizeof *rt);
     if (!rt)
-        return -ENOMEM;
+        return allocated(&complete, -ENOMEM);
     *rt = (weft_runtime){.config = complete};
     r = start_phases(rt);
     if (r < 0)

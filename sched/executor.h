@@ -101,6 +101,9 @@ void wf_executor_core_done(wf_executor *s, uint32_t *done);
  * The reactor and the monitor stay so: they run none of the host's code that could expect a signal,
  * and a write by the ring raises SIGPIPE in the reactor's thread. 0 or -errno. */
 int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg);
+/* What to do when that fails. */
+#define WF_THREADS_REMEDY                                                                          \
+    "raise RLIMIT_NPROC (ulimit -u) or pids.max of the cgroup, or lower WEFT_WORKERS"
 /* Names the calling thread "weft-...", of which the kernel keeps 15 characters. By the thread itself: to name another
  * takes a descriptor, and that other may have ended. */
 __attribute__((format(printf, 1, 2))) void wf_executor_name_thread(const char *format, ...);

@@ -99,7 +99,13 @@ Test(ring_denied, einval_names_the_kernel)
 Test(ring_denied, a_filter_on_io_uring_register_is_noticed)
 {
     deny(SYS_io_uring_register, EPERM);
-    check_refused(-ENOSYS, "seccomp");
+    check_refused(-EPERM, "seccomp");
+}
+
+Test(ring_denied, eacces_names_a_security_module)
+{
+    deny(SYS_io_uring_setup, EACCES);
+    check_refused(-EACCES, "security module");
 }
 
 Test(ring_denied, a_filter_on_io_uring_enter_is_noticed, .timeout = 10)
@@ -167,6 +173,7 @@ Test(ring_denied, too_few_threads_say_so)
     check_eq(weft_runtime_start(&rt, &config), -EAGAIN);
     check_eq(log.n, 1);
     check_str_contains(log.text, "thread");
+    check_str_contains(log.text, "RLIMIT_NPROC");
     check_eq(n_bytes, 0);
     check_eq(n_fds(), n);
 }
@@ -182,19 +189,43 @@ static void *allocate_some(void *arg, size_t size)
 
 Test(ring_denied, memory_that_runs_out_at_any_point_leaves_nothing_behind)
 {
-    weft_config config = {
-        .workers = 3, .log = weft_log_none, .allocator = {allocate_some, release, NULL}};
+    log_lines     log;
+    weft_config   config = {.workers = 3,
+                            .log = keep_line,
+                            .log_arg = &log,
+                            .allocator = {allocate_some, release, NULL}};
     weft_runtime *rt;
     int           n = n_fds(), r = -ENOMEM;
 
     for (int64_t i = 0; r < 0; i++) {
         check_cmp(i, <, 1000);
         n_allowed = i;
+        log = (log_lines)LOG_LINES;
         r = weft_runtime_start(&rt, &config);
         check(r == 0 || r == -ENOMEM);
+        check_eq(log.n, r < 0); /* it says why, once */
         if (r == 0)
             stop(rt);
         check_eq(n_bytes, 0);
         check_eq(n_fds(), n);
     }
+}
+
+/* A ring's memory counts against the limit of a user who isn't root until some time after its end. */
+Test(ring_denied, a_start_soon_after_a_stop_waits_for_locked_memory, .timeout = 60)
+{
+    weft_config   config = {.workers = 1, .log = weft_log_none};
+    struct rlimit limit = {400 << 10, 400 << 10}; /* enough for one ring of 200 KiB */
+    weft_runtime *rt;
+
+    check_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+        check_cmp(geteuid(), !=, 0);
+    if (weft_runtime_start(&rt, &config) < 0)
+        test_skip("one ring takes more locked memory here");
+    for (int i = 0; i < 10; i++) {
+        stop(rt);
+        check_eq(weft_runtime_start(&rt, &config), 0);
+    }
+    stop(rt);
 }
