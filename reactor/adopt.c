@@ -8,6 +8,7 @@
  * Ordering    socket.h.
  * Failure     -errno.
  */
+#include "descriptor.h"
 #include "operation.h"
 #include "stream.h"
 
@@ -163,7 +164,9 @@ WEFT_API int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a, weft_stream
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
         return -errno;
-    r = pair_of(rt, fd, both);
+    fd[0] = wf_descriptor(fd[0]);
+    fd[1] = wf_descriptor(fd[1]);
+    r = fd[0] < 0 || fd[1] < 0 ? -EMFILE : pair_of(rt, fd, both);
     if (r < 0) {
         close(fd[0]);
         close(fd[1]);

@@ -7,6 +7,7 @@
  * Ordering    socket.h.
  * Failure     -errno; the socket is closed again.
  */
+#include "descriptor.h"
 #include "nudge.h"
 #include "operation.h"
 #include "stream.h"
@@ -23,7 +24,8 @@ int wf_connect_begin(weft_io *io, weft_context *cx)
 
     if (!cx->runtime)
         return -ENXIO;
-    fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = wf_descriptor(
+        socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return -errno;
     s = wf_stream_new(cx->runtime->reactor, fd, wf_address_is_ip(address));

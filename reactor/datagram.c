@@ -8,6 +8,7 @@
  * Ordering    socket.h.
  * Failure     As the system calls: -errno.
  */
+#include "descriptor.h"
 #include "operation.h"
 #include "stream.h"
 
@@ -173,7 +174,8 @@ WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
 
 static int open_socket(const weft_address *address, const weft_datagram_options *o)
 {
-    int fd = socket(address->u.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = wf_descriptor(
+        socket(address->u.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     int r = 0;
 
     if (fd < 0)

@@ -8,6 +8,7 @@
  * Ordering    socket.h.
  * Failure     Errors of a connection that died in the queue are skipped; others are answered.
  */
+#include "descriptor.h"
 #include "nudge.h"
 #include "operation.h"
 #include "stream.h"
@@ -37,7 +38,7 @@ static int64_t deliver(wf_socket *l, weft_io *io, int fd)
 
 int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
 {
-    int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = wf_descriptor(accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
 
     if (fd >= 0)
         return deliver(l, io, fd);
@@ -107,8 +108,8 @@ static int bind_to(int fd, const weft_address *address, const weft_listen_option
 static int open_socket(const weft_address *address, const weft_listen_options *o)
 {
     bool v6 = address->u.any.sa_family == AF_INET6;
-    int  fd = socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int  r = 0;
+    int  r = 0, fd = wf_descriptor(
+                    socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 
     if (fd < 0)
         return -errno;

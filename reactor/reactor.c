@@ -10,6 +10,7 @@
 #include "reactor.h"
 
 #include "clock.h"
+#include "descriptor.h"
 #include "dispatch.h"
 #include "executor.h"
 #include "turn.h"
@@ -136,8 +137,9 @@ static int open_descriptors(wf_reactor *r)
 {
     int result = wf_readiness_open(&r->readiness);
 
-    if (result == 0 && ((r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
-                        (r->driver.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0))
+    if (result == 0 &&
+        ((r->wake_fd = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) < 0 ||
+         (r->driver.bell = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) < 0))
         result = -errno;
     if (result == 0)
         result = wf_readiness_add_bell(&r->readiness, r->driver.bell);

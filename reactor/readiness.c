@@ -11,6 +11,7 @@
 
 #include "bell.h"
 #include "clock.h"
+#include "descriptor.h"
 #include "socket.h"
 
 #include <poll.h>
@@ -21,7 +22,7 @@
 
 int wf_readiness_open(wf_readiness *ready)
 {
-    ready->fd = epoll_create1(EPOLL_CLOEXEC);
+    ready->fd = wf_descriptor(epoll_create1(EPOLL_CLOEXEC));
     return ready->fd < 0 ? -errno : 0;
 }
 

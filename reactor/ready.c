@@ -9,6 +9,7 @@
  * Ordering    None.
  * Failure     The kernel's answer; -EMFILE and the like if the set can't be had.
  */
+#include "descriptor.h"
 #include "operation.h"
 
 #include <poll.h>
@@ -30,7 +31,7 @@ void wf_ready_prepare(const weft_io *io, struct io_uring_sqe *sqe)
 static int make_set(weft_io *io)
 {
     struct epoll_event event = {.events = io->option_};
-    int                set = epoll_create1(EPOLL_CLOEXEC), r;
+    int                set = wf_descriptor(epoll_create1(EPOLL_CLOEXEC)), r;
 
     if (set < 0)
         return -errno;

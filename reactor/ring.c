@@ -13,10 +13,12 @@
 #include "memcheck.h"
 #include "timer.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define ATTEMPTS                                                                                   \
     16 /* calls that may fail in a row, a millisecond apart, before the ring is given up */
@@ -127,6 +129,21 @@ static int check_kernel(wf_ring *ring, uint32_t mask)
     return r < 0 ? r : 0;
 }
 
+/* See descriptor.h; of a ring there must be none but ours. */
+static int leave_standard(wf_ring *ring)
+{
+    int fd = ring->uring.ring_fd;
+
+    if (fd > STDERR_FILENO)
+        return 0;
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (fd < 0)
+        return -errno;
+    close(ring->uring.ring_fd);
+    ring->uring.ring_fd = ring->uring.enter_ring_fd = fd;
+    return 0;
+}
+
 /* The best set of flags that the kernel takes. */
 static int set_up(wf_ring *ring, uint32_t mask)
 {
@@ -167,7 +184,7 @@ int wf_ring_open(wf_ring *ring, const weft_config *config)
         mask |= WF_RING_DEFER_TASKRUN; /* see enter_under_valgrind */
     *ring = (wf_ring){.config = config};
     r = set_up_patiently(ring, mask);
-    if (r == 0 && (r = check_kernel(ring, mask)) < 0))
+    if (r == 0 && ((r = leave_standard(ring)) < 0 || (r = check_kernel(ring, mask)) < 0))
         io_uring_queue_exit(&ring->uring);
     if (r < 0) {
         explain(config, r);

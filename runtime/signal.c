@@ -15,6 +15,7 @@
  *             written, and a future reads the eventfd before it looks for kept signals.
  * Failure     The errors of signalfd(2), eventfd(2) and of the ring.
  */
+#include "descriptor.h"
 #include "lock.h"
 #include "rt.h"
 
@@ -190,7 +191,7 @@ static int open_eventfd(weft_signal *self)
 {
     if (process.process != getpid())
         return -ECHILD;
-    self->fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    self->fd_ = wf_descriptor(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (self->fd_ < 0)
         return -errno;
     enlist(self);
@@ -202,7 +203,7 @@ static int open_signalfd(weft_signal *self)
     sigset_t set;
 
     fill(&set, self->set_);
-    self->fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    self->fd_ = wf_descriptor(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     return self->fd_ < 0 ? -errno : 0;
 }
 

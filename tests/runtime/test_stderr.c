@@ -192,3 +192,78 @@ Test(stderr, lines_that_come_from_outside_stay_one_line)
     check_str_contains(log.text, "WEFT_?[2J");
     stop(rt);
 }
+
+/* ---- closed standard descriptors ---- */
+
+struct everything {
+    WEFT_FRAME;
+    struct {
+        int none;
+    } in;
+    weft_listener *listener;
+    weft_stream   *client, *served;
+    weft_datagram *datagram;
+    weft_address   address;
+    weft_io        io;
+    weft_signal    signal;
+};
+WEFT_ASYNC(everything)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    n = weft_address_parse(&self->address, "127.0.0.1", 0);
+    if (n == 0)
+        n = weft_datagram_bind(NULL, &self->datagram, &self->address, NULL);
+    if (n == 0)
+        n = weft_listen(NULL, &self->listener, &self->address, NULL);
+    if (n == 0)
+        n = weft_listener_address(self->listener, &self->address);
+    if (n < 0)
+        WEFT_RETURN(n);
+    WEFT_AWAIT(n, weft_connect(&self->io, &self->client, &self->address));
+    if (n == 0)
+        WEFT_AWAIT(n, weft_accept(&self->io, self->listener, &self->served));
+    raise(SIGUSR1);
+    if (n == 0)
+        WEFT_AWAIT(n, weft_signal_wait(&self->signal, WEFT_SIGNAL(SIGUSR1)));
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            n = -EEXIST;
+    weft_stream_close(self->client);
+    weft_stream_close(self->served);
+    weft_datagram_close(self->datagram);
+    weft_listener_close(self->listener);
+    WEFT_END(n == SIGUSR1 ? 0 : n);
+}
+
+/* Whether the runtime works and has none of them; the case's own output needs them. */
+static int run_without_standard(void)
+{
+    weft_config   config = {.workers = 1, .watchdog_ms = 10};
+    weft_runtime *rt;
+    weft_handle   h;
+
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    if (weft_signal_block(WEFT_SIGNAL(SIGUSR1)) < 0 || weft_runtime_start(&rt, &config) < 0)
+        return 1;
+    if (weft_spawn_on(rt, &h, everything, .none = 0) < 0 || JOIN(rt, &h) < 0)
+        return 2;
+    if (weft_spawn_on(rt, &h, stuck, .ms = 60) < 0 || JOIN(rt, &h) < 0)
+        return 3;
+    return weft_runtime_stop(rt, WEFT_S(20)) < 0 ? 4 : 0;
+}
+
+Test(stderr, weft_never_takes_the_descriptors_that_the_host_has_closed)
+{
+    int   status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        alarm(25);
+        _exit(run_without_standard());
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check_eq(status, 0);
+}
