@@ -10,9 +10,11 @@
 #include "config.h"
 
 #include "idle.h"
+#include "quota.h"
 #include "rt.h"
 #include "stderr.h"
 
+#include <ctype.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +56,7 @@ const wf_knob wf_knobs[] = {
      "events in a row that come alone, after which an idle worker waits for sockets itself; 0: "
      "never"},
     {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
-     "submission entries of the reactor's ring; eight times as many completions"},
+     "submission entries of the reactor's ring; eight times as many completions, at most 65536"},
     {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,
      "how long weft_main waits for tasks to end, in ms"},
     {"WEFT_RING_MASK", FIELD(ring_mask), 0, 31, 0,
@@ -69,51 +71,6 @@ extern char **environ;
 
 /* ---- defaults that depend on the machine ---- */
 
-/* "max 100000" or "50000 100000": the share of one period, rounded up; INT64_MAX if unlimited. */
-static int64_t quota_in(const char *path)
-{
-    FILE     *f = fopen(path, "re");
-    long long quota, period;
-    int64_t   cpus = INT64_MAX;
-
-    if (!f)
-        return INT64_MAX;
-    if (fscanf(f, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0)
-        cpus = (quota + period - 1) / period;
-    fclose(f);
-    return cpus;
-}
-
-/* The tightest cpu.max from our cgroup up to the root (cgroup v2). */
-static int64_t cgroup_quota(void)
-{
-    char    line[512], path[640], *group;
-    FILE   *f = fopen("/proc/self/cgroup", "re");
-    int64_t least = INT64_MAX;
-
-    if (!f)
-        return INT64_MAX;
-    while (fgets(line, sizeof line, f)) {
-        if (strncmp(line, "0::", 3) != 0)
-            continue;
-        line[strcspn(line, "\n")] = 0;
-        group = line + 3;
-        for (;;) {
-            char   *slash = strrchr(group, '/');
-            int64_t quota;
-
-            snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
-            quota = quota_in(path);
-            least = quota < least ? quota : least;
-            if (!slash)
-                break;
-            *slash = 0;
-        }
-    }
-    fclose(f);
-    return least;
-}
-
 static int64_t affinity_cpus(void)
 {
     cpu_set_t mask;
@@ -125,7 +82,7 @@ static int64_t affinity_cpus(void)
 
 int64_t wf_config_cpus(void)
 {
-    int64_t n = affinity_cpus(), quota = cgroup_quota();
+    int64_t n = affinity_cpus(), quota = wf_quota_cpus("");
 
     n = n < quota ? n : quota;
     n = n < WF_WORKERS_MAX ? n : WF_WORKERS_MAX;
@@ -157,7 +114,7 @@ static int read_environment(const weft_config *config, const wf_knob *knob, int6
         return 0;
     errno = 0;
     value = strtoll(text, &end, 10);
-    if (errno || *end || *text == ' ' || value < knob->least || value > knob->most)
+    if (errno || *end || isspace((unsigned char)*text) || value < knob->least || value > knob->most)
         return refuse(config, knob, knob->name, text);
     *ret = value;
     return 1;
