@@ -108,9 +108,10 @@ static int bind_to(int fd, const weft_address *address, const weft_listen_option
 static int open_socket(const weft_address *address, const weft_listen_options *o)
 {
     bool v6 = address->u.any.sa_family == AF_INET6;
-    int  r = 0, fd = wf_descriptor(
-                    socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    int  r = 0, fd;
 
+    fd = wf_descriptor(
+        socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return -errno;
     if (!o->no_reuse_addr)

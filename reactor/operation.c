@@ -230,7 +230,7 @@ enum {
     KERNEL_CANCEL = 1 << 2,
     KERNEL_DONE = 1 << 3,
     KERNEL_UNSEEN =
-        1 << 4, /* the kernel has not had it, nor will: the ring is lost, or memory is short */
+        1 << 4, /* the kernel has done nothing: the ring is lost, or memory or threads are short */
 };
 
 static void kernel_take(void *reactor, wf_submission *submission);
@@ -405,6 +405,13 @@ void wf_io_unseen(wf_reactor_token token, weft_io *io)
     wf_unlock(&io->lock_);
 }
 
+/* The kernel cancels by itself what waits for a thread of its own, when it can't make that thread: the
+ * limit of processes is reached. And what it held when the ring was lost. */
+static int reason_to_cancel(const wf_reactor *r)
+{
+    return r->ring.error < 0 ? r->ring.error : -EAGAIN;
+}
+
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags)
 {
     wf_lock(&io->lock_);
@@ -415,6 +422,9 @@ void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32
     }
     leave_ring(token.r, io);
     io->answer_ = flags & IORING_CQE_F_NOTIF ? io->offset_ : result;
-    settle(token.r, io);
+    if (io->answer_ == -ECANCELED && !(io->phase_ & KERNEL_CANCEL))
+        settle_unseen(token.r, io, reason_to_cancel(token.r));
+    else
+        settle(token.r, io);
     wf_unlock(&io->lock_);
 }

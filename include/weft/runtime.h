@@ -81,7 +81,8 @@ typedef struct weft_config {
     int64_t ring_entries;     /* WEFT_RING_ENTRIES: submission queue of the reactor */
     int64_t stop_ms;          /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
     int64_t ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
-    weft_log         *log;    /* default: one line to standard error */
+    weft_log         *log;    /* default: one line to standard error; what that has no room for
+                                 is dropped, and the number of dropped lines told later */
     void             *log_arg;
     weft_thread_hook *thread_hook; /* default: none */
     void             *thread_hook_arg;
@@ -144,8 +145,9 @@ typedef struct weft_counters {
  * current-thread runtime has no workers of its own: its tasks are polled by threads that call
  * weft_block_on (one at a time) or weft_runtime_stop, and wait meanwhile; I/O and timers are the
  * reactor's thread's there too.
- * -EINVAL: a malformed environment variable or field; -EPERM, -ENOSYS, -ENOMEM: io_uring can't be
- * had; or what creating threads fails with. The log gets one line with cause and remedy. */
+ * -EINVAL: a malformed environment variable or field; -EPERM, -EACCES, -ENOSYS: io_uring can't be
+ * had; -ENOMEM: also when RLIMIT_MEMLOCK leaves no room for its ring, after asking again for up to
+ * 200 ms; or what creating threads fails with. The log gets one line with cause and remedy. */
 WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_config *config);
 
 /* Refuses new tasks, cancels all tasks and waits until they have ended, `patience` nanoseconds at

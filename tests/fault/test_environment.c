@@ -148,6 +148,40 @@ Test(environment, without_locked_memory_it_runs_or_says_so)
     check_eq(n_fds(), n_before);
 }
 
+struct sync {
+    WEFT_FRAME;
+    struct {
+        int fd;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(sync)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_file_sync(&self->io, self->in.fd)); /* always on a thread of the kernel's */
+    WEFT_END(n);
+}
+
+/* The runtime has its threads; then the kernel may make no more, not even its own. */
+Test(environment, a_file_operation_that_gets_no_thread_says_so)
+{
+    weft_runtime *rt = start(1);
+    char          path[] = "/tmp/weft-fault-XXXXXX";
+    struct rlimit one = {1, 1};
+    int           fd = mkstemp(path);
+
+    check_cmp(fd, >=, 0);
+    unlink(path);
+    check_eq(setrlimit(RLIMIT_NPROC, &one), 0);
+    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+        check_cmp(geteuid(), !=, 0); /* root is above the limit */
+    check_eq(RUN(rt, sync, .fd = fd), -EAGAIN);
+    close(fd);
+    stop(rt);
+}
+
 /* More clients at once than there are descriptors: each is served when its turn comes. */
 static void be_clients(const weft_address *address, int n_rounds, int n_at_once)
 {

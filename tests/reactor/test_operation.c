@@ -142,3 +142,43 @@ Test(operation, a_close_that_the_kernel_never_sees_closes_all_the_same)
     check_closes(false, true, lose_ring);
     check_closes(false, false, lose_memory);
 }
+
+/* What the operation answers that the kernel has cancelled by itself, for want of a thread. */
+static int64_t cancelled_by_kernel(weft_io *io, weft_future *future, int ring_error, bool late)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_context cx;
+
+    bare_start();
+    weft_context_init(&cx, &noop, &rt);
+    check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
+    bare_take_inbox();
+    reactor.ring.error = ring_error;
+    wf_io_completed((wf_reactor_token){&reactor}, io, -ECANCELED, 0);
+    if (late) /* its owner wants it no more, but it has ended */
+        (void)!weft_poll_is_ready(weft_future_cancel(future));
+    bare_take_inbox();
+    check(weft_poll_is_ready(weft_future_poll(future, &cx)));
+    reactor.ring.error = 0;
+    bare_stop();
+    return io->future.result;
+}
+
+Test(operation, what_the_kernel_has_no_thread_for_is_not_cancelled)
+{
+    weft_io io;
+    char    byte;
+
+    check_eq(cancelled_by_kernel(&io, weft_file_read(&io, -1, &byte, 1, 0), 0, false), -EAGAIN);
+    check_eq(cancelled_by_kernel(&io, weft_file_sync(&io, -1), -EIO, false), -EIO);
+    check_eq(cancelled_by_kernel(&io, weft_file_sync(&io, -1), 0, true), -ECANCELED);
+}
+
+Test(operation, a_close_that_the_kernel_has_no_thread_for_closes_all_the_same)
+{
+    weft_io io;
+    int     fd = dup(2);
+
+    check_eq(cancelled_by_kernel(&io, weft_file_close(&io, fd), 0, false), 0);
+    check_cmp(fcntl(fd, F_GETFD), <, 0);
+}
