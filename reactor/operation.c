@@ -405,8 +405,8 @@ void wf_io_unseen(wf_reactor_token token, weft_io *io)
     wf_unlock(&io->lock_);
 }
 
-/* The kernel cancels by itself what waits for a thread of its own, when it can't make that thread: the
- * limit of processes is reached. And what it held when the ring was lost. */
+/* The kernel cancels by itself what needs a thread of its own that it can't make, because a limit of
+ * processes is reached, and what it held when the ring was lost. */
 static int reason_to_cancel(const wf_reactor *r)
 {
     return r->ring.error < 0 ? r->ring.error : -EAGAIN;

@@ -10,9 +10,9 @@
  * docs/operations.md has a row for each.
  *
  * -EAGAIN from any of them, also where the system call has no such error: the kernel could make no
- * thread for it, because a limit of processes (RLIMIT_NPROC, pids.max) is reached. Nothing was done;
- * try again later. weft_file_close and weft_file_truncate are done by the worker then. Writing to a
- * pipe that nobody reads answers -EPIPE and raises no SIGPIPE.
+ * thread for it, because a limit of processes (RLIMIT_NPROC, pids.max) is reached. Nothing was
+ * done; try again later. weft_file_close and weft_file_truncate are done by the worker then.
+ * Writing to a pipe without a reader answers -EPIPE and raises no SIGPIPE.
  *
  * `dir` is a descriptor of the directory that relative paths start from, or AT_FDCWD.
  */
