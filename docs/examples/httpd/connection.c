@@ -57,7 +57,7 @@ static void refuse(struct connection *self, int status)
     self->closing = true;
     self->linger = true;
     output_status(&self->out, status, PERSIST_CLOSE, status == 503 ? "Retry-After: 1\r\n" : NULL,
-                  false);
+                  request_is(&self->request, HTTP_HEAD));
 }
 
 static void answer_counters(struct connection *self, struct response *response, bool head_only)
@@ -143,7 +143,7 @@ static void expect_body(struct connection *self)
 
     if (is_echo(request) && request_keep_body(request) < 0)
         refuse(self, 503);
-    else if (request->expects_continue && self->length - self->at <= 1) /* but for the last LF */
+    else if (request->expects_continue && self->at == self->length)
         output_put(&self->out, go_on, sizeof go_on - 1);
 }
 

@@ -4,8 +4,11 @@
  *     httpd.c        this: the main task, the acceptor, stopping
  *     options.c      the command line
  *     connection.c   one client: read, parse, answer, write
- *     request.c      glue for the parser; limits of a request
+ *     request.c      one request at a time; limits of a body
  *     quick.c        plain requests without the parser
+ *     head.c         the parser: heads and trailers
+ *     target.c       the parser: hosts and request targets
+ *     chunk.c        the parser: chunked bodies
  *     response.c     composing answers
  *     files.c        static files
  *

@@ -1,10 +1,10 @@
 /*
  * request.h - one request at a time, parsed from whatever pieces the socket yields
  *
- * The parser is llhttp, or its elder http-parser; this is the only place that knows. It keeps its
- * state between pieces, so an input buffer may be reused as soon as request_parse has seen it. A
- * plain request that is there as a whole is read without it (quick.h). A request is read without
- * allocating, except for a body that the caller wants (request_keep_body).
+ * The parser is head.c for heads and trailers and chunk.c for the framing of chunked bodies. It
+ * keeps its state between pieces, so an input buffer may be reused as soon as request_parse has
+ * seen it. A plain request that is there as a whole is read without it (quick.h). A request is read
+ * without allocating, except for a body that the caller wants (request_keep_body).
  */
 #ifndef HTTPD_REQUEST_H
 #define HTTPD_REQUEST_H
@@ -13,16 +13,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef HTTPD_LLHTTP
-#include <llhttp.h>
-typedef llhttp_t request_parser;
-#else
-#include <http_parser.h>
-typedef http_parser request_parser;
-#endif
+#include "chunk.h"
+#include "head.h"
 
-#define URL_MAX  2048 /* longer ones get 414 */
-#define HEAD_MAX 8192 /* request line and header fields: beyond, 431 */
+/* The methods of RFC 9110, and PATCH. Requests with CONNECT or with any other method get 501. */
+enum http_method {
+    HTTP_UNKNOWN,
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+    HTTP_CONNECT,
+    HTTP_OPTIONS,
+    HTTP_TRACE,
+    HTTP_PATCH,
+};
 
 /* What request_parse has come to. A value from 400 on is the status to refuse the request with. */
 enum {
@@ -34,30 +40,30 @@ enum {
 enum request_phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY };
 
 struct request {
-    request_parser     parser;
+    struct head        head;
+    struct chunk       chunk;
     bool               parser_only; /* plain requests, too, are read by the parser */
     enum request_phase phase;
-    int                refused;   /* status that a callback has refused it with */
-    uint32_t           head_size; /* bytes of the head parsed so far */
     uint32_t           url_size;
-    unsigned           method; /* valid from REQUEST_HEAD on, as is is_1_0: HTTP_GET and so on */
-    bool               is_1_0;
-    bool               keep_alive; /* valid once complete: the client would send another one */
+    unsigned           method;           /* HTTP_UNKNOWN until it has been read */
+    bool               is_1_0;           /* valid from REQUEST_HEAD on */
+    bool               keep_alive;       /* so is this: the client would send another one */
     bool               expects_continue; /* it waits for "100 Continue" before it sends the body */
-    bool               has_host;
-    bool               in_name;
-    uint8_t            name_size;
-    char               name[8]; /* of the header field at hand: enough to know host and expect */
+    bool               is_chunked;
+    bool               in_trailers;
+    uint64_t           content_length; /* of a body that is not chunked */
     uint64_t           max_body;
     uint64_t           body_size; /* bytes of body so far, kept or not */
     char              *body;      /* NULL: not kept */
     size_t             body_room;
-    char               url[URL_MAX];
+    char               url[URL_MAX]; /* the request target, as it came */
 };
 
 void request_init(struct request *request, uint64_t max_body, bool parser_only);
 
-/* Parses on, up to the end of the input or the next event. *ret_used: how much is done with. */
+/* Parses on, up to the end of the input or the next event. *ret_used: how much is done with. Which
+ * events come does not depend on where the input was cut. At REQUEST_HEAD the head is used up, at
+ * REQUEST_COMPLETE the request. After a refusal nothing more can be parsed. */
 int request_parse(struct request *request, const char *input, size_t size, size_t *ret_used);
 
 /* At REQUEST_HEAD: keeps the body that follows. 0 or -ENOMEM. */
@@ -65,7 +71,7 @@ int request_keep_body(struct request *request);
 /* Forgets a body that was kept. */
 void request_drop_body(struct request *request);
 
-/* The path that is asked for: without "http://host", query and fragment, not decoded. */
+/* The path that is asked for: without "http://host" and query, not decoded. */
 const char *request_path(const struct request *request, size_t *ret_size);
 
 static inline bool request_is(const struct request *request, int method)

@@ -21,6 +21,7 @@ static const struct {
     {408, "408 Request Timeout"},
     {413, "413 Content Too Large"},
     {414, "414 URI Too Long"},
+    {417, "417 Expectation Failed"},
     {431, "431 Request Header Fields Too Large"},
     {500, "500 Internal Server Error"},
     {501, "501 Not Implemented"},

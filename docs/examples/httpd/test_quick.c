@@ -150,8 +150,7 @@ static bool is_same(const struct request *a, const struct request *b)
 {
     return a->phase == b->phase && a->method == b->method && a->is_1_0 == b->is_1_0 &&
            a->keep_alive == b->keep_alive && a->body_size == b->body_size &&
-           a->head_size == b->head_size && a->url_size == b->url_size &&
-           !memcmp(a->url, b->url, a->url_size);
+           a->url_size == b->url_size && !memcmp(a->url, b->url, a->url_size);
 }
 
 /* Reads a piece to its end with both. Returns true if they agree and want more. */
