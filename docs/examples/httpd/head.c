@@ -15,7 +15,6 @@
 #include <strings.h>
 
 #include "bytes.h"
-#include "request.h"
 
 enum state {
     EMPTY,
@@ -78,6 +77,11 @@ static const char *const methods[] = {
     [HTTP_PUT] = "PUT",     [HTTP_DELETE] = "DELETE",   [HTTP_CONNECT] = "CONNECT",
     [HTTP_TRACE] = "TRACE", [HTTP_OPTIONS] = "OPTIONS", [HTTP_PATCH] = "PATCH",
 };
+
+const char *head_method_name(unsigned method)
+{
+    return methods[method] ? methods[method] : "-";
+}
 
 /* Upper and lower case are different methods. */
 static unsigned find_method(const struct head *head)

@@ -18,6 +18,20 @@
 #define HEAD_MAX 8192 /* bytes of a head, empty lines before it included: beyond, 431 */
 #define URL_MAX  2048 /* of its request target: beyond, 414 */
 
+/* The methods of RFC 9110, and PATCH. Requests with CONNECT or with any other method get 501. */
+enum http_method {
+    HTTP_UNKNOWN,
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_DELETE,
+    HTTP_CONNECT,
+    HTTP_OPTIONS,
+    HTTP_TRACE,
+    HTTP_PATCH,
+};
+
 /* What head_read has come to. A value from 400 on is the status to refuse the request with. */
 enum { HEAD_MORE, HEAD_DONE };
 
@@ -51,6 +65,9 @@ struct head {
     uint32_t url_size;
     char    *url;
 };
+
+/* The name of a method of enum http_method; "-" for HTTP_UNKNOWN. */
+const char *head_method_name(unsigned method);
 
 /* A new head begins. `url` has URL_MAX bytes and takes the request target. */
 void head_begin(struct head *head, char *url);

@@ -16,20 +16,6 @@
 #include "chunk.h"
 #include "head.h"
 
-/* The methods of RFC 9110, and PATCH. Requests with CONNECT or with any other method get 501. */
-enum http_method {
-    HTTP_UNKNOWN,
-    HTTP_GET,
-    HTTP_HEAD,
-    HTTP_POST,
-    HTTP_PUT,
-    HTTP_DELETE,
-    HTTP_CONNECT,
-    HTTP_OPTIONS,
-    HTTP_TRACE,
-    HTTP_PATCH,
-};
-
 /* What request_parse has come to. A value from 400 on is the status to refuse the request with. */
 enum {
     REQUEST_MORE,     /* all input is used up, the request goes on */

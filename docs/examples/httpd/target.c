@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "bytes.h"
-#include "request.h"
+#include "head.h"
 
 /* ---- hosts ---- */
 
