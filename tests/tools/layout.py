@@ -6,6 +6,7 @@ headings  an internal file opens with Purpose, Threads, Invariants, Ordering, Fa
 tags      an ordering tag, [deque-1], stands at two sites at least
 fences    there are none: TSan can't see them (sched/order.h)
 listed    each test file is in tests/meson.build
+mutants   the text that a planted bug (mutants.py) replaces stands exactly once in its file
 top       nothing new appears at the top level by accident
 """
 import json
@@ -14,6 +15,8 @@ import re
 import subprocess
 import sys
 
+from models import misplaced
+from mutants import MUTANTS
 from tally import Tally
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -66,6 +69,11 @@ listed = (ROOT / "tests/meson.build").read_text()
 for folder in LAYERS:
     for path in sorted((ROOT / "tests" / folder).glob("test_*.c")):
         tally.check(f"'{path.stem[5:]}'" in listed, f"{path}: is not in tests/meson.build")
+
+for test, rows in MUTANTS.items():
+    for mutant in rows:
+        why = misplaced(test, mutant)
+        tally.check(not why, why)
 
 if (ROOT / ".git").exists():
     files = subprocess.check_output(["git", "-C", ROOT, "ls-files", "--cached", "--others",
