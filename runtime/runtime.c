@@ -27,6 +27,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+WEFT_API int weft_version(void)
+{
+    return WEFT_VERSION;
+}
+
 static void runtime_free(weft_runtime *rt)
 {
     if (rt->config.log == wf_stderr_log)

@@ -12,6 +12,10 @@
 #ifndef WEFT_BASE_H
 #define WEFT_BASE_H
 
+#if __STDC_HOSTED__ && __SIZEOF_POINTER__ < 8
+#error "weft needs a 64-bit machine (without an operating system, -ffreestanding, 32 bits will do)"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +43,9 @@
 #define WEFT_VERSION_MAJOR 0
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
+
+/* 100 for 0.1.0, 10203 for 1.2.3: the version of these headers. weft_version() says the library's. */
+#define WEFT_VERSION (WEFT_VERSION_MAJOR * 10000 + WEFT_VERSION_MINOR * 100 + WEFT_VERSION_PATCH)
 
 #ifdef __cplusplus
 #define WEFT_BEGIN_DECLS extern "C" {

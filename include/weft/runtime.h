@@ -172,6 +172,10 @@ WEFT_API int weft_child_reset(const weft_runtime *rt);
 /* The runtime whose worker (or weft_block_on) runs the caller; NULL on other threads. */
 WEFT_API weft_runtime *weft_runtime_current(void);
 
+/* The version of the library that the process has, as WEFT_VERSION is that of the headers the caller was
+ * compiled with. They may differ in the patch number only: docs/versions.md. Any thread. */
+WEFT_API int weft_version(void);
+
 /* Reads the counters of a runtime, summed over its threads. Any thread. */
 WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters);
 

@@ -342,3 +342,13 @@ Test(runtime, several_live_in_one_process)
         check_eq(get(&ran), 4 - i); /* the others live on */
     }
 }
+
+Test(runtime, says_the_version_that_its_headers_say)
+{
+    char text[16];
+
+    check_eq(weft_version(), WEFT_VERSION);
+    snprintf(text, sizeof text, "%d%02d%02d", WEFT_VERSION_MAJOR, WEFT_VERSION_MINOR,
+             WEFT_VERSION_PATCH);
+    check_eq(strtol(text, NULL, 10), WEFT_VERSION);
+}

@@ -3,7 +3,8 @@
 
 install.py BUILD     the folder's prefix must be a scratch folder: it is emptied first
 
-By pkg-config, in C and in C++, with gcc and clang; shared, and static once the shared one is gone.
+By pkg-config, in C and in C++, with gcc and clang; shared, and static once the shared one is gone. And as a
+subproject of another meson project, which gets the library and nothing else.
 """
 import json
 import os
@@ -54,4 +55,25 @@ for linking in "shared", "static":
                 done = run([program], LD_LIBRARY_PATH=str(libraries))
             tally.check(done.returncode == 0,
                         f"{linking}, {compiler}: status {done.returncode}\n{done.stderr}")
+
+with tempfile.TemporaryDirectory() as scratch:
+    outer = pathlib.Path(scratch)
+    (outer / "subprojects").mkdir()
+    (outer / "subprojects/weft").symlink_to(ROOT)
+    shutil.copy(ROOT / "tests/cxx/program.c", outer)
+    (outer / "meson.build").write_text(
+        "project('outer', 'c')\n"
+        "test('program', executable('program', 'program.c', c_args: '-D_GNU_SOURCE',\n"
+        "  dependencies: dependency('weft', fallback: 'weft')))\n")
+    said = ""
+    for command in (["meson", "setup", outer / "build", outer, "-Dbuildtype=debug"],
+                    ["ninja", "-C", outer / "build", "test"]):
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        said += done.stdout + done.stderr
+        if done.returncode:
+            break
+    tally.check(done.returncode == 0, f"as a subproject: {said}")
+    targets = json.loads(subprocess.check_output(["meson", "introspect", "--targets", outer / "build"]))
+    programs = [t["name"] for t in targets if t["type"] == "executable"]
+    tally.check(programs == ["program"], f"as a subproject it also builds {', '.join(programs)}")
 tally.finish()

@@ -17,4 +17,11 @@ for options, library in (["-D"], "libweft.so"), (["-g"], "libweft.a"):
     names = [name[0].split("@")[0] for name in names if len(name) > 1 and name[1] != "A"]
     wrong = sorted({name for name in names if not re.fullmatch(r"weft_\w+", name)})
     tally.check(names and not wrong, f"{library} shows {', '.join(wrong) or 'nothing at all'}")
+
+# The file's name and its symbols say one version (docs/versions.md).
+said = subprocess.check_output(["readelf", "-dW", "--version-info", build / "runtime/libweft.so"], text=True)
+soname = re.search(r"soname: \[libweft\.so\.([\d.]+)\]", said)
+nodes = set(re.findall(r"Name: (WEFT_[\d.]+)", said))
+tally.check(soname and nodes == {f"WEFT_{soname[1]}"},
+            f"soname {soname and soname[1]}, symbol versions {nodes or 'none'}")
 tally.finish()
