@@ -189,17 +189,20 @@ static bool serve(int listener, const int *numbers, int n, const injection *in, 
     return true;
 }
 
-static void supervise(pid_t pid, int listener, const int *numbers, int n, const injection *in,
-                      shared *s, verdict *v)
+static void supervise(pid_t pid, int pidfd, int listener, const int *numbers, int n,
+                      const injection *in, shared *s, verdict *v)
 {
-    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    /* Before Linux 6.11 the listener tells of no end before the child has been waited for: its pidfd does. */
+    struct pollfd ready[2] = {{.fd = listener, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
     int64_t       left = LIMIT_MS * test_slow(), then = now_ms(), now;
     int           status;
 
     for (; left > 0; then = now) {
-        int r = poll(&ready, 1, TICK_MS);
+        int r = poll(ready, 2, TICK_MS);
 
-        if (r > 0 && (ready.revents & POLLHUP || !serve(listener, numbers, n, in, s, v)))
+        if (r > 0 && (ready[0].revents & POLLHUP || (!ready[0].revents && ready[1].revents)))
+            break;
+        if (r > 0 && !serve(listener, numbers, n, in, s, v))
             break;
         now = now_ms(); /* both of us may have been stopped for longer */
         left -= now - then < 2 * TICK_MS ? now - then : 2 * TICK_MS;
@@ -217,9 +220,9 @@ static void supervise(pid_t pid, int listener, const int *numbers, int n, const 
     v->n_failed = s->n_failed;
 }
 
-static int get_listener(pid_t pid, shared *s)
+static int get_listener(int pidfd, shared *s)
 {
-    int number, pidfd = (int)syscall(SYS_pidfd_open, pid, 0), fd = -1;
+    int number, fd = -1;
 
     while (fd < 0 && (number = __atomic_load_n(&s->listener, __ATOMIC_ACQUIRE)) != -2) {
         sched_yield();
@@ -229,7 +232,6 @@ static int get_listener(pid_t pid, shared *s)
         if (fd < 0 && errno != EBADF) /* else it has not come that far */
             break;
     }
-    close(pidfd);
     return fd;
 }
 
@@ -247,7 +249,7 @@ void inject(const int *numbers, int n_numbers, const injection *injection, injec
             verdict *ret)
 {
     shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int     output = memfd_create("output", MFD_CLOEXEC), listener;
+    int     output = memfd_create("output", MFD_CLOEXEC), pidfd, listener;
     pid_t   pid;
 
     check(s != MAP_FAILED);
@@ -258,17 +260,19 @@ void inject(const int *numbers, int n_numbers, const injection *injection, injec
     check_cmp(pid, >=, 0);
     if (pid == 0)
         run_child(numbers, n_numbers, body, s, output);
-    listener = get_listener(pid, s);
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    listener = get_listener(pidfd, s);
     if (listener < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
         test_skip("no seccomp notifications here");
     }
     __atomic_store_n(&s->go, 1, __ATOMIC_RELEASE);
-    supervise(pid, listener, numbers, n_numbers, injection, s, ret);
+    supervise(pid, pidfd, listener, numbers, n_numbers, injection, s, ret);
     if (!ret->ended || !ret->clean)
         show_output(output);
     close(listener);
+    close(pidfd);
     close(output);
     munmap(s, sizeof *s);
 }
