@@ -37,7 +37,15 @@ static const struct {
     {RING, SYS_io_uring_enter, "io_uring_enter", false, {EINTR, EAGAIN, EBUSY, ENOMEM, EIO}, {0}},
     {RING, SYS_epoll_create1, "epoll_create1", false, {0}, {EMFILE, ENFILE, ENOMEM}},
     {RING, SYS_epoll_ctl, "epoll_ctl", false, {0}, {ENOMEM, ENOSPC}},
+#ifdef SYS_epoll_wait
     {RING, SYS_epoll_wait, "epoll_wait", false, {EINTR}, {0}},
+#endif
+    {RING,
+     SYS_epoll_pwait,
+     "epoll_pwait",
+     false,
+     {EINTR},
+     {0}}, /* what newer machines have instead */
     {RING, SYS_eventfd2, "eventfd2", false, {0}, {EMFILE, ENFILE, ENOMEM}},
     /* sockets. A call that need not wait answers no EAGAIN: the next event would be waited for. */
     {SOCKETS, SYS_socket, "socket", false, {0}, {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES}},
@@ -66,7 +74,10 @@ static const struct {
     {FILES, SYS_write, "write", false, {EINTR, EAGAIN, ENOMEM, EIO}, {0}},
     {FILES, SYS_sendfile, "sendfile", false, {0}, {EINTR, EIO, ENOMEM, EPIPE}},
     {FILES, SYS_fcntl, "fcntl", false, {0}, {EINVAL}},
+#ifdef SYS_poll
     {FILES, SYS_poll, "poll", false, {0}, {EINTR, ENOMEM}},
+#endif
+    {FILES, SYS_ppoll, "ppoll", false, {0}, {EINTR, ENOMEM}},
     /* threads and memory; brk is not among them: the kernel answers no errno, and libc expects none */
     {THREADS, SYS_clone3, "clone3", false, {0}, {EAGAIN, ENOMEM}},
     {THREADS, SYS_futex, "futex", false, {EINTR, EAGAIN}, {0}},
