@@ -78,6 +78,8 @@ WEFT_ASYNC(sender)
 
     WEFT_BEGIN();
     WEFT_AWAIT(n, weft_write_zero_copy(&self->io, self->in.stream, big, PART));
+    if (n == -ENOBUFS || n == -ENOMEM) /* beyond RLIMIT_MEMLOCK, where the ring itself is not */
+        n = 0;
     if (n >= 0)
         WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, big + n, BIG - (size_t)n));
     if (n < 0) /* or the answer would be waited for */
