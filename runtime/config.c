@@ -104,6 +104,12 @@ static int refuse(const weft_config *config, const wf_knob *knob, const char *wh
     return -EINVAL;
 }
 
+/* strtoll also takes white space and a plus. */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static int read_environment(const weft_config *config, const wf_knob *knob, int64_t *ret)
 {
     const char *text = is_setuid() ? NULL : getenv(knob->name);
@@ -114,7 +120,7 @@ static int read_environment(const weft_config *config, const wf_knob *knob, int6
         return 0;
     errno = 0;
     value = strtoll(text, &end, 10);
-    if (errno || *end || isspace((unsigned char)*text) || value < knob->least || value > knob->most)
+    if (errno || *end || !is_digit(text[*text == '-']) || value < knob->least || value > knob->most)
         return refuse(config, knob, knob->name, text);
     *ret = value;
     return 1;

@@ -29,7 +29,7 @@ typedef enum weft_log_level {
     WEFT_LOG_INFO,
 } weft_log_level;
 
-/* One line of text without a newline, valid during the call. May be called by any thread, by several
+/* One line of text without a newline or another control byte, valid during the call. May be called by any thread, by several
  * at once; must not call weft. */
 typedef void weft_log(void *arg, weft_log_level level, const char *line);
 

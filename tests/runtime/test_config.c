@@ -257,3 +257,27 @@ Test(config, a_log_of_none_is_silent)
     check_eq(wf_config_complete(&c, &config), -EINVAL);
     check_str_eq(lines.text, "");
 }
+
+Test(config, takes_nothing_but_digits_and_a_minus_for_a_number)
+{
+    static const char *const wrong[] = {"\t2", " 2",  "2 ",  "+2", "2\n",
+                                        "0x2", "2.0", "--2", "-",  "+"};
+    weft_config              c;
+
+    clean();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        setenv("WEFT_WORKERS", wrong[i], 1);
+        check_eq(complete(&c), -EINVAL);
+    }
+}
+
+Test(config, says_values_of_the_environment_without_their_control_bytes)
+{
+    weft_config c;
+
+    clean();
+    setenv("WEFT_WORKERS", "2\nstart: \x1b[2J\x7fwell", 1);
+    check_eq(complete(&c), -EINVAL);
+    check_str_contains(lines.text, "WEFT_WORKERS=2?start: ?[2J?well is not");
+    check(strchr(lines.text, '\n') == lines.text + strlen(lines.text) - 1);
+}
