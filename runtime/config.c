@@ -14,7 +14,6 @@
 #include "rt.h"
 #include "stderr.h"
 
-#include <ctype.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
