@@ -9,6 +9,8 @@
 
 #include "operation.h"
 
+#include <linux/tcp.h> /* libc's tcp_info has no window */
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -51,14 +53,45 @@ static void set_blocking(int fd, bool on)
     check_eq(fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), 0);
 }
 
-static void fill(int fd)
+/* Whether there was any room. */
+static bool fill(int fd)
 {
     static const char zeros[65536];
+    bool              any = false;
 
     set_blocking(fd, false);
     while (write(fd, zeros, sizeof zeros) > 0 || write(fd, zeros, 1) > 0)
-        ;
+        any = true;
     check_eq(errno, EAGAIN);
+    return any;
+}
+
+/* A connection whose both ends have small buffers, so that it is soon full; returns the plain end. */
+static int narrow_pair(weft_runtime *rt, weft_stream **ret)
+{
+    weft_address address;
+    weft_io      io;
+    int          small = 4096, listener = raw_listen(false, 1, &address), fd;
+
+    /* The accepted socket inherits it: a window that has been offered does not get smaller. */
+    check_eq(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, ret, &address)), 0);
+    check_cmp(fd = accept(listener, NULL, NULL), >=, 0);
+    close(listener);
+    raw_set_patience(fd);
+    check_eq(setsockopt(weft_stream_fd(*ret), SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    return fd;
+}
+
+/* Whether a socket that is full now stays so until its peer reads: all that was sent has been acknowledged, and
+ * the peer has no room for more. */
+static bool is_stuck(int fd)
+{
+    struct tcp_info info;
+    socklen_t       size = sizeof info;
+
+    check_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    return info.tcpi_unacked == 0 && info.tcpi_snd_wnd == 0;
 }
 
 /* A datagram socket to receive from, and one to send from that has to wait. */
@@ -84,7 +117,7 @@ static void set_up_datagrams(stage *s)
 
 static void set_up(stage *s, weft_runtime *rt, bool full)
 {
-    int small = 4096;
+    bool stuck, any_room;
 
     *s = (stage){.rt = rt, .connected = -1, .extra = -1};
     strcpy(s->path, "/tmp/weft-test-XXXXXX");
@@ -93,11 +126,13 @@ static void set_up(stage *s, weft_runtime *rt, bool full)
     s->file = openat(s->dir, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     check_eq(pwrite(s->file, s->buffer, SIZE, 0), SIZE);
     s->peer = pair(rt, &s->stream);
-    s->full_peer = pair(rt, &s->full);
-    setsockopt(weft_stream_fd(s->full), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    do /* until nothing is on its way any more */
-        fill(weft_stream_fd(s->full));
-    while (full && poll(&(struct pollfd){weft_stream_fd(s->full), POLLOUT, 0}, 1, 20) > 0);
+    s->full_peer = narrow_pair(rt, &s->full);
+    do {
+        stuck = is_stuck(weft_stream_fd(s->full)); /* and full, if there is no room after that */
+        any_room = fill(weft_stream_fd(s->full));
+        /* An acknowledgement that waits for more would be waited for here. */
+        setsockopt(s->full_peer, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int));
+    } while (full && (!stuck || any_room));
     s->listener = listen_on(rt, false, &s->address);
     check_eq(pipe2(s->pipe, O_CLOEXEC), 0);
     check_eq(pipe2(s->packed, O_CLOEXEC), 0);
