@@ -3,43 +3,118 @@
  *
  * Purpose     Fills submission entries; goes on after short transfers; takes back the descriptor of a
  *             cancelled open.
- * Threads     Constructors: the caller. prepare: the reactor's thread. end, plain: the future's owner.
+ * Threads     Constructors: the caller. prepare: the reactor's thread. begin, end, plain: the future's
+ *             owner.
  * Invariants  io->done bytes have been moved by the submissions that ended; only those that move all are
- *             submitted again.
+ *             submitted again. D1 what the kernel does on the reactor's thread has a bound: a longer
+ *             copy, and a close, which may free a whole file, go to a thread of the kernel's
+ *             (IOSQE_ASYNC). D2 an open that may wait for another program goes there, too: on the
+ *             reactor's thread the kernel would open as with O_NONBLOCK.
  * Ordering    None.
  * Failure     The kernel's answer.
  */
 #include "memcheck.h"
 #include "operation.h"
 
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define CACHED_MOST  ((size_t)128 << 10) /* bytes that a worker copies at once: some 12 us */
 #define CACHED_UNIT  ((size_t)16 << 10)  /* of them for one more operation of the poll's budget */
 #define MOST_AT_ONCE 0x7ffff000          /* what the kernel moves in one call */
+#define PIECES_MOST  1024                /* that it takes */
 #define NO_OFFSET    (-1)
 
-/* ---- opening and closing ---- */
+/* ---- opening: size_ is the step ---- */
+
+enum {
+    OPEN_PLAIN, /* it does not wait for another program */
+    OPEN_LOOK, /* the kernel looks first what is there, as that is not in its cache; then one of the others */
+    OPEN_WAITS, /* it may: a FIFO, or a device */
+};
+
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
+
+static unsigned look_flags(const weft_io *io)
+{
+    return O_PATH | O_CLOEXEC | (io->option_ & O_NOFOLLOW);
+}
+
+/* The type bits of the file's mode, without asking a server; 0: the descriptor is not open. */
+static mode_t type_of(int fd)
+{
+    struct statx st;
+
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+        return 0;
+    return st.stx_mode & S_IFMT;
+}
+
+/* The step that follows the look, which has opened the path without opening the file. */
+static size_t step_for(int path)
+{
+    mode_t type = type_of(path);
+
+    close(path);
+    return type == S_IFIFO || type == S_IFCHR ? OPEN_WAITS : OPEN_PLAIN;
+}
+
+/* A look costs less than a microsecond where the path is in the kernel's cache, and else is made by the ring. */
+int wf_file_begin_open(weft_io *io, weft_context *cx)
+{
+    struct open_how how = {.flags = look_flags(io), .resolve = RESOLVE_CACHED};
+    uint32_t        flags = io->option_;
+    int             path;
+
+    (void)cx;
+    io->size_ = OPEN_PLAIN;
+    if (flags & (O_NONBLOCK | O_PATH | O_DIRECTORY) || (flags & O_CREAT && flags & O_EXCL))
+        return 0;
+    path = (int)syscall(SYS_openat2, io->fd_, io->memory_, &how, sizeof how);
+    if (path >= 0)
+        io->size_ = step_for(path);
+    else if (errno == EAGAIN || errno == ENOSYS || errno == EPERM || errno == EINTR)
+        io->size_ = OPEN_LOOK;
+    return 0; /* the open tells of other errors */
+}
+
+bool wf_file_open_waits(const weft_io *io)
+{
+    return io->size_ == OPEN_WAITS;
+}
 
 void wf_file_prepare_open(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    io_uring_prep_openat(sqe, io->fd_, io->memory_, (int)io->option_ | O_CLOEXEC,
-                         (mode_t)io->offset_);
+    int flags = io->size_ == OPEN_LOOK ? (int)look_flags(io) : (int)io->option_ | O_CLOEXEC;
+
+    io_uring_prep_openat(sqe, io->fd_, io->memory_, flags, (mode_t)io->offset_);
+    if (io->size_ == OPEN_WAITS)
+        sqe->flags |= IOSQE_ASYNC; /* D2 */
 }
 
 int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled)
 {
-    (void)io;
+    if (io->size_ == OPEN_LOOK) {
+        io->size_ = result < 0 ? OPEN_PLAIN : step_for((int)result);
+        return cancelled ? -ECANCELED : WF_IO_MORE;
+    }
     if (result < 0 || !cancelled)
         return result;
     close((int)result);
     return -ECANCELED;
 }
 
+/* ---- closing ---- */
+
 void wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe)
 {
     io_uring_prep_close(sqe, io->fd_);
+    sqe->flags |= IOSQE_ASYNC; /* D1 */
 }
 
 int64_t wf_file_plain_close(const weft_io *io)
@@ -83,24 +158,58 @@ static uint64_t offset(const weft_io *io)
     return (uint64_t)(io->offset_ == NO_OFFSET ? NO_OFFSET : io->offset_ + (int64_t)io->done);
 }
 
+/* D1 */
+static void bound(struct io_uring_sqe *sqe, size_t size)
+{
+    if (size > CACHED_MOST)
+        sqe->flags |= IOSQE_ASYNC;
+}
+
+/* The bytes of the pieces; no more of them than it takes to be above the bound. */
+static size_t vector_size(const weft_io *io)
+{
+    const struct iovec *piece = io->memory_;
+    size_t              size = 0;
+
+    for (size_t i = 0; i < io->size_ && i < PIECES_MOST && size <= CACHED_MOST; i++)
+        if (__builtin_add_overflow(size, piece[i].iov_len, &size))
+            return SIZE_MAX;
+    return size;
+}
+
 void wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe)
 {
     io_uring_prep_read(sqe, io->fd_, place(io), length(io), offset(io));
+    bound(sqe, length(io));
 }
 
 void wf_file_prepare_write(const weft_io *io, struct io_uring_sqe *sqe)
 {
     io_uring_prep_write(sqe, io->fd_, place(io), length(io), offset(io));
+    bound(sqe, length(io));
 }
 
 void wf_file_prepare_readv(const weft_io *io, struct io_uring_sqe *sqe)
 {
     io_uring_prep_readv(sqe, io->fd_, io->memory_, (unsigned)io->size_, offset(io));
+    bound(sqe, vector_size(io));
 }
 
 void wf_file_prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
 {
     io_uring_prep_writev(sqe, io->fd_, io->memory_, (unsigned)io->size_, offset(io));
+    bound(sqe, vector_size(io));
+}
+
+/* Whether operations at the position must take turns: the ring does not lock it, as read(2) does. What
+ * has no position (pipes, terminals, sockets) must not: there a read may wait beside a write. */
+int wf_file_begin_transfer(weft_io *io, weft_context *cx)
+{
+    mode_t type = io->offset_ == NO_OFFSET ? type_of(io->fd_) : 0;
+
+    (void)cx;
+    io->option_ = type == S_IFREG || type == S_IFBLK;
+    return 0;
 }
 
 /* Reads all of it from the page cache, or nothing. A shorter answer may be the end of the file or

@@ -30,6 +30,8 @@ static void      kernel_cancel(weft_future *future);
         sizeof(weft_io), WEFT_FUTURE_DRAINS __VA_ARGS__, name, kernel_poll, kernel_cancel          \
     }
 
+#define POSITION .begin = wf_file_begin_transfer, .takes_turns = true
+
 const wf_operation wf_operations[WF_OP_COUNT] = {
     [WF_OP_READ] = {SOCKET("weft_read"), WF_SIDE_IN, .attempt = wf_stream_read},
     [WF_OP_READ_EXACT] = {SOCKET("weft_read_exact"), WF_SIDE_IN, .attempt = wf_stream_read_exact},
@@ -60,22 +62,24 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
                        .end = wf_connect_end},
     [WF_OP_RELEASE] = {SOCKET("weft_stream_release"), WF_SIDE_BOTH, .attempt = wf_release_attempt,
                        .end = wf_release_end},
-    [WF_OP_FILE_OPEN] = {KERNEL("weft_file_open"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_open,
+    [WF_OP_FILE_OPEN] = {KERNEL("weft_file_open"), WF_SIDE_KERNEL, .begin = wf_file_begin_open,
+                         .prepare = wf_file_prepare_open, .waits_long = wf_file_open_waits,
                          .end = wf_file_end_open},
     [WF_OP_FILE_CLOSE] = {KERNEL("weft_file_close", | WEFT_FUTURE_CLEANS_UP), WF_SIDE_KERNEL,
                           .prepare = wf_file_prepare_close, .plain = wf_file_plain_close},
-    [WF_OP_FILE_READ] = {KERNEL("weft_file_read"), WF_SIDE_KERNEL, .at_once = wf_file_read_cached,
-                         .prepare = wf_file_prepare_read, .end = wf_file_end_read},
-    [WF_OP_FILE_READ_EXACT] = {KERNEL("weft_file_read_exact"), WF_SIDE_KERNEL,
+    [WF_OP_FILE_READ] = {KERNEL("weft_file_read"), WF_SIDE_KERNEL, POSITION,
+                         .at_once = wf_file_read_cached, .prepare = wf_file_prepare_read,
+                         .end = wf_file_end_read},
+    [WF_OP_FILE_READ_EXACT] = {KERNEL("weft_file_read_exact"), WF_SIDE_KERNEL, POSITION,
                                .at_once = wf_file_read_cached, .prepare = wf_file_prepare_read,
                                .end = wf_file_end_read_exact},
-    [WF_OP_FILE_READV] = {KERNEL("weft_file_readv"), WF_SIDE_KERNEL,
+    [WF_OP_FILE_READV] = {KERNEL("weft_file_readv"), WF_SIDE_KERNEL, POSITION,
                           .prepare = wf_file_prepare_readv, .end = wf_file_end_readv},
-    [WF_OP_FILE_WRITE] = {KERNEL("weft_file_write"), WF_SIDE_KERNEL,
+    [WF_OP_FILE_WRITE] = {KERNEL("weft_file_write"), WF_SIDE_KERNEL, POSITION,
                           .prepare = wf_file_prepare_write},
-    [WF_OP_FILE_WRITE_ALL] = {KERNEL("weft_file_write_all"), WF_SIDE_KERNEL,
+    [WF_OP_FILE_WRITE_ALL] = {KERNEL("weft_file_write_all"), WF_SIDE_KERNEL, POSITION,
                               .prepare = wf_file_prepare_write, .end = wf_file_end_write_all},
-    [WF_OP_FILE_WRITEV] = {KERNEL("weft_file_writev"), WF_SIDE_KERNEL,
+    [WF_OP_FILE_WRITEV] = {KERNEL("weft_file_writev"), WF_SIDE_KERNEL, POSITION,
                            .prepare = wf_file_prepare_writev},
     [WF_OP_SPLICE] = {KERNEL("weft_splice"), WF_SIDE_KERNEL, .prepare = wf_file_prepare_splice},
     [WF_OP_SEND_FILE] = {SOCKET("weft_send_file"), WF_SIDE_OUT, .attempt = wf_send_file_attempt},
@@ -231,6 +235,7 @@ enum {
     KERNEL_DONE = 1 << 3,
     KERNEL_UNSEEN =
         1 << 4, /* the kernel has done nothing: the ring is lost, or memory or threads are short */
+    KERNEL_QUEUED = 1 << 5, /* the reactor has it, until it is its turn */
 };
 
 static void kernel_take(void *reactor, wf_submission *submission);
@@ -359,50 +364,113 @@ static void settle_unseen(wf_reactor *r, weft_io *io, int error)
     settle(r, io);
 }
 
+static bool takes_turns(const weft_io *io)
+{
+    return row(io)->takes_turns && io->option_;
+}
+
+static bool waits_long(const weft_io *io)
+{
+    return row(io)->waits_long && row(io)->waits_long(io);
+}
+
+/* Under the lock, with room in r->held. */
+static void give_to_ring(wf_reactor *r, weft_io *io)
+{
+    uint64_t             tag = wf_reactor_tag(io, WF_TAG_IO);
+    struct io_uring_sqe *sqe;
+
+    if (waits_long(io))
+        wf_ring_add_threads(&r->ring, 1);
+    sqe = wf_ring_sqe(&r->ring);
+    row(io)->prepare(io, sqe);
+    sqe->user_data = tag;
+    io->answer_ = wf_held_add(&r->held, tag);
+    io->phase_ |= KERNEL_IN_RING;
+    wf_count(&r->n_begun, 1);
+}
+
+static void cancel_in_ring(wf_reactor *r, weft_io *io)
+{
+    struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
+
+    io_uring_prep_cancel64(sqe, wf_reactor_tag(io, WF_TAG_IO), 0);
+    sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
+}
+
+/* On its way to the ring, or it has its answer already. */
+static void cancel_outside(wf_reactor *r, weft_io *io)
+{
+    if (io->phase_ & KERNEL_QUEUED)
+        (void)wf_positions_leave(&r->positions, io); /* it was not its turn */
+    io->phase_ &= ~(uint32_t)KERNEL_QUEUED;
+    settle(r, io);
+}
+
 static void kernel_take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
     weft_io    *io = weft_container(submission, weft_io, link_);
-    uint64_t    tag = wf_reactor_tag(io, WF_TAG_IO);
     bool        room = wf_held_reserve(&r->held, &r->rt->config.allocator);
 
     wf_lock(&io->lock_);
     io->phase_ &= ~(uint32_t)KERNEL_IN_INBOX;
-    if (io->phase_ & KERNEL_IN_RING) { /* a second visit: to be cancelled */
-        struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
-
-        io_uring_prep_cancel64(sqe, tag, 0);
-        sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
-    } else if (io->phase_ &
-               KERNEL_CANCEL) { /* on its way to the ring, or it has its answer already */
-        settle(r, io);
-    } else if (r->ring.error < 0 || !room) {
+    if (io->phase_ & KERNEL_IN_RING) /* a second visit: to be cancelled */
+        cancel_in_ring(r, io);
+    else if (io->phase_ & KERNEL_CANCEL)
+        cancel_outside(r, io);
+    else if (r->ring.error < 0 || !room)
         settle_unseen(r, io, r->ring.error < 0 ? r->ring.error : -ENOMEM);
-    } else {
-        struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
-
-        row(io)->prepare(io, sqe);
-        sqe->user_data = tag;
-        io->answer_ = wf_held_add(&r->held, tag);
-        io->phase_ |= KERNEL_IN_RING;
-        wf_count(&r->n_begun, 1);
-    }
+    else if (takes_turns(io) && !wf_positions_enter(&r->positions, io))
+        io->phase_ |= KERNEL_QUEUED;
+    else
+        give_to_ring(r, io);
     wf_unlock(&io->lock_);
 }
 
-static void leave_ring(wf_reactor *r, weft_io *io)
+/* It is the operation's turn; and the next one's if this one ends at once. */
+static void begin_turn(wf_reactor *r, weft_io *io)
+{
+    while (io) {
+        bool     room = wf_held_reserve(&r->held, &r->rt->config.allocator);
+        weft_io *next = NULL;
+
+        wf_lock(&io->lock_);
+        io->phase_ &= ~(uint32_t)KERNEL_QUEUED;
+        if (room && r->ring.error == 0 && !(io->phase_ & KERNEL_CANCEL)) {
+            give_to_ring(r, io);
+        } else {
+            next = wf_positions_leave(&r->positions, io);
+            if (io->phase_ & KERNEL_CANCEL)
+                settle(r, io);
+            else
+                settle_unseen(r, io, r->ring.error < 0 ? r->ring.error : -ENOMEM);
+        }
+        wf_unlock(&io->lock_);
+        io = next;
+    }
+}
+
+/* The operation whose turn comes then, or NULL. */
+static weft_io *leave_ring(wf_reactor *r, weft_io *io)
 {
     wf_held_remove(&r->held, (uint32_t)io->answer_);
     io->phase_ &= ~(uint32_t)KERNEL_IN_RING;
     wf_count(&r->n_ended, 1);
+    if (waits_long(io))
+        wf_ring_add_threads(&r->ring, -1);
+    return takes_turns(io) ? wf_positions_leave(&r->positions, io) : NULL;
 }
 
 void wf_io_unseen(wf_reactor_token token, weft_io *io)
 {
+    weft_io *next;
+
     wf_lock(&io->lock_);
-    leave_ring(token.r, io);
+    next = leave_ring(token.r, io);
     settle_unseen(token.r, io, token.r->ring.error);
     wf_unlock(&io->lock_);
+    begin_turn(token.r, next);
 }
 
 /* The kernel cancels by itself what needs a thread of its own that it can't make, because a limit of
@@ -414,17 +482,20 @@ static int reason_to_cancel(const wf_reactor *r)
 
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags)
 {
+    weft_io *next;
+
     wf_lock(&io->lock_);
     if (flags & IORING_CQE_F_MORE) { /* of SEND_ZC: the buffer is lent until the notification */
         io->offset_ = result;
         wf_unlock(&io->lock_);
         return;
     }
-    leave_ring(token.r, io);
+    next = leave_ring(token.r, io);
     io->answer_ = flags & IORING_CQE_F_NOTIF ? io->offset_ : result;
     if (io->answer_ == -ECANCELED && !(io->phase_ & KERNEL_CANCEL))
         settle_unseen(token.r, io, reason_to_cancel(token.r));
     else
         settle(token.r, io);
     wf_unlock(&io->lock_);
+    begin_turn(token.r, next);
 }

@@ -8,7 +8,8 @@
  * Invariants  O1 socket operations (side IN or OUT) try first, then wait: socket.h. O2 kernel
  *             operations lend memory to the kernel: phase_ says who has the weft_io, and DONE is set
  *             only when neither the ring nor the inbox has it any more; while the ring has it, answer_
- *             is its slot in held.h.
+ *             is its slot in held.h. O3 an operation at a file's position has its turn (position.h)
+ *             from when it is given to the ring until the ring has let go of it.
  * Ordering    lock_; [inbox-1].
  * Failure     -ENXIO where there is no runtime.
  */
@@ -40,6 +41,10 @@ typedef struct wf_operation {
     /* Kernel: the WF_RING_... it takes (-EOPNOTSUPP without), and what does without the ring, or NULL. */
     uint32_t needs;
     int64_t (*plain)(const weft_io *io);
+    /* Kernel: whether it may keep a thread of the kernel's for as long as another program likes. Or NULL. */
+    bool (*waits_long)(const weft_io *io);
+    /* Kernel: those with option_ take turns, one at a time for a descriptor. */
+    bool takes_turns;
     /* The result is known; returns what the future answers. A cancelled one takes grants back. */
     int64_t (*end)(weft_io *io, int64_t result, bool cancelled);
 } wf_operation;
@@ -115,6 +120,9 @@ int64_t wf_connect_attempt(weft_io *io, wf_socket *s);
 int64_t wf_connect_end(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_accept_attempt(weft_io *io, wf_socket *s);
 int64_t wf_send_file_attempt(weft_io *io, wf_socket *s);
+int     wf_file_begin_open(weft_io *io, weft_context *cx);
+bool    wf_file_open_waits(const weft_io *io);
+int     wf_file_begin_transfer(weft_io *io, weft_context *cx);
 void    wf_file_prepare_open(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe);

@@ -20,6 +20,7 @@
 #include "gate.h"
 #include "held.h"
 #include "inbox.h"
+#include "position.h"
 #include "readiness.h"
 #include "ring.h"
 #include "rt.h"
@@ -68,6 +69,7 @@ typedef struct wf_reactor {
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
     wf_held            held; /* what the kernel has, but for the wake descriptor's poll */
+    wf_positions       positions;
     wf_gate            gate;
     bool               may_be_patient; /* constant */
     bool               patient;        /* SCHED_BATCH */

@@ -269,6 +269,34 @@ uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth)
     return nth < sq->sqe_tail - head ? sq->sqes[(head + nth) & sq->ring_mask].user_data : 0;
 }
 
+#define STEP 16 /* threads */
+
+/* Without the right to create threads the kernel does with fewer, and operations wait. */
+static void allow_threads(wf_ring *ring, uint32_t n_extra)
+{
+    unsigned most[2] = {0, 0}; /* bounded ones, unbounded ones; 0: as before */
+
+    if (ring->n_most == 0 && io_uring_register_iowq_max_workers(&ring->uring, most) == 0)
+        ring->n_most = most[0];
+    if (ring->n_most == 0)
+        return;
+    most[0] = ring->n_most + n_extra;
+    most[1] = 0;
+    if (io_uring_register_iowq_max_workers(&ring->uring, most) == 0)
+        ring->n_extra = n_extra;
+}
+
+void wf_ring_add_threads(wf_ring *ring, int n)
+{
+    ring->n_long += (uint32_t)n;
+    if (ring->error < 0)
+        return;
+    if (ring->n_long > ring->n_extra)
+        allow_threads(ring, ring->n_long + STEP);
+    else if (ring->n_long == 0 && ring->n_extra > 0)
+        allow_threads(ring, 0);
+}
+
 void wf_ring_flush(wf_ring *ring)
 {
     if (ring->error == 0 && io_uring_sq_ready(&ring->uring) > 0)

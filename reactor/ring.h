@@ -36,6 +36,10 @@ typedef struct wf_ring {
     int             error;    /* 0, or why the ring is of no use any more */
     uint32_t        n_failed; /* calls in a row */
 
+    uint32_t n_long;  /* operations that may keep a thread of the kernel's for long, ... */
+    uint32_t n_extra; /* ... how many threads it may have for them, ... */
+    unsigned n_most;  /* ... and how many it had without them; 0: not yet asked */
+
     const weft_config  *config;
     struct io_uring_sqe nowhere; /* what is prepared then */
 } wf_ring;
@@ -56,6 +60,10 @@ struct io_uring_sqe *wf_ring_sqe(wf_ring *ring);
 
 /* The user data of the nth entry that is prepared and that the kernel has not seen; 0: there are not so many. */
 uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth);
+
+/* So many more operations (or fewer) may each keep a thread of the kernel's for long: it gets one more
+ * for each, so that others are not held up. Best effort. */
+void wf_ring_add_threads(wf_ring *ring, int n);
 
 /* Submits what is prepared, if anything. */
 void wf_ring_flush(wf_ring *ring);

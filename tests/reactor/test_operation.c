@@ -182,3 +182,48 @@ Test(operation, a_close_that_the_kernel_has_no_thread_for_closes_all_the_same)
     check_eq(cancelled_by_kernel(&io, weft_file_close(&io, fd), 0, false), 0);
     check_cmp(fcntl(fd, F_GETFD), <, 0);
 }
+
+/* ---- nothing the size of the user's data is done on the reactor's thread ---- */
+
+static bool goes_to_a_thread(weft_io *io, weft_future *future)
+{
+    const wf_operation *row = (const wf_operation *)(const void *)future->ops;
+    struct io_uring_sqe sqe = {0};
+
+    row->prepare(io, &sqe);
+    return sqe.flags & IOSQE_ASYNC;
+}
+
+#define AT_ONCE ((size_t)128 << 10)
+
+static char area[AT_ONCE + 1];
+
+Test(operation, a_long_copy_goes_to_a_thread_of_the_kernels)
+{
+    weft_io      io;
+    struct iovec two[] = {{area, AT_ONCE / 2}, {area, AT_ONCE / 2}};
+    size_t       n = AT_ONCE;
+
+    check(!goes_to_a_thread(&io, weft_file_read(&io, 3, area, n, 0)));
+    check(goes_to_a_thread(&io, weft_file_read(&io, 3, area, n + 1, 0)));
+    check(!goes_to_a_thread(&io, weft_file_read_exact(&io, 3, area, n, 0)));
+    check(goes_to_a_thread(&io, weft_file_read_exact(&io, 3, area, n + 1, 0)));
+    check(!goes_to_a_thread(&io, weft_file_write(&io, 3, area, n, -1)));
+    check(goes_to_a_thread(&io, weft_file_write(&io, 3, area, n + 1, -1)));
+    check(!goes_to_a_thread(&io, weft_file_write_all(&io, 3, area, n, 0)));
+    check(goes_to_a_thread(&io, weft_file_write_all(&io, 3, area, n + 1, 0)));
+    check(!goes_to_a_thread(&io, weft_file_readv(&io, 3, two, 2, 0)));
+    check(!goes_to_a_thread(&io, weft_file_writev(&io, 3, two, 2, 0)));
+    two[1].iov_len++;
+    check(goes_to_a_thread(&io, weft_file_readv(&io, 3, two, 2, 0)));
+    check(goes_to_a_thread(&io, weft_file_writev(&io, 3, two, 2, 0)));
+    two[1].iov_len = SIZE_MAX; /* which the kernel refuses */
+    check(goes_to_a_thread(&io, weft_file_writev(&io, 3, two, 2, 0)));
+}
+
+Test(operation, a_close_goes_to_a_thread_of_the_kernels)
+{
+    weft_io io;
+
+    check(goes_to_a_thread(&io, weft_file_close(&io, 3)));
+}

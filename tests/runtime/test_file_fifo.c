@@ -1,0 +1,174 @@
+/*
+ * test_file_fifo.c - opening a FIFO waits for its other end, and holds nothing else up
+ */
+#include "../net_helpers.h"
+
+#include <sys/stat.h>
+
+static char dir[] = "/tmp/weft-test-XXXXXX", path[64];
+
+static void make_fifo(void)
+{
+    check(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof path, "%s/fifo", dir);
+    check_eq(mkfifo(path, 0600), 0);
+}
+
+static void remove_fifo(void)
+{
+    unlink(path);
+    check_eq(rmdir(dir), 0);
+}
+
+struct opening {
+    WEFT_FRAME;
+    struct {
+        int flags;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(opening)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_file_open(&self->io, path, self->in.flags, 0600));
+    WEFT_END(n);
+}
+
+static int64_t open_for_a_while(weft_runtime *rt, int flags)
+{
+    weft_io    io;
+    weft_limit limit;
+
+    return weft_block_on(rt,
+                         weft_timeout(&limit, weft_file_open(&io, path, flags, 0600), WEFT_MS(20)));
+}
+
+/* The other end in a plain open, which waits too. */
+static void *open_plainly(void *flags)
+{
+    return (void *)(intptr_t)open(path, (int)(intptr_t)flags | O_CLOEXEC);
+}
+
+Test(file_fifo, an_open_waits_for_the_other_end)
+{
+    weft_runtime *rt = start(1);
+    int           n = n_fds();
+
+    make_fifo();
+    check_eq(open_for_a_while(rt, O_RDONLY), -ETIMEDOUT);
+    check_eq(open_for_a_while(rt, O_WRONLY), -ETIMEDOUT);
+    check_eq(open_for_a_while(rt, O_RDONLY | O_CREAT), -ETIMEDOUT);
+    check_eq(open_for_a_while(rt, O_WRONLY | O_CREAT | O_TRUNC), -ETIMEDOUT);
+    check_eq(n_fds(), n);
+    stop(rt);
+    remove_fifo();
+}
+
+static void check_meets(weft_runtime *rt, int flags, int other)
+{
+    weft_handle h;
+    pthread_t   t;
+    void       *fd;
+    int         ours, status;
+
+    check_eq(weft_spawn_on(rt, &h, opening, .flags = flags), 0);
+    pause_ms(2);
+    check(!weft_is_finished(&h));
+    check_eq(pthread_create(&t, NULL, open_plainly, (void *)(intptr_t)other), 0);
+    ours = (int)JOIN(rt, &h);
+    pthread_join(t, &fd);
+    check_cmp(ours, >=, 0);
+    check_cmp((intptr_t)fd, >=, 0);
+    status = fcntl(ours, F_GETFL);
+    check_eq(status & (O_ACCMODE | O_NONBLOCK), flags);
+    close(ours);
+    close((int)(intptr_t)fd);
+}
+
+Test(file_fifo, an_open_ends_when_the_other_end_comes)
+{
+    weft_runtime *rt = start(1);
+
+    make_fifo();
+    for (int i = 0; i < 20; i++) {
+        check_meets(rt, O_RDONLY, O_WRONLY);
+        check_meets(rt, O_WRONLY, O_RDONLY);
+    }
+    stop(rt);
+    remove_fifo();
+}
+
+Test(file_fifo, an_open_that_need_not_wait_does_not)
+{
+    weft_runtime *rt = start(1);
+    weft_io       io;
+    int           fd;
+
+    make_fifo();
+    check_eq(weft_block_on(rt, weft_file_open(&io, path, O_WRONLY | O_NONBLOCK, 0)), -ENXIO);
+    fd = (int)weft_block_on(rt, weft_file_open(&io, path, O_RDONLY | O_NONBLOCK, 0));
+    check_cmp(fd, >=, 0);
+    close(fd);
+    fd = (int)weft_block_on(rt, weft_file_open(&io, path, O_RDWR, 0)); /* both ends */
+    check_cmp(fd, >=, 0);
+    close(fd);
+    check_eq(weft_block_on(rt, weft_file_open(&io, path, O_RDONLY | O_CREAT | O_EXCL, 0)), -EEXIST);
+    check_eq(weft_block_on(rt, weft_file_open(&io, path, O_RDONLY | O_DIRECTORY, 0)), -ENOTDIR);
+    stop(rt);
+    remove_fifo();
+}
+
+/* More than the kernel has threads for file operations (4 a CPU by default). */
+Test(file_fifo, waiting_opens_hold_no_other_operation_up)
+{
+    weft_runtime *rt = start(1);
+    int           n = 4 * (int)sysconf(_SC_NPROCESSORS_ONLN) + 40;
+    weft_handle  *h = calloc((size_t)n, sizeof *h);
+    struct statx  st;
+    weft_io       io;
+
+    make_fifo();
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < n; i++)
+            check_eq(weft_spawn_on(rt, &h[i], opening, .flags = O_WRONLY), 0);
+        pause_ms(5);
+        for (int i = 0; i < 20; i++) /* the test's limit tells if they hang */
+            check_eq(weft_block_on(rt, weft_path_stat(&io, AT_FDCWD, "/", 0, STATX_SIZE, &st)), 0);
+        for (int i = 0; i < n; i++)
+            weft_cancel(&h[i]);
+        for (int i = 0; i < n; i++)
+            check_eq(JOIN(rt, &h[i]), -ECANCELED);
+    }
+    free(h);
+    stop(rt);
+    remove_fifo();
+}
+
+Test(file_fifo, opens_cancelled_at_any_moment_leave_nothing_behind)
+{
+    weft_runtime *rt = start(2);
+    int           n = n_fds(), reader;
+    uint32_t      seed = 3;
+
+    make_fifo();
+    reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    for (int64_t i = 0; i < test_scaled(500); i++) {
+        weft_handle h;
+        int64_t     r;
+
+        check_eq(weft_spawn_on(rt, &h, opening, .flags = O_WRONLY), 0);
+        for (uint32_t spin = rnd(&seed) % 30000; spin > 0; spin--)
+            __asm__ volatile("");
+        weft_cancel(&h);
+        r = JOIN(rt, &h);
+        check(r >= 0 || r == -ECANCELED);
+        if (r >= 0)
+            close((int)r);
+    }
+    close(reader);
+    check_eq(n_fds(), n);
+    stop(rt);
+    remove_fifo();
+}
