@@ -4,8 +4,8 @@
  * Purpose     See include/weft/buffered.h.
  * Threads     The reader's owner.
  * Invariants  B1 buffer_[begin_..end_) has been read and not been handed out; a pending read appends to it
- *             or goes into the caller's memory, so what it brings is never lost. B2 while a line is looked
- *             for one byte of the buffer stays free, for the '\0' of the stream's last one.
+ *             or goes into the caller's memory, so what it brings is never lost. B2 a line's '\0' takes
+ *             the place of its "\n", or that of a byte behind the stream's last one.
  * Ordering    None.
  * Failure     As reading the stream.
  */
@@ -65,7 +65,7 @@ static int64_t give_line(weft_reader *r)
     char  *line;
 
     if (n == 0 && !r->ended_)
-        return left + 1 < r->size_ ? MORE : -EMSGSIZE;
+        return left < r->size_ ? MORE : -EMSGSIZE;
     if (n == 0 && left == 0)
         return -EPIPE;
     if (n == 0 && left == r->size_)
@@ -164,7 +164,7 @@ static void begin_read(weft_reader *r)
         return;
     }
     make_room(r);
-    weft_read(&r->io_, r->stream_, r->buffer_ + r->end_, r->size_ - (r->kind_ == LINE) - r->end_);
+    weft_read(&r->io_, r->stream_, r->buffer_ + r->end_, r->size_ - r->end_);
 }
 
 /* The read has ended: a result for the reader, or MORE. */

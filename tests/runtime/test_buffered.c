@@ -93,18 +93,46 @@ Test(buffered, a_stream_that_ends_with_a_newline_has_no_line_behind_it)
     tear_down(&s);
 }
 
+Test(buffered, a_last_line_without_an_end_fits_if_it_is_shorter_than_the_buffer)
+{
+    setting s;
+
+    set_up(&s, 16);
+    say(&s, "x\n0123456789abcde");
+    say_no_more(&s);
+    line_of(&s, "x");
+    line_of(&s, "0123456789abcde");
+    check_eq(line_of(&s, NULL), -EPIPE);
+    tear_down(&s);
+}
+
+Test(buffered, a_buffer_of_one_byte_holds_empty_lines_and_tells_the_end)
+{
+    setting s;
+
+    set_up(&s, 1);
+    say(&s, "\n\n");
+    line_of(&s, "");
+    line_of(&s, "");
+    say_no_more(&s);
+    check_eq(line_of(&s, NULL), -EPIPE);
+    tear_down(&s);
+}
+
 Test(buffered, a_line_too_long_is_refused_and_not_lost)
 {
     setting       s;
     weft_runtime *rt = set_up(&s, 16);
     char         *data;
 
-    say(&s, "0123456789abcd\n0123456789abcde\nshort\n");
-    line_of(&s, "0123456789abcd"); /* with its end it fits just so */
+    say(&s, "0123456789abcde\n0123456789abcd\r\n0123456789abcdef\nshort\n");
+    line_of(&s, "0123456789abcde"); /* with its end it fits just so */
+    line_of(&s, "0123456789abcd");
     check_eq(line_of(&s, NULL), -EMSGSIZE);
     check_eq(line_of(&s, NULL), -EMSGSIZE);
-    check_eq(weft_reader_buffered(&s.reader), 15);
-    bytes_of(&s, weft_reader_until(&s.reader, '\n', &data), &data, "0123456789abcde\n");
+    check_eq(weft_reader_buffered(&s.reader), 16);
+    bytes_of(&s, weft_reader_take(&s.reader, 1, &data), &data, "0");
+    bytes_of(&s, weft_reader_until(&s.reader, '\n', &data), &data, "123456789abcdef\n");
     line_of(&s, "short");
     say(&s, "0123456789abcdefgh");
     say_no_more(&s);
