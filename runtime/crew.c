@@ -118,8 +118,16 @@ static wf_job *take_locked(weft_pool *p, wf_thread *t, int64_t now)
     p->n_running++;
     t->round = p->round;
     t->kind = job->kind;
+    t->job = job;
     t->since = now;
+    job->thread = t;
     return job;
+}
+
+void wf_crew_leave_locked(wf_thread *t)
+{
+    t->left = true;
+    t->pool->n_left++;
 }
 
 static void ran_locked(weft_pool *p, wf_thread *t, int64_t now)
@@ -129,6 +137,9 @@ static void ran_locked(weft_pool *p, wf_thread *t, int64_t now)
     if (t->round != p->round)
         p->n_stuck--;
     t->kind = NULL;
+    t->job->thread = NULL;
+    p->n_left -= t->left;
+    t->left = false;
     p->counters.done++;
     p->counters.run_ns += (uint64_t)(now - t->since);
 }

@@ -40,6 +40,8 @@ typedef struct wf_thread {
     uint32_t              round; /* the pool's when it took its job */
     int64_t               since; /* when that was */
     const weft_job_kind_ *kind;  /* the job's; NULL: it runs none */
+    wf_job               *job;
+    bool                  left; /* it was given up */
 } wf_thread;
 
 /* A thread to be woken or created; NULL: none. */
@@ -48,6 +50,8 @@ typedef struct wf_call {
     bool       create;
 } wf_call;
 
+/* The job that the thread runs was given up. */
+void wf_crew_leave_locked(wf_thread *t);
 /* A job has been queued. */
 wf_call wf_crew_queued_locked(weft_pool *p, int64_t now);
 /* Outside of the lock. */

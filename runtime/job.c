@@ -91,16 +91,18 @@ static weft_poll job_end(weft_job *self, wf_job *job)
     weft_pool *p = job->pool;
     int64_t    result = job->result;
 
+    self->returned = result;
     if (self->out_)
         memcpy(self->out_, job->args, job->kind->size);
     job_free(job);
-    return job_leave(self, p, result);
+    return job_leave(self, p, self->given_up_ ? -ECANCELED : result);
 }
 
+/* A thread goes on with it alone, unless it has not begun. */
 static weft_poll job_abandon(weft_job *self, wf_job *job)
 {
     weft_pool *p = job->pool;
-    bool       ours = wf_pool_withdraw(p, job);
+    bool       ours = wf_pool_abandon(p, job);
     weft_waker before;
 
     wf_lock(&job->lock);
@@ -114,35 +116,53 @@ static weft_poll job_abandon(weft_job *self, wf_job *job)
     return job_leave(self, p, -ECANCELED);
 }
 
+/* READY if no thread has begun it: then it has not touched what it was lent, nor will. */
+static weft_poll job_withdraw(weft_job *self, wf_job *job)
+{
+    weft_pool *p = job->pool;
+
+    self->given_up_ = true;
+    if (!wf_pool_withdraw(p, job))
+        return WEFT_PENDING;
+    wf_waker_forget(&job->waker);
+    job_free(job);
+    return job_leave(self, p, -ECANCELED);
+}
+
 static weft_poll job_poll(weft_future *future, weft_context *cx)
 {
     weft_job  *self = weft_container(future, weft_job, future);
     wf_job    *job = self->job_;
     bool       done, cancelled = weft_future_is_cancelled(future);
+    bool       waits = !cancelled || !self->detachable_;
     weft_waker next = {0};
 
     if (!job)
         return cancelled ? weft_ready(future, -ECANCELED) : job_start(self, cx);
-    if (!cancelled)
+    if (waits)
         next = wf_waker_prepare(cx->waker);
     wf_lock(&job->lock);
     done = job->done;
-    if (!done && !cancelled)
+    if (!done && waits)
         wf_waker_exchange(&job->waker, &next);
     wf_unlock(&job->lock);
     wf_waker_discard(next);
     if (done)
         return job_end(self, job);
-    return cancelled ? job_abandon(self, job) : WEFT_PENDING;
+    if (!cancelled)
+        return WEFT_PENDING;
+    return self->detachable_ ? job_abandon(self, job) : job_withdraw(self, job);
 }
 
 static void job_cancel(weft_future *future)
 {
-    (void)future; /* the next poll abandons it */
+    (void)future; /* the next poll withdraws or abandons it */
 }
 
-static const weft_future_ops job_ops = {sizeof(weft_job), WEFT_FUTURE_WITHDRAWS,
-                                        "weft_spawn_blocking", job_poll, job_cancel};
+static const weft_future_ops job_ops = {sizeof(weft_job), WEFT_FUTURE_DRAINS, "weft_spawn_blocking",
+                                        job_poll, job_cancel};
+static const weft_future_ops detachable_ops = {sizeof(weft_job), WEFT_FUTURE_WITHDRAWS,
+                                               "weft_job_detachable", job_poll, job_cancel};
 
 weft_future *wf_job_init(weft_job *job, weft_pool *pool, const weft_job_kind_ *kind,
                          const void *from, void *ret)
@@ -153,7 +173,20 @@ weft_future *wf_job_init(weft_job *job, weft_pool *pool, const weft_job_kind_ *k
     job->job_ = NULL;
     job->from_ = from;
     job->out_ = ret;
+    job->returned = -ECANCELED; /* unless it runs */
+    job->detachable_ = job->given_up_ = false;
     return &job->future;
+}
+
+WEFT_API weft_future *weft_job_detachable(weft_future *job)
+{
+    if (job->ops != &job_ops || job->result != WEFT_UNPOLLED_)
+        weft_misuse_("weft_job_detachable",
+                     "it takes what weft_spawn_blocking made, before its first poll",
+                     job->ops ? job->ops->name : "nothing");
+    weft_container(job, weft_job, future)->detachable_ = true;
+    weft_future_init(job, &detachable_ops);
+    return job;
 }
 
 WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,

@@ -6,7 +6,8 @@
  * Invariants  B1 the arguments are the job's own copy. B2 a job that is queued belongs to the queue; who
  *             takes it off, a thread or the future that withdraws it, owns it. B3 a thread that has run a
  *             job looks whether it is still awaited, under the job's lock: who comes second frees it.
- *             B4 an awaited job keeps the pool's memory.
+ *             B4 an awaited job keeps the pool's memory. B5 only a detachable job is left to its thread: others
+ *             may use memory that their caller has lent them.
  * Ordering    The pool's lock; the job's.
  * Failure     A future of a pool that refuses the job: -errno.
  */
@@ -18,10 +19,11 @@
 #include <weft/blocking.h>
 
 typedef struct wf_job {
-    struct wf_job        *next, *prev; /* the queue: under the pool's lock, as are the next two */
+    struct wf_job        *next, *prev; /* the queue: under the pool's lock, as are the next */
     bool                  queued;
-    int64_t               since; /* when it was queued */
-    weft_pool            *pool;  /* constant, as is the next */
+    struct wf_thread     *thread; /* that runs it, or NULL */
+    int64_t               since;  /* when it was queued */
+    weft_pool            *pool;   /* constant, as is the next */
     const weft_job_kind_ *kind;
     uint32_t              lock;
     bool       done, left; /* under the lock: by the thread, by the future; and so on below */

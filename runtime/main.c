@@ -3,11 +3,12 @@
  *
  * Purpose     What a program's main() needs and nothing else.
  * Threads     The program's first.
- * Invariants  The runtime's environment knobs apply.
+ * Invariants  The runtime's environment knobs apply. Blocking jobs that were given up don't keep the process:
+ *             they end with it.
  * Ordering    None.
  * Failure     One line on standard error, through the runtime's log, and exit status 1.
  */
-#include "rt.h"
+#include "stop.h"
 
 #include <string.h>
 #include <weft/task.h>
@@ -21,20 +22,20 @@ static int fail(const weft_config *config, const char *what, const char *name, i
 static int stop(weft_runtime *rt, const char *name)
 {
     weft_config config = rt->config;
-    int         r = weft_runtime_stop(rt, WEFT_MS(config.stop_ms));
+    int         r = wf_runtime_stop(rt, WEFT_MS(config.stop_ms), true);
 
     return r < 0 ? fail(&config, "could not stop", name, r) : 0;
 }
 
-WEFT_API int weft_main_(const weft_future_ops *ops, uint32_t at, const void *args, size_t size,
-                        const char *name)
+WEFT_API int weft_main_(const weft_config *config, const weft_future_ops *ops, uint32_t at,
+                        const void *args, size_t size, const char *name)
 {
     weft_runtime *rt;
     weft_handle   handle;
     int64_t       result;
     int           status = 0;
 
-    if (weft_runtime_start(&rt, NULL) < 0)
+    if (weft_runtime_start(&rt, config) < 0)
         return 1; /* logged */
     result = weft_spawn_(rt, &handle, WEFT_ANYWHERE_, ops, at, args, size, name);
     if (result == 0)

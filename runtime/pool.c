@@ -111,15 +111,36 @@ int wf_pool_submit(weft_pool *p, wf_job *job)
     return r;
 }
 
+static bool withdraw_locked(weft_pool *p, wf_job *job)
+{
+    if (!job->queued)
+        return false;
+    unlink_locked(p, job);
+    p->counters.cancelled++;
+    return true;
+}
+
 bool wf_pool_withdraw(weft_pool *p, wf_job *job)
 {
     bool queued;
 
     wf_lock(&p->lock);
-    queued = job->queued;
-    if (queued) {
-        unlink_locked(p, job);
-        p->counters.cancelled++;
+    queued = withdraw_locked(p, job);
+    wf_unlock(&p->lock);
+    return queued;
+}
+
+bool wf_pool_abandon(weft_pool *p, wf_job *job)
+{
+    bool queued;
+
+    wf_lock(&p->lock);
+    queued = withdraw_locked(p, job);
+    if (!queued && job->thread) {
+        wf_crew_leave_locked(job->thread);
+        wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] the one that closes has one less to wait for */
+        if (p->closing)
+            wf_futex_wake(&p->n_ended, 1);
     }
     wf_unlock(&p->lock);
     return queued;
@@ -170,7 +191,7 @@ void wf_pool_drop(weft_pool *p)
     wf_release_aligned(&alloc, p, sizeof *p);
 }
 
-bool wf_pool_end(weft_pool *p, int64_t until)
+bool wf_pool_end(weft_pool *p, int64_t until, bool leave)
 {
     uint32_t seen;
 
@@ -178,14 +199,17 @@ bool wf_pool_end(weft_pool *p, int64_t until)
     p->closing = true;
     for (wf_thread *t = p->newest; t; t = t->older)
         wf_park_wake(&t->park);
-    while (p->n_threads > 0) {
+    while (p->n_threads > (leave ? p->n_left : 0)) {
         seen = wf_load(&p->n_ended, ACQUIRE); /* [pool-2] */
         wf_unlock(&p->lock);
         if (!wf_futex_wait(&p->n_ended, seen, until))
             return false;
         wf_lock(&p->lock);
     }
+    p->left_behind = p->n_threads > 0;
     wf_unlock(&p->lock);
+    if (p->left_behind)
+        return true; /* they may end any time now */
     if (p->has_corpse)
         pthread_join(p->corpse, NULL);
     p->has_corpse = false;

@@ -35,15 +35,17 @@ struct weft_pool {
     struct wf_thread   *watcher, *unused, *newest;
     int64_t             n_threads; /* those being created, too */
     int64_t             n_running, n_stuck, room;
-    uint32_t            n_telling; /* [pool-3] threads that have run a job and tell of it */
-    bool                coming;
-    uint32_t            round;      /* how often those that ran were found to be stuck */
-    int64_t             last_taken; /* when */
-    uint64_t            n_seen;     /* jobs taken before the watcher's last look */
-    int64_t             failed;     /* when no thread could be created, or 0 */
-    pthread_t           corpse;     /* the thread that ended last, not yet joined */
-    bool                has_corpse;
-    weft_pool_counters  counters; /* but for `threads` and `running` */
+    int64_t             n_left; /* of those that run: with jobs that were given up */
+    bool      left_behind; /* threads may run after the pool's end; of the thread that ends it */
+    uint32_t  n_telling;   /* [pool-3] threads that have run a job and tell of it */
+    bool      coming;
+    uint32_t  round;      /* how often those that ran were found to be stuck */
+    int64_t   last_taken; /* when */
+    uint64_t  n_seen;     /* jobs taken before the watcher's last look */
+    int64_t   failed;     /* when no thread could be created, or 0 */
+    pthread_t corpse;     /* the thread that ended last, not yet joined */
+    bool      has_corpse;
+    weft_pool_counters counters; /* but for `threads` and `running` */
 };
 
 /* A pool for so many CPUs. 0 or -ENOMEM. */
@@ -56,12 +58,15 @@ void wf_pool_drop(weft_pool *p);
 int wf_pool_submit(weft_pool *p, wf_job *job);
 /* Takes it off the queue; false: a thread has it. */
 bool wf_pool_withdraw(weft_pool *p, wf_job *job);
+/* The same; if a thread runs it, that runs for itself from now on (n_left). */
+bool wf_pool_abandon(weft_pool *p, wf_job *job);
 /* The first job; there must be one. All jobs, linked by next. */
 wf_job *wf_pool_take_locked(weft_pool *p, int64_t now);
 wf_job *wf_pool_take_all_locked(weft_pool *p);
 
-/* Refuses new jobs; waits for the others and ends all threads. False at the instant. */
-bool wf_pool_end(weft_pool *p, int64_t until);
+/* Refuses new jobs; waits for the others and ends all threads. False at the instant. With `leave` it does not
+ * wait for threads whose jobs were given up: they may go on after it, and the pool must stay. */
+bool wf_pool_end(weft_pool *p, int64_t until, bool leave);
 /* Whether no job is queued or runs, and those that ran have been told of. */
 bool wf_pool_is_quiet(weft_pool *p);
 /* Logs the jobs that run. */

@@ -87,12 +87,12 @@ WEFT_API int weft_pool_count(weft_pool *pool, weft_pool_counters *ret)
 /* ---- ending ---- */
 
 /* All of the list, or one. */
-static bool end(weft_pool *first, bool all, int64_t until)
+static bool end(weft_pool *first, bool all, int64_t until, bool leave)
 {
     bool ended = true;
 
     for (weft_pool *p = first; p; p = all ? p->next : NULL)
-        ended &= wf_pool_end(p, until);
+        ended &= wf_pool_end(p, until, leave);
     return ended;
 }
 
@@ -103,16 +103,16 @@ static void report(weft_pool *first, bool all, const char *what)
 }
 
 /* What takes longer than a second is named at once. */
-static bool end_patiently(weft_pool *first, bool all, int64_t until)
+static bool end_patiently(weft_pool *first, bool all, int64_t until, bool leave)
 {
     int64_t soon = wf_now() + WEFT_S(1);
 
     if (until > soon) {
-        if (end(first, all, soon))
+        if (end(first, all, soon, leave))
             return true;
         report(first, all, "stop: still waits for ");
     }
-    if (end(first, all, until))
+    if (end(first, all, until, leave))
         return true;
     report(first, all, "stop: ");
     return false;
@@ -129,19 +129,27 @@ WEFT_API int weft_pool_close(weft_pool *pool, int64_t patience)
     if (pool == pool->rt->pools->standard || pool == pool->rt->pools->dns)
         return -EINVAL;
     patience = patience > 0 ? patience : 0;
-    if (!end_patiently(pool, false, wf_after(now, patience)))
+    if (!end_patiently(pool, false, wf_after(now, patience), false))
         return -ETIMEDOUT;
     take_out(pool->rt->pools, pool);
     wf_pool_drop(pool);
     return 0;
 }
 
-int wf_pools_stop(weft_runtime *rt, int64_t until)
+void wf_pools_report(weft_runtime *rt, const char *what)
+{
+    report(rt->pools->first, true, what);
+}
+
+int wf_pools_stop(weft_runtime *rt, int64_t until, bool leave)
 {
     wf_pools *pools = rt->pools;
 
-    if (!end_patiently(pools->first, true, until))
+    if (!end_patiently(pools->first, true, until, leave))
         return -ETIMEDOUT;
+    for (weft_pool *p = pools->first; p; p = p->next)
+        if (p->left_behind)
+            return 1;
     for (weft_pool *p = pools->first, *next; p; p = next) {
         next = p->next;
         wf_pool_drop(p);
@@ -168,7 +176,7 @@ int wf_pools_start(weft_runtime *rt)
         r = open_pool(rt, &pools->dns,
                       &(weft_pool_config){.name = "dns", .threads = rt->config.dns_threads});
     if (r < 0)
-        (void)wf_pools_stop(rt, 0); /* there are no threads yet */
+        (void)wf_pools_stop(rt, 0, false); /* there are no threads yet */
     return r;
 }
 

@@ -59,9 +59,11 @@ static weft_poll resolution_poll(weft_future *future, weft_context *cx)
 
     if (!self->found.host_[0])
         return weft_ready(future, -EINVAL);
-    if (!weft_future_is_pending(job)) /* pinned from here on, so the job may point to us */
+    if (!weft_future_is_pending(job)) { /* pinned from here on, so the job may point to us */
         wf_job_init(&self->job_, cx->runtime ? weft_pool_dns(cx->runtime) : NULL, &look_up_kind,
                     &self->found, &self->found);
+        weft_job_detachable(job); /* Z1 */
+    }
     if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(job)))
         return weft_ready(future, job->result);
     return weft_poll_is_ready(weft_future_poll(job, cx)) ? weft_ready(future, job->result)

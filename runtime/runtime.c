@@ -12,7 +12,8 @@
  *             but phase 1, and may be called again.
  * Threads     Any but the runtime's own.
  * Invariants  U1 what a phase of start began, a failure later undoes. U2 phase 3 of stop is reached
- *             only without tasks, so nobody uses what ends.
+ *             only without tasks, so nobody uses what ends. U3 where blocking jobs are left behind, the
+ *             memory stays that their threads come back to: the process is about to end.
  * Ordering    Thread creation and joining.
  * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
  */
@@ -22,6 +23,7 @@
 #include "reactor.h"
 #include "report.h"
 #include "stderr.h"
+#include "stop.h"
 #include "timer.h"
 
 #include <stdlib.h>
@@ -73,7 +75,7 @@ static int start_phases(weft_runtime *rt)
         goto no_workers;
     return 0;
 no_workers:
-    (void)wf_pools_stop(rt, 0); /* it has no threads yet */
+    (void)wf_pools_stop(rt, 0, false); /* it has no threads yet */
 no_pools:
     wf_reactor_stop(rt);
 no_reactor:
@@ -114,9 +116,10 @@ static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
     return wf_executor_wait_empty(s, until);
 }
 
-WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
+int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
 {
     int64_t now = wf_now(), until;
+    int     left;
 
     if (wf_current_thread.owned && wf_current_thread.rt == rt)
         return -EDEADLK;
@@ -127,19 +130,27 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
     wf_executor_close(rt->executor);
     if (!wait_empty(rt->executor, now, until)) {
         wf_report_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
+        wf_pools_report(rt, "stop: "); /* a task may wait for its job */
         return -ETIMEDOUT;
     }
     if (!wf_reactor_wait_unused(rt, until) || !wf_timers_wait_unused(rt->timers, until))
         return -ETIMEDOUT;
     wf_clock_end(&rt->timers->clock);
-    if (wf_pools_stop(rt, until) < 0)
+    if ((left = wf_pools_stop(rt, until, leave)) < 0)
         return -ETIMEDOUT;
     wf_executor_stop(rt->executor); /* workers use the reactor to their end */
     wf_reactor_stop(rt);
+    if (left > 0)
+        return 0; /* U3 */
     wf_executor_free(rt->executor);
     wf_timers_stop(rt);
     runtime_free(rt);
     return 0;
+}
+
+WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
+{
+    return wf_runtime_stop(rt, patience, false);
 }
 
 /* A struct of counters, each with one writer. */

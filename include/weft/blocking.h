@@ -15,7 +15,8 @@
 
 WEFT_BEGIN_DECLS
 
-/* Most bytes of a job's arguments; for more, pass a pointer. */
+/* Most bytes of a job's arguments. For more, pass a pointer to memory that stays until the future is READY; a
+ * job with such a pointer must not be made detachable. */
 #define WEFT_JOB_ARGS_MAX 128
 
 typedef struct weft_pool weft_pool;
@@ -28,12 +29,16 @@ typedef struct weft_job_kind_ {
 } weft_job_kind_;
 
 typedef struct weft_job {
-    weft_future           future;
+    weft_future future;
+    int64_t
+        returned; /* at READY, also if it was cancelled: what the job returned; -ECANCELED: it never ran */
     const weft_job_kind_ *kind_;
     weft_pool            *pool_; /* NULL: the runtime's */
     struct wf_job        *job_;
     const void           *from_; /* arguments that are not in args_ */
     void                 *out_;
+    bool                  detachable_;
+    bool                  given_up_; /* cancelled while it ran */
     char                  args_[WEFT_JOB_ARGS_MAX] __attribute__((aligned(16)));
 } weft_job;
 
@@ -60,14 +65,23 @@ typedef struct weft_job {
 #endif
 
 /* A future that runs the job on a pool thread from its first poll on, and answers its result. The
- * arguments are copied by this call. WITHDRAWS: a cancelled job that has not started never runs; one
- * that runs goes on by itself, and what it returns is dropped. -ENOMEM; -EOWNERDEAD: it panicked;
- * -EAGAIN and the like: the pool has no thread and none could be created; -ESHUTDOWN when stopping;
- * -ENXIO without a runtime; -ECHILD in a fork of the process that started it. */
+ * arguments are copied by this call.
+ *
+ * Cancel: DRAINS, so that a job may use memory of its caller's through pointers. A cancelled job that has not
+ * started never runs. One that runs is waited for, because no thread can be interrupted; then the answer is
+ * -ECANCELED (in weft_timeout: -ETIMEDOUT), and job->returned says what the job returned, for example a
+ * descriptor to be closed. A caller that can't wait for so long makes the job detachable, see below.
+ *
+ * -ENOMEM
+ * -EOWNERDEAD: the job panicked.
+ * -EAGAIN and the like: the pool has no thread and none could be created.
+ * -ESHUTDOWN: the runtime stops.
+ * -ENXIO: there is no runtime.
+ * -ECHILD: in a fork of the process that started the runtime. */
 #define weft_spawn_blocking(job, name, ...)                                                        \
     weft_spawn_blocking_(job, NULL, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__), NULL)
 /* The same; the job's copy of its arguments is copied to *ret (a struct name) at READY, so that it can
- * return more than a number. Untouched if cancelled. */
+ * return more than a number. Untouched if the job did not run to its end. */
 #define weft_spawn_blocking_into(job, ret, name, ...)                                              \
     weft_spawn_blocking_(job, NULL, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),          \
                          1 ? (ret) : (struct name *)0)
@@ -78,6 +92,16 @@ typedef struct weft_job {
 #define weft_spawn_blocking_into_on(job, pool, ret, name, ...)                                     \
     weft_spawn_blocking_(job, pool, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),          \
                          1 ? (ret) : (struct name *)0)
+
+/* Makes an unpolled job WITHDRAW instead of drain: cancelled while it runs, the future answers -ECANCELED at
+ * once, the job goes on by itself, and what it returns is dropped. Only for jobs that use nothing but their own
+ * copy of the arguments and what lives as long as the process: no pointer to the caller's frame, and no
+ * result that must be given back. Returns the same future.
+ *
+ *     WEFT_AWAIT(n, weft_job_detachable(weft_spawn_blocking(&self->job, digest, .path = "x")));
+ *
+ * weft_runtime_stop waits for such jobs, too; weft_main does not. Thread: the owner's. */
+WEFT_API weft_future *weft_job_detachable(weft_future *job);
 
 WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,
                                            const weft_job_kind_ *kind, const void *args, void *ret);

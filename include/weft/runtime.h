@@ -192,13 +192,18 @@ WEFT_API void weft_runtime_dump(weft_runtime *rt);
 
 /* return weft_main(server, .port = 7000); from main(): starts a runtime from the environment, runs
  * the async function as its main task and stops. Evaluates to main's exit status: 0, or 1 with one
- * line on standard error if starting or stopping failed or the function's result was an error. */
-#define weft_main(name, ...)                                                                       \
-    weft_main_(weft_ops_##name(), (uint32_t)offsetof(struct name, in),                             \
+ * line on standard error if starting or stopping failed or the function's result was an error. Stopping
+ * waits up to stop_ms for the other tasks. Look-ups and detachable jobs that were given up are not waited
+ * for: the process may exit while they run. */
+#define weft_main(name, ...) weft_main_with((const weft_config *)0, name, __VA_ARGS__)
+/* The same with a weft_config, which is read at the start and not kept; its fields go before the
+ * environment. weft_main_with(&config, server, .port = 7000) */
+#define weft_main_with(config, name, ...)                                                          \
+    weft_main_(config, weft_ops_##name(), (uint32_t)offsetof(struct name, in),                     \
                WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)), #name "\0weft_main")
 
-WEFT_API int weft_main_(const weft_future_ops *ops, uint32_t at, const void *args, size_t size,
-                        const char *name);
+WEFT_API int weft_main_(const weft_config *config, const weft_future_ops *ops, uint32_t at,
+                        const void *args, size_t size, const char *name);
 
 WEFT_END_DECLS
 

@@ -67,7 +67,7 @@ WEFT_ASYNC(run_add)
 struct run_gate {
     WEFT_FRAME;
     struct {
-        int unused;
+        bool detachable;
     } in;
     weft_job job;
 };
@@ -76,7 +76,10 @@ WEFT_ASYNC(run_gate)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, await_gate, .unused = 0));
+    weft_spawn_blocking(&self->job, await_gate, .unused = 0);
+    if (self->in.detachable)
+        weft_job_detachable(&self->job.future);
+    WEFT_AWAIT(n, &self->job.future);
     WEFT_END(n);
 }
 
@@ -97,7 +100,7 @@ static weft_handle spawn_gate(weft_runtime *rt)
 {
     weft_handle h;
 
-    check_eq(weft_spawn_on(rt, &h, run_gate, .unused = 0), 0);
+    check_eq(weft_spawn_on(rt, &h, run_gate, .detachable = true), 0);
     return h;
 }
 
@@ -250,7 +253,98 @@ Test(blocking, a_queued_job_that_is_cancelled_never_runs)
     check_eq(n_ran, 2);
 }
 
-Test(blocking, a_running_job_that_is_cancelled_goes_on_alone)
+/* So it may use what its caller has lent it. */
+Test(blocking, a_running_job_that_is_cancelled_is_waited_for)
+{
+    weft_runtime *rt = begin(1, 1000);
+    weft_handle   h;
+
+    check_eq(weft_spawn_on(rt, &h, run_gate, .detachable = false), 0);
+    EVENTUALLY(n_running == 1);
+    weft_cancel(&h);
+    pause_ms(20);
+    check(!weft_is_finished(&h));
+    open_gate(1);
+    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(n_ran, 1);
+    stop(rt);
+}
+
+struct fill {
+    char  *to;
+    size_t size;
+};
+WEFT_BLOCKING(fill)
+{
+    n_running++;
+    while (sem_wait(&gate) < 0)
+        ;
+    memset(self->to, 'B', self->size);
+    self->size = 1;
+    return 64;
+}
+
+static bool polled(weft_runtime *rt, weft_future *future)
+{
+    weft_waker   waker = weft_waker_noop();
+    weft_context cx;
+
+    weft_context_init(&cx, &waker, rt);
+    return weft_poll_is_ready(weft_future_poll(future, &cx));
+}
+
+Test(blocking, a_job_never_writes_to_memory_that_its_caller_has_again)
+{
+    weft_runtime *rt = begin(1, 1000);
+    struct fill   into = {0};
+    char          buffer[64] = "";
+    weft_job      job;
+    weft_limit    limit;
+
+    weft_spawn_blocking_into(&job, &into, fill, .to = buffer, .size = sizeof buffer);
+    check(!polled(rt, weft_timeout(&limit, &job.future, WEFT_MS(5))));
+    EVENTUALLY(n_running == 1);
+    pause_ms(10); /* the limit has passed */
+    check(!polled(rt, &limit.future));
+    check(weft_future_is_cancelled(&job.future));
+    check_eq(buffer[0], 0);
+    open_gate(1);
+    while (!polled(rt, &limit.future))
+        pause_ms(1);
+    check_eq(weft_future_result(&limit.future), -ETIMEDOUT);
+    check_eq(job.returned, 64);
+    check_eq(into.size, 1);
+    check_eq(buffer[63], 'B');
+    stop(rt);
+}
+
+Test(blocking, what_a_job_returned_is_told)
+{
+    weft_runtime *rt = begin(1, 1000);
+    weft_handle   first = spawn_gate(rt);
+    weft_job      job, queued;
+
+    EVENTUALLY(n_running == 1);
+    check(!polled(rt, weft_spawn_blocking(&queued, await_gate, .unused = 0)));
+    check(!weft_poll_is_ready(weft_future_cancel(&queued.future)));
+    check(polled(rt, &queued.future)); /* at once: it has not begun */
+    check_eq(weft_future_result(&queued.future), -ECANCELED);
+    check_eq(queued.returned, -ECANCELED);
+    open_gate(1);
+    check_eq(JOIN(rt, &first), 7);
+    check_eq(weft_block_on(rt, weft_spawn_blocking(&job, add, .a = 3, .b = 4)), 7);
+    check_eq(job.returned, 7);
+    stop(rt);
+}
+
+TEST_ABORTS(blocking, detachable_is_for_jobs, "what weft_spawn_blocking made")
+{
+    weft_nap nap;
+
+    weft_job_detachable(weft_sleep(&nap, 1));
+}
+
+Test(blocking, a_detachable_job_that_is_cancelled_goes_on_alone)
 {
     weft_runtime *rt = begin(1, 1000);
     weft_handle   h = spawn_gate(rt);
@@ -289,7 +383,8 @@ WEFT_ASYNC(leaver)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_spawn_blocking_into(self->in.job, self->in.into, slow_add, .sum = 1));
+    weft_spawn_blocking_into(self->in.job, self->in.into, slow_add, .sum = 1);
+    WEFT_AWAIT(n, weft_job_detachable(&self->in.job->future));
     WEFT_END(n);
 }
 

@@ -297,7 +297,7 @@ Test(blocking_fault, cancels_that_meet_the_end_leave_nothing_behind)
 
     weft_context_init(&cx, &waker, rt);
     for (int64_t i = 0; i < test_scaled(30000); i++) {
-        weft_future *f = weft_spawn_blocking(&job, nothing, .unused = 0);
+        weft_future *f = weft_job_detachable(weft_spawn_blocking(&job, nothing, .unused = 0));
         int          before = n_ran;
 
         cx.budget = WEFT_BUDGET_DEFAULT;

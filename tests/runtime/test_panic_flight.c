@@ -241,14 +241,14 @@ WEFT_ASYNC(awaits_job)
 
     WEFT_BEGIN();
     weft_future_init(&self->started, &started_ops);
-    weft_spawn_blocking(&self->job, slow_job, 0);
+    weft_job_detachable(weft_spawn_blocking(&self->job, slow_job, 0));
     weft_defer(&self->deferred, check_ready, &self->job.future);
     WEFT_AWAIT(n, weft_select(&self->select, weft_keep(&self->job.future), &self->started));
     weft_panic("boom");
     WEFT_END(n);
 }
 
-Test(panic_flight, a_job_that_runs_is_left_alone_and_not_waited_for)
+Test(panic_flight, a_detachable_job_that_runs_is_left_alone_and_not_waited_for)
 {
     weft_runtime *rt = begin(1);
 

@@ -1,0 +1,144 @@
+/*
+ * test_main.c - weft_main: its status, its configuration, and what it does not wait for
+ */
+#include "../net_helpers.h"
+
+#include <semaphore.h>
+
+static sem_t      gate;
+static atomic_int n_running, n_ran;
+
+struct hold {
+    int us; /* 0: until the gate opens */
+};
+WEFT_BLOCKING(hold)
+{
+    n_running++;
+    if (self->us > 0)
+        usleep((useconds_t)self->us);
+    else
+        while (sem_wait(&gate) < 0)
+            ;
+    n_ran++;
+    return 7;
+}
+
+struct app {
+    WEFT_FRAME;
+    struct {
+        int     us;
+        bool    detachable, begun; /* it is waited for until it runs */
+        int64_t patience, result;
+    } in;
+    weft_job   job;
+    weft_nap   nap;
+    weft_limit limit;
+};
+WEFT_ASYNC(app)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    weft_spawn_blocking(&self->job, hold, .us = self->in.us);
+    if (self->in.detachable)
+        weft_job_detachable(&self->job.future);
+    WEFT_AWAIT(n, weft_timeout(&self->limit, &self->job.future, self->in.patience));
+    check(n == -ETIMEDOUT || n == 7);
+    while (self->in.begun && n_running == 0)
+        WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(1)));
+    WEFT_END(self->in.result);
+}
+
+struct lasting {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+    weft_job job;
+};
+WEFT_ASYNC(lasting)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, hold, .us = 0));
+    WEFT_END(n);
+}
+
+struct leaves_a_task {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+    weft_nap nap;
+};
+WEFT_ASYNC(leaves_a_task)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    check_eq(weft_spawn(NULL, lasting, .unused = 0), 0);
+    for (n = 0; n == 0 && n_running == 0;)
+        WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(1)));
+    WEFT_END(n);
+}
+
+Test(main, the_status_is_0_or_1)
+{
+    log_lines   log = LOG_LINES;
+    weft_config config = {.workers = 1, .log = keep_line, .log_arg = &log};
+
+    check_eq(weft_main(app, .us = 1, .patience = WEFT_S(20)), 0);
+    check_eq(weft_main_with(&config, app, .us = 1, .patience = WEFT_S(20), .result = 5), 0);
+    check_eq(log.n, 0);
+    check_eq(weft_main_with(&config, app, .us = 1, .patience = WEFT_S(20), .result = -EIO), 1);
+    check_str_contains(log.text, "app failed: Input/output error");
+    config.workers = -7;
+    check_eq(weft_main_with(&config, app, .us = 1, .patience = WEFT_S(20)), 1);
+}
+
+Test(main, a_configuration_goes_before_the_environment)
+{
+    log_lines   log = LOG_LINES;
+    weft_config config = {.stop_ms = 20, .log = keep_line, .log_arg = &log};
+
+    sem_init(&gate, 0, 0);
+    check_eq(setenv("WEFT_STOP_MS", "3600000", 1), 0);
+    check_eq(weft_main_with(&config, leaves_a_task, .unused = 0), 1); /* within the test's limit */
+    check_str_contains(log.text, "stop: blocking job hold (");
+    check_str_contains(log.text, "leaves_a_task could not stop: Connection timed out");
+    sem_post(&gate);
+}
+
+Test(main, the_environment_goes_before_the_default)
+{
+    weft_config config = {.log = weft_log_none};
+
+    sem_init(&gate, 0, 0);
+    check_eq(setenv("WEFT_STOP_MS", "20", 1), 0);
+    check_eq(weft_main_with(&config, leaves_a_task, .unused = 0), 1);
+    sem_post(&gate);
+}
+
+Test(main, a_job_that_was_given_up_does_not_keep_the_process)
+{
+    weft_config config = {.stop_ms = 3600000};
+
+    sem_init(&gate, 0, 0);
+    check_eq(weft_main_with(&config, app, .detachable = true, .begun = true, .patience = 1), 0);
+    check_eq(n_running, 1);
+    check_eq(n_ran, 0); /* it waits for the gate still */
+}
+
+/* The thread comes back to its pool while the runtime stops, or after that. */
+Test(main, jobs_that_were_given_up_may_end_at_any_moment)
+{
+    weft_config config = {.workers = 1, .stop_ms = 3600000};
+    uint32_t    seed = 9;
+
+    for (int64_t i = 0; i < test_scaled(200); i++)
+        check_eq(weft_main_with(&config, app, .us = 1 + (int)(rnd(&seed) % 500), .detachable = true,
+                                .patience = WEFT_US(rnd(&seed) % 300)),
+                 0);
+    pause_ms(20); /* those that were left come back */
+}
