@@ -10,12 +10,11 @@
  */
 #include "descriptor.h"
 #include "operation.h"
+#include "own.h"
 #include "stream.h"
 
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <weft/datagram.h>
 
@@ -29,16 +28,9 @@ static int int_option(int fd, int level, int option)
     return getsockopt(fd, level, option, &value, &size) < 0 ? -errno : value;
 }
 
-/* SO_TYPE, 0 for a pipe or terminal, or -errno. */
-static int kind_of(int fd)
+static bool is_socket(int kind)
 {
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (S_ISSOCK(st.st_mode))
-        return int_option(fd, SOL_SOCKET, SO_TYPE);
-    return S_ISFIFO(st.st_mode) || isatty(fd) ? 0 : -EINVAL;
+    return kind < WF_OWN_PIPE;
 }
 
 /* TCP without a protocol on top (kernel TLS) that makes reads stop early. */
@@ -57,7 +49,7 @@ static int check_stream(int fd, int kind)
     struct sockaddr_storage peer;
     socklen_t               size = sizeof peer;
 
-    if (kind == 0)
+    if (!is_socket(kind))
         return 0;
     if (kind != SOCK_STREAM || int_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0)
         return -EINVAL;
@@ -65,14 +57,13 @@ static int check_stream(int fd, int kind)
 }
 
 /* Last: what can fail after it is nothing. */
-static int adopt(wf_socket *s, void **ret)
+static int adopt(wf_socket *s, int kind, void **ret)
 {
-    int flags = fcntl(s->fd, F_GETFL), r;
+    int r = wf_own_begin(s, kind);
 
     *ret = wf_socket_handle(s);
-    if (flags >= 0 && fcntl(s->fd, F_SETFL, flags | O_NONBLOCK) >= 0)
+    if (r == 0)
         return 0;
-    r = -errno;
     s->fd = -1; /* the caller's */
     wf_socket_close(*ret);
     return r;
@@ -80,7 +71,7 @@ static int adopt(wf_socket *s, void **ret)
 
 WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
 {
-    int        kind = kind_of(fd), r = kind < 0 ? kind : check_stream(fd, kind);
+    int        kind = wf_own_kind(fd), r = kind < 0 ? kind : check_stream(fd, kind);
     wf_socket *s;
     void      *handle;
 
@@ -89,11 +80,11 @@ WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
         return -ENXIO;
     if (r < 0)
         return r;
-    s = wf_stream_new(rt->reactor, fd, kind != 0 && is_plain_tcp(fd));
+    s = wf_stream_new(rt->reactor, fd, is_socket(kind) && is_plain_tcp(fd));
     if (!s)
         return -ENOMEM;
-    s->is_socket = kind != 0;
-    r = adopt(s, &handle);
+    s->is_socket = is_socket(kind);
+    r = adopt(s, kind, &handle);
     if (r == 0)
         *ret = handle;
     return r;
@@ -101,7 +92,7 @@ WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
 
 WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
 {
-    int        kind = kind_of(fd), r;
+    int        kind = wf_own_kind(fd), r;
     wf_socket *s;
     void      *handle;
 
@@ -115,7 +106,7 @@ WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
     s = wf_listener_new(rt->reactor, fd, is_plain_tcp(fd));
     if (!s)
         return -ENOMEM;
-    r = adopt(s, &handle);
+    r = adopt(s, kind, &handle);
     if (r == 0)
         *ret = handle;
     return r;
@@ -123,7 +114,7 @@ WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
 
 WEFT_API int weft_datagram_adopt(weft_runtime *rt, weft_datagram **ret, int fd)
 {
-    int        kind = kind_of(fd), r;
+    int        kind = wf_own_kind(fd), r;
     wf_socket *s;
     void      *handle;
 
@@ -137,7 +128,7 @@ WEFT_API int weft_datagram_adopt(weft_runtime *rt, weft_datagram **ret, int fd)
     s = wf_socket_new(rt->reactor, fd, WF_DATAGRAM_EVENTS);
     if (!s)
         return -ENOMEM;
-    r = adopt(s, &handle);
+    r = adopt(s, kind, &handle);
     if (r == 0)
         *ret = handle;
     return r;
@@ -162,7 +153,7 @@ WEFT_API int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a, weft_stream
     weft_stream *both[2];
     int          fd[2], r;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) < 0)
         return -errno;
     fd[0] = wf_descriptor(fd[0]);
     fd[1] = wf_descriptor(fd[1]);

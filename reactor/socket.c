@@ -11,6 +11,7 @@
 
 #include "lock.h"
 #include "nudge.h"
+#include "own.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     s->drained = 0;
     s->nudge = NULL;
     s->is_socket = true;
-    s->is_tcp = false;
+    s->is_tcp = s->is_file = s->came_blocking = false;
     s->nap_ms = 0;
     wf_lock(&s->lock); /* an event or a nudge of its last life may still be at it */
     s->in = s->out = (wf_direction){0};
@@ -60,6 +61,8 @@ void wf_socket_dispose(wf_socket *s)
 {
     if (s->fd >= 0 && s->told && !is_in_fork(s))
         wf_readiness_remove(&s->reactor->readiness, s->fd);
+    if (s->fd >= 0 && !is_in_fork(s))
+        wf_own_end(s);
     if (s->fd >= 0)
         close(s->fd);
     wf_nudge_free(s);
@@ -294,6 +297,7 @@ int wf_socket_take_fd(wf_socket *s)
         return r;
     if (s->told) /* no operation waits any more, nor will one */
         wf_readiness_remove(&s->reactor->readiness, fd);
+    wf_own_end(s);
     s->fd = -1;
     return fd;
 }

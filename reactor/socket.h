@@ -48,13 +48,15 @@ typedef struct wf_socket {
     uint16_t                 asked;    /* ... that are, or are just about to be: under the lock */
     wf_direction             in, out;
     uint64_t drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
-    struct wf_nudge *nudge;      /* or NULL */
-    uint16_t         told;       /* what the kernel was asked for last: under the lock */
-    bool             telling;    /* a thread is asking the kernel just now: under the lock */
-    uint8_t          n_unwanted; /* times in a row that only POLLOUT came and no writer waited */
-    bool             lent;       /* an operation has the kernel write: under the lock */
-    bool             is_socket;  /* else a pipe or terminal; constant */
-    bool             is_tcp;     /* constant */
+    struct wf_nudge *nudge;         /* or NULL */
+    uint16_t         told;          /* what the kernel was asked for last: under the lock */
+    bool             telling;       /* a thread is asking the kernel just now: under the lock */
+    uint8_t          n_unwanted;    /* times in a row that only POLLOUT came and no writer waited */
+    bool             lent;          /* an operation has the kernel write: under the lock */
+    bool             is_socket;     /* else a pipe, device or file; constant */
+    bool             is_tcp;        /* constant, as are the next two */
+    bool             is_file;       /* a regular file: it never waits for another program */
+    bool             came_blocking; /* own.h */
     uint8_t          always_try; /* why events and short reads do not tell everything: WF_TRY_... */
     uint8_t          nap_ms;     /* the operation that is about to wait asks for a nudge: its own */
 } wf_socket;

@@ -16,7 +16,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#define IOV_MOST 1024
+#define IOV_MOST     1024
+#define FILE_PORTION ((size_t)128 << 10)
 
 wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp)
 {
@@ -55,12 +56,18 @@ static int64_t note_drained(wf_socket *s, uint32_t seq, int64_t n, size_t size)
     return n;
 }
 
+/* A file's bytes may have to come from a disk, and the worker waits: a portion at once. */
+static size_t at_most(const wf_socket *s, size_t size)
+{
+    return s->is_file && size > FILE_PORTION ? FILE_PORTION : size;
+}
+
 static int64_t receive(const wf_socket *s, void *memory, size_t size)
 {
     if (size == 0)
         return 0; /* recv would wait for data */
     return answer(s->is_socket ? wf_recv(s->fd, memory, size, MSG_DONTWAIT)
-                               : read(s->fd, memory, size));
+                               : read(s->fd, memory, at_most(s, size)));
 }
 
 int64_t wf_stream_read(weft_io *io, wf_socket *s)
@@ -128,7 +135,7 @@ static int64_t write_quietly(int fd, const struct iovec *vector, int n)
 
 static int64_t transmit(const wf_socket *s, const char *memory, size_t size)
 {
-    struct iovec vector = {.iov_base = (void *)(uintptr_t)memory, .iov_len = size};
+    struct iovec vector = {.iov_base = (void *)(uintptr_t)memory, .iov_len = at_most(s, size)};
 
     return s->is_socket ? answer(wf_send(s->fd, memory, size, MSG_DONTWAIT | MSG_NOSIGNAL))
                         : write_quietly(s->fd, &vector, 1);

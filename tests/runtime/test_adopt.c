@@ -3,6 +3,9 @@
  */
 #include "../net_helpers.h"
 
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
 #include <fcntl.h>
 
 struct read_once {
@@ -220,7 +223,7 @@ Test(adopt, what_is_no_stream_stays_the_callers)
     weft_address   address;
     int            listening = raw_listen(false, 1, &address), stream[2];
     int            idle = socket(AF_INET, SOCK_STREAM, 0), udp = socket(AF_INET, SOCK_DGRAM, 0);
-    int            file = open("/dev/null", O_RDWR), directory = open("/", O_RDONLY);
+    int            file = epoll_create1(EPOLL_CLOEXEC), directory = open("/", O_RDONLY);
     const int      no_stream[] = {listening, udp, file, directory};
 
     raw_pair(stream);
