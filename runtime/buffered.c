@@ -192,7 +192,7 @@ static weft_poll reader_withdraw(weft_reader *r, weft_context *cx)
 
     if (weft_future_is_pending(&r->io_.future) &&
         (weft_poll_is_ready(weft_future_cancel(&r->io_.future)) ||
-         weft_poll_is_ready(weft_future_poll(&r->io_.future, cx)))) {
+         weft_poll_is_ready(weft_future_poll_inner(&r->io_.future, cx)))) {
         result = end_read(r);
         if (result <= 0)
             result = -ECANCELED;
@@ -215,7 +215,7 @@ static weft_poll reader_poll(weft_future *future, weft_context *cx)
             begin_read(r);
     }
     while (result == MORE) {
-        if (!weft_poll_is_ready(weft_future_poll(&r->io_.future, cx)))
+        if (!weft_poll_is_ready(weft_future_poll_inner(&r->io_.future, cx)))
             return WEFT_PENDING;
         result = end_read(r);
         if (result == MORE)

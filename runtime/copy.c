@@ -56,7 +56,7 @@ static weft_poll copying_withdraw(weft_copying *c, weft_context *cx)
 {
     if (weft_future_is_pending(&c->io_.future) &&
         (weft_poll_is_ready(weft_future_cancel(&c->io_.future)) ||
-         weft_poll_is_ready(weft_future_poll(&c->io_.future, cx))))
+         weft_poll_is_ready(weft_future_poll_inner(&c->io_.future, cx))))
         end_step(c);
     return weft_ready(&c->future, -ECANCELED);
 }
@@ -71,7 +71,7 @@ static weft_poll copying_poll(weft_future *future, weft_context *cx)
     while (result == MORE) {
         if (!weft_future_is_pending(&c->io_.future))
             begin_step(c);
-        if (!weft_poll_is_ready(weft_future_poll(&c->io_.future, cx)))
+        if (!weft_poll_is_ready(weft_future_poll_inner(&c->io_.future, cx)))
             return WEFT_PENDING;
         result = end_step(c);
     }
@@ -102,7 +102,7 @@ WEFT_API weft_future *weft_copy(weft_copying *copying, weft_stream *from, weft_s
 static int64_t advance(weft_copying *way, weft_context *cx)
 {
     if (weft_future_is_ready(&way->future) ||
-        !weft_poll_is_ready(weft_future_poll(&way->future, cx)))
+        !weft_poll_is_ready(weft_future_poll_inner(&way->future, cx)))
         return 0;
     if (way->future.result < 0)
         return way->future.result;
@@ -113,7 +113,7 @@ static int64_t advance(weft_copying *way, weft_context *cx)
 static void withdraw(weft_copying *way, weft_context *cx)
 {
     if (!weft_poll_is_ready(weft_future_cancel(&way->future)))
-        (void)!weft_poll_is_ready(weft_future_poll(&way->future, cx)); /* READY now */
+        (void)!weft_poll_is_ready(weft_future_poll_inner(&way->future, cx)); /* READY now */
 }
 
 static weft_poll both_poll(weft_future *future, weft_context *cx)

@@ -40,7 +40,7 @@ static weft_poll interval_poll(weft_future *future, weft_context *cx)
         wf_nap_end(&self->nap_, cx);
         return weft_ready(future, -ECANCELED);
     }
-    if (!weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
+    if (!weft_poll_is_ready(weft_future_poll_inner(&self->nap_.future, cx)))
         return WEFT_PENDING;
     return weft_ready(future, self->nap_.future.result < 0 ? self->nap_.future.result
                                                            : interval_go_on(self));

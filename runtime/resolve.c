@@ -66,8 +66,8 @@ static weft_poll resolution_poll(weft_future *future, weft_context *cx)
     }
     if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(job)))
         return weft_ready(future, job->result);
-    return weft_poll_is_ready(weft_future_poll(job, cx)) ? weft_ready(future, job->result)
-                                                         : WEFT_PENDING;
+    return weft_poll_is_ready(weft_future_poll_inner(job, cx)) ? weft_ready(future, job->result)
+                                                               : WEFT_PENDING;
 }
 
 static void resolution_cancel(weft_future *future)

@@ -18,7 +18,7 @@ static weft_poll shield_poll_inner(weft_guard *self, weft_context *cx)
 
     cx->flags &= ~(uint32_t)WEFT_CONTEXT_CANCELLED_;
     cx->deadline = self->counts_ ? self->nap_.deadline_ : WEFT_FOREVER;
-    poll = weft_future_poll(self->inner_, cx);
+    poll = weft_future_poll_inner(self->inner_, cx);
     cx->flags = flags;
     cx->deadline = deadline;
     return poll;
@@ -30,7 +30,7 @@ static weft_poll shield_drain(weft_guard *self, weft_context *cx)
     weft_poll poll = weft_future_cancel(self->inner_);
 
     if (!weft_poll_is_ready(poll))
-        poll = weft_future_poll(self->inner_, cx);
+        poll = weft_future_poll_inner(self->inner_, cx);
     return weft_poll_is_ready(poll) ? weft_ready(&self->future, self->inner_->result)
                                     : WEFT_PENDING;
 }
@@ -56,7 +56,7 @@ static weft_poll shield_poll(weft_future *future, weft_context *cx)
             wf_nap_end(&self->nap_, cx);
         return weft_ready(future, self->inner_->result);
     }
-    if (!self->counts_ || !weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
+    if (!self->counts_ || !weft_poll_is_ready(weft_future_poll_inner(&self->nap_.future, cx)))
         return WEFT_PENDING;
     return shield_drain(self, cx);
 }

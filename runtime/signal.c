@@ -261,7 +261,7 @@ static weft_poll signal_poll(weft_future *future, weft_context *cx)
         }
         if (cancelled)
             (void)!weft_poll_is_ready(weft_future_cancel(ready)); /* the poll below tells */
-        if (!weft_poll_is_ready(weft_future_poll(ready, cx)))
+        if (!weft_poll_is_ready(weft_future_poll_inner(ready, cx)))
             return WEFT_PENDING;
         if (ready->result < 0 && ready->result != -ECANCELED)
             return signal_ready(self, ready->result);

@@ -164,5 +164,6 @@ WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant)
 void wf_nap_end(weft_nap *nap, weft_context *cx)
 {
     if (!weft_poll_is_ready(weft_future_cancel(&nap->future)))
-        (void)!weft_poll_is_ready(weft_future_poll(&nap->future, cx)); /* it WITHDRAWS: READY now */
+        (void)!weft_poll_is_ready(
+            weft_future_poll_inner(&nap->future, cx)); /* it WITHDRAWS: READY now */
 }

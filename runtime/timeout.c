@@ -18,7 +18,7 @@ static weft_poll poll_inner(weft_limit *self, weft_context *cx)
 
     if (self->nap_.deadline_ < outer)
         cx->deadline = self->nap_.deadline_;
-    poll = weft_future_poll(self->inner_, cx);
+    poll = weft_future_poll_inner(self->inner_, cx);
     cx->deadline = outer;
     return poll;
 }
@@ -55,7 +55,7 @@ static weft_poll limit_poll(weft_future *future, weft_context *cx)
         wf_nap_end(&self->nap_, cx);
         return weft_ready(future, self->inner_->result);
     }
-    if (!weft_poll_is_ready(weft_future_poll(&self->nap_.future, cx)))
+    if (!weft_poll_is_ready(weft_future_poll_inner(&self->nap_.future, cx)))
         return WEFT_PENDING;
     return limit_drain(self, cx);
 }

@@ -3,12 +3,14 @@
  *
  * Purpose     Polls the branches that were woken until the group is decided; then cancels the rest
  *             and polls them until they have ended. Branches to be kept are polled at every turn,
- *             with the task's waker: they may outlive the group.
+ *             with the waker of their async function: they may outlive the group, and the groups
+ *             around it.
  * Threads     Polls: the owner. Wakes: any thread, through the waker of a branch.
  * Invariants  C1 a branch that is pending has either the waker of its branch, or (direct mode) that of
  *             the task. C2 a future that stores a branch's waker without cloning it calls it only
  *             while it can't become READY; so no waker outlives its branch. C3 a clone is one of the
- *             task's waker: its branch is then polled at every turn.
+ *             task's waker, and so is what a future gets that may be handed on: its branch is then
+ *             polled at every turn.
  * Ordering    [combine-1] a wake sets `woken_` before it wakes the task; the poll clears it before it
  *             polls the branch, so that what the waker published is seen by this poll or a later one.
  * Failure     None: no memory, no calls that fail.
@@ -16,6 +18,9 @@
 #include <weft/combine.h>
 
 #include "order.h"
+#if __STDC_HOSTED__
+#include "task.h"
+#endif
 
 enum {
     BRANCH_DONE = 1 << 0,   /* READY, or cancelled before it began */
@@ -62,16 +67,70 @@ static void *branch_notify(void *data)
     return b->group_->waker_.vtable->notify_(b->group_->waker_.data);
 }
 
-/* A waker that branches may not borrow through us, or another one than at the first poll: from then on
- * every poll polls every branch with the waker it came with. The first one stays: branches hold it. */
+/* Where the task's waker must not be borrowed, because this poll's future may be handed on. */
+static bool is_counted(const weft_waker *waker)
+{
+#if __STDC_HOSTED__
+    return waker->vtable == &wf_task_counted_vtable;
+#else
+    (void)waker;
+    return false;
+#endif
+}
+
+/* A waker that can't be marked, or another one than at the first poll: from then on every poll polls every
+ * branch with the waker it came with. The first one stays until the end: branches hold it. */
 static void adopt_waker(weft_group *g, const weft_waker *waker, bool first)
 {
     if (first) {
-        g->waker_ = *waker;
         g->direct_ = !waker->vtable->notify_;
-    } else if (!weft_waker_will_wake(&g->waker_, waker)) {
+        g->counted_ = is_counted(waker);
+        g->waker_ = *waker;
+        if (g->counted_)
+            g->waker_.data = weft_waker_clone(waker).data; /* the same, and a reference */
+    } else if (g->waker_.vtable != waker->vtable || g->waker_.data != waker->data) {
         g->direct_ = 1;
     }
+}
+
+/* The waker of the async function that polls the group, or the groups around it: what a kept branch waits
+ * with. The groups between poll their branches at every turn: C3. */
+static const weft_waker *waker_of_function(const weft_context *cx)
+{
+    const weft_waker *waker = cx->waker;
+
+    while (waker->vtable == &branch_vtable) {
+        weft_branch *b = waker->data;
+
+        if (b->group_->frame_ != cx->frame_)
+            break;
+        b->flags_ |= BRANCH_ALWAYS;
+        waker = &b->group_->waker_;
+    }
+    return waker;
+}
+
+/* The future may be handed on: then groups and the task may be gone when it is woken. C3 */
+WEFT_API weft_poll weft_future_poll_counted_(weft_future *future, weft_context *cx)
+{
+    const weft_waker *outer = cx->waker;
+    weft_waker        waker = *outer;
+    weft_poll         poll;
+
+    while (waker.vtable == &branch_vtable) {
+        weft_branch *b = waker.data;
+
+        b->flags_ |= BRANCH_ALWAYS;
+        waker = b->group_->waker_;
+    }
+#if __STDC_HOSTED__
+    if (waker.vtable == &wf_task_vtable)
+        waker.vtable = &wf_task_counted_vtable;
+#endif
+    cx->waker = &waker;
+    poll = weft_future_poll_inner(future, cx);
+    cx->waker = outer;
+    return poll;
 }
 
 static bool is_kept(const weft_branch *b)
@@ -108,13 +167,15 @@ static void branch_poll(weft_group *g, uint32_t i, weft_context *cx)
 
     if (b->flags_ & BRANCH_DONE)
         return;
-    if (!g->direct_ && !is_kept(b)) {
+    if (is_kept(b)) {
+        cx->waker = waker_of_function(cx);
+    } else if (!g->direct_) {
         if (!wf_flag_take(&b->woken_) && /* [combine-1] */
             !(b->flags_ & BRANCH_ALWAYS) && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
             return; /* while it unwinds, a branch may have panicked out of the poll it was woken for */
         cx->waker = &waker;
     }
-    if (weft_poll_is_ready(weft_future_poll(b->future, cx)))
+    if (weft_poll_is_ready(weft_future_poll_inner(b->future, cx)))
         branch_ended(g, i);
     cx->waker = outer;
 }
@@ -164,6 +225,8 @@ static weft_poll group_end(weft_group *g, weft_context *cx)
 {
     if (g->any_kept_)
         park_kept(g, cx);
+    if (g->counted_)
+        weft_waker_drop(g->waker_);
     if (g->winner_ >= 0)
         return weft_ready(&g->future, g->kind_ == WEFT_GROUP_SELECT_
                                           ? g->winner_
@@ -189,6 +252,7 @@ static weft_poll group_poll(weft_future *future, weft_context *cx)
     weft_group *g = weft_container(future, weft_group, future);
 
     adopt_waker(g, cx->waker, g->phase_ == PHASE_START);
+    g->frame_ = cx->frame_;
     if (g->phase_ == PHASE_START) {
         g->phase_ = PHASE_RUN;
         g->start_ = cx->random_ >> 16;

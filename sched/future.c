@@ -217,7 +217,7 @@ static bool drain(weft_future *f, weft_context *cx)
 {
     if (!(f->ops->flags & WEFT_FUTURE_CLEANS_UP) && weft_poll_is_ready(weft_future_cancel(f)))
         return true;
-    return weft_poll_is_ready(weft_future_poll(f, cx));
+    return weft_poll_is_ready(weft_future_poll_inner(f, cx));
 }
 
 static weft_poll unwind(weft_frame *frame, weft_context *cx)

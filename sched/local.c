@@ -88,7 +88,7 @@ static bool poll_task(weft_local *local, weft_local_task *t)
         return true;
     weft_context_init(&cx, &waker, NULL);
     cx.random_ = local->random_;
-    ready = weft_poll_is_ready(weft_future_poll(t->future, &cx));
+    ready = weft_poll_is_ready(weft_future_poll_inner(t->future, &cx));
     local->random_ = cx.random_;
     return ready;
 }

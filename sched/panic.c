@@ -27,7 +27,7 @@ int64_t wf_panic_poll_root_(void *future, void *cx)
 
 static int64_t poll_checked(void *future, void *cx)
 {
-    return weft_future_poll(future, cx).ready_;
+    return weft_future_poll_inner(future, cx).ready_;
 }
 
 wf_caught wf_panic_poll(weft_future *future, weft_context *cx)

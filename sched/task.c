@@ -262,3 +262,6 @@ static void *task_notify(void *data)
 
 const weft_waker_vtable wf_task_vtable = {task_clone, task_wake, task_wake_by_ref, task_drop,
                                           task_notify};
+
+const weft_waker_vtable wf_task_counted_vtable = {task_clone, task_wake, task_wake_by_ref,
+                                                  task_drop, task_notify};

@@ -66,6 +66,9 @@ typedef struct wf_task {
 _Static_assert(offsetof(wf_task, frame) == 32, "with it, a task of 96 bytes fits 128");
 
 extern const weft_waker_vtable wf_task_vtable;
+/* The same for wakers that must be cloned to be stored, and for those clones: the future may be handed to
+ * another task, and this one be gone when it is woken. */
+extern const weft_waker_vtable wf_task_counted_vtable;
 
 /* Where and what to spawn. */
 typedef struct wf_task_origin {

@@ -13,19 +13,33 @@
 #include "lock.h"
 #include "task.h"
 
+/* A clone may have another vtable than what it was cloned from. One of a task says by its vtable that
+ * it holds a reference: W5. */
+static weft_waker clone_counted(const weft_waker *waker)
+{
+    weft_waker clone = weft_waker_clone(waker);
+
+    if (clone.vtable == &wf_task_vtable)
+        clone.vtable = &wf_task_counted_vtable;
+    return clone;
+}
+
 void wf_waker_store(weft_waker *slot, const weft_waker *waker)
 {
-    if (slot->vtable && weft_waker_will_wake(slot, waker))
+    if (slot->vtable == waker->vtable && slot->data == waker->data)
         return;
     wf_waker_forget(slot);
-    if (!waker->vtable->notify_)
+    if (wf_waker_is_borrowed(waker)) {
+        *slot = *waker;
+    } else {
         wf_lock_none_held("a waker's clone");
-    *slot = waker->vtable->notify_ ? *waker : weft_waker_clone(waker);
+        *slot = clone_counted(waker);
+    }
 }
 
 void wf_waker_forget(weft_waker *slot)
 {
-    if (slot->vtable && !slot->vtable->notify_) {
+    if (slot->vtable && !wf_waker_is_borrowed(slot)) {
         wf_lock_none_held("a waker's drop");
         weft_waker_drop(*slot);
     }
@@ -48,7 +62,7 @@ void wf_waker_fire(weft_waker *slot, wf_wakes *wakes)
 
     if (!slot->vtable)
         return;
-    if (slot->vtable->notify_) {
+    if (wf_waker_is_borrowed(slot)) {
         t = slot->vtable->notify_(slot->data);
         if (t)
             wf_wakes_add(wakes, t);

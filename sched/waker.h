@@ -3,14 +3,16 @@
  *
  * Purpose     What a leaf future does with its task's waker, and what its completer does with it.
  * Threads     Any; the slot is guarded by the lock of the object that the future waits on.
- * Invariants  W1 the slot is touched only under that lock. No code of another executor runs under it:
- *             a foreign waker is cloned before the lock is taken, and dropped or woken after it was
- *             released (W5), for its functions may use the very object that the lock guards. W2 step one of a wake (wf_waker_fire: mark
+ * Invariants  W1 the slot is touched only under that lock. W2 step one of a wake (wf_waker_fire: mark
  *             the task) happens under the lock, so the future can't end before it is done: that is
  *             what makes borrowing safe. W3 step two (wf_wakes_flush: queue the task) happens outside;
  *             a marked task can't end before it has been queued and run. W4 at most two wakers are fired
- *             between looks at wf_wakes_full. W5 the order is wf_waker_prepare, lock, wf_waker_exchange or
- *             wf_waker_take, unlock, wf_waker_discard.
+ *             between looks at wf_wakes_full. W5 a slot holds a reference unless its vtable is one of
+ *             weft's own (notify_), and of those only wf_task_counted_vtable does. W6 no code of
+ *             another executor runs under the lock, for it may use the very object that the lock guards:
+ *             a waker is cloned before the lock is taken, and dropped or woken after it was released. The
+ *             order is wf_waker_prepare, lock, wf_waker_exchange or wf_waker_take, unlock,
+ *             wf_waker_discard.
  * Ordering    The lock, and the task's state word [task-1].
  * Failure     None.
  */
@@ -28,8 +30,17 @@ typedef struct wf_wakes {
     uint32_t        n_foreign;
 } wf_wakes;
 
-/* Stores the context's waker in place of what is there. weft's own are borrowed, others cloned. Outside
- * all locks: while no other thread knows the slot. */
+/* See task.h. */
+extern const weft_waker_vtable wf_task_counted_vtable;
+
+/* Whether the waker holds no reference: W5. */
+static inline bool wf_waker_is_borrowed(const weft_waker *waker)
+{
+    return waker->vtable->notify_ && waker->vtable != &wf_task_counted_vtable;
+}
+
+/* Stores the context's waker in place of what is there. weft's own are borrowed, those of other executors
+ * and those of weft_future_poll cloned. Outside all locks: while no other thread knows the slot. */
 void wf_waker_store(weft_waker *slot, const weft_waker *waker);
 /* Empties the slot without waking. Outside all locks. */
 void wf_waker_forget(weft_waker *slot);
@@ -39,7 +50,7 @@ static inline weft_waker wf_waker_prepare(const weft_waker *waker)
 {
     weft_waker prepared = {0};
 
-    if (__builtin_expect(waker->vtable->notify_ != NULL, 1))
+    if (__builtin_expect(wf_waker_is_borrowed(waker), 1))
         return *waker;
     wf_waker_store(&prepared, waker);
     return prepared;
@@ -66,9 +77,10 @@ static inline WEFT_NODISCARD weft_waker wf_waker_take(weft_waker *slot)
 /* Gives back what was exchanged or taken. Outside all locks. */
 static inline void wf_waker_discard(weft_waker waker)
 {
-    if (__builtin_expect(waker.vtable && !waker.vtable->notify_, 0))
+    if (__builtin_expect(waker.vtable && !wf_waker_is_borrowed(&waker), 0))
         wf_waker_forget(&waker);
 }
+
 /* Step one: empties the slot and marks its task. */
 void wf_waker_fire(weft_waker *slot, wf_wakes *wakes);
 /* Whether they must be flushed, outside the lock, before more are fired. */

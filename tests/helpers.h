@@ -132,7 +132,7 @@ static inline weft_poll watched_poll(weft_future *future, weft_context *cx)
     self->n_polls++;
     if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(self->inner)))
         return weft_ready(future, self->inner->result);
-    if (!weft_poll_is_ready(weft_future_poll(self->inner, cx)))
+    if (!weft_poll_is_ready(weft_future_poll_inner(self->inner, cx)))
         return WEFT_PENDING;
     return weft_ready(future, self->inner->result);
 }

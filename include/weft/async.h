@@ -244,7 +244,7 @@ static inline bool weft_frame_poll_(weft_frame *frame, weft_context *cx)
         if (weft_poll_is_ready(weft_future_cancel(future)))
             return true;
     }
-    return weft_poll_is_ready(weft_future_poll(future, cx));
+    return weft_poll_is_ready(weft_future_poll_inner(future, cx));
 }
 
 static inline int64_t weft_frame_take_(weft_frame *frame)

@@ -28,12 +28,13 @@ typedef struct weft_branch {
 typedef struct weft_group {
     weft_future  future;
     weft_waker   waker_; /* of the task: set at the first poll, gone at the last */
+    weft_frame  *frame_; /* of the async function that polls it */
     weft_branch *branch_;
     uint64_t     undone_;
     uint32_t     n_, n_left_;
     uint32_t     start_; /* where the next round of polls begins */
     int32_t      winner_;
-    uint8_t      kind_, order_, phase_, any_kept_, direct_;
+    uint8_t      kind_, order_, phase_, any_kept_, direct_, counted_;
     weft_branch  inline_[WEFT_BRANCHES_MAX];
 } weft_group;
 

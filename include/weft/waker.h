@@ -28,7 +28,8 @@ struct weft_waker_vtable {
     void (*wake_by_ref)(void *data); /* asks for a poll; the waker stays */
     void (*drop)(void *data);        /* gives the waker back without waking */
     /* weft's own wakers only, NULL elsewhere: marks the task woken and returns it if the caller must
-     * now queue it. A future of weft's may store such a waker without cloning it. */
+     * now queue it. A future of weft's may store such a waker without cloning it, if the poll came by
+     * weft_future_poll_inner all the way from the task. */
     void *(*notify_)(void *data);
 };
 
@@ -59,7 +60,7 @@ static inline void weft_waker_drop(weft_waker waker)
 /* Whether both wake the same task; false does not promise that they differ. Any thread. */
 static inline bool weft_waker_will_wake(const weft_waker *a, const weft_waker *b)
 {
-    return a->vtable == b->vtable && a->data == b->data;
+    return a->data == b->data && a->vtable->wake == b->vtable->wake;
 }
 
 /* A waker that does nothing: for polling by hand. Any thread. */

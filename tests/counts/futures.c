@@ -50,19 +50,19 @@ WEFT_ASYNC(timer_arm_cancel)
 
     WEFT_BEGIN();
     /* The reactor has to be woken for the first timer, and sleeps until that from then on. */
-    must(!weft_poll_is_ready(weft_future_poll(weft_sleep(&self->longest, WEFT_S(60)), cx)),
+    must(!weft_poll_is_ready(weft_future_poll_inner(weft_sleep(&self->longest, WEFT_S(60)), cx)),
          "a sleep ended early");
     counts_begin();
     for (self->left = TIMES; self->left > 0; self->left--) {
         future = weft_sleep(&self->nap, WEFT_S(3600));
-        must(!weft_poll_is_ready(weft_future_poll(future, cx)), "a sleep ended early");
+        must(!weft_poll_is_ready(weft_future_poll_inner(future, cx)), "a sleep ended early");
         must(!weft_poll_is_ready(weft_future_cancel(future)), "a sleep was not begun");
-        must(weft_poll_is_ready(weft_future_poll(future, cx)), "a sleep did not end");
+        must(weft_poll_is_ready(weft_future_poll_inner(future, cx)), "a sleep did not end");
     }
     counts_end(TIMES, (struct counts_proof){.timers = TIMES});
     future = &self->longest.future;
     must(!weft_poll_is_ready(weft_future_cancel(future)), "a sleep was not begun");
-    must(weft_poll_is_ready(weft_future_poll(future, cx)), "a sleep did not end");
+    must(weft_poll_is_ready(weft_future_poll_inner(future, cx)), "a sleep did not end");
     counts_task_ends();
     WEFT_END(0);
 }
