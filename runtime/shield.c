@@ -39,8 +39,11 @@ static weft_poll shield_poll(weft_future *future, weft_context *cx)
 {
     weft_guard *self = weft_container(future, weft_guard, future);
     bool        unwinds = cx->flags & WEFT_CONTEXT_UNWINDS_;
+    bool        begun = weft_future_is_pending(self->inner_) || self->counts_;
     bool cancelled = weft_future_is_cancelled(future) || (cx->flags & WEFT_CONTEXT_CANCELLED_);
 
+    if (weft_future_is_cancelled(future) && !begun)
+        return shield_drain(self, cx); /* it lost before its first poll: nothing begins */
     if (cancelled && !self->counts_) {
         self->counts_ = true;
         weft_sleep(&self->nap_, self->patience_);
@@ -66,9 +69,9 @@ static void shield_cancel(weft_future *future)
     (void)future; /* the next poll begins to count */
 }
 
-static const weft_future_ops shield_ops = {sizeof(weft_guard),
-                                           WEFT_FUTURE_DRAINS | WEFT_FUTURE_CLEANS_UP,
-                                           "weft_shield", shield_poll, shield_cancel};
+static const weft_future_ops shield_ops = {
+    sizeof(weft_guard), WEFT_FUTURE_DRAINS | WEFT_FUTURE_CLEANS_UP | WEFT_FUTURE_HOLDS_,
+    "weft_shield", shield_poll, shield_cancel};
 
 WEFT_API weft_future *weft_shield(weft_guard *guard, weft_future *future, int64_t patience)
 {

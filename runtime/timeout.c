@@ -65,7 +65,8 @@ static void limit_cancel(weft_future *future)
     (void)future; /* the next poll cancels the inner future */
 }
 
-static const weft_future_ops limit_ops = {sizeof(weft_limit), WEFT_FUTURE_DRAINS, "weft_timeout",
+static const weft_future_ops limit_ops = {sizeof(weft_limit),
+                                          WEFT_FUTURE_DRAINS | WEFT_FUTURE_HOLDS_, "weft_timeout",
                                           limit_poll, limit_cancel};
 
 static weft_future *limit_init(weft_limit *limit, weft_future *future)

@@ -10,7 +10,10 @@
  *             the task. C2 a future that stores a branch's waker without cloning it calls it only
  *             while it can't become READY; so no waker outlives its branch. C3 a clone is one of the
  *             task's waker, and so is what a future gets that may be handed on: its branch is then
- *             polled at every turn.
+ *             polled at every turn. C4 a turn ends early when the budget is gone and a branch was
+ *             polled; the next one begins with the branch behind that. So each turn begins with budget
+ *             for another branch, and costs no more than its budget. A biased select can't begin
+ *             elsewhere: it gives each branch one operation, once the budget is gone.
  * Ordering    [combine-1] a wake sets `woken_` before it wakes the task; the poll clears it before it
  *             polls the branch, so that what the waker published is seen by this poll or a later one.
  * Failure     None: no memory, no calls that fail.
@@ -26,6 +29,7 @@ enum {
     BRANCH_DONE = 1 << 0,   /* READY, or cancelled before it began */
     BRANCH_ALWAYS = 1 << 1, /* its future holds a clone: no telling whether it was woken */
     BRANCH_KEPT = 1 << 2,   /* left pending */
+    BRANCH_MARKED = 1 << 3, /* see refuse_twins */
 };
 
 enum { PHASE_START, PHASE_RUN, PHASE_DRAIN };
@@ -152,32 +156,36 @@ static void branch_ended(weft_group *g, uint32_t i)
             g->phase_ = PHASE_DRAIN;
         }
     } else if (result != -ECANCELED) {
-        if (g->winner_ < 0 && g->kind_ == WEFT_GROUP_SELECT_)
-            g->winner_ = (int32_t)i; /* cancelled as a whole, and yet this one completed */
+        if (g->winner_ < 0 &&
+            (g->kind_ == WEFT_GROUP_SELECT_ || (g->kind_ == WEFT_GROUP_TRY_JOIN_ && result < 0)))
+            g->winner_ =
+                (int32_t)i; /* cancelled as a whole, and yet this one completed, or failed */
         else if (i < 64)
             g->undone_ |= UINT64_C(1) << i;
     }
 }
 
-static void branch_poll(weft_group *g, uint32_t i, weft_context *cx)
+/* False: there was no reason to poll it. */
+static bool branch_poll(weft_group *g, uint32_t i, weft_context *cx)
 {
     weft_branch      *b = &g->branch_[i];
     const weft_waker *outer = cx->waker;
     weft_waker        waker = {&branch_vtable, b};
 
     if (b->flags_ & BRANCH_DONE)
-        return;
+        return false;
     if (is_kept(b)) {
         cx->waker = waker_of_function(cx);
     } else if (!g->direct_) {
         if (!wf_flag_take(&b->woken_) && /* [combine-1] */
             !(b->flags_ & BRANCH_ALWAYS) && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
-            return; /* while it unwinds, a branch may have panicked out of the poll it was woken for */
+            return false; /* while it unwinds, a branch may have panicked out of its poll */
         cx->waker = &waker;
     }
     if (weft_poll_is_ready(weft_future_poll_inner(b->future, cx)))
         branch_ended(g, i);
     cx->waker = outer;
+    return true;
 }
 
 /* Asks every branch that still runs to end; kept ones only if the whole function is cancelled. */
@@ -231,43 +239,89 @@ static weft_poll group_end(weft_group *g, weft_context *cx)
         return weft_ready(&g->future, g->kind_ == WEFT_GROUP_SELECT_
                                           ? g->winner_
                                           : g->branch_[g->winner_].future->result);
-    if (g->kind_ == WEFT_GROUP_SELECT_ ||
-        (weft_future_is_cancelled(&g->future) && any_cancelled(g)))
-        return weft_ready(&g->future, -ECANCELED);
-    return weft_ready(&g->future, 0);
+    if (weft_future_is_cancelled(&g->future))
+        return weft_ready(&g->future,
+                          g->kind_ == WEFT_GROUP_SELECT_ || any_cancelled(g) ? -ECANCELED : 0);
+    return weft_ready(&g->future, g->kind_ == WEFT_GROUP_SELECT_ ? -EINVAL : 0); /* of nothing */
 }
 
-static void poll_branches(weft_group *g, weft_context *cx, uint8_t phase)
+/* In the order of their names. C4 */
+static void poll_in_order(weft_group *g, weft_context *cx)
 {
-    uint32_t start = g->order_ ? 0 : g->start_++ % g->n_;
+    uint8_t  phase = g->phase_;
+    uint32_t budget = cx->budget;
 
-    for (uint32_t i = start, n = g->n_; n > 0 && g->phase_ == phase; n--) {
+    for (uint32_t i = 0; i < g->n_ && g->phase_ == phase; i++) {
+        bool gone = cx->budget == 0 && budget > 0;
+
+        if (gone)
+            cx->budget = 1;
         branch_poll(g, i, cx);
-        i = i + 1 < g->n_ ? i + 1 : 0; /* no remainder: small cores divide by hand */
+        if (gone)
+            cx->budget = 0;
     }
+}
+
+/* In turn. `all`: those that were just cancelled must be polled now, budget or not. */
+static void poll_in_turn(weft_group *g, weft_context *cx, bool all)
+{
+    uint8_t  phase = g->phase_;
+    uint32_t i = g->start_;
+
+    g->start_ = i + 1 < g->n_ ? i + 1 : 0; /* no remainder: small cores divide by hand */
+    for (uint32_t n = g->n_; n > 0 && g->phase_ == phase; n--) {
+        bool polled = branch_poll(g, i, cx);
+
+        i = i + 1 < g->n_ ? i + 1 : 0;
+        if (polled && cx->budget == 0 && !all && n > 1 && g->phase_ == phase && g->n_left_ > 0) {
+            g->start_ = i; /* C4 */
+            weft_context_yield_(cx);
+            return;
+        }
+    }
+}
+
+static void poll_branches(weft_group *g, weft_context *cx, bool all)
+{
+    if (g->order_)
+        poll_in_order(g, cx);
+    else
+        poll_in_turn(g, cx, all);
+}
+
+/* Joins begin with their first branch; where a select begins is chance. */
+static void begin(weft_group *g, weft_context *cx)
+{
+    if (cx->frame_ && cx->frame_->parked_)
+        weft_frame_check_parked_(cx->frame_);
+    g->phase_ = PHASE_RUN;
+    g->start_ = 0;
+    if (g->kind_ != WEFT_GROUP_SELECT_ || g->n_ == 0)
+        return;
+    g->start_ = (cx->random_ >> 16) % g->n_;
+    cx->random_ = cx->random_ * 1664525 + 1013904223;
 }
 
 static weft_poll group_poll(weft_future *future, weft_context *cx)
 {
     weft_group *g = weft_container(future, weft_group, future);
+    bool        just_cancelled = false;
 
     adopt_waker(g, cx->waker, g->phase_ == PHASE_START);
     g->frame_ = cx->frame_;
-    if (g->phase_ == PHASE_START) {
-        g->phase_ = PHASE_RUN;
-        g->start_ = cx->random_ >> 16;
-        cx->random_ = cx->random_ * 1664525 + 1013904223;
-    }
+    if (g->phase_ == PHASE_START)
+        begin(g, cx);
     if (g->phase_ == PHASE_RUN) {
         if (weft_future_is_cancelled(future))
             g->phase_ = PHASE_DRAIN;
         else if (g->n_left_ > 0)
-            poll_branches(g, cx, PHASE_RUN);
-        if (g->phase_ == PHASE_DRAIN)
+            poll_branches(g, cx, false);
+        just_cancelled = g->phase_ == PHASE_DRAIN;
+        if (just_cancelled)
             cancel_branches(g, cx);
     }
     if (g->phase_ == PHASE_DRAIN && g->n_left_ > 0)
-        poll_branches(g, cx, PHASE_DRAIN);
+        poll_branches(g, cx, just_cancelled);
     return g->n_left_ > 0 ? WEFT_PENDING : group_end(g, cx);
 }
 
@@ -276,11 +330,47 @@ static void group_cancel(weft_future *future)
     (void)future; /* the next poll cancels the branches */
 }
 
+#define GROUP_FLAGS (WEFT_FUTURE_DRAINS | WEFT_FUTURE_HOLDS_)
+
 static const weft_future_ops group_ops[] = {
-    {sizeof(weft_group), WEFT_FUTURE_DRAINS, "weft_select", group_poll, group_cancel},
-    {sizeof(weft_group), WEFT_FUTURE_DRAINS, "weft_join_all", group_poll, group_cancel},
-    {sizeof(weft_group), WEFT_FUTURE_DRAINS, "weft_try_join", group_poll, group_cancel},
+    {sizeof(weft_group), GROUP_FLAGS, "weft_select", group_poll, group_cancel},
+    {sizeof(weft_group), GROUP_FLAGS, "weft_join_all", group_poll, group_cancel},
+    {sizeof(weft_group), GROUP_FLAGS, "weft_try_join", group_poll, group_cancel},
 };
+
+static bool is_among(const weft_future *future, const weft_branch *branch, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (branch[i].future == future)
+            return true;
+    return false;
+}
+
+/* A future that is two branches would end for one of them, and the other would wait for ever. A few are
+ * compared with each other. Of many each is marked, by a flag that only a pending future has: it is there
+ * already if the future came before, or is parked. */
+static void refuse_twins(int kind, weft_branch *branch, uint32_t n)
+{
+    bool few = n <= WEFT_BRANCHES_MAX;
+
+    for (uint32_t i = 0; i < n; i++) {
+        weft_future *f = branch[i].future;
+
+        if (few ? is_among(f, branch, i)
+                : !weft_future_is_ready(f) && (f->result & WEFT_PARKED_) && is_among(f, branch, i))
+            weft_misuse_(group_ops[kind].name, "a future must not be two branches of a group",
+                         f->ops->name);
+        if (few || weft_future_is_ready(f) || (f->result & WEFT_PARKED_))
+            continue;
+        f->result |= WEFT_PARKED_;
+        branch[i].flags_ = BRANCH_MARKED;
+    }
+    for (uint32_t i = 0; i < n && !few; i++) {
+        if (branch[i].flags_ & BRANCH_MARKED)
+            branch[i].future->result &= ~(int64_t)WEFT_PARKED_;
+        branch[i].flags_ = 0;
+    }
+}
 
 static weft_future *group_start(weft_group *g, int kind, int biased, weft_branch *branch,
                                 uint32_t n)
@@ -299,6 +389,7 @@ static weft_future *group_start(weft_group *g, int kind, int biased, weft_branch
         branch[i].woken_ = 1; /* the first poll polls all */
         branch[i].flags_ = 0;
     }
+    refuse_twins(kind, branch, n);
     return &g->future;
 }
 
@@ -323,12 +414,17 @@ WEFT_API weft_future *weft_select_array(weft_group *group, weft_branch *branch, 
     return group_start(group, WEFT_GROUP_SELECT_, 0, branch, n);
 }
 
+WEFT_API weft_future *weft_select_biased_array(weft_group *group, weft_branch *branch, uint32_t n)
+{
+    return group_start(group, WEFT_GROUP_SELECT_, 1, branch, n);
+}
+
 WEFT_API weft_future *weft_join_all_array(weft_group *group, weft_branch *branch, uint32_t n)
 {
-    return group_start(group, WEFT_GROUP_JOIN_, 1, branch, n);
+    return group_start(group, WEFT_GROUP_JOIN_, 0, branch, n);
 }
 
 WEFT_API weft_future *weft_try_join_array(weft_group *group, weft_branch *branch, uint32_t n)
 {
-    return group_start(group, WEFT_GROUP_TRY_JOIN_, 1, branch, n);
+    return group_start(group, WEFT_GROUP_TRY_JOIN_, 0, branch, n);
 }

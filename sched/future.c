@@ -127,6 +127,14 @@ WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future)
                      frame->future.ops->name);
 }
 
+void weft_frame_check_parked_(weft_frame *frame)
+{
+    for (weft_future *f = first_parked(frame); f != &frame->future; f = next_parked(f))
+        if (weft_future_is_ready(f) || !(f->result & WEFT_PARKED_))
+            weft_misuse_("weft_keep", "a kept future was made again while it was pending",
+                         f->ops->name);
+}
+
 /* False: it is not one of this frame's. */
 static bool unpark(weft_frame *frame, weft_future *future)
 {
@@ -204,6 +212,7 @@ static void run_deferred(weft_frame *frame)
 
 WEFT_API void weft_frame_close_(weft_frame *frame)
 {
+    weft_frame_check_parked_(frame);
     if (frame->parked_ || frame->n_far_)
         weft_misuse_("WEFT_END", "an async function returned while a branch it had kept is pending",
                      frame->future.ops->name);

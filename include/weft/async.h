@@ -190,6 +190,8 @@ WEFT_API __attribute__((noreturn, cold)) void weft_frame_lost_(const weft_frame 
 WEFT_API __attribute__((noreturn, cold)) void weft_panic_(const char *message);
 /* A select leaves the kept branch pending. */
 WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future);
+/* Aborts if one of those was made again. The library's own. */
+void weft_frame_check_parked_(weft_frame *frame);
 WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
                                 void *arg);
 /* The function ends: runs what it has deferred; no kept branch may be pending. */

@@ -4,7 +4,9 @@
  * The branches are futures in the caller's frame. A combinator polls the branches that were woken,
  * and no others; it is READY only when every branch has ended (or is kept), so that no buffer stays
  * with the kernel and nothing that completed is lost: afterwards each branch has its own result.
- * No heap, no thread-local state.
+ * Until then the branches stay in place, those that have ended, too. A future is one branch of one
+ * group: the same one twice aborts. A poll stops when its budget is gone, and the next one goes on from
+ * there, so no branch is kept from its turn by busy ones. No heap, no thread-local state.
  */
 #ifndef WEFT_COMBINE_H
 #define WEFT_COMBINE_H
@@ -45,28 +47,43 @@ typedef weft_group weft_try_join;
 
 /* weft_select(group, a, b, ...): a future that ends when the first of up to 8 futures does; its result
  * is that branch's index, from 0. Among branches that are ready together it picks fairly. The others
- * are cancelled and polled until they have ended; those that had completed all the same, and could
- * not be undone, are named by weft_select_undone(). If the select itself is cancelled: the index of a
- * branch that completed all the same, else -ECANCELED. */
+ * are cancelled and polled until they have ended.
+ *
+ * After it:
+ *  - the branch with that index is READY, with its own result;
+ *  - a branch that lost is READY, too. Its result is -ECANCELED if it was never polled, or could be
+ *    undone. Otherwise it is what had completed all the same, and weft_select_undone() names it;
+ *  - a branch marked by weft_keep that lost is pending if it was polled, else as it was made.
+ *    weft_future_is_ready() and weft_future_is_pending() tell.
+ *  Each branch was polled at least once, unless another one had ended before its turn came.
+ *
+ * If the select itself is cancelled: the index of a branch that completed all the same, else
+ * -ECANCELED; all branches are READY, kept ones as far as weft_keep says. That is also so when the
+ * cancel came before the first poll: then no branch has been polled. -EINVAL: there are no branches.
+ * DRAINS. */
 #define weft_select(group, ...)                                                                    \
     WEFT_BRANCHES_(group, WEFT_GROUP_SELECT_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,  \
                    NULL, NULL)
-/* The same; among branches that are ready together the first named wins. */
+/* The same; among branches that are ready together the first named wins. The branches behind one that
+ * uses up the budget of each poll get one operation each. */
 #define weft_select_biased(group, ...)                                                             \
     WEFT_BRANCHES_(group, WEFT_GROUP_SELECT_, 1, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,  \
                    NULL, NULL)
-/* weft_join_all(group, a, b, ...): ends with 0 when all have ended; each has its own result. */
+/* weft_join_all(group, a, b, ...): ends with 0 when all have ended; each has its own result. Cancelled,
+ * it cancels all: -ECANCELED, or 0 if every branch completed all the same. DRAINS. */
 #define weft_join_all(group, ...)                                                                  \
-    WEFT_BRANCHES_(group, WEFT_GROUP_JOIN_, 1, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,    \
+    WEFT_BRANCHES_(group, WEFT_GROUP_JOIN_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,    \
                    NULL, NULL)
 /* weft_try_join(group, a, b, ...): as join_all, but the first branch that ends with an error makes it
- * cancel the others; its result is that error. */
+ * cancel the others; its result is that error. Cancelled as a whole: the error of a branch that failed
+ * with another one than -ECANCELED, else as join_all. DRAINS. */
 #define weft_try_join(group, ...)                                                                  \
-    WEFT_BRANCHES_(group, WEFT_GROUP_TRY_JOIN_, 1, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL,      \
-                   NULL, NULL, NULL)
+    WEFT_BRANCHES_(group, WEFT_GROUP_TRY_JOIN_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL,      \
+                   NULL, NULL)
 
 /* The same over n branches in the caller's array, which must stay in place until READY. */
 WEFT_API weft_future *weft_select_array(weft_group *group, weft_branch *branch, uint32_t n);
+WEFT_API weft_future *weft_select_biased_array(weft_group *group, weft_branch *branch, uint32_t n);
 WEFT_API weft_future *weft_join_all_array(weft_group *group, weft_branch *branch, uint32_t n);
 WEFT_API weft_future *weft_try_join_array(weft_group *group, weft_branch *branch, uint32_t n);
 
@@ -78,17 +95,19 @@ static inline uint64_t weft_select_undone(const weft_group *group)
 }
 
 /* Marks a branch of a select that, when it loses, stays pending and pinned instead of being
- * cancelled; await it again, alone or in another select of the same async function. An async function
- * that returns with such a branch unfinished aborts. A branch that has not even been polled when it
- * loses stays as it is, too. A cancelled task cancels kept branches like all others.
+ * cancelled; await it again, alone or in another select of the same async function. Until then it must not be made again: that aborts, in the next group of the function or
+ * at the function's end. An async function that returns with such a branch unfinished aborts. A
+ * branch that has not even been polled when it loses stays as it is, too. A cancelled task cancels
+ * kept branches like all others.
  *
  *     weft_read(&self->read, conn, self->buf, sizeof self->buf);
  *     for (;;) {
  *         WEFT_AWAIT(n, weft_select(&self->sel, weft_keep(&self->read.future), ...));
- *         if (n == 0) {
- *             use(self->buf, self->read.future.result);
- *             weft_read(&self->read, conn, self->buf, sizeof self->buf);      the next one
- *         }
+ *         if (n != 0)
+ *             break;
+ *         use(self->buf, self->read.future.result);
+ *         weft_read(&self->read, conn, self->buf, sizeof self->buf);          the next one
+ *     }
  */
 WEFT_API weft_future *weft_keep(weft_future *future);
 

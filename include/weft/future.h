@@ -52,6 +52,9 @@ enum {
     /* Gives something back: awaited by an async function that is being cancelled, it runs all the
      * same. Must not wait for long. */
     WEFT_FUTURE_CLEANS_UP = 1 << 2,
+    /* weft's own: made of other futures, which a cancel ends, too, although it came before the first
+     * poll. */
+    WEFT_FUTURE_HOLDS_ = 1 << 3,
 };
 
 struct weft_future_ops {
@@ -229,20 +232,25 @@ static inline WEFT_NODISCARD weft_poll weft_future_poll(weft_future *future, wef
 }
 
 /* Asks the future to end soon (rule 6). READY: it has ended, with -ECANCELED if it had not before.
- * PENDING: poll it now, and on until READY. Asking again changes nothing. Only its owner may. */
+ * PENDING: poll it now, and on until READY. Asking again changes nothing. Only its owner may.
+ * A future that was never polled ends at once and nothing starts, with one exception: one that is made
+ * of others (a select, a join_all, a limit) wants to be polled, so that these have their result then. */
 static inline WEFT_NODISCARD weft_poll weft_future_cancel(weft_future *future)
 {
     if (weft_future_is_ready(future))
         return WEFT_POLL_(1);
+    if (future->result & WEFT_CANCEL_ASKED_)
+        return WEFT_PENDING;
     if (weft_future_is_pending(future)) {
-        if (future->result & WEFT_CANCEL_ASKED_)
-            return WEFT_PENDING;
         if (future->ops->cancel || (future->result & WEFT_PARKED_)) {
             future->result |= WEFT_CANCEL_ASKED_;
             if (future->ops->cancel)
                 future->ops->cancel(future);
             return WEFT_PENDING;
         }
+    } else if (future->ops->flags & WEFT_FUTURE_HOLDS_) {
+        future->result |= WEFT_CANCEL_ASKED_;
+        return WEFT_PENDING;
     }
     return weft_ready(future, -ECANCELED);
 }

@@ -134,14 +134,45 @@ Test(select, cancelled_as_a_whole_answers_a_branch_that_completed_all_the_same)
     check_eq(weft_future_result(&e[1].future), 9);
 }
 
-Test(select, cancelled_before_its_first_poll_leaves_its_branches_alone)
+Test(select, cancelled_before_its_first_poll_polls_no_branch_and_gives_each_its_result)
 {
     struct event e[3];
-    weft_select  sel;
+    weft_select  in, out;
 
     three(e);
-    check_eq(hand_cancel(&hand, weft_select(&sel, &e[0].future, &e[1].future)), -ECANCELED);
-    check(!weft_future_is_ready(&e[0].future));
+    check_eq(hand_cancel(&hand, weft_select(&out, weft_select(&in, &e[0].future, &e[1].future),
+                                            &e[2].future)),
+             -ECANCELED);
+    check_eq(weft_future_result(&in.future), -ECANCELED);
+    for (int i = 0; i < 3; i++) {
+        check_eq(weft_future_result(&e[i].future), -ECANCELED);
+        check_eq(e[i].n_polls, 0);
+    }
+}
+
+Test(select, over_nothing_answers_einval)
+{
+    weft_select sel;
+
+    hand_init(&hand, NULL);
+    check_eq(hand_run(&hand, weft_select_array(&sel, NULL, 0)), -EINVAL);
+    check_eq(hand_run(&hand, weft_select_biased_array(&sel, NULL, 0)), -EINVAL);
+    check_eq(hand_cancel(&hand, weft_select_array(&sel, NULL, 0)), -ECANCELED);
+}
+
+Test(select, over_an_array_takes_the_first_of_those_that_are_ready_when_biased)
+{
+    struct event event_of[100];
+    weft_branch  branch[100];
+    weft_select  sel;
+
+    hand_init(&hand, NULL);
+    for (int i = 0; i < 100; i++)
+        branch[i].future = event(&event_of[i]);
+    check(!hand_poll(&hand, weft_select_biased_array(&sel, branch, 100)));
+    for (int i = 99; i >= 40; i--)
+        event_set(&event_of[i], 0);
+    check_eq(hand_run(&hand, &sel.future), 40);
 }
 
 Test(select, inside_a_select_passes_wakes_in_and_cancels_down)
