@@ -62,6 +62,15 @@ WEFT_API void weft_frame_lost_(const weft_frame *frame, const char *file)
     weft_misuse_("WEFT_BEGIN", "the function can't resume at its await", where);
 }
 
+WEFT_API __attribute__((noinline)) void
+weft_frame_refuse_stack_(const weft_future *future, const void *frame_address, const char *where)
+{
+    if ((uintptr_t)future > (uintptr_t)__builtin_frame_address(0) &&
+        (uintptr_t)future < (uintptr_t)frame_address)
+        weft_misuse_("WEFT_AWAIT", "the future is a local variable; it must live in the frame",
+                     where);
+}
+
 WEFT_API void weft_frame_cancel_(weft_future *future)
 {
     (void)future; /* the flag is enough: the next poll passes it to the await */

@@ -20,7 +20,15 @@
  *
  *  - what outlives an await lives in the frame; a local is garbage after one. -Wall at -O2 and
  *    -Wjump-misses-init (gcc) tell of most slips; WEFT_STRICT makes them errors;
- *  - nothing is computed before WEFT_BEGIN(): it would run again at every poll;
+ *  - futures outlive awaits, so they live in the frame, too. Where WEFT_STRICT is defined, awaiting one
+ *    that is a local variable aborts; a local variable that is a branch of a group, or the inner future
+ *    of a limit, is not seen;
+ *  - when a body begins, its frame holds the arguments and nothing else: the other fields are garbage, not
+ *    zero, whether it was spawned or called. Where WEFT_POISON is defined (-DWEFT_POISON for the whole
+ *    program) they are filled with 0xa5 bytes, so that a field that is used before it is set shows;
+ *  - nothing is computed before WEFT_BEGIN(): it would run again at every poll. That is also true of
+ *    the initialiser of a local (`int n = 0;`), which no compiler tells: declare it there, and set it
+ *    below;
  *  - one await a line; an await is a statement, never part of an expression;
  *  - no await inside a `switch` of your own: with a case type wider than int it is only noticed when
  *    it resumes (the process aborts with file and line).
@@ -71,11 +79,30 @@ typedef struct weft_deferred {
 #endif
 #endif
 
+/* A future that is a local variable lies in the stack below the frame of the thunk, and body, that awaits it. */
+#ifdef WEFT_STRICT
+#define WEFT_THUNK_ __attribute__((noinline))
+#define WEFT_AWAITED_(future_)                                                                     \
+    weft_frame_refuse_local_((future_), __builtin_frame_address(0), WEFT_HERE_)
+#else
+#define WEFT_THUNK_
+#define WEFT_AWAITED_(future_) (future_)
+#endif
+
+/* WEFT_POISON: what a frame holds besides its arguments is filled with 0xa5 when its function begins. */
+#ifdef WEFT_POISON
+#define WEFT_POISON_(self)                                                                         \
+    weft_frame_poison_((self), sizeof *(self), (size_t)((char *)&(self)->in - (char *)(self)),     \
+                       sizeof(self)->in);
+#else
+#define WEFT_POISON_(self)
+#endif
+
 #define WEFT_ASYNC_(linkage, name)                                                                 \
     WEFT_STATIC_ASSERT_(offsetof(struct name, weft_frame_) == 0, "WEFT_FRAME must come first");    \
     WEFT_STATIC_ASSERT_(__alignof__(struct name) <= 32, "frames are aligned to 32 at most");       \
-    static weft_poll weft_body_##name(struct name *self, weft_context *cx);                        \
-    static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)                      \
+    static weft_poll             weft_body_##name(struct name *self, weft_context *cx);            \
+    WEFT_THUNK_ static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)          \
     {                                                                                              \
         weft_frame *outer = cx->frame_;                                                            \
         weft_poll   poll;                                                                          \
@@ -128,18 +155,45 @@ typedef struct weft_deferred {
     switch (weft_frame_resume_(&self->weft_frame_)) {                                              \
     default:                                                                                       \
         weft_frame_lost_(&self->weft_frame_, __FILE__);                                            \
-    case 0:
+    case 0:                                                                                        \
+        WEFT_POISON_(self)
 
 /* Waits for the future and assigns its result. Evaluates the second argument once. While the future
  * is pending the task gives its worker to others. */
 #define WEFT_AWAIT(result_, future_)                                                               \
     do {                                                                                           \
-        weft_frame_await_(&self->weft_frame_, (future_), __LINE__);                                \
+        weft_frame_await_(&self->weft_frame_, WEFT_AWAITED_(future_), __LINE__);                   \
         __attribute__((fallthrough));                                                              \
     case 1LL << 40 | __LINE__:                                                                     \
         if (!weft_frame_poll_(&self->weft_frame_, cx))                                             \
             return WEFT_PENDING;                                                                   \
         (result_) = weft_frame_take_(&self->weft_frame_);                                          \
+    } while (0)
+
+/* Waits for the future as WEFT_AWAIT does, where its result is of no use. */
+#define WEFT_WAIT(future_)                                                                         \
+    do {                                                                                           \
+        weft_frame_await_(&self->weft_frame_, WEFT_AWAITED_(future_), __LINE__);                   \
+        __attribute__((fallthrough));                                                              \
+    case 1LL << 40 | __LINE__:                                                                     \
+        if (!weft_frame_poll_(&self->weft_frame_, cx))                                             \
+            return WEFT_PENDING;                                                                   \
+        (void)weft_frame_take_(&self->weft_frame_);                                                \
+    } while (0)
+
+/* Cancels the future and waits until it has ended: how a branch ends that a select has left pending
+ * (weft_keep). In whatever state it is: one that is READY stays as it is, one that was never polled
+ * ends at once. Afterwards weft_future_result() tells what it came to: -ECANCELED, or the result of what
+ * had completed and could not be undone. */
+#define WEFT_CANCEL(future_)                                                                       \
+    do {                                                                                           \
+        weft_frame_await_(&self->weft_frame_, WEFT_AWAITED_(future_), __LINE__);                   \
+        if (!weft_poll_is_ready(weft_future_cancel(self->weft_frame_.awaiting_))) {                \
+        case 1LL << 40 | __LINE__:                                                                 \
+            if (!weft_frame_poll_(&self->weft_frame_, cx))                                         \
+                return WEFT_PENDING;                                                               \
+        }                                                                                          \
+        (void)weft_frame_take_(&self->weft_frame_);                                                \
     } while (0)
 
 /* Calls an async function and waits for its result; its frame is memory in ours. */
@@ -192,6 +246,9 @@ WEFT_API __attribute__((noreturn, cold)) void weft_panic_(const char *message);
 WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future);
 /* Aborts if one of those was made again. The library's own. */
 void weft_frame_check_parked_(weft_frame *frame);
+/* Aborts if the future lies between the caller's frame address and this function's. */
+WEFT_API void weft_frame_refuse_stack_(const weft_future *future, const void *frame_address,
+                                       const char *where);
 WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
                                 void *arg);
 /* The function ends: runs what it has deferred; no kept branch may be pending. */
@@ -213,6 +270,21 @@ static inline weft_future *weft_frame_init_(weft_frame *frame, const weft_future
     frame->deferred_ = 0;
     __builtin_memcpy((char *)frame + at, args, size);
     return &frame->future;
+}
+
+/* The future, if it is no local variable of the caller, as far as the address tells. */
+static inline weft_future *weft_frame_refuse_local_(weft_future *future, const void *frame_address,
+                                                    const char *where)
+{
+    if ((uintptr_t)frame_address - (uintptr_t)future < 1 << 16)
+        weft_frame_refuse_stack_(future, frame_address, where);
+    return future;
+}
+
+static inline void weft_frame_poison_(void *frame, size_t size, size_t at, size_t n)
+{
+    __builtin_memset((char *)frame + sizeof(weft_frame), 0xa5, at - sizeof(weft_frame));
+    __builtin_memset((char *)frame + at + n, 0xa5, size - at - n);
 }
 
 /* Whether this poll is one for weft_frame_poll_rare_. */

@@ -95,7 +95,8 @@ static inline uint64_t weft_select_undone(const weft_group *group)
 }
 
 /* Marks a branch of a select that, when it loses, stays pending and pinned instead of being
- * cancelled; await it again, alone or in another select of the same async function. Until then it must not be made again: that aborts, in the next group of the function or
+ * cancelled; await it again, alone or in another select of the same async function, or end it with
+ * WEFT_CANCEL. Until then it must not be made again: that aborts, in the next group of the function or
  * at the function's end. An async function that returns with such a branch unfinished aborts. A
  * branch that has not even been polled when it loses stays as it is, too. A cancelled task cancels
  * kept branches like all others.
@@ -108,6 +109,7 @@ static inline uint64_t weft_select_undone(const weft_group *group)
  *         use(self->buf, self->read.future.result);
  *         weft_read(&self->read, conn, self->buf, sizeof self->buf);          the next one
  *     }
+ *     WEFT_CANCEL(&self->read.future);
  */
 WEFT_API weft_future *weft_keep(weft_future *future);
 
