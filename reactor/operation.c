@@ -236,6 +236,8 @@ enum {
     KERNEL_UNSEEN =
         1 << 4, /* the kernel has done nothing: the ring is lost, or memory or threads are short */
     KERNEL_QUEUED = 1 << 5, /* the reactor has it, until it is its turn */
+    KERNEL_IN_FILES =
+        1 << 6, /* a job of files.h has it, in place of the ring: `answer_` points to it */
 };
 
 static void kernel_take(void *reactor, wf_submission *submission);
@@ -350,7 +352,7 @@ static void kernel_cancel(weft_future *future)
 /* Under the lock: the operation has its answer, and may end if nobody else has the weft_io. */
 static void settle(wf_reactor *r, weft_io *io)
 {
-    if (io->phase_ & (KERNEL_IN_INBOX | KERNEL_IN_RING))
+    if (io->phase_ & (KERNEL_IN_INBOX | KERNEL_IN_RING | KERNEL_IN_FILES))
         return;
     wf_sub(&r->n_asked, 1, RELEASE); /* [reactor-3] before its owner can know */
     io->phase_ |= KERNEL_DONE;
@@ -390,12 +392,90 @@ static void give_to_ring(wf_reactor *r, weft_io *io)
     wf_count(&r->n_begun, 1);
 }
 
+static wf_file_job *job_of(const weft_io *io)
+{
+    return (wf_file_job *)(uintptr_t)io->answer_;
+}
+
+static void job_done(void *reactor, wf_submission *back)
+{
+    wf_reactor  *r = reactor;
+    wf_file_job *job = weft_container(back, wf_file_job, back);
+    weft_io     *io = job->io;
+    int32_t      result = job->result;
+
+    wf_files_free(job);
+    wf_count(&r->counts.completions, 1);
+    wf_io_completed((wf_reactor_token){r}, io, result, 0);
+}
+
+/* Under the lock. 0, or -errno and nothing has begun. */
+static int give_to_files(wf_reactor *r, weft_io *io)
+{
+    wf_file_job *job = wf_files_job(&r->files, io, waits_long(io));
+    int          result;
+
+    if (!job)
+        return -ENOMEM;
+    job->back.take = job_done;
+    row(io)->prepare(io, &job->sqe);
+    result = wf_files_begin(job);
+    if (result < 0)
+        return result;
+    io->answer_ = (int64_t)(uintptr_t)job;
+    io->phase_ |= KERNEL_IN_FILES;
+    wf_count(&r->n_begun, 1);
+    return 0;
+}
+
+/* Under the lock. Begins it, in the ring or without one; or it ends at once. True: it has begun. */
+static bool begin_in_kernel(wf_reactor *r, weft_io *io, bool room)
+{
+    int result = 0;
+
+    if (r->ring.error < 0)
+        result = give_to_files(r, io);
+    else if (room)
+        give_to_ring(r, io);
+    else
+        result = -ENOMEM;
+    if (result < 0)
+        settle_unseen(r, io, result);
+    return result == 0;
+}
+
 static void cancel_in_ring(wf_reactor *r, weft_io *io)
 {
     struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
 
     io_uring_prep_cancel64(sqe, wf_reactor_tag(io, WF_TAG_IO), 0);
     sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
+}
+
+/* The operation whose turn comes then, or NULL. */
+static weft_io *leave_ring(wf_reactor *r, weft_io *io)
+{
+    if (io->phase_ & KERNEL_IN_RING) {
+        wf_held_remove(&r->held, (uint32_t)io->answer_);
+        if (waits_long(io))
+            wf_ring_add_threads(&r->ring, -1);
+    }
+    io->phase_ &= ~(uint32_t)(KERNEL_IN_RING | KERNEL_IN_FILES);
+    wf_count(&r->n_ended, 1);
+    return takes_turns(io) ? wf_positions_leave(&r->positions, io) : NULL;
+}
+
+/* Under the lock. The operation whose turn comes then, or NULL. */
+static weft_io *cancel_in_files(wf_reactor *r, weft_io *io)
+{
+    weft_io *next;
+
+    if (!wf_files_cancel(job_of(io)))
+        return NULL; /* it comes back soon */
+    next = leave_ring(r, io);
+    io->answer_ = -ECANCELED;
+    settle(r, io);
+    return next;
 }
 
 /* On its way to the ring, or it has its answer already. */
@@ -407,25 +487,28 @@ static void cancel_outside(wf_reactor *r, weft_io *io)
     settle(r, io);
 }
 
+static void begin_turn(wf_reactor *r, weft_io *io);
+
 static void kernel_take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
-    weft_io    *io = weft_container(submission, weft_io, link_);
+    weft_io    *io = weft_container(submission, weft_io, link_), *next = NULL;
     bool        room = wf_held_reserve(&r->held, &r->rt->config.allocator);
 
     wf_lock(&io->lock_);
     io->phase_ &= ~(uint32_t)KERNEL_IN_INBOX;
     if (io->phase_ & KERNEL_IN_RING) /* a second visit: to be cancelled */
         cancel_in_ring(r, io);
+    else if (io->phase_ & KERNEL_IN_FILES)
+        next = cancel_in_files(r, io);
     else if (io->phase_ & KERNEL_CANCEL)
         cancel_outside(r, io);
-    else if (r->ring.error < 0 || !room)
-        settle_unseen(r, io, r->ring.error < 0 ? r->ring.error : -ENOMEM);
     else if (takes_turns(io) && !wf_positions_enter(&r->positions, io))
         io->phase_ |= KERNEL_QUEUED;
-    else
-        give_to_ring(r, io);
+    else if (!begin_in_kernel(r, io, room) && takes_turns(io))
+        next = wf_positions_leave(&r->positions, io);
     wf_unlock(&io->lock_);
+    begin_turn(r, next);
 }
 
 /* It is the operation's turn; and the next one's if this one ends at once. */
@@ -437,29 +520,15 @@ static void begin_turn(wf_reactor *r, weft_io *io)
 
         wf_lock(&io->lock_);
         io->phase_ &= ~(uint32_t)KERNEL_QUEUED;
-        if (room && r->ring.error == 0 && !(io->phase_ & KERNEL_CANCEL)) {
-            give_to_ring(r, io);
-        } else {
+        if (io->phase_ & KERNEL_CANCEL) {
             next = wf_positions_leave(&r->positions, io);
-            if (io->phase_ & KERNEL_CANCEL)
-                settle(r, io);
-            else
-                settle_unseen(r, io, r->ring.error < 0 ? r->ring.error : -ENOMEM);
+            settle(r, io);
+        } else if (!begin_in_kernel(r, io, room)) {
+            next = wf_positions_leave(&r->positions, io);
         }
         wf_unlock(&io->lock_);
         io = next;
     }
-}
-
-/* The operation whose turn comes then, or NULL. */
-static weft_io *leave_ring(wf_reactor *r, weft_io *io)
-{
-    wf_held_remove(&r->held, (uint32_t)io->answer_);
-    io->phase_ &= ~(uint32_t)KERNEL_IN_RING;
-    wf_count(&r->n_ended, 1);
-    if (waits_long(io))
-        wf_ring_add_threads(&r->ring, -1);
-    return takes_turns(io) ? wf_positions_leave(&r->positions, io) : NULL;
 }
 
 void wf_io_unseen(wf_reactor_token token, weft_io *io)

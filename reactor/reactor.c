@@ -151,6 +151,7 @@ static int open_descriptors(wf_reactor *r)
 
 static void reactor_free(wf_reactor *r)
 {
+    wf_files_stop(&r->files);
     wf_readiness_close(&r->readiness);
     if (r->wake_fd >= 0)
         close(r->wake_fd);
@@ -182,6 +183,7 @@ int wf_reactor_start(weft_runtime *rt)
     rt->driver = &r->driver;
     rt->reactor = r;
     r->readiness.fd = r->wake_fd = -1;
+    wf_files_init(&r->files, rt, &r->driver, &r->inbox);
     result = open_descriptors(r);
     if (result == 0)
         result = start_thread(r);

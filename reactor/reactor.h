@@ -10,13 +10,15 @@
  * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
  *             [reactor-2] the result of starting. [reactor-3] the end of an operation. [reactor-4] one worker
  *             after the other looks for what is ready.
- * Failure     Starting fails with the ring's error. When the ring is lost later, all that the kernel
- *             had ends with the error, as does all that comes then; sockets, timers and wakes go on.
+ * Failure     Without a ring (WEFT_BACKEND) the thread waits in ppoll, sockets are in their epoll set as
+ *             always, and operations on files are run by threads (files.h). When the ring is lost later, all
+ *             that the kernel had ends with the error, and what comes then goes that way, too.
  */
 #ifndef WF_REACTOR_H
 #define WF_REACTOR_H
 
 #include "driver.h"
+#include "files.h"
 #include "gate.h"
 #include "held.h"
 #include "inbox.h"
@@ -68,7 +70,8 @@ typedef struct wf_reactor {
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
-    wf_held            held; /* what the kernel has, but for the wake descriptor's poll */
+    wf_held            held;  /* what the kernel has, but for the wake descriptor's poll */
+    wf_files           files; /* in place of the ring, where there is none */
     wf_positions       positions;
     wf_gate            gate;
     bool               may_be_patient; /* constant */

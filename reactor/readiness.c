@@ -91,11 +91,11 @@ int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes)
     return n_sockets;
 }
 
-void wf_readiness_wait(const wf_readiness *ready, int other, int64_t until)
+void wf_readiness_wait(const wf_readiness *ready, int a, int b, int64_t until)
 {
-    struct pollfd   fds[] = {{ready->fd, POLLIN, 0}, {other, POLLIN, 0}};
+    struct pollfd   fds[] = {{ready->fd, POLLIN, 0}, {a, POLLIN, 0}, {b, POLLIN, 0}};
     int64_t         now = wf_now(), left = until > now ? until - now : 0;
     struct timespec limit = {left / WEFT_S(1), left % WEFT_S(1)};
 
-    ppoll(fds, 2, until == WEFT_FOREVER ? NULL : &limit, NULL); /* woken early, its caller looks */
+    ppoll(fds, 3, until == WEFT_FOREVER ? NULL : &limit, NULL); /* woken early, its caller looks */
 }

@@ -41,7 +41,8 @@ void wf_readiness_remove(const wf_readiness *ready, int fd);
 int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes);
 /* The same, but sleeps until there is an event or the bell rings. */
 int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes);
-/* Sleeps until there is one, or something to read from the other descriptor, or until the instant. */
-void wf_readiness_wait(const wf_readiness *ready, int other, int64_t until);
+/* Sleeps until there is one, or something to read from one of the other descriptors (-1: none), or until
+ * the instant. */
+void wf_readiness_wait(const wf_readiness *ready, int a, int b, int64_t until);
 
 #endif

@@ -79,21 +79,28 @@ static const char *remedy(int error, const char *release)
     }
 }
 
+#define INSTEAD                                                                                    \
+    "; weft uses epoll instead: files are read and written by threads, zero-copy writes copy"
+
 static void explain(const weft_config *config, int error)
 {
     struct utsname host = {0};
     int            disabled = sysctl_disabled();
+    bool           required = config->backend == WEFT_BACKEND_URING;
+    weft_log_level level = required ? WEFT_LOG_ERROR : WEFT_LOG_WARNING;
+    const char    *instead = required ? "" : INSTEAD;
 
     uname(&host);
     if (error == -EPERM && disabled)
-        wf_log(config, WEFT_LOG_ERROR,
+        wf_log(config, level,
                "start: io_uring is switched off by sysctl kernel.io_uring_disabled=%d; set it to 0"
-               "%s",
-               disabled, disabled == 1 ? " or join the group of kernel.io_uring_group" : "");
+               "%s%s",
+               disabled, disabled == 1 ? " or join the group of kernel.io_uring_group" : "",
+               instead);
     else
-        wf_log(config, WEFT_LOG_ERROR,
-               "start: io_uring can't be used (%s, Linux %s, %lld entries): %s", strerror(-error),
-               host.release, (long long)config->ring_entries, remedy(error, host.release));
+        wf_log(config, level, "start: io_uring can't be used (%s, Linux %s, %lld entries): %s%s",
+               strerror(-error), host.release, (long long)config->ring_entries,
+               remedy(error, host.release), instead);
 }
 
 /* What the kernel can do, or -errno. */
@@ -224,12 +231,13 @@ void wf_ring_break(wf_ring *ring, int error)
 {
     if (ring->error < 0)
         return;
-    ring->error = error;
+    wf_store(&ring->error, error, RELAXED); /* a hint for weft_runtime_backend */
     wf_log(
         ring->config, WEFT_LOG_ERROR,
-        "io_uring has failed for good (%s): somebody has closed descriptors of weft's, or denied "
-        "io_uring after the start; files, weft_fd_ready and zero-copy writes fail from now on, "
-        "sockets and timers go on; stop this runtime and start another",
+        "io_uring has failed for good (%s): descriptors of weft's have been closed, or io_uring "
+        "was "
+        "denied after the start; what the kernel had fails, and weft uses epoll from now on: files "
+        "are read and written by threads",
         strerror(-error));
     let_go(ring, error);
 }

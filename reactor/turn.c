@@ -218,6 +218,26 @@ static bool keep_watching(wf_reactor *r)
     return false;
 }
 
+static void wait_without_ring(wf_reactor *r, int64_t until)
+{
+    uint64_t kicks;
+
+    wf_readiness_wait(&r->readiness, r->wake_fd, r->files.waits, until);
+    if (read(r->wake_fd, &kicks, sizeof kicks) > 0) /* -EAGAIN: none */
+        wf_count(&r->counts.kicks, 1);
+    take_ready(r);
+    wf_files_take_waits(&r->files);
+}
+
+/* Waits in the kernel until something has come, or until the instant. */
+static void enter(wf_reactor *r, int64_t until)
+{
+    if (r->ring.error < 0)
+        wait_without_ring(r, until);
+    else
+        wf_ring_enter(&r->ring, until);
+}
+
 static bool wait_at_gate(wf_reactor *r, int64_t until)
 {
     bool waited;
@@ -261,7 +281,7 @@ static void jump(wf_reactor *r)
 
     if (kernel_is_busy(r) || !is_quiet(r, &before))
         return;
-    wf_ring_enter(&r->ring, WF_DRIVER_AWAKE);
+    enter(r, WF_DRIVER_AWAKE);
     drain(r);
     if (is_quiet(r, &after) && before == after)
         wf_timers_jump(r->rt->timers);
@@ -296,16 +316,6 @@ static void fail_held(wf_reactor *r)
     hand_over(r);
 }
 
-/* Sockets and timers go on. */
-static void wait_without_ring(wf_reactor *r, int64_t until)
-{
-    uint64_t kicks;
-
-    wf_readiness_wait(&r->readiness, r->wake_fd, until);
-    (void)!read(r->wake_fd, &kicks, sizeof kicks); /* -EAGAIN: none */
-    take_ready(r);
-}
-
 /* ---- a turn ---- */
 
 /* Woken by a sender on the same CPU, we would interrupt it, and have its messages one by one. As SCHED_BATCH
@@ -330,7 +340,7 @@ static void turn(wf_reactor *r)
     be_patient(r);
     if (r->ring.error < 0)
         fail_held(r);
-    else if (wf_clock_jumps(&r->rt->timers->clock))
+    if (wf_clock_jumps(&r->rt->timers->clock))
         jump(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
@@ -343,10 +353,7 @@ static void turn(wf_reactor *r)
     watching = keep_watching(r);
     if (watching && until != WF_DRIVER_AWAKE)
         until = wf_gate_next_tick(&r->gate, until);
-    if (r->ring.error < 0)
-        wait_without_ring(r, until);
-    else
-        wf_ring_enter(&r->ring, until);
+    enter(r, until);
     wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE,
              RELAXED); /* early or late: a kick too many */
     wf_count(&r->counts.enters, 1);
@@ -361,6 +368,23 @@ static bool may_end(wf_reactor *r)
            wf_inbox_is_empty(&r->inbox);
 }
 
+/* The ring, or what does without one. 0 or -errno. */
+static int open_backend(wf_reactor *r)
+{
+    const weft_config *config = &r->rt->config;
+    int                result;
+
+    if (config->backend == WEFT_BACKEND_EPOLL) {
+        r->ring = (wf_ring){.config = config, .error = -EOPNOTSUPP};
+        return 0;
+    }
+    result = wf_ring_open(&r->ring, config); /* on this thread: it is the single issuer */
+    if (result == 0 || config->backend == WEFT_BACKEND_URING)
+        return result;
+    r->ring = (wf_ring){.config = config, .error = result};
+    return 0;
+}
+
 void *wf_turn_main(void *reactor)
 {
     wf_reactor *r = reactor;
@@ -368,7 +392,7 @@ void *wf_turn_main(void *reactor)
 
     wf_current_thread = (wf_current){.rt = r->rt, .owned = true};
     wf_executor_name_thread("reactor");
-    result = wf_ring_open(&r->ring, &r->rt->config); /* on this thread: it is the single issuer */
+    result = open_backend(r);
     r->start_result = result;
     wf_store(&r->started, 1, RELEASE); /* [reactor-2] */
     wf_futex_wake(&r->started, 1);

@@ -25,44 +25,54 @@
 #define BY_CPUS  (-1) /* a fallback to be computed, as is */
 #define BY_SHARE (-2)
 
+static const char *const backends[] = {"auto", "uring", "epoll"};
+
 const wf_knob wf_knobs[] = {
     {"WEFT_WORKERS", FIELD(workers), 1, WF_WORKERS_MAX, BY_CPUS,
-     "worker threads; default: CPUs of the affinity mask, at most the cgroup's quota"},
+     "worker threads; default: CPUs of the affinity mask, at most the cgroup's quota", NULL},
     {"WEFT_SPARE_WORKERS", FIELD(spare_workers), 1, WF_SLOTS_MAX - WF_WORKERS_MAX, 1,
-     "threads that stand in when all workers are stuck in a poll"},
+     "threads that stand in when all workers are stuck in a poll", NULL},
     {"WEFT_CURRENT_THREAD", FIELD(current_thread), 0, 1, 0,
-     "1: no worker threads, tasks run on the thread that calls weft_block_on"},
+     "1: no worker threads, tasks run on the thread that calls weft_block_on", NULL},
     {"WEFT_PIN_WORKERS", FIELD(pin_workers), 0, 1, 0,
-     "1: each worker stays on one CPU of the affinity mask"},
+     "1: each worker stays on one CPU of the affinity mask", NULL},
     {"WEFT_WATCHDOG_MS", FIELD(watchdog_ms), 1, 3600000, 1000,
-     "how long a poll may take before it is reported, in ms"},
+     "how long a poll may take before it is reported, in ms", NULL},
     {"WEFT_BLOCKING_THREADS", FIELD(blocking_threads), 1, 10000, 512,
-     "most threads of the blocking pool"},
+     "most threads of the blocking pool", NULL},
     {"WEFT_BLOCKING_KEEP_MS", FIELD(blocking_keep_ms), 1, 3600000, 10000,
-     "how long an idle thread of the blocking pool stays, in ms"},
+     "how long an idle thread of the blocking pool stays, in ms", NULL},
     {"WEFT_DNS_THREADS", FIELD(dns_threads), 1, 10000, 8,
-     "most threads that resolve names; they are not the blocking pool's"},
+     "most threads that resolve names; they are not the blocking pool's", NULL},
     {"WEFT_BUDGET", FIELD(budget), 1, 1000000, WEFT_BUDGET_DEFAULT,
-     "operations a task may do in one poll before it must yield"},
+     "operations a task may do in one poll before it must yield", NULL},
     {"WEFT_INJECT_INTERVAL", FIELD(inject_interval), 2, 1000000, 61,
-     "polls after which a worker looks at tasks from outside first"},
+     "polls after which a worker looks at tasks from outside first", NULL},
     {"WEFT_WAKE_US", FIELD(wake_us), 1, 1000000, BY_SHARE,
      "us of polling that must wait before the reactor wakes one more worker; default: 2000 by the "
-     "number of workers, from 100 to 1000"},
+     "number of workers, from 100 to 1000",
+     NULL},
     {"WEFT_PATIENT_REACTOR", FIELD(patient_reactor), 0, 1, 1,
-     "1: an event does not interrupt what runs on the reactor's CPU (SCHED_BATCH)"},
+     "1: an event does not interrupt what runs on the reactor's CPU (SCHED_BATCH)", NULL},
     {"WEFT_LEADER_AFTER", FIELD(leader_after), 0, 1000000, 32,
      "events in a row that come alone, after which an idle worker waits for sockets itself; 0: "
-     "never"},
+     "never",
+     NULL},
+    {"WEFT_BACKEND", FIELD(backend), WEFT_BACKEND_AUTO, WEFT_BACKEND_EPOLL, WEFT_BACKEND_AUTO,
+     "what the reactor waits with; auto: io_uring, or epoll where that is denied", backends},
+    {"WEFT_FILE_THREADS", FIELD(file_threads), 1, 1000, 16,
+     "most threads that read and write files where there is no io_uring", NULL},
     {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
-     "submission entries of the reactor's ring; eight times as many completions, at most 65536"},
+     "submission entries of the reactor's ring; eight times as many completions, at most 65536",
+     NULL},
     {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,
-     "how long weft_main waits for tasks to end, in ms"},
+     "how long weft_main waits for tasks to end, in ms", NULL},
     {"WEFT_RING_MASK", FIELD(ring_mask), 0, 31, 0,
      "debugging: do without 1 DEFER_TASKRUN, 2 SINGLE_ISSUER, 4 COOP_TASKRUN, 8 FTRUNCATE, "
-     "16 SEND_ZC (a sum)"},
+     "16 SEND_ZC (a sum)",
+     NULL},
     {"WEFT_DISPLAY_ENV", NULL, SIZE_MAX, 0, 1, 0,
-     "1: log every knob with its value and where that came from"},
+     "1: log every knob with its value and where that came from", NULL},
 };
 const size_t wf_n_knobs = sizeof wf_knobs / sizeof *wf_knobs;
 
@@ -95,11 +105,37 @@ static bool is_setuid(void)
     return getauxval(AT_SECURE) != 0;
 }
 
+static int64_t n_names(const wf_knob *knob)
+{
+    return knob->names ? knob->most - knob->least + 1 : 0;
+}
+
+/* "auto, uring or epoll" */
+static void list_names(const wf_knob *knob, char *text, size_t size)
+{
+    size_t used = 0;
+
+    *text = '\0';
+    for (int64_t i = 0; i < n_names(knob) && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 i == 0                  ? ""
+                                 : i + 1 < n_names(knob) ? ", "
+                                                         : " or ",
+                                 knob->names[i]);
+}
+
 static int refuse(const weft_config *config, const wf_knob *knob, const char *who,
                   const char *value)
 {
-    wf_log(config, WEFT_LOG_ERROR, "start: %s=%s is not a whole number from %lld to %lld (%s)", who,
-           value, (long long)knob->least, (long long)knob->most, knob->help);
+    char names[64];
+
+    list_names(knob, names, sizeof names);
+    if (*names && who == knob->name)
+        wf_log(config, WEFT_LOG_ERROR, "start: %s=%s is not %s (%s)", who, value, names,
+               knob->help);
+    else
+        wf_log(config, WEFT_LOG_ERROR, "start: %s=%s is not a whole number from %lld to %lld (%s)",
+               who, value, (long long)knob->least, (long long)knob->most, knob->help);
     return -EINVAL;
 }
 
@@ -107,6 +143,16 @@ static int refuse(const weft_config *config, const wf_knob *knob, const char *wh
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
+}
+
+static int read_name(const weft_config *config, const wf_knob *knob, const char *text, int64_t *ret)
+{
+    for (int64_t i = 0; i < n_names(knob); i++)
+        if (strcmp(text, knob->names[i]) == 0) {
+            *ret = knob->least + i;
+            return 1;
+        }
+    return refuse(config, knob, knob->name, text);
 }
 
 static int read_environment(const weft_config *config, const wf_knob *knob, int64_t *ret)
@@ -117,6 +163,8 @@ static int read_environment(const weft_config *config, const wf_knob *knob, int6
 
     if (!text || !*text)
         return 0;
+    if (knob->names)
+        return read_name(config, knob, text, ret);
     errno = 0;
     value = strtoll(text, &end, 10);
     if (errno || *end || !is_digit(text[*text == '-']) || value < knob->least || value > knob->most)
@@ -128,7 +176,11 @@ static int read_environment(const weft_config *config, const wf_knob *knob, int6
 static void display(const weft_config *config, const wf_knob *knob, int64_t value,
                     const char *origin)
 {
-    wf_log(config, WEFT_LOG_INFO, "%s=%lld (%s)", knob->name, (long long)value, origin);
+    if (knob->names)
+        wf_log(config, WEFT_LOG_INFO, "%s=%s (%s)", knob->name, knob->names[value - knob->least],
+               origin);
+    else
+        wf_log(config, WEFT_LOG_INFO, "%s=%lld (%s)", knob->name, (long long)value, origin);
 }
 
 /* Of few CPUs, the next one has other things to do: the clients, on one machine with the server. */

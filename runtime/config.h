@@ -14,11 +14,12 @@
 #include <weft/runtime.h>
 
 typedef struct wf_knob {
-    const char *name; /* of the environment variable */
-    const char *field;
-    size_t      at; /* of the int64_t in weft_config; SIZE_MAX: none */
-    int64_t     least, most, fallback;
-    const char *help;
+    const char        *name; /* of the environment variable */
+    const char        *field;
+    size_t             at; /* of the int64_t in weft_config; SIZE_MAX: none */
+    int64_t            least, most, fallback;
+    const char        *help;
+    const char *const *names; /* of the values from `least` on; NULL: numbers */
 } wf_knob;
 
 extern const wf_knob wf_knobs[];

@@ -177,6 +177,14 @@ static void add_worker(weft_counters *to, const weft_worker_counters *from)
     to->parks += from->parks;
 }
 
+WEFT_API weft_backend weft_runtime_backend(const weft_runtime *rt)
+{
+    return wf_load(&rt->reactor->ring.error, RELAXED) <
+                   0 /* a hint: it may be lost a moment later */
+               ? WEFT_BACKEND_EPOLL
+               : WEFT_BACKEND_URING;
+}
+
 WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt)
 {
     return rt->executor->idle.n_workers;

@@ -56,6 +56,13 @@ typedef enum weft_thread_event {
 /* Called by worker `index` itself. It must neither block nor call weft. */
 typedef void weft_thread_hook(void *arg, weft_thread_event event, uint32_t index);
 
+/* What the reactor waits with. */
+typedef enum weft_backend {
+    WEFT_BACKEND_AUTO = 1, /* io_uring, or epoll where that is denied or not there */
+    WEFT_BACKEND_URING,    /* io_uring, or starting fails */
+    WEFT_BACKEND_EPOLL,
+} weft_backend;
+
 /* What can be tuned. A field that is 0 (or NULL) leaves the choice to the environment variable named
  * beside it, then to the default; see docs/tuning.md, or set WEFT_DISPLAY_ENV=1. The struct is read
  * by weft_runtime_start and not kept. WEFT_OFF in a field that may be 0 is 0, whatever the environment
@@ -78,6 +85,8 @@ typedef struct weft_config {
     int64_t wake_us;          /* WEFT_WAKE_US: how much waiting I/O is worth one more worker */
     int64_t patient_reactor;  /* WEFT_PATIENT_REACTOR: 1: it never interrupts who runs on its CPU */
     int64_t leader_after;     /* WEFT_LEADER_AFTER: lone events before a worker waits for sockets */
+    int64_t backend;          /* WEFT_BACKEND: a weft_backend */
+    int64_t file_threads;     /* WEFT_FILE_THREADS: most threads for files without io_uring */
     int64_t ring_entries;     /* WEFT_RING_ENTRIES: submission queue of the reactor */
     int64_t stop_ms;          /* WEFT_STOP_MS: how long weft_main waits for tasks to end */
     int64_t ring_mask;        /* WEFT_RING_MASK: debugging; kernel features not to be used */
@@ -146,7 +155,7 @@ typedef struct weft_counters {
  * weft_block_on (one at a time) or weft_runtime_stop, and wait meanwhile; I/O and timers are the
  * reactor's thread's there too.
  * -EINVAL: a malformed environment variable or field; -EPERM, -EACCES, -ENOSYS: io_uring can't be
- * had; -ENOMEM: also when RLIMIT_MEMLOCK leaves no room for its ring, after asking again for up to
+ * had, and WEFT_BACKEND demands it; -ENOMEM: also when RLIMIT_MEMLOCK leaves no room for its ring, after asking again for up to
  * 200 ms; or what creating threads fails with. The log gets one line with cause and remedy. */
 WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_config *config);
 
@@ -178,6 +187,10 @@ WEFT_API int weft_version(void);
 
 /* Reads the counters of a runtime, summed over its threads. Any thread. */
 WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters);
+
+/* What the runtime's reactor waits with now: WEFT_BACKEND_URING or WEFT_BACKEND_EPOLL. A runtime that has lost
+ * its ring goes on with epoll. Any thread. */
+WEFT_API weft_backend weft_runtime_backend(const weft_runtime *rt);
 
 /* How many workers the runtime has; the spare ones have the numbers behind. Any thread. */
 WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt);

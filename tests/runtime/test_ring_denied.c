@@ -1,5 +1,5 @@
 /*
- * test_ring_denied.c - where io_uring can't be had, starting fails with one line that says why
+ * test_ring_denied.c - where io_uring is demanded and can't be had, starting fails with one line that says why
  */
 #include "../net_helpers.h"
 
@@ -45,9 +45,12 @@ static void deny(int number, int error)
 /* Starting fails with the error, logs one line with the text, and leaves nothing behind. */
 static void check_refused(int error, const char *text)
 {
-    log_lines   log = LOG_LINES;
-    weft_config config = {
-        .workers = 2, .log = keep_line, .log_arg = &log, .allocator = {allocate, release, NULL}};
+    log_lines     log = LOG_LINES;
+    weft_config   config = {.workers = 2,
+                            .backend = WEFT_BACKEND_URING,
+                            .log = keep_line,
+                            .log_arg = &log,
+                            .allocator = {allocate, release, NULL}};
     weft_runtime *rt = NULL;
     struct rlimit limit, most;
     int           n_before, n_after;
@@ -132,7 +135,7 @@ Test(ring_denied, too_few_descriptors_name_the_limit)
     close(most);
     getrlimit(RLIMIT_NOFILE, &limit);
     for (; n_free < 4; most++) {
-        weft_config   config = {.workers = 2, .log = weft_log_none};
+        weft_config   config = {.workers = 2, .backend = WEFT_BACKEND_URING, .log = weft_log_none};
         weft_runtime *rt;
 
         limit.rlim_cur = (rlim_t)most;

@@ -5,9 +5,19 @@
 
 #include <stdio.h>
 
+static void print_range(const wf_knob *knob)
+{
+    if (knob->names)
+        printf("%s | %s | ", knob->names[0], knob->names[knob->most - knob->least]);
+    else
+        printf("%lld | %lld | ", (long long)knob->least, (long long)knob->most);
+}
+
 static void print_default(const wf_knob *knob)
 {
-    if (knob->fallback < 0)
+    if (knob->names)
+        printf("%s |", knob->names[knob->fallback - knob->least]);
+    else if (knob->fallback < 0)
         printf("by CPUs |");
     else
         printf("%lld |", (long long)knob->fallback);
@@ -19,9 +29,9 @@ int main(void)
     for (size_t i = 0; i < wf_n_knobs; i++) {
         const wf_knob *knob = &wf_knobs[i];
 
-        printf("| `%s` | %s%s%s | %lld | %lld | ", knob->name, knob->field ? "`" : "",
-               knob->field ? knob->field : "", knob->field ? "`" : "", (long long)knob->least,
-               (long long)knob->most);
+        printf("| `%s` | %s%s%s | ", knob->name, knob->field ? "`" : "",
+               knob->field ? knob->field : "", knob->field ? "`" : "");
+        print_range(knob);
         print_default(knob);
         printf(" %s |\n", knob->help);
     }

@@ -1,0 +1,309 @@
+/* files.c - see files.h */
+#include "files.h"
+
+#include "clock.h"
+#include "descriptor.h"
+#include "executor.h"
+#include "syscall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define KEEP WEFT_S(10) /* how long an idle thread stays */
+#define SETS 16         /* waits that are taken at once */
+
+enum { QUEUED, RUNNING, DONE };
+
+void wf_files_init(wf_files *f, weft_runtime *rt, wf_driver *driver, wf_inbox *inbox)
+{
+    pthread_condattr_t monotonic;
+
+    *f = (wf_files){.rt = rt,
+                    .driver = driver,
+                    .inbox = inbox,
+                    .limit = (uint32_t)rt->config.file_threads,
+                    .waits = -1};
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->work, &monotonic);
+    pthread_cond_init(&f->gone, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+void wf_files_stop(wf_files *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->stopping = true;
+    pthread_cond_broadcast(&f->work);
+    while (f->n_threads > 0)
+        pthread_cond_wait(&f->gone, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+    if (f->waits >= 0)
+        close(f->waits);
+    pthread_cond_destroy(&f->work);
+    pthread_cond_destroy(&f->gone);
+    pthread_mutex_destroy(&f->lock);
+}
+
+wf_file_job *wf_files_job(wf_files *f, weft_io *io, bool waits)
+{
+    wf_file_job *job = wf_alloc(&f->rt->config.allocator, sizeof *job);
+
+    if (job)
+        *job = (wf_file_job){
+            .io = io, .files = f, .waits = waits, .interrupt = -1, .set = -1, .fd = -1};
+    return job;
+}
+
+void wf_files_free(wf_file_job *job)
+{
+    if (job->set >= 0)
+        close(job->set);
+    if (job->fd >= 0)
+        close(job->fd);
+    wf_release(&job->files->rt->config.allocator, job, sizeof *job);
+}
+
+static void come_back(wf_file_job *job)
+{
+    wf_files *f = job->files;
+
+    wf_inbox_push_any(f->inbox, &job->back);
+    wf_driver_hint(f->driver, WF_DRIVER_NOW);
+}
+
+/* ---- threads ---- */
+
+static void enqueue(wf_files *f, wf_file_job *job)
+{
+    job->prev = f->last;
+    if (f->last)
+        f->last->next = job;
+    else
+        f->first = job;
+    f->last = job;
+    f->n_queued++;
+}
+
+static void dequeue(wf_files *f, wf_file_job *job)
+{
+    if (job->next)
+        job->next->prev = job->prev;
+    else
+        f->last = job->prev;
+    if (job->prev)
+        job->prev->next = job->next;
+    else
+        f->first = job->next;
+    job->next = job->prev = NULL;
+    f->n_queued--;
+}
+
+/* The next job; NULL: the thread is to end. Under the lock. */
+static wf_file_job *next_job(wf_files *f)
+{
+    int64_t         until = wf_now() + KEEP;
+    struct timespec limit = {until / WEFT_S(1), until % WEFT_S(1)};
+    int             r = 0;
+
+    f->n_idle++;
+    while (!f->first && !f->stopping && r != ETIMEDOUT)
+        r = pthread_cond_timedwait(&f->work, &f->lock, &limit);
+    f->n_idle--;
+    return f->first;
+}
+
+/* Under the lock, which it gives back meanwhile. */
+static void run(wf_files *f, wf_file_job *job, int interrupt)
+{
+    uint64_t rung;
+
+    dequeue(f, job);
+    job->state = RUNNING;
+    job->interrupt = interrupt;
+    pthread_mutex_unlock(&f->lock);
+    job->result = wf_syscall_run(&job->sqe, interrupt);
+    pthread_mutex_lock(&f->lock);
+    job->state = DONE;
+    job->interrupt = -1;
+    f->n_waiting -= job->waits;
+    (void)!read(interrupt, &rung, sizeof rung); /* -EAGAIN: nobody has rung */
+    pthread_mutex_unlock(&f->lock);
+    come_back(job);
+    pthread_mutex_lock(&f->lock);
+}
+
+static void *thread_main(void *arg)
+{
+    wf_files    *f = arg;
+    int          interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    wf_file_job *job;
+
+    wf_executor_name_thread("files");
+    pthread_mutex_lock(&f->lock);
+    while ((job = next_job(f)))
+        run(f, job, interrupt);
+    if (interrupt >= 0)
+        close(interrupt);
+    if (--f->n_threads == 0)
+        pthread_cond_broadcast(&f->gone);
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+/* One more thread if jobs would wait without it. Under the lock. -errno: there is none at all. */
+static int provide_thread(wf_files *f)
+{
+    pthread_t thread;
+    int       r;
+
+    if (f->n_idle > f->n_queued || f->n_threads >= f->limit + f->n_waiting)
+        return 0;
+    r = wf_executor_thread(&thread, thread_main, f);
+    if (r == 0) {
+        f->n_threads++;
+        pthread_detach(thread);
+    }
+    return f->n_threads > 0 ? 0 : r;
+}
+
+static int begin_job(wf_file_job *job)
+{
+    wf_files *f = job->files;
+    int       r;
+
+    pthread_mutex_lock(&f->lock);
+    f->n_waiting += job->waits;
+    r = provide_thread(f);
+    if (r == 0) {
+        enqueue(f, job);
+        pthread_cond_signal(&f->work);
+    } else {
+        f->n_waiting -= job->waits;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return r;
+}
+
+/* An open that waits for the other end of a FIFO ends when that is opened. */
+static void end_open(const wf_file_job *job)
+{
+    int fd = openat(job->sqe.fd, (const char *)(uintptr_t)job->sqe.addr,
+                    O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+}
+
+static bool cancel_job(wf_file_job *job)
+{
+    wf_files *f = job->files;
+    uint64_t  one = 1;
+    bool      withdrawn;
+
+    pthread_mutex_lock(&f->lock);
+    withdrawn = job->state == QUEUED;
+    if (withdrawn) {
+        dequeue(f, job);
+        f->n_waiting -= job->waits;
+    } else if (job->state == RUNNING && job->interrupt >= 0) {
+        (void)!write(job->interrupt, &one, sizeof one);
+        if (job->sqe.opcode == IORING_OP_OPENAT && job->waits)
+            end_open(job);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return withdrawn;
+}
+
+/* ---- waits for descriptors ---- */
+
+static int open_waits(wf_files *f)
+{
+    if (f->waits < 0)
+        f->waits = wf_descriptor(epoll_create1(EPOLL_CLOEXEC));
+    return f->waits < 0 ? -errno : 0;
+}
+
+static void wait_is_over(wf_file_job *job, int32_t result)
+{
+    job->result = result;
+    job->state = DONE;
+    come_back(job);
+}
+
+/* A set of its own for each wait, since a set takes a descriptor once. Files have no readiness: they are always
+ * ready, as for poll(2). */
+static int begin_wait(wf_file_job *job)
+{
+    wf_files          *f = job->files;
+    uint32_t           events = job->sqe.poll32_events;
+    struct epoll_event event = {.events = events};
+    struct epoll_event inner = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = job};
+
+    if (open_waits(f) < 0 ||
+        (job->fd = wf_descriptor(fcntl(job->sqe.fd, F_DUPFD_CLOEXEC, 3))) < 0 ||
+        (job->set = wf_descriptor(epoll_create1(EPOLL_CLOEXEC))) < 0)
+        return -errno;
+    if (epoll_ctl(job->set, EPOLL_CTL_ADD, job->fd, &event) < 0) {
+        if (errno != EPERM)
+            return -errno;
+        wait_is_over(job, (int32_t)(events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)));
+        return 0;
+    }
+    return epoll_ctl(f->waits, EPOLL_CTL_ADD, job->set, &inner) < 0 ? -errno : 0;
+}
+
+void wf_files_take_waits(wf_files *f)
+{
+    struct epoll_event event[SETS], shown;
+    int                n;
+
+    if (f->waits < 0)
+        return;
+    n = epoll_wait(f->waits, event, SETS, 0);
+    for (int i = 0; i < n; i++) {
+        wf_file_job *job = event[i].data.ptr;
+
+        if (job->state == QUEUED && epoll_wait(job->set, &shown, 1, 0) == 1) {
+            epoll_ctl(f->waits, EPOLL_CTL_DEL, job->set, NULL);
+            wait_is_over(job, (int32_t)shown.events);
+        } else if (job->state == QUEUED) { /* what it showed has gone again */
+            struct epoll_event again = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = job};
+
+            epoll_ctl(f->waits, EPOLL_CTL_MOD, job->set, &again);
+        }
+    }
+}
+
+static bool cancel_wait(wf_file_job *job)
+{
+    if (job->state == DONE)
+        return false;
+    epoll_ctl(job->files->waits, EPOLL_CTL_DEL, job->set, NULL);
+    return true;
+}
+
+/* ---- both ---- */
+
+int wf_files_begin(wf_file_job *job)
+{
+    int r = job->sqe.opcode == IORING_OP_POLL_ADD ? begin_wait(job) : begin_job(job);
+
+    if (r < 0)
+        wf_files_free(job);
+    return r;
+}
+
+bool wf_files_cancel(wf_file_job *job)
+{
+    bool withdrawn = job->sqe.opcode == IORING_OP_POLL_ADD ? cancel_wait(job) : cancel_job(job);
+
+    if (withdrawn)
+        wf_files_free(job);
+    return withdrawn;
+}

@@ -1,0 +1,280 @@
+/*
+ * test_backend.c - without io_uring: what is said, and what threads and an epoll set do in its place
+ *
+ * That all operations behave alike is shown by the other tests, which ./dev check runs with WEFT_BACKEND=epoll, too.
+ */
+#include "../net_helpers.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+static weft_runtime *start_epoll(int64_t threads)
+{
+    return start_with(
+        (weft_config){.workers = 2, .backend = WEFT_BACKEND_EPOLL, .file_threads = threads});
+}
+
+static void deny(int number, int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+
+    check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        test_skip("no seccomp filters here");
+}
+
+static void check_works(weft_runtime *rt)
+{
+    char    path[] = "/tmp/weft-backend-XXXXXX", text[4];
+    int     fd = mkstemp(path);
+    weft_io io;
+
+    check_cmp(fd, >=, 0);
+    check_eq(weft_block_on(rt, weft_file_write_all(&io, fd, "abcd", 4, 0)), 4);
+    check_eq(weft_block_on(rt, weft_file_sync(&io, fd)), 0);
+    check_eq(weft_block_on(rt, weft_file_read_exact(&io, fd, text, 4, 0)), 4);
+    check_eq(weft_block_on(rt, weft_path_unlink(&io, AT_FDCWD, path, 0)), 0);
+    check_eq(weft_block_on(rt, weft_path_unlink(&io, AT_FDCWD, path, 0)), -ENOENT);
+    check_eq(weft_block_on(rt, weft_file_close(&io, fd)), 0);
+    check_cmp(fcntl(fd, F_GETFD), <, 0);
+}
+
+static void check_falls_back(int number, int error, const char *text)
+{
+    log_lines     log = LOG_LINES;
+    int           n_before = n_fds();
+    weft_runtime *rt;
+
+    deny(number, error);
+    rt = start_with((weft_config){.workers = 2, .log = keep_line, .log_arg = &log});
+    check_eq(log.n, 1);
+    check_str_contains(log.text, text);
+    check_str_contains(log.text, "weft uses epoll instead");
+    check_eq(weft_runtime_backend(rt), WEFT_BACKEND_EPOLL);
+    check_works(rt);
+    stop(rt);
+    check_eq(n_fds(), n_before);
+}
+
+Test(backend, where_a_filter_denies_io_uring_epoll_takes_its_place)
+{
+    check_falls_back(SYS_io_uring_setup, EPERM, "seccomp");
+}
+
+Test(backend, where_the_ring_may_not_be_entered_epoll_takes_its_place)
+{
+    check_falls_back(SYS_io_uring_enter, EPERM, "seccomp");
+}
+
+Test(backend, where_the_kernel_has_no_io_uring_epoll_takes_its_place)
+{
+    check_falls_back(SYS_io_uring_setup, EINVAL, "Linux 5.19");
+}
+
+Test(backend, epoll_is_silent_where_it_was_chosen)
+{
+    log_lines     log = LOG_LINES;
+    weft_runtime *rt = start_with((weft_config){
+        .workers = 1, .backend = WEFT_BACKEND_EPOLL, .log = keep_line, .log_arg = &log});
+
+    check_eq(weft_runtime_backend(rt), WEFT_BACKEND_EPOLL);
+    check_works(rt);
+    stop(rt);
+    check_eq(log.n, 0);
+}
+
+/* ---- waiting, and being cancelled ---- */
+
+struct reads {
+    WEFT_FRAME;
+    struct {
+        int fd;
+    } in;
+    weft_io io;
+    char    byte;
+};
+WEFT_ASYNC(reads)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_file_read(&self->io, self->in.fd, &self->byte, 1, -1));
+    WEFT_END(n);
+}
+
+struct opens {
+    WEFT_FRAME;
+    struct {
+        const char *path;
+        int         flags;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(opens)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_file_open(&self->io, self->in.path, self->in.flags, 0));
+    WEFT_END(n);
+}
+
+struct watches {
+    WEFT_FRAME;
+    struct {
+        int      fd;
+        unsigned events;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(watches)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, self->in.events));
+    WEFT_END(n);
+}
+
+#define MANY 6
+
+/* With one thread five of the six are queued: all are withdrawn, and no byte is lost. */
+Test(backend, reads_of_an_empty_pipe_end_when_they_are_cancelled)
+{
+    weft_runtime *rt = start_epoll(1);
+    weft_handle   h[MANY];
+    int           ends[MANY][2];
+    char          byte;
+
+    for (int i = 0; i < MANY; i++) {
+        check_eq(pipe2(ends[i], O_CLOEXEC), 0);
+        check_eq(weft_spawn_on(rt, &h[i], reads, .fd = ends[i][0]), 0);
+    }
+    pause_ms(20); /* they wait, or are cancelled before they do */
+    for (int i = 0; i < MANY; i++)
+        weft_cancel(&h[i]);
+    for (int i = 0; i < MANY; i++) {
+        check_eq(JOIN(rt, &h[i]), -ECANCELED);
+        check_eq(write(ends[i][1], "x", 1), 1);
+        check_eq(read(ends[i][0], &byte, 1), 1);
+        close(ends[i][0]);
+        close(ends[i][1]);
+    }
+    stop(rt);
+}
+
+Test(backend, a_read_of_a_pipe_waits_for_its_byte)
+{
+    weft_runtime *rt = start_epoll(1);
+    weft_handle   h;
+    int           ends[2];
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    check_eq(weft_spawn_on(rt, &h, reads, .fd = ends[0]), 0);
+    pause_ms(5);
+    check_eq(write(ends[1], "x", 1), 1);
+    check_eq(JOIN(rt, &h), 1);
+    check_eq(fcntl(ends[0], F_GETFL) & O_NONBLOCK, 0); /* its flags are as they were */
+    close(ends[0]);
+    close(ends[1]);
+    stop(rt);
+}
+
+/* Opens that wait take no thread from others, also beyond the limit. */
+Test(backend, opens_of_fifos_wait_and_hold_up_nothing)
+{
+    weft_runtime *rt = start_epoll(1);
+    weft_handle   h[MANY];
+    char          path[] = "/tmp/weft-fifo-XXXXXX";
+    int           fd = mkstemp(path), other;
+
+    close(fd);
+    unlink(path);
+    check_eq(mkfifo(path, 0600), 0);
+    for (int i = 0; i < MANY; i++)
+        check_eq(weft_spawn_on(rt, &h[i], opens, .path = path, .flags = O_RDONLY), 0);
+    pause_ms(20);
+    check_works(rt);
+    for (int i = 1; i < MANY; i++)
+        weft_cancel(&h[i]);
+    for (int i = 1; i < MANY; i++)
+        check_eq(JOIN(rt, &h[i]), -ECANCELED);
+    other = open(path, O_WRONLY | O_CLOEXEC);
+    fd = (int)JOIN(rt, &h[0]);
+    check_cmp(fd, >=, 0);
+    close(fd);
+    close(other);
+    unlink(path);
+    stop(rt);
+}
+
+Test(backend, any_number_of_tasks_waits_for_one_descriptor)
+{
+    weft_runtime *rt = start_epoll(1);
+    weft_handle   h[MANY];
+    int           ends[2];
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    for (int i = 0; i < MANY; i++)
+        check_eq(weft_spawn_on(rt, &h[i], watches, .fd = ends[0], .events = POLLIN), 0);
+    weft_cancel(&h[0]);
+    check_eq(JOIN(rt, &h[0]), -ECANCELED);
+    check_eq(RUN(rt, watches, .fd = ends[1], .events = POLLOUT), POLLOUT);
+    check_eq(write(ends[1], "x", 1), 1);
+    for (int i = 1; i < MANY; i++)
+        check_eq(JOIN(rt, &h[i]), POLLIN);
+    close(ends[0]);
+    close(ends[1]);
+    check_eq(RUN(rt, watches, .fd = ends[0], .events = POLLIN), -EBADF);
+    stop(rt);
+}
+
+Test(backend, a_file_is_always_ready)
+{
+    weft_runtime *rt = start_epoll(1);
+    int           fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+    check_eq(RUN(rt, watches, .fd = fd, .events = POLLIN), POLLIN);
+    close(fd);
+    stop(rt);
+}
+
+/* ---- at stop, and with a clock that jumps ---- */
+
+Test(backend, stopping_ends_what_waits_in_threads)
+{
+    weft_runtime *rt = start_epoll(2);
+    int           ends[2], n_before = n_fds();
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    for (int i = 0; i < MANY; i++) {
+        check_eq(weft_spawn_on(rt, NULL, reads, .fd = ends[0]), 0);
+        check_eq(weft_spawn_on(rt, NULL, watches, .fd = ends[0], .events = POLLIN), 0);
+    }
+    pause_ms(20);
+    stop(rt);
+    close(ends[0]);
+    close(ends[1]);
+    check_cmp(n_fds(), <=, n_before);
+    check_eq(n_weft_threads(), 0);
+}
+
+Test(backend, a_clock_that_jumps_jumps)
+{
+    weft_runtime *rt = start_epoll(1);
+    weft_nap      nap;
+
+    weft_clock_set(rt, WEFT_CLOCK_JUMPS);
+    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(36000))), 0);
+    stop(rt);
+}
