@@ -376,20 +376,23 @@ static bool waits_long(const weft_io *io)
     return row(io)->waits_long && row(io)->waits_long(io);
 }
 
-/* Under the lock, with room in r->held. */
-static void give_to_ring(wf_reactor *r, weft_io *io)
+/* Under the lock, with room in r->held. False: the ring has broken while it made room for the entry, so the
+ * kernel will never see the operation. */
+static bool give_to_ring(wf_reactor *r, weft_io *io)
 {
     uint64_t             tag = wf_reactor_tag(io, WF_TAG_IO);
-    struct io_uring_sqe *sqe;
+    struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
 
+    if (r->ring.error < 0)
+        return false;
     if (waits_long(io))
         wf_ring_add_threads(&r->ring, 1);
-    sqe = wf_ring_sqe(&r->ring);
     row(io)->prepare(io, sqe);
     sqe->user_data = tag;
     io->answer_ = wf_held_add(&r->held, tag);
     io->phase_ |= KERNEL_IN_RING;
     wf_count(&r->n_begun, 1);
+    return true;
 }
 
 static wf_file_job *job_of(const weft_io *io)
@@ -431,14 +434,11 @@ static int give_to_files(wf_reactor *r, weft_io *io)
 /* Under the lock. Begins it, in the ring or without one; or it ends at once. True: it has begun. */
 static bool begin_in_kernel(wf_reactor *r, weft_io *io, bool room)
 {
-    int result = 0;
+    int result;
 
-    if (r->ring.error < 0)
-        result = give_to_files(r, io);
-    else if (room)
-        give_to_ring(r, io);
-    else
-        result = -ENOMEM;
+    if (r->ring.error == 0 && room && give_to_ring(r, io))
+        return true;
+    result = r->ring.error < 0 ? give_to_files(r, io) : -ENOMEM;
     if (result < 0)
         settle_unseen(r, io, result);
     return result == 0;
@@ -547,6 +547,20 @@ void wf_io_unseen(wf_reactor_token token, weft_io *io)
 static int reason_to_cancel(const wf_reactor *r)
 {
     return r->ring.error < 0 ? r->ring.error : -EAGAIN;
+}
+
+void wf_io_lost(wf_reactor_token token, weft_io *io)
+{
+    bool     cleans_up = row(io)->future.flags & WEFT_FUTURE_CLEANS_UP;
+    weft_io *next;
+
+    wf_lock(&io->lock_);
+    next = leave_ring(token.r, io);
+    /* Of a close -ECANCELED would say that the file is still open, which is not known. */
+    io->answer_ = io->phase_ & KERNEL_CANCEL && !cleans_up ? -ECANCELED : token.r->ring.error;
+    settle(token.r, io);
+    wf_unlock(&io->lock_);
+    begin_turn(token.r, next);
 }
 
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags)

@@ -83,17 +83,25 @@ static void *object_of(uint64_t user_data)
     return (void *)(uintptr_t)(user_data & ~(uint64_t)WF_TAG_MASK);
 }
 
+/* A ring that breaks has the kernel cancel all: it has done nothing for an operation that ends so. */
+static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
+{
+    return r->ring.error < 0 && cqe->res == -ECANCELED &&
+           !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_NOTIF));
+}
+
 static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
 {
     void            *object = object_of(cqe->user_data);
     wf_reactor_token token = {r};
-    bool             lost = r->ring.error < 0 && cqe->res == -ECANCELED; /* nobody had asked */
-    int32_t          result = lost ? r->ring.error : cqe->res;
 
     switch (cqe->user_data & WF_TAG_MASK) {
     case WF_TAG_IO:
         wf_count(&r->counts.completions, 1);
-        wf_io_completed(token, object, result, cqe->flags);
+        if (is_unseen(r, cqe))
+            wf_io_unseen(token, object);
+        else
+            wf_io_completed(token, object, cqe->res, cqe->flags);
         break;
     case WF_TAG_READY:
         take_ready(r);
@@ -303,7 +311,7 @@ static void forget_unseen(wf_reactor *r)
 /* Takes what the kernel has answered, then fails the rest: each time, for what has come meanwhile. */
 static void fail_held(wf_reactor *r)
 {
-    struct io_uring_cqe cqe = {.res = r->ring.error};
+    uint64_t data;
 
     wf_store(&r->driver.sparse, 0, SEQ_CST); /* [driver-4] the reactor looks itself from now on */
     collect(r);
@@ -311,8 +319,10 @@ static void fail_held(wf_reactor *r)
         forget_unseen(r);
     wf_ring_close(&r->ring);
     for (uint32_t i = 0; i < r->held.n_used; i++)
-        if ((cqe.user_data = wf_held_at(&r->held, i)) != 0)
-            complete_one(r, &cqe);
+        if ((data = wf_held_at(&r->held, i)) != 0) {
+            wf_io_lost((wf_reactor_token){r}, object_of(data));
+            wf_wakes_flush_foreign(&r->wakes);
+        }
     hand_over(r);
 }
 

@@ -26,6 +26,8 @@ static void bare_start(void)
     rt.config.ring_entries = 8;
     rt.config.log = weft_log_none;
     check_eq(wf_ring_open(&reactor.ring, &rt.config), 0);
+    rt.config.file_threads = 1;
+    wf_files_init(&reactor.files, &rt, &reactor.driver, &reactor.inbox);
     reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
     reactor.nudges.next = WEFT_FOREVER;
 }
@@ -43,6 +45,7 @@ static void bare_stop(void)
     check(wf_inbox_is_empty(&reactor.inbox));
     check_eq(reactor.n_sockets, 0);
     check_eq(wf_reactor_held(&reactor), 0);
+    wf_files_stop(&reactor.files);
     wf_held_free(&reactor.held, &rt.config.allocator);
     wf_socket_pool_stop(&reactor);
     wf_readiness_close(&reactor.readiness);

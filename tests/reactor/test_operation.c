@@ -227,3 +227,69 @@ Test(operation, a_close_goes_to_a_thread_of_the_kernels)
 
     check(goes_to_a_thread(&io, weft_file_close(&io, 3)));
 }
+
+/* ---- a ring that breaks ---- */
+
+/* While it makes room for the close: its queue is full, and the kernel can't be entered. */
+Test(operation, a_close_that_finds_the_ring_broken_closes_all_the_same)
+{
+    weft_waker   noop = weft_waker_noop();
+    int          fd = dup(2), ring;
+    weft_context cx;
+    weft_io      io;
+    weft_future *future = weft_file_close(&io, fd);
+
+    bare_start();
+    weft_context_init(&cx, &noop, &rt);
+    check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
+    while (io_uring_sq_space_left(&reactor.ring.uring) > 0) {
+        struct io_uring_sqe *sqe = wf_ring_sqe(&reactor.ring);
+
+        io_uring_prep_nop(sqe);
+        sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
+    }
+    ring = reactor.ring.uring.ring_fd;
+    reactor.ring.uring.enter_ring_fd = -1;
+    bare_take_inbox();
+    check_eq(reactor.ring.error, -EBADF);
+    while (!weft_poll_is_ready(weft_future_poll(future, &cx))) { /* a thread closes it */
+        bare_take_inbox();
+        sched_yield();
+    }
+    check_eq(io.future.result, 0);
+    check_cmp(fcntl(fd, F_GETFD), <, 0);
+    bare_stop();
+    close(ring);
+}
+
+/* What it answers whose ring is lost while the kernel has it. */
+static int64_t lost(weft_io *io, weft_future *future, bool cancelled)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_context cx;
+
+    bare_start();
+    weft_context_init(&cx, &noop, &rt);
+    check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
+    bare_take_inbox();
+    if (cancelled)
+        check(!weft_poll_is_ready(weft_future_cancel(future)));
+    bare_take_inbox();
+    reactor.ring.error = -EIO;
+    wf_io_lost((wf_reactor_token){&reactor}, io);
+    check(weft_poll_is_ready(weft_future_poll(future, &cx)));
+    bare_stop();
+    return io->future.result;
+}
+
+/* But for a close, of which it would say that the file is still open. */
+Test(operation, one_that_was_cancelled_says_so_also_when_the_ring_is_lost)
+{
+    weft_io io;
+    char    byte;
+
+    check_eq(lost(&io, weft_file_read(&io, -1, &byte, 1, 0), false), -EIO);
+    check_eq(lost(&io, weft_file_read(&io, -1, &byte, 1, 0), true), -ECANCELED);
+    check_eq(lost(&io, weft_file_close(&io, -1), false), -EIO);
+    check_eq(lost(&io, weft_file_close(&io, -1), true), -EIO);
+}

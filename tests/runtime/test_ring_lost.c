@@ -239,3 +239,38 @@ Test(ring_lost, stop_ends_also_when_nobody_has_noticed_yet)
     weft_listener_close(listener);
     stop(rt);
 }
+
+/* The cancel is the first that needs the ring: it finds it lost, and what waits is cancelled by its owner
+ * and by the end of the ring at once. */
+static void check_cancelled(void (*lose)(void), int64_t mask)
+{
+    weft_runtime *rt =
+        start_with((weft_config){.workers = 1, .ring_mask = mask, .log = weft_log_none});
+    weft_handle handle;
+    int         ends[2];
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    check_eq(weft_spawn_on(rt, &handle, watcher, .fd = ends[0]), 0);
+    pause_ms(20); /* it waits; if not yet, it is cancelled before it does */
+    lose();
+    weft_cancel(&handle);
+    check_eq(JOIN(rt, &handle), -ECANCELED);
+    stop(rt);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+Test(ring_lost, an_operation_that_its_owner_cancels_says_so)
+{
+    test_skip_under_valgrind("it makes calls of its own");
+    check_cancelled(close_ring, 0);
+    check_cancelled(close_ring, 7);
+    check_cancelled(deny_enter, 0);
+}
+
+/* There the kernel still answers: all that it had is cancelled by the end of the ring. */
+Test(ring_lost, also_without_deferred_work)
+{
+    test_skip_under_valgrind("it makes calls of its own");
+    check_cancelled(deny_enter, 7);
+}
