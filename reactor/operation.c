@@ -137,6 +137,8 @@ static weft_poll io_end(weft_io *io, int64_t result)
 
 enum { SOCKET_START, SOCKET_TRY, SOCKET_WAIT };
 
+#define STILL_WAITS 1
+
 static wf_direction *direction(const weft_io *io, wf_socket *s)
 {
     return row(io)->side & WF_SIDE_IN ? &s->in : &s->out;
@@ -176,34 +178,39 @@ static weft_poll socket_end(weft_io *io, int64_t result)
     return poll;
 }
 
-static weft_poll socket_poll(weft_future *future, weft_context *cx)
+/* A later poll: 0: it tries again, STILL_WAITS, or its result. */
+static int64_t socket_resume(weft_io *io, weft_context *cx)
 {
-    weft_io      *io = weft_container(future, weft_io, future);
-    int64_t       r = 0;
-    wf_socket    *s;
-    wf_direction *d;
+    wf_socket    *s = io->object_;
+    wf_direction *d = direction(io, s);
 
-    if (io->phase_ == SOCKET_START && (r = socket_start(io, cx)) < 0)
-        return io_end(io, r);
-    s = io->object_;
-    d = direction(io, s);
-    if (weft_future_is_cancelled(future)) {
+    if (weft_future_is_cancelled(&io->future) || wf_socket_is_closed(s, row(io)->side)) {
         wf_socket_withdraw(s, d, io);
-        return socket_end(io, -ECANCELED);
+        return -ECANCELED;
     }
-    if (io->phase_ == SOCKET_WAIT) {
-        if (wf_socket_is_waiting(s, d, io, cx->waker))
-            return WEFT_PENDING;
-        if (io->answer_ < 0) /* waiting has failed */
-            return socket_end(io, io->answer_);
-        io->phase_ = SOCKET_TRY;
-    }
+    if (io->phase_ != SOCKET_WAIT)
+        return 0;
+    if (wf_socket_is_waiting(s, d, io, cx->waker))
+        return STILL_WAITS;
+    io->phase_ = SOCKET_TRY;
+    return io->answer_ < 0 ? io->answer_ : 0; /* waiting has failed, or not */
+}
+
+/* Until it ends, or has to wait. */
+static weft_poll socket_try(weft_io *io, weft_context *cx)
+{
+    wf_socket    *s = io->object_;
+    wf_direction *d = direction(io, s);
+
     while (weft_context_spend(cx)) {
         uint32_t seq = wf_socket_seq(d);
+        int64_t  r = row(io)->attempt(io, s);
 
-        r = row(io)->attempt(io, s);
-        if (r == WF_IO_MORE || r == -EINTR)
+        if (r == WF_IO_MORE || r == -EINTR) {
+            if (wf_socket_is_closed(s, row(io)->side))
+                return socket_end(io, -ECANCELED);
             continue;
+        }
         if (r != -EAGAIN)
             return socket_end(io, r);
         switch (wf_socket_wait(s, d, io, seq, cx->waker)) {
@@ -219,6 +226,25 @@ static weft_poll socket_poll(weft_future *future, weft_context *cx)
         }
     }
     return WEFT_PENDING;
+}
+
+static weft_poll socket_poll(weft_future *future, weft_context *cx)
+{
+    weft_io *io = weft_container(future, weft_io, future);
+    int64_t  r;
+
+    if (io->phase_ == SOCKET_START) {
+        r = socket_start(io, cx);
+        if (r < 0)
+            return io_end(io, r);
+    } else {
+        r = socket_resume(io, cx);
+        if (r == STILL_WAITS)
+            return WEFT_PENDING;
+        if (r < 0)
+            return socket_end(io, r);
+    }
+    return socket_try(io, cx);
 }
 
 static void socket_cancel(weft_future *future)

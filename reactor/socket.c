@@ -114,10 +114,7 @@ wf_socket *wf_socket_ref_any(const void *handle)
 
 static bool is_closed(const wf_socket *s, const wf_direction *d)
 {
-    uint64_t side = d == &s->in ? WF_SIDE_IN : WF_SIDE_OUT;
-
-    /* Under the lock, which whoever closed takes after it. */
-    return wf_load(&s->refs, RELAXED) & side << WF_SOCKET_SIDE;
+    return wf_socket_is_closed(s, d == &s->in ? WF_SIDE_IN : WF_SIDE_OUT);
 }
 
 static void wake_waiter(wf_direction *d, wf_wakes *wakes)

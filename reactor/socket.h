@@ -109,6 +109,14 @@ static inline wf_socket *wf_socket_ref(const void *handle, unsigned sides)
     return NULL;
 }
 
+/* Whether one of the sides has been closed. For the holder of a reference, which a close does not wait
+ * for: asked before each system call, so that none begins after the close. */
+static inline bool wf_socket_is_closed(const wf_socket *s, unsigned sides)
+{
+    /* A thread that was woken by the close has had the lock after it; others race with it anyhow. */
+    return (wf_load(&s->refs, RELAXED) >> WF_SOCKET_SIDE) & sides;
+}
+
 /* A reference for a call: any side will do. */
 wf_socket *wf_socket_ref_any(const void *handle);
 

@@ -35,7 +35,8 @@ struct statx; /* <sys/stat.h>, with _GNU_SOURCE */
 WEFT_API weft_future *weft_file_open_at(weft_io *io, int dir, const char *path, int flags,
                                         unsigned mode);
 WEFT_API weft_future *weft_file_open(weft_io *io, const char *path, int flags, unsigned mode);
-/* Closes the file: 0. Runs also when awaited by an async function that is being cancelled. With
+/* Closes the file: 0. A descriptor is not weft's: operations on the file that wait are not ended by this,
+ * nor by close(2), since the kernel holds the file for them. So cancel and await those first. Runs also when awaited by an async function that is being cancelled. With
  * -ECANCELED (it was cancelled itself, before it began) the file is still open. */
 WEFT_API weft_future *weft_file_close(weft_io *io, int fd);
 

@@ -8,10 +8,13 @@
  * One operation may read from a stream and one may write to it at a time, by any tasks (more get -EBUSY).
  *
  * Who closes: anybody, any thread, at any time. Operations under way end with -ECANCELED, and the
- * descriptor closes once the last of them has. Whatever is done with the stream or listener afterwards
- * answers -EBADF (closing it again does nothing), also when its memory or its descriptor are in use for
- * another connection by then: a weft_stream * is not an address but a handle with a generation. It is
- * good until the runtime stops, or until 4 million other connections have come and gone.
+ * descriptor closes once the last of them has. They make no further system call: what a write_all has
+ * moved by then is in io->done, no byte is read or sent after the close, no connection is taken. Only a
+ * call that another thread is making at that very moment still counts. Whatever is begun with the stream
+ * or listener afterwards answers -EBADF (closing it again does nothing), also when its memory or its
+ * descriptor are in use for another connection by then: a weft_stream * is not an address but a handle
+ * with a generation. It is good until the runtime stops, or until 4 million other connections have come
+ * and gone.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H

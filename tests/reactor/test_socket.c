@@ -186,3 +186,35 @@ Test(socket, all_that_is_ready_is_taken_together)
     }
     end(s[0]);
 }
+
+/* ---- closed within a poll ---- */
+
+static void *to_close;
+static int   n_attempts;
+
+/* As another thread may close it between two steps of a write_all. */
+static int64_t closes(weft_io *io, wf_socket *s)
+{
+    (void)io, (void)s;
+    n_attempts++;
+    wf_socket_close(to_close);
+    return WF_IO_MORE;
+}
+
+Test(socket, one_that_is_closed_between_two_attempts_has_no_other)
+{
+    wf_operation row = wf_operations[WF_OP_WRITE_ALL];
+    wf_socket   *s = make_event_socket();
+    weft_context cx;
+    weft_io      io;
+
+    to_close = wf_socket_handle(s);
+    row.attempt = closes;
+    weft_context_init(&cx, &noop, &rt);
+    weft_write_all(&io, to_close, "x", 1);
+    io.future.ops = &row.future;
+    check(weft_poll_is_ready(weft_future_poll(&io.future, &cx)));
+    check_eq(io.future.result, -ECANCELED);
+    check_eq(n_attempts, 1);
+    end(s);
+}
