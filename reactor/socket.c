@@ -138,6 +138,21 @@ static void end_sides(wf_socket *s, unsigned sides, bool half, wf_wakes *wakes)
         shutdown(s->fd, SHUT_WR);
 }
 
+void wf_socket_end(wf_socket *s, unsigned sides)
+{
+    wf_wakes wakes = {0};
+
+    wf_lock(&s->lock);
+    if (sides & WF_SIDE_IN) {
+        wf_or(&s->always_try, WF_TRY_ENDED, RELAXED); /* published by seq below */
+        wake_waiter(&s->in, &wakes);
+    }
+    if (sides & WF_SIDE_OUT)
+        wake_waiter(&s->out, &wakes);
+    wf_unlock(&s->lock);
+    wf_wakes_flush(&wakes);
+}
+
 void wf_socket_close(const void *handle)
 {
     unsigned   sides = WF_SIDE_BOTH & ~(unsigned)(uintptr_t)handle, before;

@@ -135,6 +135,9 @@ static inline void wf_socket_let_go(wf_direction *d)
 
 /* Closes what the handle has of its socket: waiters are woken and find it closed. */
 void wf_socket_close(const void *handle);
+/* These sides have been shut down: what waits there tries again, since not every kind of socket has an
+ * event for it. */
+void wf_socket_end(wf_socket *s, unsigned sides);
 /* Takes the descriptor out of a socket of which the caller has both directions: it, or -EBUSY, or
  * -EBADF: a side is closed. */
 int wf_socket_take_fd(wf_socket *s);

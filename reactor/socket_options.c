@@ -195,6 +195,8 @@ WEFT_API int weft_stream_shutdown(weft_stream *stream, int how)
     if (!s)
         return -EBADF;
     r = shutdown(s->fd, how) < 0 ? -errno : 0;
+    if (r == 0)
+        wf_socket_end(s, how == SHUT_RD ? WF_SIDE_IN : how == SHUT_WR ? WF_SIDE_OUT : WF_SIDE_BOTH);
     wf_socket_unref(s);
     return r;
 }

@@ -140,7 +140,8 @@ WEFT_API weft_future *weft_receive_message(weft_io *io, weft_stream *stream, str
 WEFT_API weft_future *weft_send_message(weft_io *io, weft_stream *stream,
                                         const struct msghdr *message, int flags);
 
-/* Ends the writing half (SHUT_WR), the reading half (SHUT_RD) or both, at once. 0 or -errno. */
+/* Ends the writing half (SHUT_WR), the reading half (SHUT_RD) or both, at once. A write that waits ends
+ * with -EPIPE, a read with what is left or 0. 0 or -errno. */
 WEFT_API int weft_stream_shutdown(weft_stream *stream, int how);
 /* Closes the stream: see "who closes" above. Any thread; NULL is fine, and so is one that has been
  * closed. */

@@ -109,6 +109,76 @@ Test(stream_end, shutting_the_reading_half_ends_a_pending_read)
     }
 }
 
+#define LARGE (8 << 20) /* more than the socket buffers hold */
+
+struct write_large {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    char    data[LARGE];
+};
+WEFT_ASYNC(write_large)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    memset(self->data, 0, LARGE);
+    WEFT_AWAIT(n,
+               count_polls(&polls, weft_write_all(&self->io, self->in.stream, self->data, LARGE)));
+    WEFT_END(n);
+}
+
+/* Of these only TCP has an event for it. */
+static void check_shut_write(weft_runtime *rt, weft_stream *s, int how)
+{
+    weft_handle h;
+
+    polls.n = 0;
+    check_eq(weft_spawn_on(rt, &h, write_large, .stream = s), 0);
+    EVENTUALLY(polls.n > 0);
+    check(!weft_is_finished(&h));
+    check_eq(weft_stream_shutdown(s, how), 0);
+    check_eq(JOIN(rt, &h), -EPIPE);
+    weft_stream_close(s);
+}
+
+Test(stream_end, shutting_the_writing_half_ends_a_pending_write)
+{
+    static const int how[] = {SHUT_WR, SHUT_RDWR};
+
+    for (int i = 0; i < 2; i++) {
+        weft_runtime *rt = start(1);
+        weft_stream  *s, *other;
+        int           fd = pair(rt, &s);
+
+        check_shut_write(rt, s, how[i]);
+        check_eq(weft_stream_pair(rt, &s, &other), 0);
+        check_shut_write(rt, s, how[i]);
+        weft_stream_close(other);
+        close(fd);
+        stop(rt);
+    }
+}
+
+Test(stream_end, shutting_one_half_leaves_the_other)
+{
+    weft_runtime *rt = start(1);
+    weft_stream  *s, *other;
+    weft_handle   h;
+    weft_io       io;
+
+    check_eq(weft_stream_pair(rt, &s, &other), 0);
+    h = pending_read(rt, s);
+    check_eq(weft_stream_shutdown(s, SHUT_WR), 0);
+    check_eq(weft_block_on(rt, weft_write(&io, other, "x", 1)), 1);
+    check_eq(JOIN(rt, &h), 1);
+    weft_stream_close(s);
+    weft_stream_close(other);
+    stop(rt);
+}
+
 Test(stream_end, a_reset_ends_a_pending_read_with_econnreset)
 {
     weft_runtime *rt = start(1);
@@ -196,27 +266,6 @@ Test(stream_end, closing_ends_the_read_of_another_task)
     EVENTUALLY(n_fds() == n - 1);
     close(fd);
     stop(rt);
-}
-
-#define LARGE (8 << 20) /* more than the socket buffers hold */
-
-struct write_large {
-    WEFT_FRAME;
-    struct {
-        weft_stream *stream;
-    } in;
-    weft_io io;
-    char    data[LARGE];
-};
-WEFT_ASYNC(write_large)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    memset(self->data, 0, LARGE);
-    WEFT_AWAIT(n,
-               count_polls(&polls, weft_write_all(&self->io, self->in.stream, self->data, LARGE)));
-    WEFT_END(n);
 }
 
 Test(stream_end, closing_ends_the_write_of_another_task)
