@@ -13,8 +13,10 @@
 #include "operation.h"
 #include "stream.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,22 +76,57 @@ WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_str
 
 /* ---- listening ---- */
 
-/* Removes a Unix socket's file that nobody listens on: true if there was one. */
-static bool remove_stale(const weft_address *address)
+/* Whether no socket is bound to the file. A datagram socket asks: it never makes a connection, and one
+ * of another kind that is bound but does not listen yet answers EPROTOTYPE, where a stream would be
+ * refused as by a file without a socket. */
+static bool is_stale(const weft_address *address)
 {
-    struct stat st;
-    int         fd;
-    bool        stale;
+    int  fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool stale;
 
-    if (address->u.any.sa_family != AF_UNIX || !address->u.un.sun_path[0] ||
-        lstat(address->u.un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-        return false;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
     stale = connect(fd, &address->u.any, wf_address_size(address)) < 0 && errno == ECONNREFUSED;
     close(fd);
-    return stale && unlink(address->u.un.sun_path) == 0;
+    return stale;
+}
+
+/* Another server may have replaced the file since it was found stale. So it is taken away first, under a
+ * name that no other thread has, and put back if it is not the one that `file` has open. */
+static bool remove_file(const char *path, int file, const struct stat *st)
+{
+    struct stat now;
+    char        aside[sizeof((struct sockaddr_un *)0)->sun_path + 64];
+
+    snprintf(aside, sizeof aside, "%s.stale-%d-%d", path, (int)getpid(), file);
+    if (rename(path, aside) < 0)
+        return false;
+    if (lstat(aside, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
+        return unlink(aside) == 0;
+    if (link(aside, path) == 0 || errno == EEXIST)
+        unlink(aside);
+    else
+        (void)!rename(aside, path); /* a file system without links */
+    return false;
+}
+
+/* Removes a Unix socket's file to which no socket is bound: true if there was one. */
+static bool remove_stale(const weft_address *address)
+{
+    const char *path = address->u.un.sun_path;
+    struct stat st;
+    bool        removed;
+    int         file;
+
+    if (address->u.any.sa_family != AF_UNIX || !path[0])
+        return false;
+    file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC); /* its inode's number is not used again */
+    if (file < 0)
+        return false;
+    removed = fstat(file, &st) == 0 && S_ISSOCK(st.st_mode) && is_stale(address) &&
+              remove_file(path, file, &st);
+    close(file);
+    return removed;
 }
 
 static int bind_to(int fd, const weft_address *address, const weft_listen_options *o)

@@ -80,7 +80,8 @@ typedef struct weft_listen_options {
     bool no_reuse_addr; /* SO_REUSEADDR is set unless this is */
     bool v6_only;
     bool no_delay;      /* TCP_NODELAY on every accepted stream */
-    bool replace_stale; /* Unix: a file that nobody listens on any more is removed first */
+    bool replace_stale; /* Unix: a file is removed first if no socket is bound to it any more, also
+                           none that is yet to listen */
 } weft_listen_options;
 
 /* Listens on the address (port 0: any free one, see weft_listener_address). `options` may be NULL;

@@ -204,6 +204,58 @@ Test(unix_socket, a_stale_file_is_replaced_on_request)
     stop(rt);
 }
 
+/* A socket that another server has bound to the path, of any kind and before it listens. */
+static void check_kept(weft_runtime *rt, int kind)
+{
+    weft_listen_options replace = {.replace_stale = true};
+    weft_address        address = path_address("bound");
+    weft_listener      *l;
+    struct stat         before, after;
+    int                 fd = socket(AF_UNIX, kind | SOCK_CLOEXEC, 0);
+
+    check_eq(bind(fd, &address.u.any, address.size_), 0);
+    check_eq(stat(address.u.un.sun_path, &before), 0);
+    check_eq(weft_listen(rt, &l, &address, &replace), -EADDRINUSE);
+    check_eq(stat(address.u.un.sun_path, &after), 0);
+    check_eq(before.st_ino, after.st_ino);
+    close(fd);
+    check_eq(weft_listen(rt, &l, &address, &replace), 0); /* now it is stale */
+    weft_listener_close(l);
+    unlink(address.u.un.sun_path);
+}
+
+Test(unix_socket, a_file_is_not_stale_between_bind_and_listen)
+{
+    weft_runtime *rt = start(1);
+    weft_address  address = path_address("bound");
+
+    check_kept(rt, SOCK_STREAM);
+    check_kept(rt, SOCK_SEQPACKET);
+    check_kept(rt, SOCK_DGRAM);
+    clean_up(&address);
+    stop(rt);
+}
+
+/* The file is asked about without a connection, which the server would see. */
+Test(unix_socket, asking_whether_a_file_is_stale_makes_no_connection)
+{
+    weft_runtime       *rt = start(1);
+    weft_listen_options replace = {.replace_stale = true};
+    weft_address        address = path_address("asked");
+    weft_listener      *l, *second;
+    weft_limit          limit;
+    weft_stream        *s;
+    weft_io             io;
+
+    check_eq(weft_listen(rt, &l, &address, NULL), 0);
+    check_eq(weft_listen(rt, &second, &address, &replace), -EADDRINUSE);
+    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_accept(&io, l, &s), WEFT_MS(5))),
+             -ETIMEDOUT);
+    weft_listener_close(l);
+    clean_up(&address);
+    stop(rt);
+}
+
 Test(unix_socket, what_could_not_be_had_leaves_no_file)
 {
     struct memory  memory;
