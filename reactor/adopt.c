@@ -71,16 +71,18 @@ static int adopt(wf_socket *s, int kind, void **ret)
 
 WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
 {
-    int        kind = wf_own_kind(fd), r = kind < 0 ? kind : check_stream(fd, kind);
-    wf_socket *s;
-    void      *handle;
+    wf_reactor *reactor;
+    int         kind, r = wf_reactor_of(rt, &reactor);
+    wf_socket  *s;
+    void       *handle;
 
-    rt = wf_rt_or_current(rt);
-    if (!rt)
-        return -ENXIO;
     if (r < 0)
         return r;
-    s = wf_stream_new(rt->reactor, fd, is_socket(kind) && is_plain_tcp(fd));
+    kind = wf_own_kind(fd);
+    r = kind < 0 ? kind : check_stream(fd, kind);
+    if (r < 0)
+        return r;
+    s = wf_stream_new(reactor, fd, is_socket(kind) && is_plain_tcp(fd));
     if (!s)
         return -ENOMEM;
     s->is_socket = is_socket(kind);
@@ -92,18 +94,19 @@ WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
 
 WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
 {
-    int        kind = wf_own_kind(fd), r;
-    wf_socket *s;
-    void      *handle;
+    wf_reactor *reactor;
+    int         kind, r = wf_reactor_of(rt, &reactor);
+    wf_socket  *s;
+    void       *handle;
 
-    rt = wf_rt_or_current(rt);
-    if (!rt)
-        return -ENXIO;
+    if (r < 0)
+        return r;
+    kind = wf_own_kind(fd);
     if (kind < 0)
         return kind;
     if (kind != SOCK_STREAM || int_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
         return -EINVAL;
-    s = wf_listener_new(rt->reactor, fd, is_plain_tcp(fd));
+    s = wf_listener_new(reactor, fd, is_plain_tcp(fd));
     if (!s)
         return -ENOMEM;
     r = adopt(s, kind, &handle);
@@ -114,18 +117,19 @@ WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
 
 WEFT_API int weft_datagram_adopt(weft_runtime *rt, weft_datagram **ret, int fd)
 {
-    int        kind = wf_own_kind(fd), r;
-    wf_socket *s;
-    void      *handle;
+    wf_reactor *reactor;
+    int         kind, r = wf_reactor_of(rt, &reactor);
+    wf_socket  *s;
+    void       *handle;
 
-    rt = wf_rt_or_current(rt);
-    if (!rt)
-        return -ENXIO;
+    if (r < 0)
+        return r;
+    kind = wf_own_kind(fd);
     if (kind < 0)
         return kind;
     if (kind != SOCK_DGRAM && kind != SOCK_SEQPACKET)
         return -EINVAL;
-    s = wf_socket_new(rt->reactor, fd, WF_DATAGRAM_EVENTS);
+    s = wf_socket_new(reactor, fd, WF_DATAGRAM_EVENTS);
     if (!s)
         return -ENOMEM;
     r = adopt(s, kind, &handle);
@@ -216,8 +220,11 @@ WEFT_API weft_future *weft_datagram_release(weft_io *io, weft_datagram *datagram
 WEFT_API int weft_stream_split(weft_stream *stream, weft_stream **ret_reader,
                                weft_stream **ret_writer)
 {
-    wf_socket *s = wf_socket_ref(stream, WF_SIDE_BOTH);
+    wf_socket *s;
 
+    if (wf_reactor_is_child(wf_socket_of(stream)->reactor))
+        return -ECHILD;
+    s = wf_socket_ref(stream, WF_SIDE_BOTH);
     if (!s)
         return -EBADF;
     *ret_reader = (weft_stream *)((uintptr_t)stream | WF_SIDE_OUT); /* lacks it */

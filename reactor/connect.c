@@ -24,6 +24,8 @@ int wf_connect_begin(weft_io *io, weft_context *cx)
 
     if (!cx->runtime)
         return -ENXIO;
+    if (wf_reactor_is_child(cx->runtime->reactor))
+        return -ECHILD;
     fd = wf_descriptor(
         socket(address->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0)

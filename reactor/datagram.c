@@ -197,16 +197,16 @@ WEFT_API int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret, const wef
                                 const weft_datagram_options *options)
 {
     const weft_datagram_options none = {0};
+    wf_reactor                 *r;
     wf_socket                  *s;
-    int                         fd;
+    int                         fd = wf_reactor_of(rt, &r);
 
-    rt = wf_rt_or_current(rt);
-    if (!rt)
-        return -ENXIO;
+    if (fd < 0)
+        return fd;
     fd = open_socket(address, options ? options : &none);
     if (fd < 0)
         return fd;
-    s = wf_socket_new(rt->reactor, fd, WF_DATAGRAM_EVENTS);
+    s = wf_socket_new(r, fd, WF_DATAGRAM_EVENTS);
     if (!s) {
         wf_address_unbind(fd, address);
         return -ENOMEM;
@@ -240,11 +240,11 @@ static int disconnect(int fd)
 
 WEFT_API int weft_datagram_connect(weft_datagram *datagram, const weft_address *address)
 {
-    wf_socket *s = wf_socket_ref_any(datagram);
-    int        r;
+    wf_socket *s;
+    int        r = wf_socket_use(datagram, &s);
 
-    if (!s)
-        return -EBADF;
+    if (r < 0)
+        return r;
     if (!address)
         r = disconnect(s->fd);
     else

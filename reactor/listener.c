@@ -191,16 +191,16 @@ WEFT_API int weft_listen(weft_runtime *rt, weft_listener **ret, const weft_addre
 {
     const weft_listen_options  none = {0};
     const weft_listen_options *o = options ? options : &none;
+    wf_reactor                *r;
     wf_socket                 *l;
-    int                        fd;
+    int                        fd = wf_reactor_of(rt, &r);
 
-    rt = wf_rt_or_current(rt);
-    if (!rt)
-        return -ENXIO;
+    if (fd < 0)
+        return fd;
     fd = open_socket(address, o);
     if (fd < 0)
         return fd;
-    l = wf_listener_new(rt->reactor, fd, wf_address_is_ip(address));
+    l = wf_listener_new(r, fd, wf_address_is_ip(address));
     if (!l) {
         wf_address_unbind(fd, address);
         return -ENOMEM;

@@ -153,7 +153,9 @@ static int64_t socket_start(weft_io *io, weft_context *cx)
     if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
         return r;
     s = wf_socket_ref(io->object_, row(io)->side);
-    if (s) {
+    if (s && wf_reactor_is_child(s->reactor)) {
+        r = -ECHILD; /* the count is the child's own, and does not matter there */
+    } else if (s) {
         if (wf_socket_claim(direction(io, s), io)) {
             io->object_ = s; /* the handle before */
             io->phase_ = SOCKET_TRY;
@@ -238,6 +240,9 @@ static weft_poll socket_poll(weft_future *future, weft_context *cx)
         if (r < 0)
             return io_end(io, r);
     } else {
+        /* Of the parent's it is left as it is: its ends take locks, which may be held for ever. */
+        if (wf_reactor_is_child(((wf_socket *)io->object_)->reactor))
+            return weft_ready(future, -ECHILD);
         r = socket_resume(io, cx);
         if (r == STILL_WAITS)
             return WEFT_PENDING;
@@ -324,30 +329,41 @@ static int64_t kernel_at_once(weft_io *io, weft_context *cx)
     return n == -EAGAIN ? WF_IO_MORE : row(io)->end(io, n, false);
 }
 
+/* The polls until it is handed over, or has ended without that. */
+static weft_poll kernel_begin(weft_io *io, weft_context *cx)
+{
+    weft_future *future = &io->future;
+    int64_t      n;
+    int          r;
+
+    if (weft_future_is_cancelled(future))
+        return weft_ready(future, -ECANCELED);
+    if (!cx->runtime)
+        return weft_ready(future, -ENXIO);
+    if (wf_reactor_is_child(cx->runtime->reactor))
+        return weft_ready(future, -ECHILD);
+    if (!weft_context_spend(cx))
+        return WEFT_PENDING;
+    if (row(io)->needs & ~cx->runtime->reactor->ring.features)
+        return kernel_end_without(io);
+    if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
+        return weft_ready(future, r);
+    if ((n = kernel_at_once(io, cx)) != WF_IO_MORE)
+        return weft_ready(future, n);
+    io->object_ = cx->runtime->reactor;
+    return kernel_start(io, cx);
+}
+
 static weft_poll kernel_poll(weft_future *future, weft_context *cx)
 {
     weft_io   *io = weft_container(future, weft_io, future);
     weft_waker next;
-    int64_t    n;
     bool       done;
-    int        r;
 
-    if (!io->object_) { /* not begun; only we write it */
-        if (weft_future_is_cancelled(future))
-            return weft_ready(future, -ECANCELED);
-        if (!cx->runtime)
-            return weft_ready(future, -ENXIO);
-        if (!weft_context_spend(cx))
-            return WEFT_PENDING;
-        if (row(io)->needs & ~cx->runtime->reactor->ring.features)
-            return kernel_end_without(io);
-        if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
-            return weft_ready(future, r);
-        if ((n = kernel_at_once(io, cx)) != WF_IO_MORE)
-            return weft_ready(future, n);
-        io->object_ = cx->runtime->reactor;
-        return kernel_start(io, cx);
-    }
+    if (!io->object_) /* only its owner writes it */
+        return kernel_begin(io, cx);
+    if (wf_reactor_is_child(io->object_)) /* it is the parent's that the ring has */
+        return weft_ready(future, -ECHILD);
     next = wf_waker_prepare(cx->waker);
     wf_lock(&io->lock_);
     done = io->phase_ & KERNEL_DONE;
@@ -363,8 +379,8 @@ static void kernel_cancel(weft_future *future)
     weft_io    *io = weft_container(future, weft_io, future);
     wf_reactor *r = io->object_;
 
-    if (!r)
-        return; /* polled, but not started: see kernel_poll's budget */
+    if (!r || wf_reactor_is_child(r))
+        return; /* polled, but not started: see kernel_begin's budget; or the next poll refuses it */
     wf_lock(&io->lock_);
     if (!(io->phase_ & KERNEL_DONE)) {
         io->phase_ |= KERNEL_CANCEL;

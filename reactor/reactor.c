@@ -48,6 +48,17 @@ static void unpark(wf_driver *driver)
     rouse((wf_reactor *)driver);
 }
 
+int wf_reactor_of(weft_runtime *rt, wf_reactor **ret)
+{
+    rt = wf_rt_or_current(rt);
+    if (!rt)
+        return -ENXIO;
+    if (wf_reactor_is_child(rt->reactor))
+        return -ECHILD;
+    *ret = rt->reactor;
+    return 0;
+}
+
 void wf_reactor_submit_any(wf_reactor *r, wf_submission *s)
 {
     wf_inbox_push_any(&r->inbox, s);
@@ -180,6 +191,7 @@ int wf_reactor_start(weft_runtime *rt)
                             .sleeps_until = WF_DRIVER_AWAKE};
     r->gate.executor = rt->executor;
     r->nudges.next = WEFT_FOREVER;
+    r->is_parent = rt->executor->is_parent;
     rt->driver = &r->driver;
     rt->reactor = r;
     r->readiness.fd = r->wake_fd = -1;

@@ -50,11 +50,12 @@ typedef struct wf_reactor {
     wf_socket_pool sockets;
 
     WF_ALIGNED weft_runtime *rt; /* constant */
-    pthread_t                thread;
-    uint32_t                 started; /* 0, or 1: `start_result` tells */
-    int                      start_result;
-    bool                     stopping;
-    uint32_t                 n_asked; /* operations that have begun and not ended */
+    const char *is_parent;       /* the executor's page: see wf_executor_is_child; constant */
+    pthread_t   thread;
+    uint32_t    started; /* 0, or 1: `start_result` tells */
+    int         start_result;
+    bool        stopping;
+    uint32_t    n_asked; /* operations that have begun and not ended */
 
     WF_ALIGNED struct {
         uint32_t busy;      /* a worker looks: the rest is its own meanwhile */
@@ -86,6 +87,17 @@ typedef struct wf_reactor {
     uint64_t begun_seen; /* for a clock that jumps: how many had begun when it last looked, ... */
     int64_t  begun_at;   /* ... and when it first saw so many */
 } wf_reactor;
+
+/* The process has forked, and this is the child. The descriptors are the parent's too, and a thread of
+ * the parent may have held any lock at the fork: the child must neither make a call that changes what
+ * the parent sees nor take a lock. */
+static inline bool wf_reactor_is_child(const wf_reactor *r)
+{
+    return *r->is_parent == 0;
+}
+
+/* Of a runtime, or NULL for the current one: 0 and its reactor, -ENXIO: there is none, -ECHILD. */
+WEFT_NODISCARD int wf_reactor_of(weft_runtime *rt, wf_reactor **ret);
 
 /* Operations that the kernel holds. The reactor's thread. */
 static inline uint64_t wf_reactor_held(const wf_reactor *r)

@@ -27,7 +27,6 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     if (!s)
         return NULL;
     s->submission.take = socket_take;
-    s->reactor = r;
     s->fd = fd;
     s->requests = 0;
     s->events = events;
@@ -51,15 +50,9 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
 
 /* ---- references ---- */
 
-/* In a fork the set is the parent's: what was done to it there would be done to the parent's sockets. */
-static bool is_in_fork(const wf_socket *s)
-{
-    return wf_executor_is_child(s->reactor->rt->executor);
-}
-
 void wf_socket_dispose(wf_socket *s)
 {
-    if (s->fd >= 0 && s->told && !is_in_fork(s))
+    if (s->fd >= 0 && s->told)
         wf_readiness_remove(&s->reactor->readiness, s->fd);
     if (s->fd >= 0 && !is_in_fork(s))
         wf_own_end(s);
@@ -112,6 +105,19 @@ wf_socket *wf_socket_ref_any(const void *handle)
     return NULL;
 }
 
+int wf_socket_use(const void *handle, wf_socket **ret)
+{
+    wf_socket *s;
+
+    if (wf_reactor_is_child(wf_socket_of(handle)->reactor))
+        return -ECHILD;
+    s = wf_socket_ref_any(handle);
+    if (!s)
+        return -EBADF;
+    *ret = s;
+    return 0;
+}
+
 static bool is_closed(const wf_socket *s, const wf_direction *d)
 {
     return wf_socket_is_closed(s, d == &s->in ? WF_SIDE_IN : WF_SIDE_OUT);
@@ -153,12 +159,32 @@ void wf_socket_end(wf_socket *s, unsigned sides)
     wf_wakes_flush(&wakes);
 }
 
+/* In a forked child: its copy of the descriptor closes with the second side, whatever the parent's
+ * operations do. The memory stays, since the locks of its pool may be held for ever. */
+static void close_in_child(const void *handle, unsigned sides)
+{
+    wf_socket *s = wf_socket_of(handle);
+    uint64_t refs = wf_load(&s->refs, RELAXED); /* a thread of the child's own may close it, too */
+    unsigned before;
+
+    if ((refs ^ (uintptr_t)handle) & WF_SOCKET_GENERATION)
+        return;
+    before = closed_sides(NULL, wf_or(&s->refs, (uint64_t)sides << WF_SOCKET_SIDE, RELAXED));
+    if (before != WF_SIDE_BOTH && (before | sides) == WF_SIDE_BOTH && s->fd >= 0)
+        close(s->fd);
+}
+
 void wf_socket_close(const void *handle)
 {
     unsigned   sides = WF_SIDE_BOTH & ~(unsigned)(uintptr_t)handle, before;
     wf_wakes   wakes = {0};
-    wf_socket *s = wf_socket_ref_any(handle);
+    wf_socket *s;
 
+    if (wf_reactor_is_child(wf_socket_of(handle)->reactor)) {
+        close_in_child(handle, sides);
+        return;
+    }
+    s = wf_socket_ref_any(handle);
     if (!s)
         return;
     before = closed_sides(NULL, wf_or(&s->refs, (uint64_t)sides << WF_SOCKET_SIDE,
@@ -184,8 +210,6 @@ static void fail_wait(wf_direction *d, int error, wf_wakes *wakes)
 /* Asks the kernel for one set of events: 0 or -errno. Outside the lock. */
 static int tell(const wf_socket *s, uint16_t before, uint16_t events)
 {
-    if (is_in_fork(s))
-        return -ECHILD;
     return wf_readiness_ask(&s->reactor->readiness, s->fd, before, events, wf_socket_handle(s));
 }
 

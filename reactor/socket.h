@@ -20,7 +20,7 @@
  *             `requests`: who sets the first bit submits, the reactor takes them all. [socket-4]
  *             one operation after the other has a direction, and what is its owner's.
  * Failure     A socket that can't be watched ends the operations that wait, with the error; the
- *             next one that waits tries again.
+ *             next one that waits tries again. In a forked child all but closing is refused.
  */
 #ifndef WF_SOCKET_H
 #define WF_SOCKET_H
@@ -39,9 +39,9 @@ typedef struct wf_direction {
 
 typedef struct wf_socket {
     WF_ALIGNED wf_submission submission;
-    wf_reactor              *reactor; /* constant in a life, as is fd */
+    wf_reactor              *reactor; /* constant, also between lives */
     uint64_t                 refs;    /* generation, WF_SOCKET_..., and a count */
-    int                      fd;      /* -1: it has been given away */
+    int                      fd;      /* constant in a life; -1: it has been given away */
     uint32_t                 lock;
     uint32_t                 requests; /* for the reactor: WF_SOCKET_NUDGE, ... */
     uint16_t                 events;   /* poll(2) events that are always asked for; constant */
@@ -117,8 +117,10 @@ static inline bool wf_socket_is_closed(const wf_socket *s, unsigned sides)
     return (wf_load(&s->refs, RELAXED) >> WF_SOCKET_SIDE) & sides;
 }
 
-/* A reference for a call: any side will do. */
+/* A reference for a call, which any side will do for; NULL: both are closed. */
 wf_socket *wf_socket_ref_any(const void *handle);
+/* The same as every call of the interface begins: 0, -EBADF, or -ECHILD in a forked child. */
+WEFT_NODISCARD int wf_socket_use(const void *handle, wf_socket **ret);
 
 /* The direction is the operation's until it lets it go; false: it is another's. */
 static inline bool wf_socket_claim(wf_direction *d, weft_io *io)

@@ -5,7 +5,8 @@
  * Threads     Any.
  * Invariants  Each holds a reference while it lasts, so it meets the descriptor that it means.
  * Ordering    socket.h.
- * Failure     -EBADF for a handle that has been closed; else as the system calls.
+ * Failure     -EBADF for a handle that has been closed; -ECHILD in a forked child; else as the system
+ *             calls.
  */
 #include "stream.h"
 
@@ -21,11 +22,11 @@ int wf_stream_switch(int fd, int level, int option, bool on)
 
 int wf_socket_set(const void *handle, int level, int option, const void *value, socklen_t size)
 {
-    wf_socket *s = wf_socket_ref_any(handle);
-    int        r;
+    wf_socket *s;
+    int        r = wf_socket_use(handle, &s);
 
-    if (!s)
-        return -EBADF;
+    if (r < 0)
+        return r;
     r = setsockopt(s->fd, level, option, value, size) < 0 ? -errno : 0;
     wf_socket_unref(s);
     return r;
@@ -38,12 +39,12 @@ static int set_int(const void *handle, int level, int option, int value)
 
 static int get_int(const void *handle, int level, int option, int *ret)
 {
-    wf_socket *s = wf_socket_ref_any(handle);
+    wf_socket *s;
     socklen_t  size = sizeof *ret;
-    int        r;
+    int        r = wf_socket_use(handle, &s);
 
-    if (!s)
-        return -EBADF;
+    if (r < 0)
+        return r;
     r = getsockopt(s->fd, level, option, ret, &size) < 0 ? -errno : 0;
     wf_socket_unref(s);
     return r;
@@ -51,11 +52,11 @@ static int get_int(const void *handle, int level, int option, int *ret)
 
 static int fd_of(const void *handle)
 {
-    wf_socket *s = wf_socket_ref_any(handle);
-    int        fd;
+    wf_socket *s;
+    int        fd, r = wf_socket_use(handle, &s);
 
-    if (!s)
-        return -EBADF;
+    if (r < 0)
+        return r;
     fd = s->fd;
     wf_socket_unref(s);
     return fd;
@@ -64,13 +65,13 @@ static int fd_of(const void *handle)
 static int address_of(const void   *handle, int (*ask)(int, struct sockaddr *, socklen_t *),
                       weft_address *ret)
 {
-    wf_socket   *s = wf_socket_ref_any(handle);
     weft_address address = {0};
     socklen_t    size = sizeof address.u;
-    int          r;
+    wf_socket   *s;
+    int          r = wf_socket_use(handle, &s);
 
-    if (!s)
-        return -EBADF;
+    if (r < 0)
+        return r;
     r = ask(s->fd, &address.u.any, &size) < 0 ? -errno : 0;
     wf_socket_unref(s);
     if (r < 0)
@@ -189,11 +190,11 @@ WEFT_API void weft_datagram_close(weft_datagram *datagram)
 
 WEFT_API int weft_stream_shutdown(weft_stream *stream, int how)
 {
-    wf_socket *s = wf_socket_ref_any(stream);
-    int        r;
+    wf_socket *s;
+    int        r = wf_socket_use(stream, &s);
 
-    if (!s)
-        return -EBADF;
+    if (r < 0)
+        return r;
     r = shutdown(s->fd, how) < 0 ? -errno : 0;
     if (r == 0)
         wf_socket_end(s, how == SHUT_RD ? WF_SIDE_IN : how == SHUT_WR ? WF_SIDE_OUT : WF_SIDE_BOTH);
@@ -208,10 +209,11 @@ WEFT_API int weft_stream_set_no_delay(weft_stream *stream, bool on)
 
 WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on)
 {
-    wf_socket *s = wf_socket_ref_any(stream);
+    wf_socket *s;
+    int        r = wf_socket_use(stream, &s);
 
-    if (!s)
-        return -EBADF;
+    if (r < 0)
+        return r;
     if (on) /* both before the first read */
         wf_or(&s->always_try, WF_TRY_EAGER, RELAXED);
     else

@@ -68,8 +68,10 @@ static void grow(wf_reactor *r)
         return;
     }
     memset(chunk, 0, sizeof *chunk);
-    for (int i = 0; i < WF_SOCKETS_SPARE; i++)
+    for (int i = 0; i < WF_SOCKETS_SPARE; i++) {
+        chunk->socket[i].reactor = r;
         chunk->socket[i].refs = WF_SOCKET_UNUSED | WF_SOCKET_CLOSED;
+    }
     wf_lock(&r->sockets.lock);
     chunk->next = r->sockets.chunks;
     r->sockets.chunks = chunk;

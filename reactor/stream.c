@@ -259,11 +259,13 @@ WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct
 WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, const void *buffer,
                                            size_t size)
 {
-    wf_socket *s = wf_socket_ref_any(stream);
-    bool       can = s && s->is_tcp && s->reactor->ring.features & WF_RING_SEND_ZC;
+    bool       can = false;
+    wf_socket *s;
 
-    if (s)
+    if (wf_socket_use(stream, &s) == 0) {
+        can = s->is_tcp && s->reactor->ring.features & WF_RING_SEND_ZC;
         wf_socket_unref(s);
+    }
     if (!can || size == 0)
         return weft_write(io, stream, buffer, size);
     transfer(io, WF_OP_WRITE_ZERO_COPY, NULL, buffer,

@@ -9,6 +9,7 @@
  */
 #include "job.h"
 
+#include "executor.h"
 #include "lock.h"
 #include "pool.h"
 #include "waker.h"
@@ -139,6 +140,10 @@ static weft_poll job_poll(weft_future *future, weft_context *cx)
 
     if (!job)
         return cancelled ? weft_ready(future, -ECANCELED) : job_start(self, cx);
+    if (wf_executor_is_child(job->pool->rt->executor)) { /* its thread is the parent's */
+        self->job_ = NULL;
+        return weft_ready(future, -ECHILD);
+    }
     if (waits)
         next = wf_waker_prepare(cx->waker);
     wf_lock(&job->lock);

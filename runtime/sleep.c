@@ -5,10 +5,11 @@
  * Threads     The future's owner.
  * Invariants  Y1 a weft_nap is in a wheel from its first poll to READY at most.
  * Ordering    timer.h.
- * Failure     -ENXIO without a runtime.
+ * Failure     -ENXIO without a runtime; -ECHILD in a forked child.
  */
 #include "sleep.h"
 
+#include "executor.h"
 #include "timer.h"
 
 #define UNKNOWN INT64_MIN /* when it was made */
@@ -44,6 +45,8 @@ static weft_poll nap_start(weft_nap *nap, weft_context *cx)
 
     if (!rt)
         return weft_ready(&nap->future, -ENXIO);
+    if (wf_executor_is_child(rt->executor))
+        return weft_ready(&nap->future, -ECHILD);
     if (wf_timer_arm(rt->timers, nap, now_or_before(nap, rt), cx->waker))
         return WEFT_PENDING;
     nap->state_ = WF_NAP_UNARMED;
@@ -60,17 +63,30 @@ static bool is_armed(const weft_nap *nap)
     return state == WF_NAP_ARMED || state == WF_NAP_FIRED;
 }
 
+/* Of one that is armed: a thread of the parent may have held the wheel's lock at the fork. */
+static bool is_the_parents(const weft_nap *nap)
+{
+    const wf_wheel *wheel = nap->wheel_;
+
+    return wf_executor_is_child(wheel->timers->rt->executor);
+}
+
 static weft_poll nap_poll(weft_future *future, weft_context *cx)
 {
     weft_nap *nap = weft_container(future, weft_nap, future);
 
     if (weft_future_is_cancelled(future)) {
-        if (is_armed(nap))
+        if (is_armed(nap)) {
+            if (is_the_parents(nap))
+                return weft_ready(future, -ECHILD);
             wf_timer_disarm(nap);
+        }
         return weft_ready(future, -ECANCELED);
     }
     if (!is_armed(nap))
         return nap_start(nap, cx);
+    if (is_the_parents(nap))
+        return weft_ready(future, -ECHILD);
     if (!wf_timer_poll(nap, cx->waker))
         return WEFT_PENDING;
     nap->state_ = WF_NAP_UNARMED;
@@ -151,6 +167,8 @@ WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration)
 
 WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant)
 {
+    if (is_armed(nap) && is_the_parents(nap))
+        return; /* its next poll says so */
     if (is_armed(nap))
         wf_timer_move(nap, instant); /* unarmed, if it had fired */
     if (is_armed(nap))

@@ -15,6 +15,10 @@
  * descriptor are in use for another connection by then: a weft_stream * is not an address but a handle
  * with a generation. It is good until the runtime stops, or until 4 million other connections have come
  * and gone.
+ *
+ * In a child that the process forks, what the parent made is the parent's: every call and operation on
+ * it answers -ECHILD and changes nothing, also one that the parent had begun. Closing there closes the
+ * child's copy of the descriptor, and the parent does not notice.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H

@@ -23,6 +23,7 @@ static void bare_start(void)
     memset(&reactor, 0, sizeof reactor);
     check_eq(wf_readiness_open(&reactor.readiness), 0);
     reactor.rt = &rt;
+    reactor.is_parent = executor.is_parent;
     rt.config.ring_entries = 8;
     rt.config.log = weft_log_none;
     check_eq(wf_ring_open(&reactor.ring, &rt.config), 0);

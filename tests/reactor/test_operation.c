@@ -293,3 +293,37 @@ Test(operation, one_that_was_cancelled_says_so_also_when_the_ring_is_lost)
     check_eq(lost(&io, weft_file_close(&io, -1), false), -EIO);
     check_eq(lost(&io, weft_file_close(&io, -1), true), -EIO);
 }
+
+/* ---- in a forked child ---- */
+
+static int n_unparked;
+
+static void count_unpark(wf_driver *driver)
+{
+    (void)driver;
+    n_unparked++;
+}
+
+/* The child has the parent's wake descriptor: a kick there would be the parent's. */
+Test(operation, a_cancel_in_a_forked_child_does_not_wake_the_parent_s_reactor)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_context cx;
+    weft_io      io;
+    char         byte;
+    weft_future *future = weft_file_read(&io, -1, &byte, 1, 0);
+
+    bare_start();
+    weft_context_init(&cx, &noop, &rt);
+    check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
+    bare_take_inbox();
+    reactor.driver.unpark = count_unpark;
+    reactor.driver.sleeps_until = WEFT_FOREVER;
+    reactor.is_parent = "";
+    check(!weft_poll_is_ready(weft_future_cancel(future)));
+    check(wf_inbox_is_empty(&reactor.inbox));
+    check_eq(n_unparked, 0);
+    check(weft_poll_is_ready(weft_future_poll(future, &cx)));
+    check_eq(io.future.result, -ECHILD);
+    check_eq(wf_reactor_held(&reactor), 1); /* it is the parent's */
+}

@@ -187,6 +187,44 @@ Test(socket, all_that_is_ready_is_taken_together)
     end(s[0]);
 }
 
+/* ---- in a forked child ---- */
+
+/* Of the parent's threads one has the lock, and is asking the kernel for events, at the moment of the fork. */
+Test(socket, of_a_forked_child_waits_for_no_thread_of_the_parent)
+{
+    wf_socket   *s = make_event_socket();
+    int          fd = s->fd;
+    weft_io      waiting, late;
+    void        *handle = wait_on(s, &waiting);
+    wf_socket   *found = NULL;
+    weft_stream *stream;
+    weft_address address;
+    weft_context cx;
+    char         byte;
+
+    weft_context_init(&cx, &noop, &rt);
+    waiting.object_ = s;
+    s->lock = 1;
+    s->telling = true;
+    reactor.is_parent = "";
+    check_eq(wf_socket_use(handle, &found), -ECHILD);
+    check(!found);
+    check(weft_poll_is_ready(weft_future_poll(weft_write(&late, handle, &byte, 1), &cx)));
+    check_eq(late.future.result, -ECHILD);
+    check(weft_poll_is_ready(weft_future_poll(&waiting.future, &cx)));
+    check_eq(waiting.future.result, -ECHILD);
+    check_eq(weft_address_parse(&address, "127.0.0.1", 1), 0);
+    reactor.sockets.lock = 1;
+    check(weft_poll_is_ready(weft_future_poll(weft_connect(&late, &stream, &address), &cx)));
+    check_eq(late.future.result, -ECHILD);
+    wf_socket_close((void *)((uintptr_t)handle | WF_SIDE_IN)); /* a half */
+    check_cmp(fcntl(fd, F_GETFD), >=, 0);
+    wf_socket_close(handle);
+    check_cmp(fcntl(fd, F_GETFD), <, 0);
+    wf_socket_close(handle);
+    check(s->told & POLLIN); /* nothing was taken out of the set */
+}
+
 /* ---- closed within a poll ---- */
 
 static void *to_close;

@@ -1,0 +1,574 @@
+/*
+ * test_fork_operations.c - every operation and every call in a forked child: -ECHILD, and the parent goes on
+ */
+#include "operation_cases.h"
+
+#include "timer.h"
+
+#include <netinet/tcp.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <weft/blocking.h>
+
+/* Runs the body in a child, which must end by itself and well. */
+static void in_child(void (*body)(void *arg), void *arg)
+{
+    pid_t pid = fork();
+    int   status;
+
+    check_cmp(pid, >=, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm((unsigned)(15 * test_slow())); /* a hang is a failure */
+        body(arg);
+        _exit(0);
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check_eq(status, 0);
+}
+
+/* Polls it once, as an executor of the child's own would: whether it is READY. */
+static bool poll_once(weft_runtime *rt, weft_future *future)
+{
+    weft_waker   noop = weft_waker_noop();
+    weft_context cx;
+
+    weft_context_init(&cx, &noop, rt);
+    return weft_poll_is_ready(weft_future_poll(future, &cx));
+}
+
+/* ---- operations ---- */
+
+typedef struct fork_case {
+    stage   stage;
+    int     row;
+    weft_io pending; /* the parent's, which waits at the fork, if the row waits at all */
+    weft_io again;   /* the same for another child */
+} fork_case;
+
+/* A release is made of a stream that has waited, which the child cannot make it. */
+static weft_future *begin(fork_case *f, weft_io *io)
+{
+    return f->row == WF_OP_RELEASE ? weft_stream_release(io, f->stage.stream)
+                                   : case_of(f->row)->begin(&f->stage, io);
+}
+
+static void begins(void *arg)
+{
+    fork_case   *f = arg;
+    weft_io      io;
+    weft_future *future = begin(f, &io);
+
+    CHECK(f->row, poll_once(f->stage.rt, future));
+    CHECK(f->row, io.future.result == -ECHILD);
+}
+
+static void polls(void *arg)
+{
+    fork_case *f = arg;
+
+    CHECK(f->row, poll_once(f->stage.rt, &f->pending.future));
+    CHECK(f->row, f->pending.future.result == -ECHILD);
+}
+
+static void cancels(void *arg)
+{
+    fork_case *f = arg;
+
+    CHECK(f->row, !weft_poll_is_ready(weft_future_cancel(&f->pending.future)));
+    CHECK(f->row, poll_once(f->stage.rt, &f->pending.future));
+    CHECK(f->row, f->pending.future.result == -ECHILD);
+}
+
+static void closes(void *arg)
+{
+    fork_case *f = arg;
+
+    weft_stream_close(f->stage.stream);
+    weft_stream_close(f->stage.full);
+    weft_stream_close(f->stage.full);
+    weft_listener_close(f->stage.listener);
+    weft_datagram_close(f->stage.datagram);
+    weft_datagram_close(f->stage.sender);
+}
+
+/* What the child does leaves the parent's operation as it was: it waits, and ends as it should. */
+static void check_row(weft_runtime *rt, int row)
+{
+    fork_case       f = {.row = row};
+    const row_case *c = case_of(row);
+    int             n = n_fds();
+    int64_t         result;
+
+    set_up(&f.stage, rt, c->let_go == drain_full);
+    c->begin(&f.stage, &f.pending);
+    if (c->let_go)
+        CHECK(row, !poll_once(rt, &f.pending.future));
+    in_child(begins, &f);
+    if (c->let_go) {
+        in_child(polls, &f);
+        in_child(cancels, &f);
+        in_child(closes, &f);
+        c->let_go(&f.stage);
+    }
+    result = weft_block_on(rt, &f.pending.future);
+    CHECK(row, c->result < 0 ? result >= 0 : result == c->result);
+    if (row == WF_OP_FILE_OPEN || row == WF_OP_RELEASE)
+        f.stage.extra = (int)result;
+    if (c->give_back)
+        c->give_back(&f.stage, true);
+    tear_down(&f.stage);
+    EVENTUALLY(n_fds() == n);
+}
+
+Test(fork_operations, every_operation_says_echild_and_the_parent_s_goes_on, .timeout = 120)
+{
+    weft_runtime *rt = start(1);
+
+    for (int row = 0; row < WF_OP_COUNT; row++)
+        check_row(rt, row);
+    stop(rt);
+}
+
+/* ---- calls ---- */
+
+static int call_shutdown(stage *s)
+{
+    return weft_stream_shutdown(s->stream, SHUT_RDWR);
+}
+
+static int call_split(stage *s)
+{
+    weft_stream *r, *w;
+
+    return weft_stream_split(s->stream, &r, &w);
+}
+
+static int call_pair(stage *s)
+{
+    weft_stream *a, *b;
+
+    return weft_stream_pair(s->rt, &a, &b);
+}
+
+static int call_listen(stage *s)
+{
+    weft_address   any = loopback(false);
+    weft_listener *l;
+
+    return weft_listen(s->rt, &l, &any, NULL);
+}
+
+static int call_bind(stage *s)
+{
+    weft_address   any = loopback(false);
+    weft_datagram *d;
+
+    return weft_datagram_bind(s->rt, &d, &any, NULL);
+}
+
+static int call_stream_adopt(stage *s)
+{
+    weft_stream *a;
+
+    return weft_stream_adopt(s->rt, &a, s->pipe[0]);
+}
+
+static int call_listener_adopt(stage *s)
+{
+    weft_listener *l;
+
+    return weft_listener_adopt(s->rt, &l, s->pipe[0]);
+}
+
+static int call_datagram_adopt(stage *s)
+{
+    weft_datagram *d;
+
+    return weft_datagram_adopt(s->rt, &d, s->receiver);
+}
+
+static int call_no_delay(stage *s)
+{
+    return weft_stream_set_no_delay(s->stream, true);
+}
+
+static int call_keep_alive(stage *s)
+{
+    return weft_stream_set_keep_alive(s->stream, &(weft_keep_alive){.idle = WEFT_S(7)});
+}
+
+static int call_keep_alive_off(stage *s)
+{
+    return weft_stream_set_keep_alive(s->stream, NULL);
+}
+
+static int call_reset(stage *s)
+{
+    return weft_stream_set_reset(s->stream, true);
+}
+
+static int call_stream_buffers(stage *s)
+{
+    int receive, send;
+
+    return weft_stream_buffers(s->stream, &receive, &send);
+}
+
+static int call_set_stream_buffers(stage *s)
+{
+    return weft_stream_set_buffers(s->stream, 20000, 20000);
+}
+
+static int call_eager(stage *s)
+{
+    return weft_stream_set_eager(s->stream, true);
+}
+
+static int call_stream_fd(stage *s)
+{
+    return weft_stream_fd(s->stream);
+}
+
+static int call_listener_fd(stage *s)
+{
+    return weft_listener_fd(s->listener);
+}
+
+static int call_datagram_fd(stage *s)
+{
+    return weft_datagram_fd(s->datagram);
+}
+
+static int call_local(stage *s)
+{
+    weft_address a;
+
+    return weft_stream_local_address(s->stream, &a);
+}
+
+static int call_peer(stage *s)
+{
+    weft_address a;
+
+    return weft_stream_peer_address(s->stream, &a);
+}
+
+static int call_listener_address(stage *s)
+{
+    weft_address a;
+
+    return weft_listener_address(s->listener, &a);
+}
+
+static int call_datagram_local(stage *s)
+{
+    weft_address a;
+
+    return weft_datagram_local_address(s->datagram, &a);
+}
+
+static int call_datagram_peer(stage *s)
+{
+    weft_address a;
+
+    return weft_datagram_peer_address(s->datagram, &a);
+}
+
+static int call_datagram_connect(stage *s)
+{
+    return weft_datagram_connect(s->datagram, &s->datagram_address);
+}
+
+static int call_broadcast(stage *s)
+{
+    return weft_datagram_set_broadcast(s->datagram, true);
+}
+
+static int multicast(stage *s, int (*call)(weft_datagram *, const weft_address *, unsigned))
+{
+    weft_address group;
+
+    check_eq(weft_address_parse(&group, "239.1.1.1", 0), 0);
+    return call(s->datagram, &group, 0);
+}
+
+static int call_join(stage *s)
+{
+    return multicast(s, weft_datagram_join);
+}
+
+static int call_leave(stage *s)
+{
+    return multicast(s, weft_datagram_leave);
+}
+
+static int call_datagram_buffers(stage *s)
+{
+    int receive, send;
+
+    return weft_datagram_buffers(s->datagram, &receive, &send);
+}
+
+static int call_set_datagram_buffers(stage *s)
+{
+    return weft_datagram_set_buffers(s->datagram, 20000, 20000);
+}
+
+static int call_pool_open(stage *s)
+{
+    weft_pool *pool;
+
+    return weft_pool_open(s->rt, &pool, &(weft_pool_config){.threads = 1});
+}
+
+static int call_pool_count(stage *s)
+{
+    weft_pool_counters c;
+
+    return weft_pool_count(weft_pool_default(s->rt), &c);
+}
+
+static const struct {
+    const char *name;
+    int (*call)(stage *s);
+} calls[] = {
+    {"weft_stream_shutdown", call_shutdown},
+    {"weft_stream_split", call_split},
+    {"weft_stream_pair", call_pair},
+    {"weft_listen", call_listen},
+    {"weft_datagram_bind", call_bind},
+    {"weft_stream_adopt", call_stream_adopt},
+    {"weft_listener_adopt", call_listener_adopt},
+    {"weft_datagram_adopt", call_datagram_adopt},
+    {"weft_stream_set_no_delay", call_no_delay},
+    {"weft_stream_set_keep_alive", call_keep_alive},
+    {"weft_stream_set_keep_alive, off", call_keep_alive_off},
+    {"weft_stream_set_reset", call_reset},
+    {"weft_stream_buffers", call_stream_buffers},
+    {"weft_stream_set_buffers", call_set_stream_buffers},
+    {"weft_stream_set_eager", call_eager},
+    {"weft_stream_fd", call_stream_fd},
+    {"weft_listener_fd", call_listener_fd},
+    {"weft_datagram_fd", call_datagram_fd},
+    {"weft_stream_local_address", call_local},
+    {"weft_stream_peer_address", call_peer},
+    {"weft_listener_address", call_listener_address},
+    {"weft_datagram_local_address", call_datagram_local},
+    {"weft_datagram_peer_address", call_datagram_peer},
+    {"weft_datagram_connect", call_datagram_connect},
+    {"weft_datagram_set_broadcast", call_broadcast},
+    {"weft_datagram_join", call_join},
+    {"weft_datagram_leave", call_leave},
+    {"weft_datagram_buffers", call_datagram_buffers},
+    {"weft_datagram_set_buffers", call_set_datagram_buffers},
+    {"weft_pool_open", call_pool_open},
+    {"weft_pool_count", call_pool_count},
+};
+
+static void call_all(void *arg)
+{
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        int r = calls[i].call(arg);
+
+        if (r != -ECHILD)
+            test_fail(__FILE__, __LINE__, "%s: %d", calls[i].name, r);
+    }
+}
+
+static void close_halves(void *arg)
+{
+    stage       *s = arg;
+    weft_stream *writer =
+        (weft_stream *)((uintptr_t)s->stream | WF_SIDE_IN); /* as split makes it */
+
+    weft_stream_close(writer);
+}
+
+static int option(int fd, int level, int name)
+{
+    int       value = -1;
+    socklen_t size = sizeof value;
+
+    check_eq(getsockopt(fd, level, name, &value, &size), 0);
+    return value;
+}
+
+Test(fork_operations, every_call_says_echild_and_changes_nothing_of_the_parent_s)
+{
+    weft_runtime *rt = start(1);
+    weft_io       io;
+    stage         s;
+    int           fd;
+
+    set_up(&s, rt, false);
+    fd = weft_stream_fd(s.stream);
+    in_child(call_all, &s);
+    in_child(close_halves, &s);
+    check_eq(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    check_eq(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+    check_eq(option(weft_datagram_fd(s.datagram), SOL_SOCKET, SO_BROADCAST), 0);
+    check_eq(weft_block_on(rt, weft_write_all(&io, s.stream, "both ways", 9)), 9);
+    raw_read(s.peer, s.buffer, 9);
+    send_to_stream(&s);
+    check_eq(weft_block_on(rt, weft_read_exact(&io, s.stream, s.buffer, SIZE)), SIZE);
+    tear_down(&s);
+    stop(rt);
+}
+
+/* ---- sleeps and jobs ---- */
+
+struct napping {
+    weft_runtime *rt;
+    weft_nap      nap, limit_nap;
+    weft_limit    limit;
+    weft_interval interval;
+    weft_job      job;
+    int64_t       go_on; /* the job's */
+};
+
+struct waits_long {
+    int64_t *go_on;
+};
+WEFT_BLOCKING(waits_long)
+{
+    while (!__atomic_load_n(self->go_on, __ATOMIC_ACQUIRE))
+        pause_ms(1);
+    return 7;
+}
+
+/* As if threads of the parent had held them at the fork: what waits for one hangs. */
+static void lock_wheels(weft_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->timers->n_wheels; i++)
+        rt->timers->wheel[i].lock = 1;
+}
+
+static void begin_sleeps(void *arg)
+{
+    struct napping *p = arg;
+    weft_nap        nap;
+    weft_job        job;
+
+    lock_wheels(p->rt);
+    check(poll_once(p->rt, weft_sleep(&nap, WEFT_S(1))));
+    check_eq(nap.future.result, -ECHILD);
+    check(poll_once(p->rt, weft_spawn_blocking(&job, waits_long, .go_on = &p->go_on)));
+    check_eq(job.future.result, -ECHILD);
+}
+
+static void poll_sleeps(void *arg)
+{
+    struct napping *p = arg;
+
+    lock_wheels(p->rt);
+    weft_nap_reset(&p->nap, weft_now());
+    check(poll_once(p->rt, &p->nap.future));
+    check_eq(p->nap.future.result, -ECHILD);
+    check(poll_once(p->rt, &p->limit.future));
+    check_eq(p->limit.future.result, -ECHILD);
+    check(poll_once(p->rt, &p->interval.future));
+    check_eq(p->interval.future.result, -ECHILD);
+    check(poll_once(p->rt, &p->job.future));
+    check_eq(p->job.future.result, -ECHILD);
+}
+
+static void cancel_sleeps(void *arg)
+{
+    struct napping *p = arg;
+
+    lock_wheels(p->rt);
+    check(!weft_poll_is_ready(weft_future_cancel(&p->nap.future)));
+    check(poll_once(p->rt, &p->nap.future));
+    check_eq(p->nap.future.result, -ECHILD);
+    check(!weft_poll_is_ready(weft_future_cancel(&p->job.future)));
+    check(poll_once(p->rt, &p->job.future));
+    check_eq(p->job.future.result, -ECHILD);
+}
+
+Test(fork_operations, sleeps_and_jobs_say_echild_and_the_parent_s_go_on)
+{
+    struct napping p = {.rt = start(1)};
+    weft_counters  before, after;
+
+    check(!poll_once(p.rt, weft_sleep(&p.nap, WEFT_MS(300))));
+    weft_sleep(&p.limit_nap, WEFT_S(60));
+    check(!poll_once(p.rt, weft_timeout(&p.limit, &p.limit_nap.future, WEFT_MS(300))));
+    weft_interval_start_at(&p.interval, weft_now() + WEFT_MS(300), WEFT_S(1), WEFT_INTERVAL_SKIP);
+    check(!poll_once(p.rt, weft_interval_tick(&p.interval)));
+    check(!poll_once(p.rt, weft_spawn_blocking(&p.job, waits_long, .go_on = &p.go_on)));
+    before = counters(p.rt);
+    in_child(begin_sleeps, &p);
+    in_child(poll_sleeps, &p);
+    in_child(cancel_sleeps, &p);
+    after = counters(p.rt);
+    check_eq(after.timers_cancelled, before.timers_cancelled);
+    check_eq(weft_block_on(p.rt, &p.nap.future), 0);
+    check_eq(weft_block_on(p.rt, &p.limit.future), -ETIMEDOUT);
+    check_eq(weft_block_on(p.rt, &p.interval.future), 0);
+    __atomic_store_n(&p.go_on, 1, __ATOMIC_RELEASE);
+    check_eq(weft_block_on(p.rt, &p.job.future), 7);
+    stop(p.rt);
+}
+
+/* ---- beside a leader ---- */
+
+struct echo {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    char    byte;
+};
+WEFT_ASYNC(echo)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (;;) {
+        WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+        if (n <= 0)
+            break;
+        WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, &self->byte, 1));
+        if (n < 0)
+            break;
+    }
+    WEFT_END(n);
+}
+
+static void round_trips(int peer, int64_t n)
+{
+    char byte;
+
+    while (n-- > 0) {
+        raw_write(peer, "x", 1);
+        raw_read(peer, &byte, 1);
+    }
+}
+
+/* The worker sleeps among the sockets, and the set and its bell are the child's, too. */
+Test(fork_operations, a_leader_in_the_parent_is_not_disturbed)
+{
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .leader_after = 1});
+    weft_stream  *stream;
+    weft_handle   handle;
+    int           peer = pair(rt, &stream);
+    stage         s;
+
+    check_eq(weft_spawn_on(rt, &handle, echo, .stream = stream), 0);
+    do
+        round_trips(peer, 10);
+    while (counters(rt).leader_waits == 0);
+    set_up(&s, rt, false);
+    round_trips(peer, 10);
+    in_child(call_all, &s);
+    round_trips(peer, 10);
+    in_child(closes, &(fork_case){.stage = s});
+    round_trips(peer, 10);
+    tear_down(&s);
+    close(peer);
+    check_eq(JOIN(rt, &handle), 0);
+    weft_stream_close(stream);
+    stop(rt);
+}
