@@ -201,6 +201,73 @@ socklen_t wf_address_size(const weft_address *address)
     }
 }
 
+/* ---- what the kernel says ---- */
+
+static int take_address(int r, weft_address *address, socklen_t size, weft_address *ret)
+{
+    if (r < 0)
+        return -errno;
+    address->size_ = size;
+    *ret = *address;
+    return 0;
+}
+
+int wf_address_local(int fd, weft_address *ret)
+{
+    weft_address address = {0};
+    socklen_t    size = sizeof address.u;
+    int          r = getsockname(fd, &address.u.any, &size);
+
+    return take_address(r, &address, size, ret);
+}
+
+int wf_address_peer(int fd, weft_address *ret)
+{
+    weft_address address = {0};
+    socklen_t    size = sizeof address.u;
+    int          r = getpeername(fd, &address.u.any, &size);
+
+    return take_address(r, &address, size, ret);
+}
+
+void wf_peer_note(wf_peer *peer, const struct sockaddr *address)
+{
+    const struct sockaddr_in  *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+
+    if (address->sa_family == AF_INET) {
+        memcpy(peer->port, &v4->sin_port, sizeof peer->port);
+        memcpy(peer->address, &v4->sin_addr, sizeof v4->sin_addr);
+    } else if (address->sa_family == AF_INET6) {
+        memcpy(peer->port, &v6->sin6_port, sizeof peer->port);
+        memcpy(peer->scope, &v6->sin6_scope_id, sizeof peer->scope);
+        memcpy(peer->address, &v6->sin6_addr, sizeof peer->address);
+    } else {
+        return;
+    }
+    peer->family = (uint8_t)address->sa_family;
+}
+
+bool wf_peer_recall(const wf_peer *peer, weft_address *ret)
+{
+    weft_address address = {.u.any.sa_family = peer->family};
+
+    if (peer->family == AF_INET) {
+        memcpy(&address.u.v4.sin_port, peer->port, sizeof peer->port);
+        memcpy(&address.u.v4.sin_addr, peer->address, sizeof address.u.v4.sin_addr);
+        address.size_ = sizeof address.u.v4;
+    } else if (peer->family == AF_INET6) {
+        memcpy(&address.u.v6.sin6_port, peer->port, sizeof peer->port);
+        memcpy(&address.u.v6.sin6_scope_id, peer->scope, sizeof peer->scope);
+        memcpy(&address.u.v6.sin6_addr, peer->address, sizeof peer->address);
+        address.size_ = sizeof address.u.v6;
+    } else {
+        return false;
+    }
+    *ret = address;
+    return true;
+}
+
 void wf_address_unbind(int fd, const weft_address *address)
 {
     if (address->u.any.sa_family == AF_UNIX && address->u.un.sun_path[0])

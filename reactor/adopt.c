@@ -43,17 +43,14 @@ static bool is_plain_tcp(int fd)
            (getsockopt(fd, IPPROTO_TCP, TCP_ULP, above, &size) < 0 || size == 0);
 }
 
-/* 0 if the descriptor is a stream that can be read or written at once. */
-static int check_stream(int fd, int kind)
+/* 0 if the descriptor is a stream that can be read or written at once; *ret_peer is a socket's. */
+static int check_stream(int fd, int kind, weft_address *ret_peer)
 {
-    struct sockaddr_storage peer;
-    socklen_t               size = sizeof peer;
-
     if (!is_socket(kind))
         return 0;
     if (kind != SOCK_STREAM || int_option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 0)
         return -EINVAL;
-    return getpeername(fd, (struct sockaddr *)&peer, &size) < 0 ? -errno : 0;
+    return wf_address_peer(fd, ret_peer);
 }
 
 /* Last: what can fail after it is nothing. */
@@ -71,21 +68,23 @@ static int adopt(wf_socket *s, int kind, void **ret)
 
 WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
 {
-    wf_reactor *reactor;
-    int         kind, r = wf_reactor_of(rt, &reactor);
-    wf_socket  *s;
-    void       *handle;
+    weft_address peer = {.u.any.sa_family = AF_UNSPEC};
+    wf_reactor  *reactor;
+    int          kind, r = wf_reactor_of(rt, &reactor);
+    wf_socket   *s;
+    void        *handle;
 
     if (r < 0)
         return r;
     kind = wf_own_kind(fd);
-    r = kind < 0 ? kind : check_stream(fd, kind);
+    r = kind < 0 ? kind : check_stream(fd, kind, &peer);
     if (r < 0)
         return r;
     s = wf_stream_new(reactor, fd, is_socket(kind) && is_plain_tcp(fd));
     if (!s)
         return -ENOMEM;
     s->is_socket = is_socket(kind);
+    wf_peer_note(&s->peer, &peer.u.any);
     r = adopt(s, kind, &handle);
     if (r == 0)
         *ret = handle;

@@ -35,6 +35,7 @@ int wf_connect_begin(weft_io *io, weft_context *cx)
         close(fd);
         return -ENOMEM;
     }
+    wf_peer_note(&s->peer, &address->u.any);
     io->object_ = wf_socket_handle(s);
     return 0;
 }

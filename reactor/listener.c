@@ -25,7 +25,7 @@
 
 /* ---- accepting ---- */
 
-static int64_t deliver(wf_socket *l, weft_io *io, int fd)
+static int64_t deliver(wf_socket *l, weft_io *io, int fd, const struct sockaddr *peer)
 {
     wf_socket *s;
 
@@ -34,16 +34,23 @@ static int64_t deliver(wf_socket *l, weft_io *io, int fd)
         close(fd);
         return -ENOMEM;
     }
+    wf_peer_note(&s->peer, peer); /* one that has reset is asked for later in vain */
     *(weft_stream **)io->out_ = wf_socket_handle(s);
     return 0;
 }
 
 int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
 {
-    int fd = wf_descriptor(accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    union {
+        struct sockaddr     any; /* of a Unix peer: what fits */
+        struct sockaddr_in6 v6;
+    } peer = {.any.sa_family = AF_UNSPEC};
+    socklen_t size = sizeof peer;
+    int       fd = wf_descriptor(
+        accept4(l->fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
 
     if (fd >= 0)
-        return deliver(l, io, fd);
+        return deliver(l, io, fd, &peer.any);
     switch (errno) {
     case EMFILE:
     case ENFILE:

@@ -35,6 +35,7 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     s->is_socket = true;
     s->is_tcp = s->is_file = s->came_blocking = false;
     s->nap_ms = 0;
+    s->peer.family = 0;
     wf_lock(&s->lock); /* an event or a nudge of its last life may still be at it */
     s->in = s->out = (wf_direction){0};
     s->asked = s->told = s->n_unwanted = 0;

@@ -37,6 +37,14 @@ typedef struct wf_direction {
     bool     waiting; /* the owner waits: under the lock */
 } wf_direction;
 
+/* An IP peer's address. All bytes, to fit into what a wf_socket has left of its two cache lines. */
+typedef struct wf_peer {
+    uint8_t family;  /* AF_INET, AF_INET6; 0: not known */
+    uint8_t port[2]; /* in network order, as is the address */
+    uint8_t scope[4];
+    uint8_t address[16];
+} wf_peer;
+
 typedef struct wf_socket {
     WF_ALIGNED wf_submission submission;
     wf_reactor              *reactor; /* constant, also between lives */
@@ -59,7 +67,10 @@ typedef struct wf_socket {
     bool             came_blocking; /* own.h */
     uint8_t          always_try; /* why events and short reads do not tell everything: WF_TRY_... */
     uint8_t          nap_ms;     /* the operation that is about to wait asks for a nudge: its own */
+    wf_peer          peer;       /* of a stream: which is or was at the other end; constant */
 } wf_socket;
+
+WEFT_STATIC_ASSERT_(sizeof(wf_socket) == 2 * WF_CACHE_LINE, "a socket is two cache lines");
 
 enum { WF_SOCKET_NUDGE = 1, WF_SOCKET_FREE = 2 };
 enum { WF_TRY_KIND = 1, WF_TRY_EAGER = 2, WF_TRY_ENDED = 4 }; /* see stream.c, net.h, socket.c */

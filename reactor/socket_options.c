@@ -62,23 +62,31 @@ static int fd_of(const void *handle)
     return fd;
 }
 
-static int address_of(const void   *handle, int (*ask)(int, struct sockaddr *, socklen_t *),
-                      weft_address *ret)
+static int local_address_of(const void *handle, weft_address *ret)
 {
-    weft_address address = {0};
-    socklen_t    size = sizeof address.u;
-    wf_socket   *s;
-    int          r = wf_socket_use(handle, &s);
+    wf_socket *s;
+    int        r = wf_socket_use(handle, &s);
 
     if (r < 0)
         return r;
-    r = ask(s->fd, &address.u.any, &size) < 0 ? -errno : 0;
+    r = wf_address_local(s->fd, ret);
     wf_socket_unref(s);
+    return r;
+}
+
+/* A peer that has gone had an address all the same: the kernel has forgotten it, the socket has not. */
+static int peer_address_of(const void *handle, weft_address *ret)
+{
+    wf_socket *s;
+    int        r = wf_socket_use(handle, &s);
+
     if (r < 0)
         return r;
-    address.size_ = size;
-    *ret = address;
-    return 0;
+    r = wf_address_peer(s->fd, ret);
+    if (r == -ENOTCONN && wf_peer_recall(&s->peer, ret))
+        r = 0;
+    wf_socket_unref(s);
+    return r;
 }
 
 /* ---- of all kinds ---- */
@@ -100,27 +108,27 @@ WEFT_API int weft_datagram_fd(const weft_datagram *datagram)
 
 WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret)
 {
-    return address_of(stream, getpeername, ret);
+    return peer_address_of(stream, ret);
 }
 
 WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret)
 {
-    return address_of(stream, getsockname, ret);
+    return local_address_of(stream, ret);
 }
 
 WEFT_API int weft_listener_address(const weft_listener *listener, weft_address *ret)
 {
-    return address_of(listener, getsockname, ret);
+    return local_address_of(listener, ret);
 }
 
 WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_address *ret)
 {
-    return address_of(datagram, getpeername, ret);
+    return peer_address_of(datagram, ret);
 }
 
 WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_address *ret)
 {
-    return address_of(datagram, getsockname, ret);
+    return local_address_of(datagram, ret);
 }
 
 static int set_buffers(const void *handle, int receive, int send)

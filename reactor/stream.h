@@ -36,6 +36,14 @@ int wf_stream_switch(int fd, int level, int option, bool on);
 
 socklen_t wf_address_size(const weft_address *address);
 
+/* What the kernel says of a socket: 0 or -errno. */
+int wf_address_local(int fd, weft_address *ret);
+int wf_address_peer(int fd, weft_address *ret);
+
+/* Keeps the address, if it is an IP address; and the way back: false if none has been kept. */
+void wf_peer_note(wf_peer *peer, const struct sockaddr *address);
+bool wf_peer_recall(const wf_peer *peer, weft_address *ret);
+
 /* Closes a socket that has been bound to the address; the file that this made of a Unix path goes, too. */
 void wf_address_unbind(int fd, const weft_address *address);
 

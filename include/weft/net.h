@@ -102,7 +102,8 @@ WEFT_API void weft_listener_close(weft_listener *listener);
 
 /* Takes the next connection: 0 and *ret_stream, which is then the caller's. When the process is out
  * of file descriptors it waits and tries again. Connections that died before they were taken are
- * skipped. WITHDRAWS: a cancelled accept has taken no connection. */
+ * skipped. weft_stream_peer_address tells of the stream where it came from, also if it has been reset
+ * by then. WITHDRAWS: a cancelled accept has taken no connection. */
 WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_stream **ret_stream);
 
 /* Connects: 0 and *ret_stream, which is then the caller's. The address is borrowed until READY. When
@@ -208,7 +209,8 @@ WEFT_API int weft_stream_set_reset(weft_stream *stream, bool on);
 WEFT_API int weft_stream_set_buffers(weft_stream *stream, int receive, int send);
 WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, int *ret_send);
 
-/* The address of the other side of the connection. */
+/* The address of the other side of the connection. That of an IP stream is known also when the
+ * connection has ended. */
 WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret);
 /* The address of this side of the connection. */
 WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret);

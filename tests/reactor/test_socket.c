@@ -3,6 +3,8 @@
  */
 #include "bare_reactor.h"
 
+#include "stream.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -185,6 +187,23 @@ Test(socket, all_that_is_ready_is_taken_together)
         wf_socket_close(wf_socket_handle(s[i]));
     }
     end(s[0]);
+}
+
+Test(socket, one_that_begins_a_life_does_not_have_an_earlier_peer)
+{
+    wf_socket         *s = make_event_socket(), *again = NULL;
+    struct sockaddr_in peer = {.sin_family = AF_INET};
+    weft_address       address;
+
+    wf_peer_note(&s->peer, (struct sockaddr *)&peer);
+    check(wf_peer_recall(&s->peer, &address));
+    wf_socket_close(wf_socket_handle(s));
+    while (again != s) {
+        again = wf_socket_new(&reactor, -1, POLLIN);
+        check(!wf_peer_recall(&again->peer, &address));
+        wf_socket_close(wf_socket_handle(again));
+    }
+    end(s);
 }
 
 /* ---- in a forked child ---- */

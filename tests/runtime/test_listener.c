@@ -218,6 +218,35 @@ Test(listener, connections_reset_before_they_were_taken_do_no_harm)
     stop(rt);
 }
 
+static void check_reset_peer(weft_runtime *rt, bool v6)
+{
+    weft_address   address, from, peer;
+    weft_listener *l = listen_on(rt, v6, &address);
+    char           text[2][WEFT_ADDRESS_TEXT];
+    socklen_t      size = sizeof from.u;
+    weft_stream   *s;
+    weft_io        io;
+    int            fd = raw_connect(&address);
+
+    check_eq(getsockname(fd, &from.u.any, &size), 0);
+    raw_reset(fd);
+    check_eq(weft_block_on(rt, weft_accept(&io, l, &s)), 0);
+    check_cmp(getpeername(weft_stream_fd(s), &peer.u.any, &size), <, 0);
+    check_eq(weft_stream_peer_address(s, &peer), 0);
+    check_str_eq(weft_address_format(&peer, text[0]), weft_address_format(&from, text[1]));
+    weft_stream_close(s);
+    weft_listener_close(l);
+}
+
+Test(listener, the_address_of_a_peer_that_has_reset_is_known)
+{
+    weft_runtime *rt = start(1);
+
+    check_reset_peer(rt, false);
+    check_reset_peer(rt, true);
+    stop(rt);
+}
+
 /* ---- options ---- */
 
 Test(listener, no_delay_is_set_on_accepted_streams)
