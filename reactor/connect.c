@@ -12,6 +12,7 @@
 #include "operation.h"
 #include "stream.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define FULL_PAUSE_MS 5
@@ -40,12 +41,36 @@ int wf_connect_begin(weft_io *io, weft_context *cx)
     return 0;
 }
 
+/* Where no socket listens at a port from which connections go out, the kernel may choose it for this
+ * one: the two calls of TCP's simultaneous open are then one and the same, and it is connected with
+ * itself. Ports are compared first: that is one call, and mostly all. */
+static bool is_connected_with_itself(const wf_socket *s, const weft_address *to)
+{
+    weft_address local, peer;
+
+    if (!s->is_tcp || wf_address_local(s->fd, &local) < 0 ||
+        weft_address_port(&local) != weft_address_port(to) || wf_address_peer(s->fd, &peer) < 0)
+        return false;
+    if (local.u.any.sa_family == AF_INET)
+        return local.u.v4.sin_addr.s_addr == peer.u.v4.sin_addr.s_addr;
+    return memcmp(&local.u.v6.sin6_addr, &peer.u.v6.sin6_addr, sizeof local.u.v6.sin6_addr) == 0;
+}
+
+/* The port is to be free again at once, not after the time that TCP keeps it: a server wants it. */
+static int64_t refuse_itself(const wf_socket *s)
+{
+    struct linger reset = {.l_onoff = 1};
+
+    setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset); /* as good as it gets */
+    return -ECONNREFUSED;
+}
+
 int64_t wf_connect_attempt(weft_io *io, wf_socket *s)
 {
     const weft_address *address = io->memory_;
 
     if (connect(s->fd, &address->u.any, wf_address_size(address)) == 0 || errno == EISCONN)
-        return 0;
+        return is_connected_with_itself(s, address) ? refuse_itself(s) : 0;
     if (errno == EAGAIN) /* Unix: the listener's queue is full */
         return wf_nudge_again(s, FULL_PAUSE_MS);
     return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : -errno;

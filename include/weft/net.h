@@ -107,7 +107,8 @@ WEFT_API void weft_listener_close(weft_listener *listener);
 WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_stream **ret_stream);
 
 /* Connects: 0 and *ret_stream, which is then the caller's. The address is borrowed until READY. When
- * the queue of a Unix listener is full, it waits for room. WITHDRAWS. */
+ * the queue of a Unix listener is full, it waits for room. -ECONNREFUSED also where TCP has connected
+ * the socket with itself, as can happen with a port from which connections go out. WITHDRAWS. */
 WEFT_API weft_future *weft_connect(weft_io *io, weft_stream **ret_stream,
                                    const weft_address *address);
 

@@ -275,3 +275,30 @@ Test(socket, one_that_is_closed_between_two_attempts_has_no_other)
     check_eq(n_attempts, 1);
     end(s);
 }
+
+/* ---- a connection with itself ---- */
+
+Test(socket, one_that_is_connected_with_itself_is_refused)
+{
+    weft_address address;
+    weft_io      io;
+    wf_socket   *s;
+    void        *handle;
+    int          fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), again;
+
+    bare_start();
+    noop = weft_waker_noop();
+    check_eq(weft_address_parse(&address, "127.0.0.1", 0), 0);
+    check_eq(bind(fd, &address.u.any, sizeof address.u.v4), 0); /* as the kernel may choose it */
+    check_eq(wf_address_local(fd, &address), 0);
+    s = wf_stream_new(&reactor, fd, true);
+    handle = wf_socket_handle(s);
+    weft_connect(&io, NULL, &address);
+    check_eq(wf_connect_attempt(&io, s), -ECONNREFUSED);
+    wf_socket_close(handle);
+    again = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the port is free at once */
+    check_eq(bind(again, &address.u.any, sizeof address.u.v4), 0);
+    check_eq(listen(again, 1), 0);
+    close(again);
+    end(s);
+}
