@@ -58,6 +58,7 @@ static int adopt(wf_socket *s, int kind, void **ret)
 {
     int r = wf_own_begin(s, kind);
 
+    s->is_shared = true;
     *ret = wf_socket_handle(s);
     if (r == 0)
         return 0;

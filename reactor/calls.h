@@ -1,5 +1,5 @@
 /*
- * calls.h - recv and send without the C library's cancellation points
+ * calls.h - system calls without the C library: cancellation points, and what some libraries lack
  *
  * Purpose     In a process with threads glibc's recv and send switch asynchronous cancellation on
  *             and off again: two locked instructions and 44 others for each call, for threads that
@@ -15,6 +15,7 @@
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -43,5 +44,21 @@ static inline ssize_t wf_send(int fd, const void *memory, size_t size, int flags
     return syscall(SYS_sendto, fd, memory, size, flags, NULL, 0);
 }
 #endif
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8
+#endif
+
+/* readv and writev that do not wait: EAGAIN, or EOPNOTSUPP where the kernel cannot promise that. They are
+ * preadv2 and pwritev2, which some C libraries lack: musl before 1.2.5. */
+static inline ssize_t wf_readv_nowait(int fd, const struct iovec *vector, int n)
+{
+    return syscall(SYS_preadv2, fd, vector, n, -1L, -1L, RWF_NOWAIT);
+}
+
+static inline ssize_t wf_writev_nowait(int fd, const struct iovec *vector, int n)
+{
+    return syscall(SYS_pwritev2, fd, vector, n, -1L, -1L, RWF_NOWAIT);
+}
 
 #endif

@@ -39,6 +39,17 @@ static int64_t deliver(wf_socket *l, weft_io *io, int fd, const struct sockaddr 
     return 0;
 }
 
+/* A descriptor or -errno. accept4 has no flag that says not to wait: it trusts the listener's. */
+static int take(const wf_socket *l, struct sockaddr *peer, socklen_t *size)
+{
+    int flags = SOCK_NONBLOCK | SOCK_CLOEXEC, fd;
+
+    if (wf_socket_may_wait(l))
+        return wf_accept_ring_accept(&l->reactor->accept_ring, l->fd, peer, size, flags);
+    fd = accept4(l->fd, peer, size, flags);
+    return fd < 0 ? -errno : fd;
+}
+
 int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
 {
     union {
@@ -46,12 +57,11 @@ int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
         struct sockaddr_in6 v6;
     } peer = {.any.sa_family = AF_UNSPEC};
     socklen_t size = sizeof peer;
-    int       fd = wf_descriptor(
-        accept4(l->fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    int       fd = take(l, &peer.any, &size);
 
     if (fd >= 0)
         return deliver(l, io, fd, &peer.any);
-    switch (errno) {
+    switch (-fd) {
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
@@ -68,7 +78,7 @@ int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
     case ENETUNREACH:
         return WF_IO_MORE;
     default:
-        return -errno;
+        return fd;
     }
 }
 

@@ -164,6 +164,7 @@ static void reactor_free(wf_reactor *r)
 {
     wf_files_stop(&r->files);
     wf_readiness_close(&r->readiness);
+    wf_accept_ring_close(&r->accept_ring);
     if (r->wake_fd >= 0)
         close(r->wake_fd);
     if (r->driver.bell >= 0)

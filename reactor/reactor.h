@@ -17,6 +17,7 @@
 #ifndef WF_REACTOR_H
 #define WF_REACTOR_H
 
+#include "accept_ring.h"
 #include "driver.h"
 #include "files.h"
 #include "gate.h"
@@ -47,7 +48,8 @@ typedef struct wf_reactor {
     wf_readiness        readiness;
     WF_ALIGNED uint64_t n_sockets; /* open ones, for the counters: any thread */
 
-    wf_socket_pool sockets;
+    wf_socket_pool            sockets;
+    WF_ALIGNED wf_accept_ring accept_ring;
 
     WF_ALIGNED weft_runtime *rt; /* constant */
     const char *is_parent;       /* the executor's page: see wf_executor_is_child; constant */

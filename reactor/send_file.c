@@ -1,30 +1,50 @@
 /*
  * send_file.c - a file's bytes into a stream without a copy
  *
- * Purpose     The row of the operation table for sendfile(2) on a non-blocking socket.
+ * Purpose     The row of the operation table for sendfile(2) on a non-blocking socket. To a stream that
+ *             others may make blocking the bytes are copied: send has a flag against waiting.
  * Threads     The future's owner.
  * Invariants  F1 at most PORTION bytes are read from the disk by one attempt: as long as that takes, the
- *             worker stands still. F2 no SIGPIPE is raised: quiet.h.
+ *             worker stands still. F2 no SIGPIPE is raised: quiet.h. F3 it never waits for the stream.
  * Ordering    socket.h.
  * Failure     As sendfile(2): -errno, with io->done bytes sent.
  */
 #include "operation.h"
 #include "quiet.h"
+#include "stream.h"
 
 #include <sys/sendfile.h>
+#include <unistd.h>
 
 #define PORTION ((size_t)128 << 10)
+#define PIECE   ((size_t)16 << 10) /* that a worker's stack has room for */
+
+static int64_t copy(int file, off_t offset, const wf_socket *s, size_t size)
+{
+    char    piece[PIECE];
+    ssize_t n = pread(file, piece, size < sizeof piece ? size : sizeof piece, offset);
+
+    if (n <= 0)
+        return n < 0 ? -errno : 0;
+    return wf_stream_transmit(s, piece, (size_t)n);
+}
+
+static int64_t send_pages(int file, off_t offset, const wf_socket *s, size_t size)
+{
+    wf_quiet quiet;
+
+    wf_quiet_begin(&quiet);
+    return wf_quiet_end(&quiet, sendfile(s->fd, file, &offset, size), size);
+}
 
 int64_t wf_send_file_attempt(weft_io *io, wf_socket *s)
 {
-    size_t   left = io->size_ - io->done;
-    size_t   size = left < PORTION ? left : PORTION;
-    off_t    offset = io->offset_ + (off_t)io->done;
-    wf_quiet quiet;
-    int64_t  n;
+    size_t  left = io->size_ - io->done;
+    size_t  size = left < PORTION ? left : PORTION;
+    off_t   offset = io->offset_ + (off_t)io->done;
+    int64_t n = wf_socket_may_wait(s) ? copy(io->fd_, offset, s, size)
+                                      : send_pages(io->fd_, offset, s, size);
 
-    wf_quiet_begin(&quiet);
-    n = wf_quiet_end(&quiet, sendfile(s->fd, io->fd_, &offset, size), size);
     if (n < 0)
         return n;
     io->done += (size_t)n;

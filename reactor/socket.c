@@ -13,6 +13,7 @@
 #include "nudge.h"
 #include "own.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -33,7 +34,7 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     s->drained = 0;
     s->nudge = NULL;
     s->is_socket = true;
-    s->is_tcp = s->is_file = s->came_blocking = false;
+    s->is_tcp = s->is_file = s->came_blocking = s->is_shared = false;
     s->nap_ms = 0;
     s->peer.family = 0;
     wf_lock(&s->lock); /* an event or a nudge of its last life may still be at it */
@@ -117,6 +118,11 @@ int wf_socket_use(const void *handle, wf_socket **ret)
         return -EBADF;
     *ret = s;
     return 0;
+}
+
+bool wf_socket_may_wait(const wf_socket *s)
+{
+    return s->is_shared || !(fcntl(s->fd, F_GETFL) & O_NONBLOCK);
 }
 
 static bool is_closed(const wf_socket *s, const wf_direction *d)

@@ -61,10 +61,11 @@ typedef struct wf_socket {
     bool             telling;       /* a thread is asking the kernel just now: under the lock */
     uint8_t          n_unwanted;    /* times in a row that only POLLOUT came and no writer waited */
     bool             lent;          /* an operation has the kernel write: under the lock */
-    bool             is_socket;     /* else a pipe, device or file; constant */
-    bool             is_tcp;        /* constant, as are the next two */
-    bool             is_file;       /* a regular file: it never waits for another program */
-    bool             came_blocking; /* own.h */
+    bool             is_socket : 1; /* else a pipe, device or file; constant, as are the next four */
+    bool             is_tcp : 1;
+    bool             is_file : 1;       /* a regular file: it never waits for another program */
+    bool             came_blocking : 1; /* own.h */
+    bool             is_shared : 1; /* adopted: others may have it, and clear its O_NONBLOCK */
     uint8_t          always_try; /* why events and short reads do not tell everything: WF_TRY_... */
     uint8_t          nap_ms;     /* the operation that is about to wait asks for a nudge: its own */
     wf_peer          peer;       /* of a stream: which is or was at the other end; constant */
@@ -119,6 +120,11 @@ static inline wf_socket *wf_socket_ref(const void *handle, unsigned sides)
     wf_socket_unref(s);
     return NULL;
 }
+
+/* Whether a system call that has no flag against it might wait for the socket: O_NONBLOCK is a flag of the
+ * open file, which other processes may have and may clear. Of a descriptor that weft has made it is
+ * asked for; of an adopted one another process may change it at any time. */
+bool wf_socket_may_wait(const wf_socket *s);
 
 /* Whether one of the sides has been closed. For the holder of a reference, which a close does not wait
  * for: asked before each system call, so that none begins after the close. */

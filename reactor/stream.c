@@ -10,9 +10,11 @@
 #include "stream.h"
 
 #include "calls.h"
+#include "memcheck.h"
 #include "operation.h"
 #include "quiet.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -38,8 +40,6 @@ static int64_t answer(ssize_t n)
     return n < 0 ? -errno : n;
 }
 
-/* ---- reading ---- */
-
 /* A read shorter than its buffer has emptied the socket: until the next event another would only see
  * EAGAIN. Not before it is watched, nor once events don't tell everything. And only with TCP: a Unix
  * socket stops where descriptors came along, a terminal at the end of a line. */
@@ -62,12 +62,78 @@ static size_t at_most(const wf_socket *s, size_t size)
     return s->is_file && size > FILE_PORTION ? FILE_PORTION : size;
 }
 
+/* ---- pipes and terminals ---- */
+
+/* O_NONBLOCK is a flag of the open file, which other processes may have and may clear: the standard
+ * streams above all. So each call says itself that it must not wait. Where the kernel knows that for
+ * sockets and for pipes only, a FIFO that was opened by its name and a terminal get the flag back first.
+ * It could be cleared in between, which no call can exclude. */
+static void insist(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0 && !(flags & O_NONBLOCK))
+        (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static bool is_refused(ssize_t n)
+{
+    return n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS);
+}
+
+static void mark_read(const struct iovec *piece, ssize_t n)
+{
+    for (size_t left = n > 0 ? (size_t)n : 0; left > 0; piece++) {
+        size_t size = piece->iov_len < left ? piece->iov_len : left;
+
+        wf_memcheck_defined(piece->iov_base, size);
+        left -= size;
+    }
+}
+
+/* A file never waits for another program, and only reads that may wait get what a disk has. */
+static int64_t read_at_once(const wf_socket *s, const struct iovec *vector, int n)
+{
+    ssize_t r = s->is_file ? readv(s->fd, vector, n) : wf_readv_nowait(s->fd, vector, n);
+
+    if (!s->is_file && is_refused(r)) {
+        insist(s->fd);
+        r = readv(s->fd, vector, n);
+    }
+    mark_read(vector, r);
+    return answer(r);
+}
+
+static int64_t write_at_once(const wf_socket *s, const struct iovec *vector, int n)
+{
+    wf_quiet quiet;
+    ssize_t  r;
+
+    wf_quiet_begin(&quiet);
+    r = s->is_file ? writev(s->fd, vector, n) : wf_writev_nowait(s->fd, vector, n);
+    if (!s->is_file && is_refused(r)) {
+        insist(s->fd);
+        r = writev(s->fd, vector, n);
+    }
+    return wf_quiet_end(&quiet, r, n == 1 ? vector->iov_len : SIZE_MAX);
+}
+
+/* ---- reading ---- */
+
+/* Apart, so that reading a socket needs no room for the vector. */
+static WF_SELDOM int64_t read_pipe(const wf_socket *s, void *memory, size_t size)
+{
+    struct iovec vector = {.iov_base = memory, .iov_len = at_most(s, size)};
+
+    return read_at_once(s, &vector, 1);
+}
+
 static int64_t receive(const wf_socket *s, void *memory, size_t size)
 {
     if (size == 0)
         return 0; /* recv would wait for data */
-    return answer(s->is_socket ? wf_recv(s->fd, memory, size, MSG_DONTWAIT)
-                               : read(s->fd, memory, at_most(s, size)));
+    return s->is_socket ? answer(wf_recv(s->fd, memory, size, MSG_DONTWAIT))
+                         : read_pipe(s, memory, size);
 }
 
 int64_t wf_stream_read(weft_io *io, wf_socket *s)
@@ -111,8 +177,8 @@ int64_t wf_stream_readv(weft_io *io, wf_socket *s)
         return -EINVAL;
     if (is_empty(io->memory_, io->size_))
         return 0; /* recvmsg would wait for data */
-    return answer(s->is_socket ? recvmsg(s->fd, &message, MSG_DONTWAIT)
-                               : readv(s->fd, io->memory_, (int)io->size_));
+    return s->is_socket ? answer(recvmsg(s->fd, &message, MSG_DONTWAIT))
+                        : read_at_once(s, io->memory_, (int)io->size_);
 }
 
 int64_t wf_stream_peek(weft_io *io, wf_socket *s)
@@ -124,31 +190,22 @@ int64_t wf_stream_peek(weft_io *io, wf_socket *s)
 
 /* ---- writing ---- */
 
-/* To a pipe or terminal. */
-static int64_t write_quietly(int fd, const struct iovec *vector, int n)
-{
-    wf_quiet quiet;
-
-    wf_quiet_begin(&quiet);
-    return wf_quiet_end(&quiet, writev(fd, vector, n), n == 1 ? vector->iov_len : SIZE_MAX);
-}
-
-static int64_t transmit(const wf_socket *s, const char *memory, size_t size)
+int64_t wf_stream_transmit(const wf_socket *s, const char *memory, size_t size)
 {
     struct iovec vector = {.iov_base = (void *)(uintptr_t)memory, .iov_len = at_most(s, size)};
 
     return s->is_socket ? answer(wf_send(s->fd, memory, size, MSG_DONTWAIT | MSG_NOSIGNAL))
-                        : write_quietly(s->fd, &vector, 1);
+                        : write_at_once(s, &vector, 1);
 }
 
 int64_t wf_stream_write(weft_io *io, wf_socket *s)
 {
-    return transmit(s, io->memory_, io->size_);
+    return wf_stream_transmit(s, io->memory_, io->size_);
 }
 
 int64_t wf_stream_write_all(weft_io *io, wf_socket *s)
 {
-    int64_t n = transmit(s, (const char *)io->memory_ + io->done, io->size_ - io->done);
+    int64_t n = wf_stream_transmit(s, (const char *)io->memory_ + io->done, io->size_ - io->done);
 
     if (n < 0)
         return n;
@@ -163,7 +220,7 @@ int64_t wf_stream_writev(weft_io *io, wf_socket *s)
     if (io->size_ > IOV_MOST)
         return -EINVAL;
     return s->is_socket ? answer(sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL))
-                        : write_quietly(s->fd, io->memory_, (int)io->size_);
+                        : write_at_once(s, io->memory_, (int)io->size_);
 }
 
 /* ---- the kernel writes, from the caller's memory ---- */

@@ -17,6 +17,9 @@
 /* A stream of a non-blocking descriptor, which it owns from now on; NULL: no memory. */
 wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp);
 
+/* Writes what there is room for at once: the count or -errno. */
+int64_t wf_stream_transmit(const wf_socket *s, const char *memory, size_t size);
+
 /* The same with one that listens. */
 wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp);
 

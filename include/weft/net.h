@@ -19,6 +19,10 @@
  * In a child that the process forks, what the parent made is the parent's: every call and operation on
  * it answers -ECHILD and changes nothing, also one that the parent had begun. Closing there closes the
  * child's copy of the descriptor, and the parent does not notice.
+ *
+ * No call and no operation waits within a worker, whatever other processes do with a descriptor that
+ * they share: its O_NONBLOCK is not relied upon. (A terminal, and a FIFO that was opened by its name,
+ * get the flag back before each call, since the kernel has no other way there.)
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H

@@ -1,0 +1,115 @@
+/*
+ * accept_ring.c - accepting without waiting, whatever the listener's flags
+ *
+ * Purpose     See accept_ring.h.
+ * Threads     See accept_ring.h.
+ * Invariants  See accept_ring.h.
+ * Ordering    See accept_ring.h.
+ * Failure     See accept_ring.h.
+ */
+#include "accept_ring.h"
+
+#include "lock.h"
+#include "memcheck.h"
+
+#include <fcntl.h>
+
+enum { ACCEPT = 1, CANCEL, N_ENTRIES = 2 };
+
+/* Not the flags of the reactor's ring: any worker enters this one, and takes the answers itself. */
+static bool is_usable_locked(wf_accept_ring *ring)
+{
+    if (ring->is_open || ring->is_refused)
+        return ring->is_open;
+    ring->is_open = io_uring_queue_init(N_ENTRIES, &ring->uring, 0) == 0;
+    ring->is_refused = !ring->is_open;
+    if (ring->is_open)
+        io_uring_ring_dontfork(&ring->uring);
+    return ring->is_open;
+}
+
+/* It is of no use any more. Its descriptor may be another's by now, if the host has closed it. */
+static void give_up_locked(wf_accept_ring *ring, int error)
+{
+    if (error == -EBADF || error == -EOPNOTSUPP)
+        ring->uring.ring_fd = ring->uring.enter_ring_fd = -1;
+    io_uring_queue_exit(&ring->uring);
+    ring->is_open = false;
+    ring->is_refused = true;
+}
+
+/* Takes what has completed; *ret_accepted is the answer of the accept. How many there were. */
+static unsigned collect_locked(wf_accept_ring *ring, int *ret_accepted)
+{
+    struct io_uring_cqe *cqe;
+    unsigned             head, n = 0;
+
+    io_uring_for_each_cqe(&ring->uring, head, cqe)
+    {
+        if (cqe->user_data == ACCEPT)
+            *ret_accepted = cqe->res;
+        n++;
+    }
+    io_uring_cq_advance(&ring->uring, n);
+    return n;
+}
+
+/* 0, or why the kernel can't be entered. The accept is tried when it is submitted; if it would wait, the
+ * entry behind it ends it at once. So neither lasts, and the wait below is for what has happened. */
+static int accept_locked(wf_accept_ring *ring, int fd, struct sockaddr *peer, socklen_t *size,
+                         int flags, int *ret)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+    unsigned             n = 0;
+    int                  r;
+
+    io_uring_prep_accept(sqe, fd, peer, size, flags);
+    sqe->user_data = ACCEPT;
+    sqe = io_uring_get_sqe(&ring->uring);
+    io_uring_prep_cancel64(sqe, ACCEPT, 0);
+    sqe->user_data = CANCEL;
+    while (n < N_ENTRIES) {
+        r = io_uring_submit_and_wait(&ring->uring, N_ENTRIES - n);
+        if (r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY)
+            return r;
+        n += collect_locked(ring, ret);
+    }
+    return 0;
+}
+
+static int accept_by_flag(int fd, struct sockaddr *peer, socklen_t *size, int flags)
+{
+    int now = fcntl(fd, F_GETFL), r;
+
+    if (now >= 0 && !(now & O_NONBLOCK))
+        (void)fcntl(fd, F_SETFL, now | O_NONBLOCK);
+    r = accept4(fd, peer, size, flags);
+    return r < 0 ? -errno : r;
+}
+
+int wf_accept_ring_accept(wf_accept_ring *ring, int fd, struct sockaddr *peer, socklen_t *size,
+                          int flags)
+{
+    int r = -EAGAIN, error = -ENOSYS;
+
+    wf_lock(&ring->lock);
+    if (is_usable_locked(ring)) {
+        error = accept_locked(ring, fd, peer, size, flags, &r);
+        if (error < 0)
+            give_up_locked(ring, error);
+    }
+    wf_unlock(&ring->lock);
+    if (error < 0)
+        return accept_by_flag(fd, peer, size, flags);
+    if (r >= 0) {
+        wf_memcheck_defined(size, sizeof *size);
+        wf_memcheck_defined(peer, *size);
+    }
+    return r == -ECANCELED ? -EAGAIN : r;
+}
+
+void wf_accept_ring_close(wf_accept_ring *ring)
+{
+    if (ring->is_open)
+        io_uring_queue_exit(&ring->uring);
+}
