@@ -55,15 +55,16 @@ static int split(const char *text, char *host, size_t size, uint16_t *port)
     return *end == ':' ? parse_port(end + 1, port) : -EINVAL;
 }
 
+/* The number of an interface that there is. */
 static int parse_scope(const char *text, uint32_t *ret)
 {
-    char         *end;
+    char         *end, name[IF_NAMESIZE];
     unsigned long value;
 
     if (!isdigit((unsigned char)*text))
         return -EINVAL;
     value = strtoul(text, &end, 10);
-    if (*end || value == 0 || value > UINT32_MAX)
+    if (*end || value == 0 || value > UINT32_MAX || !if_indextoname((unsigned)value, name))
         return -EINVAL;
     *ret = (uint32_t)value;
     return 0;
@@ -151,11 +152,14 @@ static void format_unix(const weft_address *address, char *text)
 
 static void format_v6(const weft_address *address, char *text)
 {
-    char host[INET6_ADDRSTRLEN] = "?", scope[IF_NAMESIZE + 1] = "";
+    char     host[INET6_ADDRSTRLEN] = "?", scope[IF_NAMESIZE + 1] = "";
+    unsigned index = address->u.v6.sin6_scope_id;
 
     inet_ntop(AF_INET6, &address->u.v6.sin6_addr, host, sizeof host);
-    if (address->u.v6.sin6_scope_id && if_indextoname(address->u.v6.sin6_scope_id, scope + 1))
+    if (index && if_indextoname(index, scope + 1))
         scope[0] = '%';
+    else if (index) /* its interface has gone */
+        snprintf(scope, sizeof scope, "%%%u", index);
     snprintf(text, WEFT_ADDRESS_TEXT, "[%s%s]:%u", host, scope, weft_address_port(address));
 }
 
@@ -186,6 +190,20 @@ WEFT_API uint16_t weft_address_port(const weft_address *address)
         return ntohs(address->u.v6.sin6_port);
     default:
         return 0;
+    }
+}
+
+WEFT_API int weft_address_set_port(weft_address *address, uint16_t port)
+{
+    switch (address->u.any.sa_family) {
+    case AF_INET:
+        address->u.v4.sin_port = htons(port);
+        return 0;
+    case AF_INET6:
+        address->u.v6.sin6_port = htons(port);
+        return 0;
+    default:
+        return -EINVAL;
     }
 }
 

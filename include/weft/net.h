@@ -71,16 +71,19 @@ typedef struct weft_address {
 /* Room for the text of any address: a Unix path, "[v6%scope]:65535". */
 #define WEFT_ADDRESS_TEXT 112
 
-/* Reads "127.0.0.1:80", "[::1]:80", or "127.0.0.1" and "::1" with the given port. 0, or -EINVAL. */
+/* Reads "127.0.0.1:80", "[::1]:80", or "127.0.0.1" and "::1" with the given port. The scope of
+ * "fe80::1%eth0" is the name or the number of an interface that there is. 0, or -EINVAL. */
 WEFT_API WEFT_NODISCARD int weft_address_parse(weft_address *ret, const char *text, uint16_t port);
 /* The Unix address of a path, or of an abstract name: "@name". "" is unnamed: binding to it takes a free
  * abstract name. 0, or -EINVAL: too long. */
 WEFT_API WEFT_NODISCARD int weft_address_unix(weft_address *ret, const char *path);
 /* Writes "127.0.0.1:80", "[::1]:80", "/path", "@name" or "(unnamed)" into `text` (WEFT_ADDRESS_TEXT bytes)
- * and returns it. */
+ * and returns it. A scope whose interface has gone is written as its number. */
 WEFT_API const char *weft_address_format(const weft_address *address, char *text);
 /* 0 for a Unix address. */
 WEFT_API uint16_t weft_address_port(const weft_address *address);
+/* Another port, of an IPv4 or IPv6 address: 0. -EINVAL: it has none. */
+WEFT_API WEFT_NODISCARD int weft_address_set_port(weft_address *address, uint16_t port);
 
 typedef struct weft_listen_options {
     int  backlog;       /* 0: 1024 */

@@ -200,3 +200,50 @@ Test(address, a_name_without_an_end_is_written_and_stays_within)
     check_eq(strlen(weft_address_format(&address, text)), sizeof address.u.un.sun_path);
     check_eq(memcmp(text, "@xx@xx", 6), 0);
 }
+
+Test(address, a_port_is_set_where_there_is_one)
+{
+    weft_address a;
+    char         text[WEFT_ADDRESS_TEXT];
+
+    check_eq(weft_address_parse(&a, "10.0.0.1:80", 0), 0);
+    check_eq(weft_address_set_port(&a, 65535), 0);
+    check_str_eq(weft_address_format(&a, text), "10.0.0.1:65535");
+    check_eq(weft_address_parse(&a, "[::1]:80", 0), 0);
+    check_eq(weft_address_set_port(&a, 0), 0);
+    check_str_eq(weft_address_format(&a, text), "[::1]:0");
+    check_eq(weft_address_unix(&a, "/x"), 0);
+    check_eq(weft_address_set_port(&a, 80), -EINVAL);
+    check_str_eq(weft_address_format(&a, text), "/x");
+}
+
+/* The number of no interface: refused where it is read, and where it is written nothing is dropped. */
+Test(address, a_scope_without_an_interface)
+{
+    weft_address a;
+    char         text[WEFT_ADDRESS_TEXT];
+
+    check_eq(weft_address_parse(&a, "[fe80::1%987654321]:80", 0), -EINVAL);
+    check_eq(weft_address_parse(&a, "fe80::1%987654321", 80), -EINVAL);
+    check_eq(weft_address_parse(&a, "fe80::1%1", 80), 0);
+    check_eq(a.u.v6.sin6_scope_id, 1);
+    a.u.v6.sin6_scope_id = UINT32_MAX;
+    check_str_eq(weft_address_format(&a, text), "[fe80::1%4294967295]:80");
+}
+
+Test(address, a_peer_is_kept_whole)
+{
+    static const char *const texts[] = {"10.1.2.3:4567", "[2001:db8::1:2]:65535", "[fe80::1%lo]:1"};
+    char                     text[WEFT_ADDRESS_TEXT];
+    weft_address             a, b = {.u.any.sa_family = AF_UNIX};
+    wf_peer                  peer = {.family = 0};
+
+    wf_peer_note(&peer, &b.u.any);
+    check(!wf_peer_recall(&peer, &b));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        check_eq(weft_address_parse(&a, texts[i], 0), 0);
+        wf_peer_note(&peer, &a.u.any);
+        check(wf_peer_recall(&peer, &b));
+        check_str_eq(weft_address_format(&b, text), texts[i]);
+    }
+}
