@@ -172,6 +172,23 @@ WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
 
 /* ---- making one ---- */
 
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29 /* Linux 4.20; older C libraries do not name it */
+#endif
+
+/* By default the kernel gives a socket what is sent to any group that any socket of the machine has
+ * joined. An IPv6 socket may join groups of both kinds. */
+static int only_own_groups(int fd, int family)
+{
+    int r = 0;
+
+    if (family == AF_INET6)
+        r = wf_stream_switch(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, false);
+    if (r == 0 && (family == AF_INET || family == AF_INET6))
+        r = wf_stream_switch(fd, IPPROTO_IP, IP_MULTICAST_ALL, false);
+    return r;
+}
+
 static int open_socket(const weft_address *address, const weft_datagram_options *o)
 {
     int fd = wf_descriptor(
@@ -186,6 +203,8 @@ static int open_socket(const weft_address *address, const weft_datagram_options 
         r = wf_stream_switch(fd, SOL_SOCKET, SO_REUSEPORT, true);
     if (r == 0 && address->u.any.sa_family == AF_INET6)
         r = wf_stream_switch(fd, IPPROTO_IPV6, IPV6_V6ONLY, o->v6_only);
+    if (r == 0)
+        r = only_own_groups(fd, address->u.any.sa_family);
     if (r == 0 && bind(fd, &address->u.any, wf_address_size(address)) < 0)
         r = -errno;
     if (r < 0)
@@ -284,4 +303,42 @@ WEFT_API int weft_datagram_leave(weft_datagram *datagram, const weft_address *gr
                                  unsigned interface)
 {
     return set_membership(datagram, MCAST_LEAVE_GROUP, group, interface);
+}
+
+/* One option for each family. On an IPv6 socket both are set: IPv4 groups may be sent to from there. */
+static int set_multicast(weft_datagram *datagram, int option, int option_v6, int value)
+{
+    int domain, r = wf_socket_get(datagram, SOL_SOCKET, SO_DOMAIN, &domain);
+
+    if (r == 0 && domain != AF_INET && domain != AF_INET6)
+        r = -EINVAL;
+    if (r == 0 && domain == AF_INET6)
+        r = wf_socket_set(datagram, IPPROTO_IPV6, option_v6, &value, sizeof value);
+    if (r < 0)
+        return r;
+    if (option == IP_MULTICAST_IF) {
+        struct ip_mreqn request = {.imr_ifindex = value};
+
+        return wf_socket_set(datagram, IPPROTO_IP, option, &request, sizeof request);
+    }
+    return wf_socket_set(datagram, IPPROTO_IP, option, &value, sizeof value);
+}
+
+WEFT_API int weft_datagram_set_multicast_interface(weft_datagram *datagram, unsigned interface)
+{
+    if (interface > INT32_MAX)
+        return -EINVAL;
+    return set_multicast(datagram, IP_MULTICAST_IF, IPV6_MULTICAST_IF, (int)interface);
+}
+
+WEFT_API int weft_datagram_set_multicast_hops(weft_datagram *datagram, int hops)
+{
+    if (hops < 0 || hops > 255)
+        return -EINVAL;
+    return set_multicast(datagram, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS, hops);
+}
+
+WEFT_API int weft_datagram_set_multicast_loop(weft_datagram *datagram, bool on)
+{
+    return set_multicast(datagram, IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP, on);
 }

@@ -195,5 +195,7 @@ void wf_socket_dispose(wf_socket *s);
 
 /* setsockopt on a handle: 0 or -errno, -EBADF if it has been closed. */
 int wf_socket_set(const void *handle, int level, int option, const void *value, socklen_t size);
+/* getsockopt of a number. */
+int wf_socket_get(const void *handle, int level, int option, int *ret);
 
 #endif

@@ -37,7 +37,7 @@ static int set_int(const void *handle, int level, int option, int value)
     return wf_socket_set(handle, level, option, &value, sizeof value);
 }
 
-static int get_int(const void *handle, int level, int option, int *ret)
+int wf_socket_get(const void *handle, int level, int option, int *ret)
 {
     wf_socket *s;
     socklen_t  size = sizeof *ret;
@@ -146,9 +146,9 @@ static int buffers(const void *handle, int *ret_receive, int *ret_send)
 {
     int receive, send, r;
 
-    r = get_int(handle, SOL_SOCKET, SO_RCVBUF, &receive);
+    r = wf_socket_get(handle, SOL_SOCKET, SO_RCVBUF, &receive);
     if (r == 0)
-        r = get_int(handle, SOL_SOCKET, SO_SNDBUF, &send);
+        r = wf_socket_get(handle, SOL_SOCKET, SO_SNDBUF, &send);
     if (r < 0)
         return r;
     *ret_receive = receive;

@@ -79,11 +79,18 @@ WEFT_API weft_future *weft_datagram_send_message(weft_io *io, weft_datagram *dat
 /* SO_BROADCAST: with `on`, datagrams may be sent to broadcast addresses. */
 WEFT_API int weft_datagram_set_broadcast(weft_datagram *datagram, bool on);
 /* Takes what is sent to the multicast group, at the interface of that index (if_nametoindex; 0: the
- * kernel's choice). */
+ * kernel's choice). A socket that weft_datagram_bind has made gets nothing of groups that only other
+ * sockets have joined (IP_MULTICAST_ALL is off); an adopted one is left as it was. */
 WEFT_API int weft_datagram_join(weft_datagram *datagram, const weft_address *group,
                                 unsigned interface);
 WEFT_API int weft_datagram_leave(weft_datagram *datagram, const weft_address *group,
                                  unsigned interface);
+/* For what is sent to multicast groups. Where it leaves the machine: the interface of that index, 0: the
+ * route decides. How many hops it goes: 0 to 255, at first 1. Whether sockets of this machine get it,
+ * too: at first they do. -EINVAL: out of range, or no IP socket. */
+WEFT_API int weft_datagram_set_multicast_interface(weft_datagram *datagram, unsigned interface);
+WEFT_API int weft_datagram_set_multicast_hops(weft_datagram *datagram, int hops);
+WEFT_API int weft_datagram_set_multicast_loop(weft_datagram *datagram, bool on);
 /* As weft_stream_set_buffers and weft_stream_buffers in net.h. */
 WEFT_API int weft_datagram_set_buffers(weft_datagram *datagram, int receive, int send);
 WEFT_API int weft_datagram_buffers(const weft_datagram *datagram, int *ret_receive, int *ret_send);

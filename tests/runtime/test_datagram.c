@@ -383,3 +383,141 @@ Test(datagram, options)
     check_eq(weft_datagram_bind(NULL, &a, &address, NULL), -ENXIO);
     stop(rt);
 }
+
+/* ---- multicast ---- */
+
+static int option(const weft_datagram *d, int level, int name)
+{
+    int       value = -1;
+    socklen_t size = sizeof value;
+
+    check_eq(getsockopt(weft_datagram_fd(d), level, name, &value, &size), 0);
+    return value & (size == 1 ? 0xff : ~0); /* IP_MULTICAST_LOOP is a byte to some kernels */
+}
+
+/* A socket on any address of a port that others share, which has joined the group at lo. */
+static weft_datagram *join(weft_runtime *rt, const weft_address *any, const weft_address *group)
+{
+    static const weft_datagram_options share = {.reuse_addr = true};
+    weft_datagram                     *d;
+
+    check_eq(weft_datagram_bind(rt, &d, any, &share), 0);
+    if (weft_datagram_join(d, group, 1) < 0)
+        test_skip("no multicast at the loopback interface");
+    return d;
+}
+
+static void check_groups(weft_runtime *rt, const char *any_text, const char *first,
+                         const char *second)
+{
+    weft_datagram *a, *b, *from;
+    weft_address   any, to_a, to_b;
+    weft_limit     limit;
+    weft_io        io;
+    char           buffer[16];
+
+    check_eq(weft_address_parse(&any, any_text, 0), 0);
+    if (weft_datagram_bind(rt, &from, &any, NULL) < 0)
+        test_skip("no such addresses here");
+    check_eq(weft_datagram_local_address(from, &any), 0);
+    weft_datagram_close(from); /* its port is free now */
+    check_eq(weft_address_parse(&to_a, first, weft_address_port(&any)), 0);
+    check_eq(weft_address_parse(&to_b, second, weft_address_port(&any)), 0);
+    a = join(rt, &any, &to_a);
+    b = join(rt, &any, &to_b);
+    check_eq(weft_address_set_port(&any, 0), 0);
+    check_eq(weft_datagram_bind(rt, &from, &any, NULL), 0);
+    check_eq(weft_datagram_set_multicast_interface(from, 1), 0);
+    if (weft_block_on(rt, weft_send_to(&io, from, "to b", 4, &to_b)) < 0)
+        test_skip("no route to the groups here");
+    check_eq(weft_block_on(rt, weft_receive_from(&io, b, buffer, sizeof buffer, NULL)), 4);
+    check_eq(weft_block_on(rt, weft_send_to(&io, from, "to a!", 5, &to_a)), 5);
+    check_eq(weft_block_on(rt, weft_receive_from(&io, a, buffer, sizeof buffer, NULL)), 5);
+    check_eq(weft_datagram_leave(a, &to_a, 1), 0);
+    check_eq(weft_block_on(rt, weft_send_to(&io, from, "to b", 4, &to_b)), 4);
+    check_eq(weft_block_on(rt, weft_receive_from(&io, b, buffer, sizeof buffer, NULL)), 4);
+    check_eq(weft_block_on(rt, weft_timeout(&limit,
+                                            weft_receive_from(&io, a, buffer, sizeof buffer, NULL),
+                                            WEFT_MS(5))),
+             -ETIMEDOUT);
+    weft_datagram_close(a);
+    weft_datagram_close(b);
+    weft_datagram_close(from);
+}
+
+Test(datagram, groups_that_only_others_have_joined_do_not_arrive)
+{
+    weft_runtime *rt = start(1);
+
+    check_groups(rt, "0.0.0.0", "239.1.1.1", "239.2.2.2");
+    stop(rt);
+}
+
+Test(datagram, ipv6_groups_that_only_others_have_joined_do_not_arrive)
+{
+    weft_runtime *rt = start(1);
+
+    check_groups(rt, "::", "ff01::1:1", "ff01::2:2");
+    stop(rt);
+}
+
+/* Also where the loopback interface has no route for it: the kernel has been told. */
+Test(datagram, all_groups_are_switched_off)
+{
+    weft_runtime  *rt = start(1);
+    weft_address   v4 = loopback(false), v6 = loopback(true);
+    weft_datagram *d;
+
+    check_eq(weft_datagram_bind(rt, &d, &v4, NULL), 0);
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_ALL), 0);
+    weft_datagram_close(d);
+    if (weft_datagram_bind(rt, &d, &v6, NULL) < 0)
+        test_skip("no IPv6 loopback");
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_ALL), 0);
+    check_eq(option(d, IPPROTO_IPV6, 29 /* IPV6_MULTICAST_ALL */), 0);
+    weft_datagram_close(d);
+    stop(rt);
+}
+
+Test(datagram, multicast_options)
+{
+    weft_runtime  *rt = start(1);
+    weft_address   v4 = loopback(false), v6 = loopback(true), path;
+    weft_datagram *d;
+
+    check_eq(weft_datagram_bind(rt, &d, &v4, NULL), 0);
+    check_eq(weft_datagram_set_multicast_hops(d, 0), 0);
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_TTL), 0);
+    check_eq(weft_datagram_set_multicast_hops(d, 255), 0);
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_TTL), 255);
+    check_eq(weft_datagram_set_multicast_hops(d, -1), -EINVAL);
+    check_eq(weft_datagram_set_multicast_hops(d, 256), -EINVAL);
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_TTL), 255);
+    check_eq(weft_datagram_set_multicast_loop(d, false), 0);
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_LOOP), 0);
+    check_eq(weft_datagram_set_multicast_loop(d, true), 0);
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_LOOP), 1);
+    check_eq(weft_datagram_set_multicast_interface(d, 1), 0);
+    check_cmp(weft_datagram_set_multicast_interface(d, 987654321), <, 0);
+    check_cmp(weft_datagram_set_multicast_interface(d, UINT32_MAX), <, 0);
+    check_eq(weft_datagram_set_multicast_interface(d, 0), 0);
+    weft_datagram_close(d);
+    check_eq(weft_datagram_set_multicast_hops(d, 1), -EBADF);
+
+    check_eq(weft_address_unix(&path, ""), 0);
+    check_eq(weft_datagram_bind(rt, &d, &path, NULL), 0);
+    check_eq(weft_datagram_set_multicast_loop(d, true), -EINVAL);
+    weft_datagram_close(d);
+
+    if (weft_datagram_bind(rt, &d, &v6, NULL) < 0)
+        test_skip("no IPv6 loopback");
+    check_eq(weft_datagram_set_multicast_hops(d, 7), 0);
+    check_eq(option(d, IPPROTO_IPV6, IPV6_MULTICAST_HOPS), 7);
+    check_eq(option(d, IPPROTO_IP, IP_MULTICAST_TTL), 7);
+    check_eq(weft_datagram_set_multicast_loop(d, false), 0);
+    check_eq(option(d, IPPROTO_IPV6, IPV6_MULTICAST_LOOP), 0);
+    check_eq(weft_datagram_set_multicast_interface(d, 1), 0);
+    check_eq(option(d, IPPROTO_IPV6, IPV6_MULTICAST_IF), 1);
+    weft_datagram_close(d);
+    stop(rt);
+}

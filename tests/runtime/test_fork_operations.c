@@ -303,6 +303,21 @@ static int call_leave(stage *s)
     return multicast(s, weft_datagram_leave);
 }
 
+static int call_multicast_interface(stage *s)
+{
+    return weft_datagram_set_multicast_interface(s->datagram, 1);
+}
+
+static int call_multicast_hops(stage *s)
+{
+    return weft_datagram_set_multicast_hops(s->datagram, 2);
+}
+
+static int call_multicast_loop(stage *s)
+{
+    return weft_datagram_set_multicast_loop(s->datagram, false);
+}
+
 static int call_datagram_buffers(stage *s)
 {
     int receive, send;
@@ -360,6 +375,9 @@ static const struct {
     {"weft_datagram_set_broadcast", call_broadcast},
     {"weft_datagram_join", call_join},
     {"weft_datagram_leave", call_leave},
+    {"weft_datagram_set_multicast_interface", call_multicast_interface},
+    {"weft_datagram_set_multicast_hops", call_multicast_hops},
+    {"weft_datagram_set_multicast_loop", call_multicast_loop},
     {"weft_datagram_buffers", call_datagram_buffers},
     {"weft_datagram_set_buffers", call_set_datagram_buffers},
     {"weft_pool_open", call_pool_open},
