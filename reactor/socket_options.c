@@ -11,6 +11,7 @@
 #include "stream.h"
 
 #include <netinet/tcp.h>
+#include <unistd.h>
 #include <weft/datagram.h>
 
 int wf_stream_switch(int fd, int level, int option, bool on)
@@ -230,27 +231,53 @@ WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on)
     return 0;
 }
 
+/* The kernel's limits; what is beyond them is refused before anything is set. */
+#define KEEP_SECONDS_MOST 32767
+#define KEEP_COUNT_MOST   127
+
+static bool is_valid(const weft_keep_alive *keep)
+{
+    int64_t most = WEFT_S(KEEP_SECONDS_MOST);
+
+    return keep->idle >= 0 && keep->idle <= most && keep->interval >= 0 && keep->interval <= most &&
+           keep->count >= 0 && keep->count <= KEEP_COUNT_MOST;
+}
+
 static int seconds(int64_t duration)
 {
-    int64_t s = duration / WEFT_S(1) + (duration % WEFT_S(1) > 0);
+    return (int)(duration / WEFT_S(1) + (duration % WEFT_S(1) > 0));
+}
 
-    return s > INT32_MAX ? INT32_MAX : (int)s;
+/* What the system gives to a socket that has set nothing: asked of a new one. */
+static int get_default(int option, int *ret)
+{
+    socklen_t size = sizeof *ret;
+    int       fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+    if (fd < 0)
+        return -errno;
+    r = getsockopt(fd, IPPROTO_TCP, option, ret, &size) < 0 ? -errno : 0;
+    close(fd);
+    return r;
 }
 
 WEFT_API int weft_stream_set_keep_alive(weft_stream *stream, const weft_keep_alive *keep)
 {
-    int r = 0;
+    static const int options[] = {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT};
+    int              values[3], r = 0;
 
     if (!keep)
         return set_int(stream, SOL_SOCKET, SO_KEEPALIVE, false);
-    if (keep->idle < 0 || keep->interval < 0 || keep->count < 0)
+    if (!is_valid(keep))
         return -EINVAL;
-    if (keep->idle > 0)
-        r = set_int(stream, IPPROTO_TCP, TCP_KEEPIDLE, seconds(keep->idle));
-    if (r == 0 && keep->interval > 0)
-        r = set_int(stream, IPPROTO_TCP, TCP_KEEPINTVL, seconds(keep->interval));
-    if (r == 0 && keep->count > 0)
-        r = set_int(stream, IPPROTO_TCP, TCP_KEEPCNT, keep->count);
+    values[0] = seconds(keep->idle);
+    values[1] = seconds(keep->interval);
+    values[2] = keep->count;
+    for (int i = 0; i < 3 && r == 0; i++)
+        if (values[i] == 0)
+            r = get_default(options[i], &values[i]);
+    for (int i = 0; i < 3 && r == 0; i++)
+        r = set_int(stream, IPPROTO_TCP, options[i], values[i]);
     return r < 0 ? r : set_int(stream, SOL_SOCKET, SO_KEEPALIVE, true);
 }
 

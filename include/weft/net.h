@@ -199,14 +199,15 @@ WEFT_API weft_future *weft_listener_release(weft_io *io, weft_listener *listener
 /* TCP_NODELAY: with `on`, small writes are sent at once and not collected. */
 WEFT_API int weft_stream_set_no_delay(weft_stream *stream, bool on);
 
-/* How a connection that is silent is found dead. Durations are rounded up to seconds; 0: the system's. */
+/* How a connection that is silent is found dead. Durations are rounded up to seconds; 0: the system's
+ * value, also if another was set before. At most 32,767 seconds and 127 probes. */
 typedef struct weft_keep_alive {
     int64_t idle;     /* silence before the first probe */
     int64_t interval; /* between two */
     int     count;    /* unanswered ones that end the connection */
 } weft_keep_alive;
 
-/* NULL: it is not looked after. */
+/* NULL turns it off. -EINVAL: a value is out of range, and nothing has changed. */
 WEFT_API int weft_stream_set_keep_alive(weft_stream *stream, const weft_keep_alive *keep);
 /* Closing sends a reset, and drops what has not been sent yet (SO_LINGER of 0). There is no linger that
  * waits: it would block the thread that closes. To know that all has arrived, shut down SHUT_WR and

@@ -15,12 +15,28 @@ static int option(weft_stream *s, int level, int name)
     return value;
 }
 
+/* Beyond what the kernel takes: nothing is set. */
+static void check_refused(weft_stream *s, weft_keep_alive keep)
+{
+    int idle = option(s, IPPROTO_TCP, TCP_KEEPIDLE);
+    int interval = option(s, IPPROTO_TCP, TCP_KEEPINTVL);
+    int count = option(s, IPPROTO_TCP, TCP_KEEPCNT);
+
+    check_eq(weft_stream_set_keep_alive(s, &keep), -EINVAL);
+    check_eq(option(s, SOL_SOCKET, SO_KEEPALIVE), 0);
+    check_eq(option(s, IPPROTO_TCP, TCP_KEEPIDLE), idle);
+    check_eq(option(s, IPPROTO_TCP, TCP_KEEPINTVL), interval);
+    check_eq(option(s, IPPROTO_TCP, TCP_KEEPCNT), count);
+}
+
 Test(stream_options, keep_alive)
 {
     weft_runtime   *rt = start(1);
     weft_keep_alive keep = {.idle = WEFT_S(7), .interval = WEFT_MS(2500), .count = 4};
     weft_stream    *s, *a, *b;
-    int             fd = pair(rt, &s);
+    int             fd = pair(rt, &s), idle = option(s, IPPROTO_TCP, TCP_KEEPIDLE);
+    int             interval = option(s, IPPROTO_TCP, TCP_KEEPINTVL);
+    int             count = option(s, IPPROTO_TCP, TCP_KEEPCNT);
 
     check_eq(option(s, SOL_SOCKET, SO_KEEPALIVE), 0);
     check_eq(weft_stream_set_keep_alive(s, &keep), 0);
@@ -28,16 +44,24 @@ Test(stream_options, keep_alive)
     check_eq(option(s, IPPROTO_TCP, TCP_KEEPIDLE), 7);
     check_eq(option(s, IPPROTO_TCP, TCP_KEEPINTVL), 3);
     check_eq(option(s, IPPROTO_TCP, TCP_KEEPCNT), 4);
-    keep = (weft_keep_alive){.idle = 1}; /* the others stay */
+    keep = (weft_keep_alive){.idle = 1}; /* the others are the system's again */
     check_eq(weft_stream_set_keep_alive(s, &keep), 0);
     check_eq(option(s, IPPROTO_TCP, TCP_KEEPIDLE), 1);
-    check_eq(option(s, IPPROTO_TCP, TCP_KEEPINTVL), 3);
+    check_eq(option(s, IPPROTO_TCP, TCP_KEEPINTVL), interval);
+    check_eq(option(s, IPPROTO_TCP, TCP_KEEPCNT), count);
+    check_eq(weft_stream_set_keep_alive(s, &(weft_keep_alive){.idle = 0}), 0);
+    check_eq(option(s, IPPROTO_TCP, TCP_KEEPIDLE), idle);
     check_eq(weft_stream_set_keep_alive(s, NULL), 0);
     check_eq(option(s, SOL_SOCKET, SO_KEEPALIVE), 0);
     keep.count = -1;
     check_eq(weft_stream_set_keep_alive(s, &keep), -EINVAL);
-    keep = (weft_keep_alive){.idle = WEFT_S(100000)};
-    check_eq(weft_stream_set_keep_alive(s, &keep), -EINVAL); /* the kernel's limit */
+    check_refused(s, (weft_keep_alive){.idle = WEFT_S(32768), .interval = WEFT_S(1), .count = 1});
+    check_refused(s, (weft_keep_alive){.idle = WEFT_S(1), .interval = WEFT_S(32768), .count = 1});
+    check_refused(s, (weft_keep_alive){.idle = WEFT_S(1), .interval = WEFT_S(1), .count = 128});
+    check_refused(s, (weft_keep_alive){.idle = INT64_MAX, .interval = WEFT_S(1), .count = 1});
+    check_refused(s, (weft_keep_alive){.idle = WEFT_S(1), .interval = -1, .count = 1});
+    keep = (weft_keep_alive){.idle = WEFT_S(32767), .interval = WEFT_S(32767), .count = 127};
+    check_eq(weft_stream_set_keep_alive(s, &keep), 0);
     weft_stream_close(s);
     close(fd);
     check_eq(weft_stream_pair(rt, &a, &b), 0);
