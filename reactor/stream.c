@@ -223,6 +223,50 @@ int64_t wf_stream_writev(weft_io *io, wf_socket *s)
                         : write_at_once(s, io->memory_, (int)io->size_);
 }
 
+/* ---- at once or not at all ---- */
+
+/* Without a look at `drained`: an event that has not been taken yet may say otherwise. */
+static int64_t read_now(weft_io *io, wf_socket *s)
+{
+    uint32_t seq = wf_socket_seq(&s->in);
+
+    return note_drained(s, seq, receive(s, io->memory_, io->size_), io->size_);
+}
+
+/* The direction is claimed with an operation that is never polled, so that it stays with one caller. */
+static int64_t try_transfer(weft_stream *stream, unsigned side, void *memory, size_t size)
+{
+    weft_io       io = {.memory_ = memory, .size_ = size};
+    wf_direction *d;
+    wf_socket    *s;
+    int64_t       n = -EBUSY;
+
+    if (wf_reactor_is_child(wf_socket_of(stream)->reactor))
+        return -ECHILD;
+    s = wf_socket_ref(stream, side);
+    if (!s)
+        return -EBADF;
+    d = side == WF_SIDE_IN ? &s->in : &s->out;
+    if (wf_socket_claim(d, &io)) {
+        do
+            n = side == WF_SIDE_IN ? read_now(&io, s) : wf_stream_write(&io, s);
+        while (n == -EINTR);
+        wf_socket_let_go(d);
+    }
+    wf_socket_unref(s);
+    return n;
+}
+
+WEFT_API int64_t weft_stream_try_read(weft_stream *stream, void *buffer, size_t size)
+{
+    return try_transfer(stream, WF_SIDE_IN, buffer, size);
+}
+
+WEFT_API int64_t weft_stream_try_write(weft_stream *stream, const void *buffer, size_t size)
+{
+    return try_transfer(stream, WF_SIDE_OUT, (void *)(uintptr_t)buffer, size);
+}
+
 /* ---- the kernel writes, from the caller's memory ---- */
 
 int wf_zero_copy_begin(weft_io *io, weft_context *cx)

@@ -135,6 +135,14 @@ WEFT_API weft_future *weft_readv(weft_io *io, weft_stream *stream, const struct 
 WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct iovec *vector,
                                   int n);
 
+/* Read and write at once or not at all, on any thread: what weft_read and weft_write would answer if
+ * they need not wait. -EAGAIN: they would. -EBUSY: an operation of that direction is under way; it comes
+ * first. They cost nothing of a poll's budget: a loop over one must await something now and then. */
+WEFT_API WEFT_NODISCARD int64_t weft_stream_try_read(weft_stream *stream, void *buffer,
+                                                     size_t size);
+WEFT_API WEFT_NODISCARD int64_t weft_stream_try_write(weft_stream *stream, const void *buffer,
+                                                      size_t size);
+
 /* As weft_read, and the bytes stay for the next read. Sockets only. */
 WEFT_API weft_future *weft_peek(weft_io *io, weft_stream *stream, void *buffer, size_t size);
 

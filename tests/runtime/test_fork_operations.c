@@ -188,6 +188,18 @@ static int call_datagram_adopt(stage *s)
     return weft_datagram_adopt(s->rt, &d, s->receiver);
 }
 
+static int call_try_read(stage *s)
+{
+    char byte;
+
+    return (int)weft_stream_try_read(s->stream, &byte, 1);
+}
+
+static int call_try_write(stage *s)
+{
+    return (int)weft_stream_try_write(s->stream, "x", 1);
+}
+
 static int call_no_delay(stage *s)
 {
     return weft_stream_set_no_delay(s->stream, true);
@@ -356,6 +368,8 @@ static const struct {
     {"weft_stream_adopt", call_stream_adopt},
     {"weft_listener_adopt", call_listener_adopt},
     {"weft_datagram_adopt", call_datagram_adopt},
+    {"weft_stream_try_read", call_try_read},
+    {"weft_stream_try_write", call_try_write},
     {"weft_stream_set_no_delay", call_no_delay},
     {"weft_stream_set_keep_alive", call_keep_alive},
     {"weft_stream_set_keep_alive, off", call_keep_alive_off},

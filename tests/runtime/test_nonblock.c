@@ -180,6 +180,8 @@ static void check_read(weft_runtime *rt, int fd, int other)
         clear_flag(fd);
         check_eq(with_limit(rt, weft_read(&io, s, buffer, sizeof buffer)), -ETIMEDOUT);
         check_eq(with_limit(rt, weft_readv(&io, s, vector, 2)), -ETIMEDOUT);
+        clear_flag(fd);
+        check_eq(weft_stream_try_read(s, buffer, sizeof buffer), -EAGAIN);
         check_eq(write(other, "ab\n", 3), 3);
         if (i == 1)
             check_eq(weft_block_on(rt, weft_readv(&io, s, vector, 2)), 3);
@@ -197,6 +199,7 @@ static void check_write(weft_runtime *rt, int fd, int other)
     weft_stream *s;
     weft_limit   limit;
     weft_io      io;
+    int64_t      n = 0, r;
 
     check_eq(weft_stream_adopt(rt, &s, fd), 0);
     clear_flag(fd);
@@ -205,6 +208,10 @@ static void check_write(weft_runtime *rt, int fd, int other)
              -ETIMEDOUT);
     clear_flag(fd);
     check_eq(with_limit(rt, weft_writev(&io, s, vector, 2)), -ETIMEDOUT);
+    clear_flag(fd);
+    while ((r = weft_stream_try_write(s, bytes, 1 << 10)) > 0)
+        n += r;
+    check_eq(r, -EAGAIN);
     check_cmp(read(other, bytes, sizeof bytes), >, 0);
     check_cmp(weft_block_on(rt, weft_write(&io, s, bytes, 1 << 10)), >, 0);
     weft_stream_close(s);

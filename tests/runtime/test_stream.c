@@ -295,3 +295,81 @@ Test(stream, write_all_tells_how_far_it_came)
     close(fd);
     stop(rt);
 }
+
+/* ---- at once or not at all ---- */
+
+static weft_future *poll_first(weft_runtime *rt, weft_future *future)
+{
+    weft_waker   waker = weft_waker_noop();
+    weft_context cx;
+
+    weft_context_init(&cx, &waker, rt);
+    check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
+    return future;
+}
+
+/* What the peer has done takes a moment to arrive. */
+static int64_t try_until(weft_stream *s, void *buffer, size_t size)
+{
+    int64_t n;
+
+    while ((n = weft_stream_try_read(s, buffer, size)) == -EAGAIN)
+        sched_yield();
+    return n;
+}
+
+static void check_tries(weft_runtime *rt, weft_stream *s, int peer)
+{
+    static char  many[1 << 16];
+    weft_stream *reader, *writer;
+    weft_io      io;
+    char         buffer[8];
+    int64_t      n;
+
+    check_eq(weft_stream_try_read(s, buffer, sizeof buffer), -EAGAIN);
+    check_eq(weft_stream_try_read(s, buffer, 0), 0);
+    poll_first(rt, weft_read(&io, s, buffer, sizeof buffer));
+    check_eq(weft_stream_try_read(s, many, sizeof many), -EBUSY);
+    check_eq(weft_stream_try_write(s, "to", 2), 2); /* the other direction */
+    raw_read(peer, many, 2);
+    raw_write(peer, "from", 4);
+    check_eq(weft_block_on(rt, &io.future), 4);
+    for (int i = 0; i < 100; i++) { /* no event is needed */
+        raw_write(peer, "again", 5);
+        check_eq(try_until(s, buffer, sizeof buffer), 5);
+        check_eq(weft_stream_try_read(s, buffer, sizeof buffer), -EAGAIN);
+    }
+    raw_write(peer, "last", 4); /* an operation goes on where they ended */
+    check_eq(weft_block_on(rt, weft_read(&io, s, buffer, sizeof buffer)), 4);
+    while ((n = weft_stream_try_write(s, many, sizeof many)) > 0)
+        ;
+    check_eq(n, -EAGAIN);
+    check_eq(weft_stream_split(s, &reader, &writer), 0);
+    check_eq(weft_stream_try_write(reader, "x", 1), -EBADF);
+    check_eq(weft_stream_try_read(writer, buffer, 1), -EBADF);
+    poll_first(rt, weft_write(&io, writer, many, sizeof many));
+    check_eq(weft_stream_try_write(s, "x", 1), -EBUSY);
+    check(!weft_poll_is_ready(weft_future_cancel(&io.future)));
+    check_eq(weft_block_on(rt, &io.future), -ECANCELED);
+    while (recv(peer, many, sizeof many, MSG_DONTWAIT) > 0)
+        ;
+    shutdown(peer, SHUT_WR);
+    check_eq(try_until(s, buffer, sizeof buffer), 0);
+    weft_stream_close(s);
+    check_eq(weft_stream_try_read(s, buffer, 1), -EBADF);
+    check_eq(weft_stream_try_write(s, "x", 1), -EBADF);
+    close(peer);
+}
+
+Test(stream, tries_answer_at_once)
+{
+    weft_runtime *rt = start(1);
+    weft_stream  *s;
+    int           ends[2], peer = pair(rt, &s);
+
+    check_tries(rt, s, peer);
+    check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    check_eq(weft_stream_adopt(rt, &s, ends[0]), 0);
+    check_tries(rt, s, ends[1]);
+    stop(rt);
+}
