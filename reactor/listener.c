@@ -112,7 +112,7 @@ static bool is_stale(const weft_address *address)
  * name that no other thread has, and put back if it is not the one that `file` has open. */
 static bool remove_file(const char *path, int file, const struct stat *st)
 {
-    struct stat now;
+    struct stat now = {0}; /* for MSan, as in adopt.c */
     char        aside[sizeof((struct sockaddr_un *)0)->sun_path + 64];
 
     snprintf(aside, sizeof aside, "%s.stale-%d-%d", path, (int)getpid(), file);
@@ -131,7 +131,7 @@ static bool remove_file(const char *path, int file, const struct stat *st)
 static bool remove_stale(const weft_address *address)
 {
     const char *path = address->u.un.sun_path;
-    struct stat st;
+    struct stat st = {0};
     bool        removed;
     int         file;
 

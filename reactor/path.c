@@ -12,6 +12,9 @@
 
 #include <sys/stat.h>
 
+/* Of struct statx, for ever: the kernel has spare fields in it. musl before 1.2.5 does not declare it. */
+#define STATUS_SIZE 256
+
 static weft_future *path_io(weft_io *io, int op, int dir, const char *path, unsigned option)
 {
     weft_future *future = wf_io_init(io, op);
@@ -41,7 +44,7 @@ int64_t wf_path_end_stat(weft_io *io, int64_t result, bool cancelled)
 {
     (void)cancelled;
     if (result == 0)
-        wf_memcheck_defined(io->out_, sizeof(struct statx));
+        wf_memcheck_defined(io->out_, STATUS_SIZE);
     return result;
 }
 
