@@ -56,7 +56,7 @@ void wf_socket_dispose(wf_socket *s)
 {
     if (s->fd >= 0 && s->told)
         wf_readiness_remove(&s->reactor->readiness, s->fd);
-    if (s->fd >= 0 && !is_in_fork(s))
+    if (s->fd >= 0 && !wf_reactor_is_child(s->reactor))
         wf_own_end(s);
     if (s->fd >= 0)
         close(s->fd);

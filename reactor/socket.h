@@ -56,19 +56,19 @@ typedef struct wf_socket {
     uint16_t                 asked;    /* ... that are, or are just about to be: under the lock */
     wf_direction             in, out;
     uint64_t drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
-    struct wf_nudge *nudge;         /* or NULL */
-    uint16_t         told;          /* what the kernel was asked for last: under the lock */
-    bool             telling;       /* a thread is asking the kernel just now: under the lock */
-    uint8_t          n_unwanted;    /* times in a row that only POLLOUT came and no writer waited */
-    bool             lent;          /* an operation has the kernel write: under the lock */
-    bool             is_socket : 1; /* else a pipe, device or file; constant, as are the next four */
-    bool             is_tcp : 1;
-    bool             is_file : 1;       /* a regular file: it never waits for another program */
-    bool             came_blocking : 1; /* own.h */
-    bool             is_shared : 1; /* adopted: others may have it, and clear its O_NONBLOCK */
-    uint8_t          always_try; /* why events and short reads do not tell everything: WF_TRY_... */
-    uint8_t          nap_ms;     /* the operation that is about to wait asks for a nudge: its own */
-    wf_peer          peer;       /* of a stream: which is or was at the other end; constant */
+    struct wf_nudge *nudge;      /* or NULL */
+    uint16_t         told;       /* what the kernel was asked for last: under the lock */
+    bool             telling;    /* a thread is asking the kernel just now: under the lock */
+    uint8_t          n_unwanted; /* times in a row that only POLLOUT came and no writer waited */
+    bool             lent;       /* an operation has the kernel write: under the lock */
+    bool    is_socket : 1;       /* else a pipe, device or file; constant, as are the next four */
+    bool    is_tcp : 1;
+    bool    is_file : 1;       /* a regular file: it never waits for another program */
+    bool    came_blocking : 1; /* own.h */
+    bool    is_shared : 1;     /* adopted: others may have it, and clear its O_NONBLOCK */
+    uint8_t always_try;        /* why events and short reads do not tell everything: WF_TRY_... */
+    uint8_t nap_ms;            /* the operation that is about to wait asks for a nudge: its own */
+    wf_peer peer;              /* of a stream: which is or was at the other end; constant */
 } wf_socket;
 
 WEFT_STATIC_ASSERT_(sizeof(wf_socket) == 2 * WF_CACHE_LINE, "a socket is two cache lines");

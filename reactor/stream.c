@@ -133,7 +133,7 @@ static int64_t receive(const wf_socket *s, void *memory, size_t size)
     if (size == 0)
         return 0; /* recv would wait for data */
     return s->is_socket ? answer(wf_recv(s->fd, memory, size, MSG_DONTWAIT))
-                         : read_pipe(s, memory, size);
+                        : read_pipe(s, memory, size);
 }
 
 int64_t wf_stream_read(weft_io *io, wf_socket *s)
