@@ -64,6 +64,8 @@ void wf_files_free(wf_file_job *job)
 {
     if (job->set >= 0)
         close(job->set);
+    if (job->interrupt >= 0)
+        close(job->interrupt);
     if (job->fd >= 0)
         close(job->fd);
     wf_release(&job->files->rt->config.allocator, job, sizeof *job);
@@ -119,20 +121,15 @@ static wf_file_job *next_job(wf_files *f)
 }
 
 /* Under the lock, which it gives back meanwhile. */
-static void run(wf_files *f, wf_file_job *job, int interrupt)
+static void run(wf_files *f, wf_file_job *job)
 {
-    uint64_t rung;
-
     dequeue(f, job);
     job->state = RUNNING;
-    job->interrupt = interrupt;
     pthread_mutex_unlock(&f->lock);
-    job->result = wf_syscall_run(&job->sqe, interrupt);
+    job->result = wf_syscall_run(&job->sqe, job->interrupt);
     pthread_mutex_lock(&f->lock);
     job->state = DONE;
-    job->interrupt = -1;
     f->n_waiting -= job->waits;
-    (void)!read(interrupt, &rung, sizeof rung); /* -EAGAIN: nobody has rung */
     pthread_mutex_unlock(&f->lock);
     come_back(job);
     pthread_mutex_lock(&f->lock);
@@ -141,15 +138,12 @@ static void run(wf_files *f, wf_file_job *job, int interrupt)
 static void *thread_main(void *arg)
 {
     wf_files    *f = arg;
-    int          interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     wf_file_job *job;
 
     wf_executor_name_thread("files");
     pthread_mutex_lock(&f->lock);
     while ((job = next_job(f)))
-        run(f, job, interrupt);
-    if (interrupt >= 0)
-        close(interrupt);
+        run(f, job);
     if (--f->n_threads == 0)
         pthread_cond_broadcast(&f->gone);
     pthread_mutex_unlock(&f->lock);
@@ -172,11 +166,26 @@ static int provide_thread(wf_files *f)
     return f->n_threads > 0 ? 0 : r;
 }
 
+/* What may wait for another program can be ended, and outlives a close of its descriptor. 0 or -errno. */
+static int prepare_to_wait(wf_file_job *job)
+{
+    if (!wf_syscall_may_wait(&job->sqe))
+        return 0;
+    job->interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    job->fd = fcntl(job->sqe.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (job->interrupt < 0 || job->fd < 0)
+        return -errno;
+    job->sqe.fd = job->fd;
+    return 0;
+}
+
 static int begin_job(wf_file_job *job)
 {
     wf_files *f = job->files;
-    int       r;
+    int       r = prepare_to_wait(job);
 
+    if (r < 0)
+        return r;
     pthread_mutex_lock(&f->lock);
     f->n_waiting += job->waits;
     r = provide_thread(f);
@@ -211,10 +220,10 @@ static bool cancel_job(wf_file_job *job)
     if (withdrawn) {
         dequeue(f, job);
         f->n_waiting -= job->waits;
-    } else if (job->state == RUNNING && job->interrupt >= 0) {
+    } else if (job->interrupt >= 0) {
         (void)!write(job->interrupt, &one, sizeof one);
-        if (job->sqe.opcode == IORING_OP_OPENAT && job->waits)
-            end_open(job);
+    } else if (job->state == RUNNING && job->sqe.opcode == IORING_OP_OPENAT && job->waits) {
+        end_open(job);
     }
     pthread_mutex_unlock(&f->lock);
     return withdrawn;
@@ -222,7 +231,7 @@ static bool cancel_job(wf_file_job *job)
 
 /* ---- waits for descriptors ---- */
 
-static int open_waits(wf_files *f)
+int wf_files_open_waits(wf_files *f)
 {
     if (f->waits < 0)
         f->waits = wf_descriptor(epoll_create1(EPOLL_CLOEXEC));
@@ -245,8 +254,8 @@ static int begin_wait(wf_file_job *job)
     struct epoll_event event = {.events = events};
     struct epoll_event inner = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = job};
 
-    if (open_waits(f) < 0 ||
-        (job->fd = wf_descriptor(fcntl(job->sqe.fd, F_DUPFD_CLOEXEC, 3))) < 0 ||
+    if (wf_files_open_waits(f) < 0 ||
+        (job->fd = fcntl(job->sqe.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0 ||
         (job->set = wf_descriptor(epoll_create1(EPOLL_CLOEXEC))) < 0)
         return -errno;
     if (epoll_ctl(job->set, EPOLL_CTL_ADD, job->fd, &event) < 0) {

@@ -5,7 +5,7 @@
  *             threads of their own; and waits for descriptors (weft_fd_ready) in an epoll set.
  * Threads     The reactor's thread gives, cancels and takes back. The threads here run entries.
  * Invariants  L1 a job is QUEUED, then RUNNING, then DONE, or it is withdrawn while it is QUEUED. L2 a job
- *             that is done comes back by the reactor's inbox, so the reactor's sleep can't miss it. L3 a wait
+ *             that is done comes back by the reactor's inbox, so the reactor's sleep can't miss it. L3 what waits
  *             for a descriptor holds a duplicate of it, as the ring holds its file. L4 jobs that may
  *             wait for another process (`waits`) get threads beyond the limit: they hold up no other.
  * Ordering    The mutex; [inbox-1] on the way back.
@@ -29,10 +29,10 @@ typedef struct wf_file_job {
     struct wf_files    *files;
     int32_t             result;
     uint8_t             state;
-    bool                waits, cancelled;
-    int                 interrupt; /* of the thread that runs it, or -1 */
-    int                 set;       /* of a wait: an epoll set with the duplicate `fd`, or -1 */
-    int                 fd;
+    bool                waits;
+    int                 interrupt; /* ends a wait for another program; -1: it does not wait */
+    int                 set;       /* of a wait for a descriptor: an epoll set with it, or -1 */
+    int                 fd;        /* a duplicate of the descriptor while it is waited for, or -1 */
     struct io_uring_sqe sqe;
 } wf_file_job;
 
@@ -62,6 +62,8 @@ int wf_files_begin(wf_file_job *job);
 bool wf_files_cancel(wf_file_job *job);
 void wf_files_free(wf_file_job *job);
 
+/* Opens the set of waits, which is opened at the first of them otherwise. 0 or -errno. */
+int wf_files_open_waits(wf_files *f);
 /* Takes the waits that are over: each comes back by the inbox. The reactor's thread. */
 void wf_files_take_waits(wf_files *f);
 

@@ -41,6 +41,22 @@ static bool may_wait(int fd, mode_t type)
            !(flags & O_NONBLOCK);
 }
 
+bool wf_syscall_may_wait(const struct io_uring_sqe *sqe)
+{
+    switch (sqe->opcode) {
+    case IORING_OP_READ:
+    case IORING_OP_WRITE:
+    case IORING_OP_READV:
+    case IORING_OP_WRITEV:
+        return may_wait(sqe->fd, type_of(sqe->fd));
+    case IORING_OP_SPLICE:
+        return may_wait(sqe->fd, type_of(sqe->fd)) ||
+               may_wait(sqe->splice_fd_in, type_of(sqe->splice_fd_in));
+    default:
+        return false;
+    }
+}
+
 /* 0, or -errno. What poll(2) reports in error is for the system call to tell. */
 static int wait_for(int fd, short events, int interrupt)
 {

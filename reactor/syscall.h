@@ -13,9 +13,14 @@
 #define WF_SYSCALL_H
 
 #include <liburing.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Runs the entry and returns its result. `interrupt` is an eventfd that another thread writes to end it. */
+/* Whether the entry may wait for another program, so that it needs an interrupt. */
+bool wf_syscall_may_wait(const struct io_uring_sqe *sqe);
+
+/* Runs the entry and returns its result. `interrupt` is an eventfd that another thread writes to end it,
+ * or -1. */
 int32_t wf_syscall_run(const struct io_uring_sqe *sqe, int interrupt);
 
 #endif

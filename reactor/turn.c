@@ -386,13 +386,13 @@ static int open_backend(wf_reactor *r)
 
     if (config->backend == WEFT_BACKEND_EPOLL) {
         r->ring = (wf_ring){.config = config, .error = -EOPNOTSUPP};
-        return 0;
+        return wf_files_open_waits(&r->files);
     }
     result = wf_ring_open(&r->ring, config); /* on this thread: it is the single issuer */
     if (result == 0 || config->backend == WEFT_BACKEND_URING)
         return result;
     r->ring = (wf_ring){.config = config, .error = result};
-    return 0;
+    return wf_files_open_waits(&r->files);
 }
 
 void *wf_turn_main(void *reactor)
