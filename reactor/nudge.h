@@ -31,6 +31,11 @@ int wf_nudge_again(wf_socket *s, uint8_t ms);
 void    wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx);
 int64_t wf_nudge_end(weft_io *io, int64_t result, bool cancelled);
 
+/* When to call the next, or earlier; WEFT_FOREVER: there is none. The reactor's thread. */
+static inline int64_t wf_nudges_next(const wf_reactor *r)
+{
+    return wf_load(&r->nudges.next, SEQ_CST); /* [driver-1] */
+}
 /* Nudges the sockets whose time has come. The reactor's thread. */
 void wf_nudges_fire(wf_reactor *r, int64_t now);
 

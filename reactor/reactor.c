@@ -101,19 +101,21 @@ static bool look_for_worker(wf_driver *driver)
 {
     wf_reactor *r = (wf_reactor *)driver;
     wf_wakes    wakes = {0};
-    bool        for_ring;
+    bool        for_ring, more;
     int         n;
 
     if (wf_load(&r->look.busy, RELAXED) /* advice */ ||
         wf_swap(&r->look.busy, 1, ACQUIRE)) /* [reactor-4] */
         return false;
-    n = wf_readiness_take(&r->readiness, &wakes);
+    n = wf_readiness_take(&r->readiness, &wakes, false, &more);
     wf_count(&r->look.n_looks, 1);
     wf_count(&r->look.n_found, n > 0 ? (uint64_t)n : 0);
     for_ring = is_ring_due(r);
     wf_store(&r->look.busy, 0, RELEASE); /* [reactor-4] */
     if (wakes.first)
         hand_over_watched(r, &wakes);
+    if (more)
+        wf_reactor_look_again_any(r);
     if (for_ring)
         wf_driver_open(driver);
     return n > 0;

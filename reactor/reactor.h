@@ -9,7 +9,8 @@
  *             the kernel holds no operation and the inbox is empty.
  * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
  *             [reactor-2] the result of starting. [reactor-3] the end of an operation. [reactor-4] one worker
- *             after the other looks for what is ready.
+ *             after the other looks for what is ready. [reactor-5] `looks_again` is cleared before the look
+ *             that it asks for.
  * Failure     Without a ring (WEFT_BACKEND) the thread waits in ppoll, sockets are in their epoll set as
  *             always, and operations on files are run by threads (files.h). When the ring is lost later, all
  *             that the kernel had ends with the error, and what comes then goes that way, too.
@@ -69,7 +70,9 @@ typedef struct wf_reactor {
 
     WF_ALIGNED wf_leads leads; /* the leader's */
 
-    wf_nudges nudges; /* any */
+    wf_nudges     nudges;      /* any, as is the next */
+    uint32_t      looks_again; /* 1: it is in the inbox */
+    wf_submission look_again;
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
@@ -136,6 +139,8 @@ void wf_reactor_stop(weft_runtime *rt);
 /* What this layer counts. Any thread. */
 void wf_reactor_count(const weft_runtime *rt, weft_counters *ret);
 
+/* Events were left in the set: the reactor takes them. */
+void wf_reactor_look_again_any(wf_reactor *r);
 /* Hands something over; its `take` runs on the reactor's thread. */
 void wf_reactor_submit_any(wf_reactor *r, wf_submission *s);
 

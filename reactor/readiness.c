@@ -18,7 +18,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define TAKE_MOST 128 /* a call */
+#define TAKE_MOST  128 /* a call */
+#define CALLS_MOST 8   /* a look */
 
 int wf_readiness_open(wf_readiness *ready)
 {
@@ -66,16 +67,32 @@ static int tell_sockets(const struct epoll_event *event, int n, wf_wakes *wakes)
     return n_sockets;
 }
 
-int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes)
+static bool shows_any(const wf_readiness *ready)
+{
+    struct pollfd set = {ready->fd, POLLIN, 0};
+
+    return poll(&set, 1, 0) > 0;
+}
+
+int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes, bool surely, bool *ret_more)
 {
     struct epoll_event event[TAKE_MOST];
-    int                n, total = 0;
+    int                total = 0;
 
-    do {
-        n = epoll_wait(ready->fd, event, TAKE_MOST, 0);
+    *ret_more = false;
+    for (int calls = 0; calls < CALLS_MOST; calls++) {
+        int n = epoll_wait(ready->fd, event, TAKE_MOST, 0);
+
+        if (n < 0 && errno != EINTR)
+            return -errno;
         total += tell_sockets(event, n, wakes);
-    } while (n == TAKE_MOST || (n < 0 && errno == EINTR));
-    return n < 0 ? -errno : total;
+        if (n == 0 && surely && shows_any(ready))
+            continue; /* it was false */
+        if (n >= 0 && n < TAKE_MOST)
+            return total;
+    }
+    *ret_more = true;
+    return total;
 }
 
 int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes)

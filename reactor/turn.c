@@ -45,11 +45,31 @@ static void watch_again(wf_reactor *r, const struct io_uring_cqe *cqe, int fd)
 
 static void take_ready(wf_reactor *r)
 {
-    int n = wf_readiness_take(&r->readiness, &r->wakes);
+    bool more;
+    int  n = wf_readiness_take(&r->readiness, &r->wakes, true, &more);
 
     if (n < 0)
         weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(-n));
     wf_count(&r->counts.completions, (uint64_t)n);
+    if (more)
+        wf_reactor_look_again_any(r);
+}
+
+static void take_what_was_left(void *reactor, wf_submission *submission)
+{
+    wf_reactor *r = reactor;
+
+    (void)submission;
+    wf_store(&r->looks_again, 0, SEQ_CST); /* [reactor-5] before the look */
+    take_ready(r);
+}
+
+void wf_reactor_look_again_any(wf_reactor *r)
+{
+    if (wf_swap(&r->looks_again, 1, SEQ_CST)) /* [reactor-5] it is in the inbox */
+        return;
+    r->look_again.take = take_what_was_left;
+    wf_reactor_submit_any(r, &r->look_again);
 }
 
 /* The poll of the sockets is in the ring while no worker leads. */
@@ -195,7 +215,7 @@ static void take_inbox(wf_reactor *r)
 static int64_t next_instant(wf_reactor *r)
 {
     int64_t fires = wf_timers_next(r->rt->timers);
-    int64_t nudges = wf_load(&r->nudges.next, SEQ_CST); /* [driver-1] */
+    int64_t nudges = wf_nudges_next(r);
 
     return fires < nudges ? fires : nudges;
 }
@@ -354,7 +374,7 @@ static void turn(wf_reactor *r)
         jump(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
-    if (wf_load(&r->nudges.next, RELAXED) != WEFT_FOREVER) /* looked at again by sleep_until */
+    if (wf_nudges_next(r) != WEFT_FOREVER)
         wf_nudges_fire(r, wf_now());
     arrange_watch(r);
     until = sleep_until(r);

@@ -41,6 +41,15 @@ static inline void bare_take_inbox(void)
     }
 }
 
+static inline int bare_take_ready(wf_wakes *wakes)
+{
+    bool more;
+    int  n = wf_readiness_take(&reactor.readiness, wakes, true, &more);
+
+    check(!more);
+    return n;
+}
+
 static void bare_stop(void)
 {
     check(wf_inbox_is_empty(&reactor.inbox));

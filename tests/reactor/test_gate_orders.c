@@ -19,6 +19,7 @@ static void    ring(int fd);
 #include "bell.h"
 #define wf_bell_ring(fd) ring(fd)
 #include "executor.h"
+#include "nudge.h"
 #include "operation.h"
 #include "task.h"
 #include "timer.h"
@@ -70,15 +71,17 @@ static int sleep_among_sockets(wf_wakes *wakes);
 #include "find.c"
 #include "gate.c"
 #include "worker.c"
-#define write(fd, from, n)                     ((void)(fd), kick(from))
-#define wf_ring_enter(ring, until)             enter(until)
-#define wf_ring_flush(ring)                    ((void)(ring))
-#define wf_ring_run_deferred(ring)             false
-#define wf_clock_jumps(clock)                  false
-#define wf_ring_has_more(ring)                 false
-#define wf_timers_next(timers)                 ((void)(timers), wf_load(&timer, SEQ_CST))
-#define wf_timers_fire(timers, now)            (timer = (now) >= timer ? WEFT_FOREVER : timer)
-#define wf_readiness_take(ready, wakes)        take_batch(wakes)
+#define write(fd, from, n)          ((void)(fd), kick(from))
+#define wf_ring_enter(ring, until)  enter(until)
+#define wf_ring_flush(ring)         ((void)(ring))
+#define wf_ring_run_deferred(ring)  false
+#define wf_clock_jumps(clock)       false
+#define wf_ring_has_more(ring)      false
+#define wf_timers_next(timers)      ((void)(timers), wf_load(&timer, SEQ_CST))
+#define wf_nudges_next(reactor)     ((void)(reactor), WEFT_FOREVER)
+#define wf_timers_fire(timers, now) (timer = (now) >= timer ? WEFT_FOREVER : timer)
+#define wf_readiness_take(ready, wakes, surely, ret_more)                                          \
+    (*(ret_more) = false, (void)(surely), take_batch(wakes))
 #define wf_readiness_sleep(ready, bell, wakes) sleep_among_sockets(wakes)
 #define wf_ring_sqe(ring)                      ((void)(ring), &prepared)
 #include "reactor.c"
@@ -326,7 +329,6 @@ static void set_up(void)
         (wf_driver){.unpark = unpark, .look = look_for_worker, .sleeps_until = WF_DRIVER_AWAKE};
     reactor.driver.watching = given.what == HANGS; /* since an earlier batch */
     reactor.driver.lead = lead;
-    reactor.nudges.next = WEFT_FOREVER;
     reactor.sparse.armed = has_poll = given.what != LED;
     reactor.driver.sparse = given.what == LED;
     reactor.ring.is_open = true;

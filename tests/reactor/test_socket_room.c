@@ -87,9 +87,9 @@ static void wait_and_read(wf_socket *s)
     char    byte;
 
     check_eq(wait_for(s, &io, WF_SIDE_IN), WF_SOCKET_WAITING);
-    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 0);
+    check_eq(bare_take_ready(&wakes), 0);
     check_eq(write(peer, "x", 1), 1);
-    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 1);
+    check_eq(bare_take_ready(&wakes), 1);
     check(!waits(s, &io));
     check_eq(read(s->fd, &byte, 1), 1);
     end_operation(s, &io);
@@ -102,7 +102,7 @@ static int answer(wf_socket *s)
 
     check_eq(write(s->fd, "y", 1), 1);
     check_eq(read(peer, &byte, 1), 1);
-    return wf_readiness_take(&reactor.readiness, &wakes);
+    return bare_take_ready(&wakes);
 }
 
 static void fill(int fd)
@@ -162,10 +162,10 @@ static void a_writer_is_told(wf_socket *s)
 
     fill(s->fd);
     check_eq(wait_for(s, &io, WF_SIDE_OUT), WF_SOCKET_WAITING);
-    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 0);
+    check_eq(bare_take_ready(&wakes), 0);
     check(waits(s, &io));
     drain(peer);
-    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 1);
+    check_eq(bare_take_ready(&wakes), 1);
     check(!waits(s, &io));
     end_operation(s, &io);
 }
@@ -197,7 +197,7 @@ Test(socket_room, a_writer_is_told_of_room_that_came_before_it_waited)
     fill(s->fd);
     drain(peer);
     check_eq(wait_for(s, &io, WF_SIDE_OUT), WF_SOCKET_WAITING);
-    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 1);
+    check_eq(bare_take_ready(&wakes), 1);
     check(!waits(s, &io));
     end_operation(s, &io);
     end(s);
@@ -212,7 +212,7 @@ Test(socket_room, a_reader_is_told_while_a_writer_waits)
     fill(s->fd);
     check_eq(wait_for(s, &out, WF_SIDE_OUT), WF_SOCKET_WAITING);
     check_eq(write(peer, "x", 1), 1);
-    check_eq(wf_readiness_take(&reactor.readiness, &wakes), 1);
+    check_eq(bare_take_ready(&wakes), 1);
     check(!waits(s, &in));
     check(waits(s, &out));
     end_operation(s, &in);
