@@ -44,13 +44,23 @@ uint32_t wf_gate_present(wf_gate *g)
     return n;
 }
 
+/* Tasks that wait for the one worker which they are bound to. */
+static uint64_t mailed(const wf_executor *s)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < s->idle.n_workers; i++)
+        n += wf_inject_length_any(&s->workers[i]->mailbox);
+    return n;
+}
+
 /* Twice as long as those present should need for what waits. Who ends no poll in that time is stuck. */
 static int64_t patience(wf_gate *g)
 {
     uint64_t n = wf_gate_present(g);
-    uint64_t work = wf_dispatch_backlog(g->executor) *
-                    wf_load(&g->executor->poll_ns, RELAXED); /* an estimate */
-    int64_t needed = 2 * (int64_t)(work / (n > 0 ? n : 1));
+    uint64_t waits = wf_dispatch_backlog(g->executor) + mailed(g->executor);
+    uint64_t work = waits * wf_load(&g->executor->poll_ns, RELAXED); /* an estimate */
+    int64_t  needed = 2 * (int64_t)(work / (n > 0 ? n : 1));
 
     if (needed > WF_GATE_TICK)
         return WF_GATE_TICK;

@@ -167,14 +167,17 @@ static unsigned bucket(uint32_t n)
 static void hand_over(wf_reactor *r)
 {
     wf_executor *e = r->rt->executor;
-    uint32_t     n = r->wakes.first ? wf_dispatch_hand_over(e, &r->wakes) : 0;
+    wf_handed    handed = {0};
     bool         idle, batch;
 
-    if (n == 0)
+    if (r->wakes.first)
+        handed = wf_dispatch_hand_over(e, &r->wakes);
+    if (handed.n_free + handed.n_bound == 0)
         return;
-    wf_count(&r->counts.batches[bucket(n)], 1);
-    idle = wf_gate_present(&r->gate) == 0; /* [idle-1] after the tasks have been queued */
-    batch = wf_dispatch_backlog(e) > 1;
+    wf_count(&r->counts.batches[bucket(handed.n_free + handed.n_bound)], 1);
+    /* [idle-1] after the tasks have been queued; workers that were woken for bound ones slept */
+    idle = wf_gate_present(&r->gate) <= handed.n_woken;
+    batch = wf_dispatch_backlog(e) + handed.n_bound > 1;
     if (!idle)
         wf_gate_praise(&r->gate);
     if (r->ring.error == 0)
@@ -182,7 +185,9 @@ static void hand_over(wf_reactor *r)
     r->may_gate = (batch || !idle) && wf_gate_is_worthwhile(&r->gate);
     if (batch || !idle)
         wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if ((idle || wf_dispatch_wants_help(e)) && wf_dispatch_notify_any(e))
+    if (handed.n_free > 0 && (idle || wf_dispatch_wants_help(e)))
+        handed.n_woken += wf_dispatch_notify_any(e);
+    if (handed.n_woken > 0)
         wf_count(&r->counts.wakes, 1);
     else
         wf_count(&r->counts.wakes_saved, 1);

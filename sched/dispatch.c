@@ -36,20 +36,26 @@ WF_SELDOM void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *l
     wf_dispatch_notify_any(s);
 }
 
-/* To the worker that it is pinned to: it looks into its mailbox whenever it is woken. */
-WF_SELDOM static void mail(wf_executor *s, wf_task *t)
+/* To the worker that they are pinned to, which looks into its mailbox whenever it is woken. True: it
+ * slept. It counts as searching then, as any sleeper that is woken, and as present at the gate. */
+WF_SELDOM static bool mail(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
-    uint32_t i = wf_task_pin(t) - 1;
+    uint32_t       i = wf_task_pin(first) - 1;
+    wf_idle_picked picked;
 
-    wf_inject_push_any(&s->workers[i]->mailbox, t, t, 1);
-    if (wf_idle_is_sleeping(&s->idle, i)) /* [idle-1] */
+    wf_inject_push_any(&s->workers[i]->mailbox, first, last, n);
+    picked = wf_idle_pick_this(&s->idle, i); /* [idle-1] */
+    if (picked == WF_IDLE_PICKED)
         wf_park_wake(&s->workers[i]->park);
+    else if (picked == WF_IDLE_LOOK_AGAIN && wf_dispatch_backlog(s) > 0)
+        wf_dispatch_notify_any(s);
+    return picked == WF_IDLE_PICKED;
 }
 
 void wf_dispatch_requeue_owner(wf_worker *w, wf_task *t)
 {
     if (__builtin_expect(wf_task_pin(t) != 0, 0))
-        mail(w->executor, t);
+        (void)mail(w->executor, t, t, 1);
     else
         wf_worker_push_behind_owner(w, t);
 }
@@ -71,10 +77,24 @@ static void visitor_leaves(wf_executor *s)
         wf_futex_wake(&s->visitors, INT32_MAX); /* [executor-1] */
 }
 
+bool wf_dispatch_visit(wf_executor *s)
+{
+    visitor_enters(s);
+    if (!wf_load(&s->closing, SEQ_CST)) /* [executor-3] */
+        return true;
+    visitor_leaves(s);
+    return false;
+}
+
+void wf_dispatch_leave(wf_executor *s)
+{
+    visitor_leaves(s);
+}
+
 static void inject(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
     if (wf_task_pin(first))
-        mail(s, first);
+        (void)mail(s, first, last, n);
     else
         wf_dispatch_inject_any(s, first, last, n);
 }
@@ -117,25 +137,48 @@ void wf_dispatch_queue_chain(wf_task *t)
         wf_task      *first = t, *last = t, *next = t->next;
         uint32_t      n = 1;
 
-        if (own_worker(rt) || wf_task_pin(t)) {
+        if (own_worker(rt) && !wf_task_pin(t)) {
             wf_dispatch_queue(t);
             t = next;
             continue;
         }
-        for (; next && wf_task_rt(next) == rt && !wf_task_pin(next); next = next->next, n++)
+        for (; next && wf_task_rt(next) == rt && wf_task_pin(next) == wf_task_pin(t);
+             next = next->next, n++)
             last = next;
         inject_woken(rt->executor, first, last, n);
         t = next;
     }
 }
 
-uint32_t wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
+/* Mails each worker its tasks together: one lock, and one wake at most. */
+static wf_handed mail_all(wf_executor *s, wf_task *t)
 {
-    wf_wakes others = {0}, ours = {0};
-    uint32_t n = 0;
+    wf_handed handed = {0};
+
+    while (t) {
+        wf_wakes same = {0}, rest = {0};
+        uint32_t n = 0, pin = wf_task_pin(t);
+
+        for (wf_task *next; t; t = next) {
+            next = t->next;
+            wf_wakes_add(wf_task_pin(t) == pin ? &same : &rest, t);
+            n += wf_task_pin(t) == pin;
+        }
+        handed.n_bound += n;
+        handed.n_woken += mail(s, same.first, same.last, n);
+        t = rest.first;
+    }
+    return handed;
+}
+
+wf_handed wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
+{
+    wf_wakes  others = {0}, ours = {0}, bound = {0};
+    wf_handed handed;
+    uint32_t  n = 0;
 
     for (wf_task *t = wakes->first, *next; t; t = next) {
-        wf_wakes *to = wf_task_rt(t) == s->rt && !wf_task_pin(t) ? &ours : &others;
+        wf_wakes *to = wf_task_rt(t) != s->rt ? &others : wf_task_pin(t) ? &bound : &ours;
 
         next = t->next;
         wf_wakes_add(to, t);
@@ -144,8 +187,10 @@ uint32_t wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
     wakes->first = wakes->last = NULL;
     if (n > 0)
         wf_inject_push_any(&s->inject, ours.first, ours.last, n);
+    handed = mail_all(s, bound.first);
+    handed.n_free = n;
     wf_wakes_flush(&others);
-    return n;
+    return handed;
 }
 
 /* ---- how much waits ---- */
@@ -197,7 +242,7 @@ int wf_dispatch_spawn_owner(wf_worker *w, const wf_task_origin *from, weft_handl
         ret_handle->task_ = t;
     wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE); /* [executor-4] */
     if (__builtin_expect(from->pin != 0, 0))
-        mail(s, t);
+        (void)mail(s, t, t, 1);
     else
         wf_worker_push_child_owner(w, t);
     if (__builtin_expect(wf_load(&s->closing, SEQ_CST), 0)) /* [executor-3] after it was queued */

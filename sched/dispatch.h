@@ -33,9 +33,19 @@ void wf_dispatch_inject_any(wf_executor *s, struct wf_task *first, struct wf_tas
                             uint32_t n);
 /* There is new work: wakes a worker unless one is searching already; whether it did. */
 bool wf_dispatch_notify_any(wf_executor *s);
-/* For the reactor: queues this runtime's tasks without waking anybody, other runtimes' as usual.
- * How many there were of ours for any worker. */
-uint32_t wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes);
+/* What was handed over: tasks for any worker, for which none has been woken; tasks that are bound to one;
+ * and how many workers slept and were woken for these. */
+typedef struct wf_handed {
+    uint32_t n_free, n_bound, n_woken;
+} wf_handed;
+
+/* For the reactor: queues this runtime's tasks, each worker's own with one wake at most, and other
+ * runtimes' as usual. */
+wf_handed wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes);
+/* A thread that no task keeps here begins to use the runtime, which is not freed before the thread
+ * leaves: S3. False, and nothing is to be left: the runtime stops. */
+bool wf_dispatch_visit(wf_executor *s);
+void wf_dispatch_leave(wf_executor *s);
 /* Whether what waits in the queues would take the workers longer than waking one more takes. */
 bool wf_dispatch_wants_help(const wf_executor *s);
 /* How many tasks wait in the queues for any worker. */

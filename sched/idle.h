@@ -87,6 +87,21 @@ static inline bool wf_idle_may_pick(const wf_idle *idle)
            wf_load(&idle->n_searching, SEQ_CST) == 0;                      /* [idle-1] */
 }
 
+typedef enum wf_idle_picked { WF_IDLE_AWAKE, WF_IDLE_PICKED, WF_IDLE_LOOK_AGAIN } wf_idle_picked;
+
+/* There is new work for worker i. PICKED: it sleeps, and is to be woken, now counted as searching.
+ * LOOK_AGAIN: another thread has woken it, but some may have counted on a search that was none. */
+static inline wf_idle_picked wf_idle_pick_this(wf_idle *idle, uint32_t i)
+{
+    if (!wf_idle_is_sleeping(idle, i))
+        return WF_IDLE_AWAKE;
+    wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
+    if (wf_idle_take(idle, i))
+        return WF_IDLE_PICKED;
+    wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
+    return WF_IDLE_LOOK_AGAIN;
+}
+
 /* There is new work: the sleeper to wake, now counted as searching, or -1. If there are several, one that
  * went to sleep on the given CPU (-1: any). */
 int wf_idle_pick(wf_idle *idle, int cpu);

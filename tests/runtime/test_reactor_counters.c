@@ -77,6 +77,63 @@ Test(reactor_counters, hand_overs_and_gates_add_up)
     stop(rt);
 }
 
+struct bound_reader {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    char    byte;
+};
+WEFT_ASYNC(bound_reader)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    do
+        WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+    while (n > 0);
+    weft_stream_close(self->in.stream);
+    WEFT_END(n);
+}
+
+static uint64_t large_batches(weft_runtime *rt)
+{
+    weft_counters c = counters(rt);
+    uint64_t      n = 0;
+
+    for (int i = 1; i < WEFT_BATCH_BUCKETS; i++)
+        n += c.batches[i];
+    return n;
+}
+
+/* Tasks that are bound to a worker come in batches, too, and the reactor leaves the kernel alone while
+ * their workers are busy. */
+Test(reactor_counters, bound_tasks_come_in_batches_and_have_gates)
+{
+    weft_runtime *rt = start(2);
+    weft_handle   handle[READERS];
+    int           fd[READERS];
+    int64_t       end = weft_now() + WEFT_S(20) * test_slow();
+
+    for (int i = 0; i < READERS; i++) {
+        weft_stream *s;
+
+        fd[i] = pair(rt, &s);
+        check_eq(weft_spawn_pinned(rt, &handle[i], i % 2, bound_reader, .stream = s), 0);
+    }
+    while ((counters(rt).gates < 3 || large_batches(rt) < 3) && weft_now() < end)
+        for (int i = 0; i < READERS; i++)
+            raw_write(fd[i], "x", 1);
+    check_cmp(counters(rt).gates, >=, 3);
+    check_cmp(large_batches(rt), >=, 3);
+    for (int i = 0; i < READERS; i++)
+        close(fd[i]);
+    for (int i = 0; i < READERS; i++)
+        check_eq(JOIN(rt, &handle[i]), 0);
+    stop(rt);
+}
+
 Test(reactor_counters, a_sleeping_reactor_is_woken_by_a_submission)
 {
     weft_runtime *rt = start(1);

@@ -387,7 +387,7 @@ static void claim_mail(void)
 static void mail_0(void)
 {
     task[0].state = UINT64_C(2) << WF_TASK_PIN_SHIFT; /* to worker 1 */
-    mail(&executor, &task[0]);
+    (void)mail(&executor, &task[0], &task[0], 1);
 }
 
 Test(idle_orders, a_pinned_task_is_taken_by_its_worker)

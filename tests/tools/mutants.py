@@ -83,8 +83,13 @@ MUTANTS = {
          "        if (wf_idle_any(&s->idle))\n            wf_dispatch_notify_any(s);",
          "        if (wf_idle_any(&s->idle))\n            ;"),
         ("mail wakes nobody", "sched/dispatch.c",
-         "    if (wf_idle_is_sleeping(&s->idle, i)) /* [idle-1] */\n        wf_park_wake(&s->workers[i]->park);",
-         "    ;"),
+         "    if (picked == WF_IDLE_PICKED)\n        wf_park_wake(&s->workers[i]->park);\n    else if", "    if"),
+        ("a search that was none is not made up for", "sched/dispatch.c",
+         "picked == WF_IDLE_LOOK_AGAIN &&", "0 &&"),
+        ("mail is not counted as a search", "sched/idle.h",
+         "    if (!wf_idle_is_sleeping(idle, i))\n        return WF_IDLE_AWAKE;\n"
+         "    wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */\n",
+         "    if (!wf_idle_is_sleeping(idle, i))\n        return WF_IDLE_AWAKE;\n"),
         ("who is woken does not look into its mail", "sched/worker.c",
          "           wf_inject_length_any(&w->mailbox) == 0 && is_needed(w) &&\n", "           is_needed(w) &&\n"),
         ("who finds work as it falls asleep does not rouse the monitor", "sched/worker.c",
@@ -246,7 +251,7 @@ MUTANTS = {
          "            wf_executor_cancel_all(s); /* the children that the first", "            ; /* the children that the first"),
         ("a child counts as spawned once it is queued", "sched/dispatch.c",
          "    wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE); /* [executor-4] */\n"
-         "    if (__builtin_expect(from->pin != 0, 0))\n        mail(s, t);\n    else\n"
+         "    if (__builtin_expect(from->pin != 0, 0))\n        (void)mail(s, t, t, 1);\n    else\n"
          "        wf_worker_push_child_owner(w, t);\n",
          "    wf_worker_push_child_owner(w, t);\n"
          "    wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE);\n"),
