@@ -227,7 +227,7 @@ static void sleep_long(wf_monitor *m)
     wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
     for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
         if (!sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
-            !wf_load(&m->executor->workers[i]->away, RELAXED)) { /* advice */
+            !wf_load(&m->executor->workers[i]->away, SEQ_CST)) { /* [monitor-1] */
             wf_store(&m->awake, 1, RELAXED); /* only a wake too many is at stake */
             return;
         }

@@ -10,7 +10,8 @@
  * Invariants  K1 it ticks while a worker is awake, and sleeps without a limit soon after all do. K2 a
  *             spare worker that isn't needed any more stands by.
  * Ordering    [monitor-1] the monitor says that it sleeps, then looks for workers that are awake; a worker
- *             leaves the mask of sleepers, then looks whether the monitor sleeps: SEQ_CST all four.
+ *             leaves the mask of sleepers, or is `away` no more, then looks whether the monitor sleeps:
+ *             SEQ_CST, all of them.
  * Failure     A spare thread can't be created: logged, tried again at the next tick.
  */
 #ifndef WF_MONITOR_H

@@ -327,7 +327,7 @@ wf_current wf_worker_enter(wf_worker *w)
         wf_idle_return(&w->executor->idle, w->index);
         w->searching = true;
     }
-    wf_store(&w->away, false, RELAXED); /* advice */
+    wf_store(&w->away, false, SEQ_CST); /* [monitor-1] */
     wf_monitor_rouse_any(&w->executor->monitor);
     return before;
 }

@@ -498,3 +498,26 @@ Test(idle_orders, the_monitor_does_not_sleep_while_a_task_hangs)
     explore(3, 1, set_up_one, the_monitor_is_awake, 3,
             (void (*const[])(void)){work_once_and_hang, monitor_sleeps_long, inject_0});
 }
+
+static void set_up_lent(void)
+{
+    set_up_one();
+    wf_worker_lend(&worker[0]);
+}
+
+static void enter_0(void)
+{
+    (void)wf_worker_enter(&worker[0]);
+}
+
+/* [monitor-1] the core is a thread's again. */
+static void the_monitor_saw_it_enter(void)
+{
+    check(explorer.thread[1].ended);
+}
+
+Test(idle_orders, the_monitor_does_not_sleep_while_a_thread_has_the_core)
+{
+    explore(3, 2, set_up_lent, the_monitor_saw_it_enter, 2,
+            (void (*const[])(void)){enter_0, monitor_sleeps_long});
+}

@@ -82,6 +82,8 @@ MUTANTS = {
         ("the monitor wakes nobody", "sched/monitor.c",
          "        if (wf_idle_any(&s->idle))\n            wf_dispatch_notify_any(s);",
          "        if (wf_idle_any(&s->idle))\n            ;"),
+        ("that a thread has the core again is seen late", "sched/worker.c",
+         "wf_store(&w->away, false, SEQ_CST);", "wf_store(&w->away, false, RELAXED);"),
         ("mail wakes nobody", "sched/dispatch.c",
          "    if (picked == WF_IDLE_PICKED)\n        wf_park_wake(&s->workers[i]->park);\n    else if", "    if"),
         ("a search that was none is not made up for", "sched/dispatch.c",
