@@ -218,7 +218,7 @@ static int64_t block_as_worker(weft_runtime *rt, weft_future *future)
 
 WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future)
 {
-    if (wf_current_thread.owned)
+    if (wf_executor_owns_caller())
         return -EDEADLK;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;

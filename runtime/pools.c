@@ -122,7 +122,7 @@ WEFT_API int weft_pool_close(weft_pool *pool, int64_t patience)
 {
     int64_t now = wf_now();
 
-    if (wf_current_thread.owned)
+    if (wf_executor_owns_caller())
         return -EDEADLK;
     if (wf_executor_is_child(pool->rt->executor))
         return -ECHILD;

@@ -135,6 +135,13 @@ static inline bool wf_executor_is_child(const wf_executor *s)
     return *s->is_parent == 0;
 }
 
+/* The calling thread is one of a runtime's. A child that a task has forked goes on with a copy of a
+ * worker's thread, which is no runtime's any more. */
+static inline bool wf_executor_owns_caller(void)
+{
+    return wf_current_thread.owned && !wf_executor_is_child(wf_current_thread.rt->executor);
+}
+
 #define WF_LONG_POLL  WEFT_US(700)
 #define WF_CALM_AFTER WEFT_MS(100)
 #define WF_SUSPICIONS 3

@@ -439,3 +439,62 @@ Test(fork, in_a_task_or_a_job_is_no_different)
     check_eq(weft_block_on(f.rt, weft_spawn_blocking(&job, forks_in_job, &f)), 0);
     end(&f);
 }
+
+/* A runtime that the child starts is its own. */
+static void use_another(const weft_config *config)
+{
+    weft_runtime *rt = start_with(*config);
+    weft_handle   handle;
+    weft_pool    *pool;
+    weft_nap      nap;
+
+    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
+    check_eq(weft_spawn_on(rt, &handle, adds, 1, 2), 0);
+    check_eq(JOIN(rt, &handle), 3);
+    check_eq(weft_pool_open(rt, &pool, &(weft_pool_config){.threads = 1}), 0);
+    check_eq(weft_pool_close(pool, WEFT_S(10)), 0);
+    stop(rt);
+}
+
+static void use_others(void *arg)
+{
+    (void)arg;
+    use_another(&(weft_config){.workers = 2});
+    use_another(&(weft_config){.current_thread = 1});
+}
+
+struct forks_and_starts {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+};
+WEFT_ASYNC(forks_and_starts)
+{
+    WEFT_BEGIN();
+    in_child(use_others, NULL);
+    WEFT_END(0);
+}
+
+struct forks_and_starts_in_job {
+    int unused;
+};
+WEFT_BLOCKING(forks_and_starts_in_job)
+{
+    (void)self;
+    in_child(use_others, NULL);
+    return 0;
+}
+
+Test(fork, in_a_task_or_a_job_leaves_a_child_that_can_use_a_runtime_of_its_own, .timeout = 60)
+{
+    weft_runtime *rt;
+    weft_job      job;
+
+    if (TEST_TSAN) /* it refuses threads in such a child */
+        return;
+    rt = start(2);
+    check_eq(RUN(rt, forks_and_starts, 0), 0);
+    check_eq(weft_block_on(rt, weft_spawn_blocking(&job, forks_and_starts_in_job, 0)), 0);
+    stop(rt);
+}
