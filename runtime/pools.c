@@ -10,7 +10,7 @@
 #include "pools.h"
 
 #include "config.h"
-#include "executor.h"
+#include "dispatch.h"
 #include "lock.h"
 #include "timer.h"
 
@@ -58,12 +58,19 @@ static int open_pool(weft_runtime *rt, weft_pool **ret, const weft_pool_config *
 
 WEFT_API int weft_pool_open(weft_runtime *rt, weft_pool **ret, const weft_pool_config *config)
 {
+    int r;
+
     rt = wf_rt_or_current(rt);
     if (!rt)
         return -ENXIO;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
-    return open_pool(rt, ret, config);
+    if (!wf_dispatch_visit(
+            rt->executor)) /* the stopping thread waits for us, then ends all pools */
+        return -ESHUTDOWN;
+    r = open_pool(rt, ret, config);
+    wf_dispatch_leave(rt->executor);
+    return r;
 }
 
 WEFT_API weft_pool *weft_pool_default(weft_runtime *rt)

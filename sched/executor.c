@@ -98,8 +98,18 @@ static void free_workers(wf_executor *s)
     wf_release(alloc, s->workers, n * sizeof *s->workers);
 }
 
+/* A thread that visits now has a runtime that is being freed: see weft_runtime_stop. */
+static void check_unvisited(const wf_executor *s)
+{
+    if (wf_load(&s->visitors, RELAXED) >= WF_VISITOR) /* best effort */
+        weft_misuse_("weft_runtime_stop",
+                     "a thread still uses the runtime that ends, in weft_spawn_on or a wake",
+                     "weft_runtime");
+}
+
 void wf_executor_free(wf_executor *s)
 {
+    check_unvisited(s);
     if (s->workers)
         free_workers(s);
     if (s->inject.ring)

@@ -119,7 +119,8 @@ typedef struct weft_pool_config {
 
 /* Opens a pool with threads of its own, so that its jobs neither wait for others nor hold them up. It has
  * no thread until there is a job. `rt` NULL: the current one. Any thread. -EINVAL: a value out of range;
- * -ENOMEM; -ENXIO: the thread has no runtime; -ECHILD: in a fork of the process that started it. Stopping the runtime closes it. */
+ * -ENOMEM; -ENXIO: the thread has no runtime; -ECHILD: in a fork of the process that started it;
+ * -ESHUTDOWN: the runtime stops. Stopping the runtime closes it. */
 WEFT_API WEFT_NODISCARD int weft_pool_open(weft_runtime *rt, weft_pool **ret,
                                            const weft_pool_config *config);
 

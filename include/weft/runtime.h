@@ -37,7 +37,8 @@ typedef void weft_log(void *arg, weft_log_level level, const char *line);
 WEFT_API void weft_log_none(void *arg, weft_log_level level, const char *line);
 
 /* Where a runtime gets its memory. Both may be called by any thread, by several at once. `allocate`
- * returns `size` bytes aligned to 16, or NULL; `release` gets what it returned, and that size. Tasks live in
+ * returns `size` bytes aligned to 16, or NULL; `release` gets what it returned, and that size. Neither may
+ * call weft: weft may hold a lock of its own there, as nowhere else where it calls code of yours. Tasks live in
  * blocks of 2 MiB (asked for as 4, to align them); with the default hooks those come from the kernel. */
 typedef struct weft_allocator {
     void *(*allocate)(void *arg, size_t size);
@@ -164,7 +165,12 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_co
  * tasks may still be used. -ETIMEDOUT: tasks remain, the log names them, or operations or sleeps that
  * other executors have begun; nothing has been freed, call again. -EDEADLK: called by one of the runtime's own
  * threads. -ECHILD: in a fork of the process that started it; its memory stays. Any other thread, one at
- * a time, when no other is in weft_block_on with the runtime or uses its streams; those must be closed. */
+ * a time, when no other is in weft_block_on with the runtime or uses its streams; those must be closed.
+ *
+ * While it waits, weft_spawn_on and weft_pool_open of other threads are safe and answer -ESHUTDOWN. Once it
+ * has answered 0 no thread may be in such a call, or begin one: `rt` is freed memory. A thread that spawns
+ * from outside has to be told to end, and joined, before the stop. weft aborts where it sees such a call
+ * while it frees the runtime. Wakers and handles know of their tasks' end, and are always safe. */
 WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience);
 
 /* Polls the future on the calling thread until it is READY, sleeping in between, and returns its

@@ -30,7 +30,7 @@ typedef struct weft_handle {
                      WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)),                 \
                      #name "\0" WEFT_HERE_)
 
-/* The same on a given runtime, from any thread. */
+/* The same on a given runtime, from any thread; that must not have been stopped: see weft_runtime_stop. */
 #define weft_spawn_on(rt, handle, name, ...)                                                       \
     WEFT_SPAWN_(rt, handle, WEFT_ANYWHERE_, #name, name, __VA_ARGS__)
 

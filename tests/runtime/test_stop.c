@@ -3,6 +3,9 @@
  */
 #include "../helpers.h"
 
+#include "executor.h"
+
+#include <sys/socket.h>
 #include <time.h>
 
 #define WAKERS 16 /* threads */
@@ -366,4 +369,77 @@ Test(stop, waits_for_a_sleep_that_was_reset_as_long_as_it_is_under_way)
     weft_nap_reset(&nap, weft_now() + WEFT_S(1000)); /* it has fired: unarmed */
     stop(rt);
     check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
+}
+
+/* ---- calls while it stops ---- */
+
+/* Lingers until it is told, however often it is cancelled. */
+static weft_poll linger_poll(weft_future *future, weft_context *cx)
+{
+    if (get(&go) == 2)
+        return weft_ready(future, 0);
+    weft_waker_wake_by_ref(weft_context_waker(cx));
+    return WEFT_PENDING;
+}
+
+static void linger_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+struct lingers {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+    weft_future future;
+};
+WEFT_ASYNC(lingers)
+{
+    static const weft_future_ops ops = {sizeof(weft_future), WEFT_FUTURE_DRAINS, "linger",
+                                        linger_poll, linger_cancel};
+    int64_t                      n;
+
+    WEFT_BEGIN();
+    weft_future_init(&self->future, &ops);
+    add(&n_inside, 1);
+    WEFT_AWAIT(n, &self->future);
+    WEFT_END(n);
+}
+
+Test(stop, lets_no_pool_be_opened_that_it_would_not_end)
+{
+    weft_runtime *rt = start(1);
+    weft_pool    *pool = NULL;
+
+    check_eq(weft_spawn_on(rt, NULL, lingers, 0), 0);
+    spin_until(&n_inside, 1);
+    check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
+    check_eq(weft_pool_open(rt, &pool, &(weft_pool_config){.threads = 1}), -ESHUTDOWN);
+    check_eq(pool, NULL);
+    add(&go, 2);
+    stop(rt);
+}
+
+static wf_executor *executor_of;
+
+/* The last line of a stop: a stream was left open. A thread is in the middle of a spawn by then. */
+static void log_that_visits(void *arg, weft_log_level level, const char *line)
+{
+    (void)arg, (void)level;
+    if (strstr(line, "have not been closed"))
+        executor_of->visitors += WF_VISITOR;
+}
+
+TEST_ABORTS(stop, tells_of_a_thread_that_still_uses_what_is_freed,
+            "a thread still uses the runtime")
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = log_that_visits});
+    weft_stream  *stream;
+    int           fd[2];
+
+    executor_of = rt->executor;
+    check_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    check_eq(weft_stream_adopt(rt, &stream, fd[0]), 0);
+    stop(rt);
 }

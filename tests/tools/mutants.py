@@ -385,7 +385,7 @@ MUTANTS = {
          "wf_store(&r->driver.sleeps_until, until, SEQ_CST);",
          "wf_store(&r->driver.sleeps_until, until, RELEASE);"),
         ("the reactor does not look for submissions once more", "reactor/turn.c",
-         "if (!wf_inbox_is_empty(&r->inbox) || wf_timers_next", "if (wf_timers_next"),
+         "if (!wf_inbox_is_empty(&r->inbox) || next_instant", "if (next_instant"),
         ("a submission is no full barrier", "sched/inbox.h",
          "while (!wf_cas(&inbox->newest, &newest, s, SEQ_CST));",
          "while (!wf_cas(&inbox->newest, &newest, s, RELEASE));"),
