@@ -17,6 +17,7 @@
 #define INJECT_BATCH_MAX 128
 #define WORTH_A_BATCH    128 /* tasks in a queue */
 #define STEAL_MOST       64
+#define BUSY_LOOKS       8 /* times the interval: see look_busy */
 
 static uint32_t next_random(wf_worker *w)
 {
@@ -112,6 +113,19 @@ static wf_task *take_child(wf_worker *w)
     return t ? t : wf_worker_take_slot_any(&w->first_child);
 }
 
+/* A worker that never runs dry looks for sockets as long as the reactor leaves them to it. It also does so
+ * now and then where the reactor should be looking: that may have to wait for a CPU for long, beside other
+ * processes, and meanwhile only those connections would be served whose next request is there already. */
+WF_SELDOM static void look_busy(wf_worker *w)
+{
+    wf_driver *driver = w->executor->rt->driver;
+
+    if (!wf_driver_look_busy(driver) && ++w->n_unlooked >= BUSY_LOOKS) {
+        w->n_unlooked = 0;
+        driver->look(driver);
+    }
+}
+
 static wf_task *take_own(wf_worker *w)
 {
     wf_task *t = take_lifo(w);
@@ -126,7 +140,7 @@ static wf_task *take_own(wf_worker *w)
     }
     if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
         w->inject_tick = 0;
-        wf_driver_look_busy(w->executor->rt->driver);
+        look_busy(w);
         if ((t = take_injected(w, INJECT_BATCH_MAX)))
             return t;
     }

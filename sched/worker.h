@@ -56,6 +56,7 @@ typedef struct wf_worker {
     uint32_t        lifo_run;    /* owner, and so on below */
     uint32_t        tick;
     uint32_t        inject_tick;
+    uint32_t        n_unlooked; /* intervals without a look for sockets */
     uint32_t        random;
     uint32_t        depth; /* tasks that run in place, one within the other */
     bool            searching;

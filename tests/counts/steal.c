@@ -12,7 +12,13 @@
 #include "driver.h"
 #include "executor.h"
 
-static wf_driver    driver;
+static bool look(wf_driver *of)
+{
+    (void)of;
+    return false;
+}
+
+static wf_driver    driver = {.look = look};
 static weft_runtime rt = {.driver = &driver,
                           .config = {.workers = 2,
                                      .spare_workers = 1,

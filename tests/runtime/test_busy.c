@@ -187,3 +187,72 @@ Test(busy, sockets_are_served_beside_tasks_that_always_yield_on_all_workers)
 {
     check_beside_yielders(2);
 }
+
+/* ---- a reactor that has no CPU ---- */
+
+static atomic_bool holds, released;
+
+static weft_waker holder_clone(void *data);
+
+static void holder_wake(void *data)
+{
+    (void)data;
+    holds = true;
+    while (!released)
+        pause_ms(1);
+}
+
+static void holder_drop(void *data)
+{
+    (void)data;
+}
+
+static const weft_waker_vtable holder = {holder_clone, holder_wake, holder_wake, holder_drop, NULL};
+
+static weft_waker holder_clone(void *data)
+{
+    return (weft_waker){&holder, data};
+}
+
+/* Its thread wakes a task of another executor's, which does not return. */
+static void hold_reactor(weft_runtime *rt, weft_nap *nap)
+{
+    weft_waker   waker = {&holder, NULL};
+    weft_context cx;
+
+    weft_context_init(&cx, &waker, rt);
+    check(!weft_poll_is_ready(weft_future_poll(weft_sleep(nap, WEFT_MS(5)), &cx)));
+    EVENTUALLY(holds);
+}
+
+static void let_reactor_go(weft_runtime *rt, weft_nap *nap)
+{
+    released = true;
+    check_eq(weft_block_on(rt, &nap->future), 0);
+}
+
+Test(busy, a_socket_is_served_by_busy_workers_while_the_reactor_has_no_cpu)
+{
+    weft_runtime *rt = start(1);
+    weft_stream  *s;
+    weft_handle   yields, plays;
+    weft_nap      nap;
+    int           fd = pair(rt, &s), before;
+    char          byte;
+
+    check_eq(weft_spawn_on(rt, &plays, player, .stream = s, .serves = true), 0);
+    check_eq(weft_spawn_on(rt, &yields, yielder, .n = 0), 0);
+    check_eq(read(fd, &byte, 1), 1); /* it has begun */
+    hold_reactor(rt, &nap);
+    for (int i = 0; i < 5; i++) {
+        before = n_rounds;
+        raw_write(fd, &byte, 1);
+        EVENTUALLY(n_rounds > before);
+    }
+    let_reactor_go(rt, &nap);
+    ended = true;
+    close(fd);
+    check_eq(JOIN(rt, &plays), 0);
+    check_eq(JOIN(rt, &yields), 0);
+    stop(rt);
+}

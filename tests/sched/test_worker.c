@@ -25,8 +25,18 @@ static void release(void *arg, void *memory, size_t size)
     free(memory);
 }
 
+static int n_looks;
+
+static bool look(wf_driver *of)
+{
+    (void)of;
+    n_looks++;
+    return false;
+}
+
 static void begin(int64_t inject_interval)
 {
+    driver.look = look;
     rt = (weft_runtime){
         .executor = &executor,
         .driver = &driver,
