@@ -12,6 +12,7 @@
 #include "alloc.h"
 #include "copy.h"
 #include "lock.h"
+#include "rt.h"
 #include "waker.h"
 
 #include <string.h>
@@ -178,9 +179,8 @@ WEFT_API int weft_mpsc_try_send(weft_mpsc_sender *sender, const void *message)
     return r;
 }
 
-/* Under the lock: the send's answer, or -EAGAIN while it waits. *waker is exchanged for what the caller
- * must discard. */
-static int64_t advance_send(mpsc *c, weft_message *wait, weft_waker *waker, wf_wakes *wakes)
+/* Under the lock: the send's answer, or -EAGAIN while it waits. */
+static int64_t advance_send(mpsc *c, weft_message *wait, wf_wakes *wakes)
 {
     int64_t r;
 
@@ -189,7 +189,6 @@ static int64_t advance_send(mpsc *c, weft_message *wait, weft_waker *waker, wf_w
     if (weft_future_is_cancelled(&wait->future)) {
         if (wait->state_ == SEND_WAITING)
             unlink_sender(c, wait);
-        *waker = wf_waker_take(&wait->waker_);
         return -ECANCELED;
     }
     if (wait->state_ == SEND_NEW) {
@@ -199,30 +198,48 @@ static int64_t advance_send(mpsc *c, weft_message *wait, weft_waker *waker, wf_w
         wait->state_ = SEND_WAITING;
         link_sender(c, wait);
     }
-    wf_waker_exchange(&wait->waker_, waker);
     return -EAGAIN;
+}
+
+/* The send waits, and another executor's waker comes or goes; as advance_send. */
+WF_SELDOM static int64_t send_foreign(mpsc *c, weft_message *wait, const weft_waker *waker)
+{
+    weft_waker next = wf_waker_prepare(waker);
+    int64_t    r = -EAGAIN;
+
+    wf_lock(&c->lock);
+    if (wait->state_ == SEND_DONE)
+        r = wait->answer_;
+    else
+        wf_waker_exchange(&wait->waker_, &next);
+    wf_unlock(&c->lock);
+    wf_waker_discard(next);
+    return r;
 }
 
 static weft_poll send_poll(weft_future *future, weft_context *cx)
 {
     weft_message *wait = weft_container(future, weft_message, future);
     mpsc         *c = wait->end_;
-    bool          cancelled = weft_future_is_cancelled(future);
     wf_wakes      wakes = {0};
-    weft_waker    waker = {0};
+    bool          stored;
     int64_t       r;
 
     if (wf_load(&wait->state_, RELAXED) == SEND_NEW && /* only we leave that state */
-        !cancelled && !weft_context_spend(cx))
+        !weft_future_is_cancelled(future) && !weft_context_spend(cx))
         return WEFT_PENDING;
-    if (!cancelled)
-        waker = wf_waker_prepare(cx->waker);
     wf_lock(&c->lock);
-    r = advance_send(c, wait, &waker, &wakes);
+    r = advance_send(c, wait, &wakes);
+    stored = r != -EAGAIN || wf_waker_store_own(&wait->waker_, cx->waker);
     wf_unlock(&c->lock);
-    wf_waker_discard(waker);
     wf_wakes_flush(&wakes);
-    return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
+    if (__builtin_expect(!stored, 0))
+        r = send_foreign(c, wait, cx->waker);
+    if (r == -EAGAIN)
+        return WEFT_PENDING;
+    if (r == -ECANCELED)
+        wf_waker_forget(&wait->waker_); /* no other thread has it any more */
+    return weft_ready(future, r);
 }
 
 static void withdraw(weft_future *future)
@@ -283,36 +300,59 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
         channel_free(c);
 }
 
-static weft_poll receive_poll(weft_future *future, weft_context *cx)
+/* Under the lock. *ret_waited: the future had waited, and does no more. */
+static int advance_receive(mpsc *c, weft_message *wait, bool *ret_waited, wf_wakes *wakes)
 {
-    weft_message *wait = weft_container(future, weft_message, future);
-    mpsc         *c = wait->end_;
-    bool          cancelled = weft_future_is_cancelled(future);
-    wf_wakes      wakes = {0};
-    weft_waker    waker = {0}, before = {0};
-    int           r;
+    int r;
 
-    if (!cancelled && !weft_context_spend(cx))
-        return WEFT_PENDING;
-    if (!cancelled)
-        waker = wf_waker_prepare(cx->waker);
-    wf_lock(&c->lock);
-    if (cancelled)
+    if (weft_future_is_cancelled(&wait->future))
         r = -ECANCELED;
     else if (c->receiver && c->receiver != wait)
         r = -EBUSY;
     else
-        r = try_receive(c, wait->memory_, &wakes);
-    if (r == -EAGAIN) {
+        r = try_receive(c, wait->memory_, wakes);
+    *ret_waited = r != -EAGAIN && c->receiver == wait;
+    if (r == -EAGAIN)
         c->receiver = wait;
-        wf_waker_exchange(&wait->waker_, &waker);
-    } else if (c->receiver == wait) {
+    else if (*ret_waited)
         c->receiver = NULL;
-        before = wf_waker_take(&wait->waker_);
-    }
+    return r;
+}
+
+/* The receive waits, and another executor's waker comes or goes. */
+WF_SELDOM static int receive_foreign(mpsc *c, weft_message *wait, const weft_waker *waker,
+                                     bool *ret_waited, wf_wakes *wakes)
+{
+    weft_waker next = wf_waker_prepare(waker);
+    int        r;
+
+    wf_lock(&c->lock);
+    r = advance_receive(c, wait, ret_waited, wakes);
+    if (r == -EAGAIN)
+        wf_waker_exchange(&wait->waker_, &next);
     wf_unlock(&c->lock);
-    wf_waker_discard(before);
-    wf_waker_discard(waker);
+    wf_waker_discard(next);
+    return r;
+}
+
+static weft_poll receive_poll(weft_future *future, weft_context *cx)
+{
+    weft_message *wait = weft_container(future, weft_message, future);
+    mpsc         *c = wait->end_;
+    wf_wakes      wakes = {0};
+    bool          stored, waited;
+    int           r;
+
+    if (!weft_future_is_cancelled(future) && !weft_context_spend(cx))
+        return WEFT_PENDING;
+    wf_lock(&c->lock);
+    r = advance_receive(c, wait, &waited, &wakes);
+    stored = r != -EAGAIN || wf_waker_store_own(&wait->waker_, cx->waker);
+    wf_unlock(&c->lock);
+    if (__builtin_expect(!stored, 0))
+        r = receive_foreign(c, wait, cx->waker, &waited, &wakes);
+    if (waited)
+        wf_waker_forget(&wait->waker_); /* no other thread has it any more */
     wf_wakes_flush(&wakes);
     return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
 }

@@ -14,17 +14,27 @@
 
 #define UNKNOWN INT64_MIN /* when it was made */
 
+/* Whether made_ is of another clock than the runtime's, as far as they may differ. */
+static bool is_of_another_clock(const weft_nap *nap, const weft_runtime *rt)
+{
+    bool used = wf_clock_is_used(&rt->timers->clock);
+
+    if (!nap->outside_) /* CLOCK_MONOTONIC's */
+        return used;
+    return nap->maker_ != rt && (nap->maker_ || used);
+}
+
 void wf_nap_settle(weft_nap *nap, weft_runtime *rt)
 {
-    const wf_clock *clock = &rt->timers->clock;
-    int64_t         now;
+    int64_t now;
 
-    if (nap->made_ == UNKNOWN || nap->maker_ == rt || !(nap->moved_ || wf_clock_is_used(clock)))
+    if (nap->made_ == UNKNOWN || !is_of_another_clock(nap, rt))
         return;
-    now = wf_clock_now(clock);
+    now = wf_clock_now(&rt->timers->clock);
     if (nap->deadline_ != WEFT_FOREVER)
         nap->deadline_ = wf_after(now, nap->deadline_ - nap->made_);
     nap->made_ = now;
+    nap->outside_ = true;
     nap->maker_ = rt;
 }
 
@@ -140,8 +150,9 @@ static inline weft_future *init_for(weft_nap *nap, int64_t duration, int64_t acc
 
     init_until(nap, wf_after(now, duration), accuracy);
     nap->made_ = now;
-    nap->maker_ = rt;
-    nap->moved_ = rt && wf_clock_is_used(&rt->timers->clock);
+    nap->outside_ = !rt || wf_clock_is_used(&rt->timers->clock);
+    if (__builtin_expect(nap->outside_, 0))
+        nap->maker_ = rt;
     return &nap->future;
 }
 

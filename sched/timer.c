@@ -336,20 +336,34 @@ bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_wake
     return true;
 }
 
+/* Another executor's waker comes or goes. */
+WF_SELDOM static bool poll_foreign(wf_wheel *w, weft_nap *nap, const weft_waker *waker)
+{
+    weft_waker next = wf_waker_prepare(waker);
+    bool       fired;
+
+    wf_lock(&w->lock);
+    fired = nap->state_ == WF_NAP_FIRED;
+    if (!fired)
+        wf_waker_exchange(&nap->waker_, &next);
+    wf_unlock(&w->lock);
+    wf_waker_discard(next);
+    return fired;
+}
+
 bool wf_timer_poll(weft_nap *nap, const weft_waker *waker)
 {
-    wf_wheel  *w = nap->wheel_;
-    bool       fired = wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED; /* [timer-1] */
-    weft_waker next;
+    wf_wheel *w = nap->wheel_;
+    bool      fired = wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED; /* [timer-1] */
+    bool      stored;
 
     if (!fired) {
-        next = wf_waker_prepare(waker);
         wf_lock(&w->lock);
         fired = nap->state_ == WF_NAP_FIRED;
-        if (!fired)
-            wf_waker_exchange(&nap->waker_, &next);
+        stored = fired || wf_waker_store_own(&nap->waker_, waker);
         wf_unlock(&w->lock);
-        wf_waker_discard(next);
+        if (!stored)
+            fired = poll_foreign(w, nap, waker);
     }
     if (fired)
         ends(w, nap);

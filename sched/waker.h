@@ -56,6 +56,16 @@ static inline weft_waker wf_waker_prepare(const weft_waker *waker)
     return prepared;
 }
 
+/* Stores a waker of weft's in place of none or of another of weft's: then nothing of other executors is
+ * touched. False: the long way is to be gone (W5). Under the lock. */
+static inline bool wf_waker_store_own(weft_waker *slot, const weft_waker *waker)
+{
+    if (__builtin_expect(!waker->vtable->notify_ || (slot->vtable && !slot->vtable->notify_), 0))
+        return false;
+    *slot = *waker;
+    return true;
+}
+
 /* The slot gets what was prepared; *prepared is what is to be discarded then. Under the lock. */
 static inline void wf_waker_exchange(weft_waker *slot, weft_waker *prepared)
 {

@@ -43,8 +43,8 @@ typedef struct weft_local_port {
     void (*idle)(void *arg);   /* masked: returns when one wants to run. May return for nothing */
     void (*unmask)(void *arg); /* lets them run */
     /* After each wake, by whoever wakes, even in a poll: ends an idle that only sleeps (a semaphore, an
-     * event for another core). An idle that begins after it must return, too. It must not block, nor
-     * call weft. NULL where the interrupt itself does it. */
+     * event for another core). An idle that begins after it must return, too. In a process it may
+     * run under a lock of weft's (a channel's, say): it must not block, nor call weft. NULL where the interrupt itself does it. */
     void (*notify)(void *arg);
     void *arg;
 } weft_local_port;

@@ -38,7 +38,7 @@ WEFT_API void weft_log_none(void *arg, weft_log_level level, const char *line);
 
 /* Where a runtime gets its memory. Both may be called by any thread, by several at once. `allocate`
  * returns `size` bytes aligned to 16, or NULL; `release` gets what it returned, and that size. Neither may
- * call weft: weft may hold a lock of its own there, as nowhere else where it calls code of yours. Tasks live in
+ * call weft, which may hold a lock of its own there. Tasks live in
  * blocks of 2 MiB (asked for as 4, to align them); with the default hooks those come from the kernel. */
 typedef struct weft_allocator {
     void *(*allocate)(void *arg, size_t size);

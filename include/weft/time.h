@@ -21,13 +21,13 @@ typedef struct weft_nap {
         int64_t           made_; /* unarmed: when, if known */
     };
     union {
-        void *wheel_; /* armed */
-        void *maker_; /* unarmed: the runtime whose clock made_ is of; NULL: CLOCK_MONOTONIC */
+        void       *wheel_; /* armed */
+        const void *maker_; /* unarmed, outside_: whose clock made_ is of, a runtime; NULL: none */
     };
     int64_t  deadline_;
     uint32_t accuracy_; /* in ticks */
     uint8_t  state_;
-    bool     moved_;   /* made_ is of a clock that a test has changed */
+    bool     outside_; /* made_ is of a thread without a runtime, or of a test's clock */
     bool     foreign_; /* armed: not by a worker of the runtime, which counts it */
 } weft_nap;
 

@@ -32,8 +32,8 @@ static void busy_drop(void *data)
 {
     struct busybody *b = data;
 
-    add(&b->n_drops, 1);
     b->used();
+    add(&b->n_drops, 1); /* the last touch: see end */
 }
 
 static void busy_wake_by_ref(void *data)
@@ -120,6 +120,27 @@ Test(foreign_wakers, use_the_channel_that_they_receive_from)
     check(is_ready(&second, &wait.future));
     poll_pending(weft_mpsc_receive(&wait, receiver, &message));
     cancel(&wait.future);
+    end();
+    weft_mpsc_sender_close(sender);
+    weft_mpsc_receiver_close(receiver);
+}
+
+static void send_one(void)
+{
+    check_cmp(weft_mpsc_try_send(sender, &message), <=, 0); /* -EAGAIN: it is full */
+}
+
+/* In the second waker's clone: the poll that clones it finds the message, and both wakers are given back. */
+Test(foreign_wakers, send_the_message_that_they_are_to_wait_for)
+{
+    weft_message wait;
+
+    begin(NULL, idle);
+    check_eq(weft_mpsc_open(&sender, &receiver, sizeof message, 1), 0);
+    check(!is_ready(&first, weft_mpsc_receive(&wait, receiver, &message)));
+    second.used = send_one;
+    check(is_ready(&second, &wait.future));
+    check_eq(weft_future_result(&wait.future), 0);
     end();
     weft_mpsc_sender_close(sender);
     weft_mpsc_receiver_close(receiver);
