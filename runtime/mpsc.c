@@ -201,23 +201,30 @@ static int64_t advance_send(mpsc *c, weft_message *wait, wf_wakes *wakes)
     return -EAGAIN;
 }
 
-/* The send waits, and another executor's waker comes or goes; as advance_send. */
-WF_SELDOM static int64_t send_foreign(mpsc *c, weft_message *wait, const weft_waker *waker)
+/* No other thread has the slot any more: it is empty, unless the send was withdrawn. */
+static weft_poll send_end(weft_message *wait, int64_t r)
+{
+    if (__builtin_expect(r == -ECANCELED, 0))
+        wf_waker_forget(&wait->waker_);
+    return weft_ready(&wait->future, r);
+}
+
+/* The send waits, and another executor's waker comes or goes. */
+WF_SELDOM static weft_poll send_foreign(mpsc *c, weft_message *wait, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);
-    int64_t    r = -EAGAIN;
+    bool       done;
 
     wf_lock(&c->lock);
-    if (wait->state_ == SEND_DONE)
-        r = wait->answer_;
-    else
+    done = wait->state_ == SEND_DONE;
+    if (!done)
         wf_waker_exchange(&wait->waker_, &next);
     wf_unlock(&c->lock);
     wf_waker_discard(next);
-    return r;
+    return done ? weft_ready(&wait->future, wait->answer_) : WEFT_PENDING;
 }
 
-static weft_poll send_poll(weft_future *future, weft_context *cx)
+WF_FLATTEN static weft_poll send_poll(weft_future *future, weft_context *cx)
 {
     weft_message *wait = weft_container(future, weft_message, future);
     mpsc         *c = wait->end_;
@@ -230,16 +237,14 @@ static weft_poll send_poll(weft_future *future, weft_context *cx)
         return WEFT_PENDING;
     wf_lock(&c->lock);
     r = advance_send(c, wait, &wakes);
-    stored = r != -EAGAIN || wf_waker_store_own(&wait->waker_, cx->waker);
+    if (r == -EAGAIN) {
+        stored = wf_waker_store_own(&wait->waker_, cx->waker);
+        wf_unlock(&c->lock);
+        return stored ? WEFT_PENDING : send_foreign(c, wait, cx->waker);
+    }
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
-    if (__builtin_expect(!stored, 0))
-        r = send_foreign(c, wait, cx->waker);
-    if (r == -EAGAIN)
-        return WEFT_PENDING;
-    if (r == -ECANCELED)
-        wf_waker_forget(&wait->waker_); /* no other thread has it any more */
-    return weft_ready(future, r);
+    return send_end(wait, r);
 }
 
 static void withdraw(weft_future *future)
@@ -319,23 +324,33 @@ static int advance_receive(mpsc *c, weft_message *wait, bool *ret_waited, wf_wak
     return r;
 }
 
+/* No other thread has the slot any more, if the future had waited. */
+static weft_poll receive_end(weft_message *wait, int r, bool waited)
+{
+    if (waited)
+        wf_waker_forget(&wait->waker_);
+    return weft_ready(&wait->future, r);
+}
+
 /* The receive waits, and another executor's waker comes or goes. */
-WF_SELDOM static int receive_foreign(mpsc *c, weft_message *wait, const weft_waker *waker,
-                                     bool *ret_waited, wf_wakes *wakes)
+WF_SELDOM static weft_poll receive_foreign(mpsc *c, weft_message *wait, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);
+    wf_wakes   wakes = {0};
+    bool       waited;
     int        r;
 
     wf_lock(&c->lock);
-    r = advance_receive(c, wait, ret_waited, wakes);
+    r = advance_receive(c, wait, &waited, &wakes);
     if (r == -EAGAIN)
         wf_waker_exchange(&wait->waker_, &next);
     wf_unlock(&c->lock);
     wf_waker_discard(next);
-    return r;
+    wf_wakes_flush(&wakes);
+    return r == -EAGAIN ? WEFT_PENDING : receive_end(wait, r, waited);
 }
 
-static weft_poll receive_poll(weft_future *future, weft_context *cx)
+WF_FLATTEN static weft_poll receive_poll(weft_future *future, weft_context *cx)
 {
     weft_message *wait = weft_container(future, weft_message, future);
     mpsc         *c = wait->end_;
@@ -347,14 +362,14 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         return WEFT_PENDING;
     wf_lock(&c->lock);
     r = advance_receive(c, wait, &waited, &wakes);
-    stored = r != -EAGAIN || wf_waker_store_own(&wait->waker_, cx->waker);
+    if (r == -EAGAIN) {
+        stored = wf_waker_store_own(&wait->waker_, cx->waker);
+        wf_unlock(&c->lock);
+        return stored ? WEFT_PENDING : receive_foreign(c, wait, cx->waker);
+    }
     wf_unlock(&c->lock);
-    if (__builtin_expect(!stored, 0))
-        r = receive_foreign(c, wait, cx->waker, &waited, &wakes);
-    if (waited)
-        wf_waker_forget(&wait->waker_); /* no other thread has it any more */
     wf_wakes_flush(&wakes);
-    return r == -EAGAIN ? WEFT_PENDING : weft_ready(future, r);
+    return receive_end(wait, r, waited);
 }
 
 static const weft_future_ops receive_ops = {sizeof(weft_message), WEFT_FUTURE_WITHDRAWS,

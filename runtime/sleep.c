@@ -81,7 +81,7 @@ static bool is_the_parents(const weft_nap *nap)
     return wf_executor_is_child(wheel->timers->rt->executor);
 }
 
-static weft_poll nap_poll(weft_future *future, weft_context *cx)
+WF_FLATTEN static weft_poll nap_poll(weft_future *future, weft_context *cx)
 {
     weft_nap *nap = weft_container(future, weft_nap, future);
 

@@ -16,7 +16,7 @@ void wf_clock_init(wf_clock *c)
     *c = (wf_clock){.stopped_at = WF_CLOCK_RUNS}; /* right, whether `used` is seen or not */
 }
 
-int64_t wf_clock_now_moved(const wf_clock *c)
+WF_SELDOM int64_t wf_clock_now_moved(const wf_clock *c)
 {
     int64_t at = wf_load(&c->stopped_at, ACQUIRE); /* [clock-1] */
 
