@@ -79,7 +79,7 @@ typedef weft_group weft_try_join;
  * with another one than -ECANCELED, else as join_all. DRAINS. */
 #define weft_try_join(group, ...)                                                                  \
     WEFT_BRANCHES_(group, WEFT_GROUP_TRY_JOIN_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL,      \
-                   NULL, NULL)
+                   NULL, NULL, NULL)
 
 /* The same over n branches in the caller's array, which must stay in place until READY. */
 WEFT_API weft_future *weft_select_array(weft_group *group, weft_branch *branch, uint32_t n);
