@@ -13,7 +13,10 @@
  *             polled at every turn. C4 a turn ends early when the budget is gone and a branch was
  *             polled; the next one begins with the branch behind that. So each turn begins with budget
  *             for another branch, and costs no more than its budget. A biased select can't begin
- *             elsewhere: it gives each branch one operation, once the budget is gone.
+ *             elsewhere: it gives each branch one operation, once the budget is gone. C5 a branch that is
+ *             polled at every turn and is still pending gets the operation back that asking cost.
+ *             Otherwise many such branches would use up the budget of each turn, and ask for another
+ *             one, for ever.
  * Ordering    [combine-1] a wake sets `woken_` before it wakes the task; the poll clears it before it
  *             polls the branch, so that what the waker published is seen by this poll or a later one.
  * Failure     None: no memory, no calls that fail.
@@ -165,25 +168,36 @@ static void branch_ended(weft_group *g, uint32_t i)
     }
 }
 
+/* The branch has a reason to be polled. `ret_guess`: none that is known, its waker is not of the group. */
+static bool must_poll(const weft_group *g, weft_branch *b, const weft_context *cx, bool *ret_guess)
+{
+    *ret_guess = g->direct_ || is_kept(b);
+    if (*ret_guess || wf_flag_take(&b->woken_)) /* [combine-1] */
+        return true;
+    *ret_guess = b->flags_ & BRANCH_ALWAYS;
+    /* While it unwinds, a branch may have panicked out of the poll it was woken for. */
+    return *ret_guess || (cx->flags & WEFT_CONTEXT_UNWINDS_);
+}
+
 /* False: there was no reason to poll it. */
 static bool branch_poll(weft_group *g, uint32_t i, weft_context *cx)
 {
     weft_branch      *b = &g->branch_[i];
     const weft_waker *outer = cx->waker;
     weft_waker        waker = {&branch_vtable, b};
+    uint32_t          budget = cx->budget;
+    bool              guess;
 
-    if (b->flags_ & BRANCH_DONE)
+    if ((b->flags_ & BRANCH_DONE) || !must_poll(g, b, cx, &guess))
         return false;
-    if (is_kept(b)) {
+    if (is_kept(b))
         cx->waker = waker_of_function(cx);
-    } else if (!g->direct_) {
-        if (!wf_flag_take(&b->woken_) && /* [combine-1] */
-            !(b->flags_ & BRANCH_ALWAYS) && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
-            return false; /* while it unwinds, a branch may have panicked out of its poll */
+    else if (!g->direct_)
         cx->waker = &waker;
-    }
     if (weft_poll_is_ready(weft_future_poll_inner(b->future, cx)))
         branch_ended(g, i);
+    else if (guess && cx->budget < budget)
+        cx->budget++; /* C5 */
     cx->waker = outer;
     return true;
 }

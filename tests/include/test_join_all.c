@@ -275,3 +275,189 @@ Test(join_all, inside_join_all_polls_only_the_woken_and_loses_no_wake_of_two_thr
     }
     stop(rt);
 }
+
+/* ---- budget ---- */
+
+/* Takes an operation of the budget, and is READY then. */
+struct spender {
+    weft_future future;
+    int        *n_polls;
+};
+
+static weft_poll spender_poll(weft_future *future, weft_context *cx)
+{
+    ++*weft_container(future, struct spender, future)->n_polls;
+    return weft_context_spend(cx) ? weft_ready(future, 0) : WEFT_PENDING;
+}
+
+static weft_future *spender(struct spender *self, int *n_polls)
+{
+    static const weft_future_ops ops = {
+        .size = sizeof *self, .name = "spender", .poll = spender_poll};
+
+    weft_future_init(&self->future, &ops);
+    self->n_polls = n_polls;
+    return &self->future;
+}
+
+Test(join_all, of_many_that_are_ready_polls_each_about_once_however_many_there_are)
+{
+    enum { N = 5000 };
+    static struct spender future_of[N];
+    static weft_branch    branch[N];
+    weft_join_all         all;
+    int                   n_polls = 0;
+
+    hand_init(&hand, NULL);
+    for (int i = 0; i < N; i++)
+        branch[i].future = spender(&future_of[i], &n_polls);
+    check_eq(hand_run(&hand, weft_join_all_array(&all, branch, N)), 0);
+    check_cmp(n_polls, <=, N + N / WEFT_BUDGET_DEFAULT + 1);
+    check_cmp(hand.n_polls, <=, N / WEFT_BUDGET_DEFAULT + 2);
+}
+
+/* Uses up the budget of each poll, for ever. */
+static weft_poll busy_poll(weft_future *future, weft_context *cx)
+{
+    if (weft_future_is_cancelled(future))
+        return weft_ready(future, -ECANCELED);
+    while (weft_context_spend(cx))
+        ;
+    return WEFT_PENDING;
+}
+
+static void busy_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+static weft_future *busy(weft_future *future)
+{
+    static const weft_future_ops ops = {sizeof(weft_future), WEFT_FUTURE_WITHDRAWS, "busy",
+                                        busy_poll, busy_cancel};
+
+    weft_future_init(future, &ops);
+    return future;
+}
+
+/* Under a waker that groups can't give on, and under a task's. */
+struct busy_beside {
+    WEFT_FRAME;
+    struct {
+        int kind;
+    } in;
+    weft_group     group;
+    weft_future    busy[2];
+    struct spender spender;
+    int            n_polls;
+};
+WEFT_ASYNC(busy_beside)
+{
+    WEFT_BEGIN();
+    self->n_polls = 0;
+    switch (self->in.kind) {
+    case 0:
+        weft_join_all(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+                      spender(&self->spender, &self->n_polls));
+        break;
+    case 1:
+        weft_try_join(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+                      spender(&self->spender, &self->n_polls));
+        break;
+    case 2:
+        weft_select(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+                    spender(&self->spender, &self->n_polls));
+        break;
+    default:
+        weft_select_biased(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+                           spender(&self->spender, &self->n_polls));
+    }
+    for (int i = 0; i < 16 && !weft_future_is_ready(&self->spender.future); i++) {
+        cx->budget = 2;
+        if (weft_poll_is_ready(weft_future_poll_inner(&self->group.future, cx)))
+            break;
+    }
+    check(weft_future_is_ready(&self->spender.future));
+    WEFT_CANCEL(&self->group.future);
+    WEFT_END(0);
+}
+
+Test(join_all, and_the_other_groups_keep_no_branch_from_its_turn_behind_busy_ones)
+{
+    weft_runtime      *rt = start(1);
+    struct busy_beside frame;
+    weft_handle        handle;
+
+    for (int kind = 0; kind < 4; kind++) {
+        hand_init(&hand, NULL);
+        check_eq(hand_run(&hand, weft_async(busy_beside, &frame, kind)), 0);
+        check_eq(weft_spawn_on(rt, &handle, busy_beside, kind), 0);
+        check_eq(join(rt, &handle), 0);
+    }
+    stop(rt);
+}
+
+/* Takes an operation to see that there is nothing, as a channel's receive does. */
+static weft_poll asks_poll(weft_future *future, weft_context *cx)
+{
+    if (weft_future_is_cancelled(future))
+        return weft_ready(future, -ECANCELED);
+    (void)!weft_context_spend(cx);
+    return WEFT_PENDING;
+}
+
+Test(join_all, of_more_branches_than_the_budget_waits_and_does_not_spin)
+{
+    static const weft_future_ops ops = {sizeof(weft_future), WEFT_FUTURE_WITHDRAWS, "asks",
+                                        asks_poll, busy_cancel};
+    enum { N = 300 };
+    static weft_future future_of[N];
+    static weft_branch branch[N];
+    weft_join_all      all;
+
+    hand_init(&hand, NULL);
+    for (int i = 0; i < N; i++) {
+        weft_future_init(&future_of[i], &ops);
+        branch[i].future = &future_of[i];
+    }
+    weft_join_all_array(&all, branch, N);
+    for (int i = 0; i < 8; i++)
+        check(!hand_poll(&hand, &all.future));
+    check(!hand.woken);
+    check_eq(hand_cancel(&hand, &all.future), -ECANCELED);
+}
+
+/* ---- cancelled ---- */
+
+Test(try_join, that_is_cancelled_answers_the_error_of_a_branch_that_failed)
+{
+    weft_try_join all;
+    struct event  a, b;
+
+    hand_init(&hand, NULL);
+    event(&a), event(&b);
+    b.when_cancelled = -EIO;
+    check(!hand_poll(&hand, weft_try_join(&all, &a.future, &b.future)));
+    check_eq(hand_cancel(&hand, &all.future), -EIO);
+    event(&a), event(&b);
+    a.when_cancelled = b.when_cancelled = -EPIPE;
+    check(!hand_poll(&hand, weft_try_join(&all, &a.future, &b.future)));
+    check_eq(hand_cancel(&hand, &all.future), -EPIPE);
+}
+
+Test(try_join, takes_one_to_eight_branches_and_gives_each_a_result_when_it_never_began)
+{
+    weft_try_join all;
+    struct event  e[8];
+
+    hand_init(&hand, NULL);
+    check_eq(hand_run(&hand, weft_try_join(&all, at_once(&e[0], 1))), 0);
+    for (int i = 0; i < 8; i++)
+        event(&e[i]);
+    check_eq(hand_cancel(&hand,
+                         weft_try_join(&all, &e[0].future, &e[1].future, &e[2].future, &e[3].future,
+                                       &e[4].future, &e[5].future, &e[6].future, &e[7].future)),
+             -ECANCELED);
+    for (int i = 0; i < 8; i++)
+        check_eq(weft_future_result(&e[i].future), -ECANCELED);
+}

@@ -26,8 +26,8 @@
 
 static struct fuzz {
     uint64_t seed, random;
-    bool     finishing; /* every leaf is ready, and time flies */
-    bool     starves;   /* busy leaves end late */
+    bool     finishing;   /* every leaf is ready, and time flies */
+    bool     starves;     /* busy leaves end late */
     bool     has_orphans; /* there were some: such a future waits for an owner, however woken */
 
     struct leaf *leaf[LEAVES]; /* polled and not READY */
@@ -49,7 +49,8 @@ static struct fuzz {
 static void say_seed(void)
 {
     char text[80];
-    int  n = snprintf(text, sizeof text, "replay with FUZZ_SEED=%llu\n", (unsigned long long)fuzz.seed);
+    int  n =
+        snprintf(text, sizeof text, "replay with FUZZ_SEED=%llu\n", (unsigned long long)fuzz.seed);
 
     if (write(STDERR_FILENO, text, (size_t)n) < 0)
         return;
@@ -132,7 +133,8 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
 /* In place of dispatch.c. */
 void wf_dispatch_queue(wf_task *t)
 {
-    expect(t->state & WF_TASK_REFS_MASK && !(t->state & WF_TASK_COMPLETE), "a task that ended is queued");
+    expect(t->state & WF_TASK_REFS_MASK && !(t->state & WF_TASK_COMPLETE),
+           "a task that ended is queued");
     for (int i = 0; i < fuzz.n_queued; i++)
         expect(fuzz.queue[i] != t, "a task is queued twice");
     fuzz.queue[fuzz.n_queued++] = t;
@@ -155,6 +157,7 @@ struct leaf {
     bool        fired, clones, lingers, spends, busy, leaves_waker;
     int         refusals, n_cancels, n_polls;
     uint64_t    fired_at; /* the turn in which it was woken */
+    uint64_t    cancelled_at;
 };
 
 static void leaf_forget(struct leaf *l)
@@ -209,9 +212,16 @@ static weft_poll leaf_poll(weft_future *future, weft_context *cx)
         fuzz.leaf[fuzz.n_leaves++] = l;
     expect(fuzz.n_leaves < LEAVES, "too many leaves");
     if (l->fired_at > 0 && !l->busy && !fuzz.has_orphans)
-        expect(fuzz.turn - l->fired_at < 2 * REFUSALS, "a leaf starves: it was woken and not polled");
+        expect(fuzz.turn - l->fired_at < 2 * REFUSALS,
+               "a leaf starves: it was woken and not polled");
+    l->fired_at = 0;
+    if (l->cancelled_at > 0)
+        expect(l->cancelled_at == fuzz.turn, "what is cancelled is polled at once");
+    l->cancelled_at = 0;
     if (cancelled && !l->lingers)
         return leaf_end(l, l->when_cancelled);
+    l->fired |= l->busy &&
+                fuzz.finishing; /* it wakes itself all the time: nothing waits for an idle moment */
     if (l->busy && !(l->fired && (!fuzz.starves || l->n_polls > 3 * REFUSALS))) {
         while (leaf_spend(l, cx))
             ;
@@ -227,7 +237,10 @@ static weft_poll leaf_poll(weft_future *future, weft_context *cx)
 
 static void leaf_cancel(weft_future *future)
 {
-    expect(weft_container(future, struct leaf, future)->n_cancels++ == 0, "cancelled twice");
+    struct leaf *l = weft_container(future, struct leaf, future);
+
+    expect(l->n_cancels++ == 0, "cancelled twice");
+    l->cancelled_at = fuzz.turn;
 }
 
 /* Without a cancel function no waker is kept: such a leaf wakes itself. */

@@ -19,9 +19,10 @@ typedef struct node {
     struct node *child[CHILDREN];
     uint32_t     n;
     int          how; /* it polls the inner one */
-    int          polls_left;
+    int          polls_left, n_polls;
     int64_t      hour;
-    bool         raw, asked, flagged, begun;
+    bool         raw, asked, flagged;
+    uint64_t     cancelled_at;
     weft_waker   wraps;
 } node;
 
@@ -46,6 +47,16 @@ static void node_free(node *c)
     give(c);
 }
 
+static bool is_group(const node *c)
+{
+    return c->kind == SELECT || c->kind == BIASED || c->kind == JOIN || c->kind == TRY;
+}
+
+static bool is_unpolled(const weft_future *f)
+{
+    return !weft_future_is_ready(f) && !weft_future_is_pending(f);
+}
+
 /* ---- the model: what the result may be, given those of the children ---- */
 
 static void check_select(const node *c, int64_t result)
@@ -61,7 +72,8 @@ static void check_select(const node *c, int64_t result)
         completed |= got != -ECANCELED;
     }
     if (result < 0)
-        expect(result == -ECANCELED && c->asked && !completed, "select: cancelled and nothing completed");
+        expect(result == -ECANCELED && c->asked && !completed,
+               "select: cancelled and nothing completed");
     else
         expect(result < c->n, "select: the index of a branch");
 }
@@ -91,14 +103,16 @@ static void check_limit(const node *c, int64_t result)
     int64_t got = weft_future_result(future_of(c->child[0]));
 
     if (result == -ETIMEDOUT && got != -ETIMEDOUT)
-        expect(got == -ECANCELED && fuzz.hour >= c->hour, "timeout: not early, and the future was cancelled");
+        expect(got == -ECANCELED && fuzz.hour >= c->hour,
+               "timeout: not early, and the future was cancelled");
     else
         expect(result == got, "timeout: the future's own result");
 }
 
 static bool has_children_of_its_own(const node *c)
 {
-    return c->kind != LEAF && c->kind != ADOPT && c->kind != KEEPS && c->kind != CALLS && c->kind != ONCE;
+    return c->kind != LEAF && c->kind != ADOPT && c->kind != KEEPS && c->kind != CALLS &&
+           c->kind != ONCE;
 }
 
 /* The inner future is READY. Children that are raw are checked here, too. */
@@ -122,7 +136,8 @@ static void check_result(const node *c)
     else if (c->kind == LIMIT)
         check_limit(c, result);
     else if (c->kind == SHIELD)
-        expect(result == weft_future_result(future_of(c->child[0])), "shield: the future's own result");
+        expect(result == weft_future_result(future_of(c->child[0])),
+               "shield: the future's own result");
 }
 
 /* ---- a node's future ---- */
@@ -179,7 +194,13 @@ static weft_poll node_poll(weft_future *future, weft_context *cx)
     node *c = weft_container(future, node, future);
 
     c->flagged |= (cx->flags & WEFT_CONTEXT_CANCELLED_) != 0;
-    c->begun = true;
+    c->n_polls++;
+    if (c->cancelled_at > 0)
+        expect(c->cancelled_at == fuzz.turn, "what is cancelled is polled at once");
+    c->cancelled_at = 0;
+    for (uint32_t i = 0; is_group(c) && i < c->n; i++)
+        expect(c->n_polls < REFUSALS || !is_unpolled(future_of(c->child[i])),
+               "a branch starves: it was never polled");
     if (weft_future_is_cancelled(future)) {
         c->asked = true;
         if (weft_poll_is_ready(weft_future_cancel(c->inner)))
@@ -190,7 +211,7 @@ static weft_poll node_poll(weft_future *future, weft_context *cx)
 
 static void node_cancel(weft_future *future)
 {
-    (void)future; /* the next poll passes it on */
+    weft_container(future, node, future)->cancelled_at = fuzz.turn; /* the next poll passes it on */
 }
 
 /* Gives its child up after some polls, pending, to be found by another owner. */
@@ -199,7 +220,8 @@ static weft_poll once_poll(weft_future *future, weft_context *cx)
     node *c = weft_container(future, node, future), *child = c->child[0];
     bool  ready;
 
-    if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(future_of(child))))
+    if (weft_future_is_cancelled(future) &&
+        weft_poll_is_ready(weft_future_cancel(future_of(child))))
         return weft_ready(future, weft_future_result(future_of(child)));
     ready = weft_poll_is_ready(weft_future_poll(&child->future, cx));
     if (ready)
@@ -229,8 +251,10 @@ static weft_poll adopt_poll(weft_future *future, weft_context *cx)
     return WEFT_PENDING;
 }
 
-static const weft_future_ops node_ops = {sizeof(node), WEFT_FUTURE_DRAINS, "node", node_poll, node_cancel};
-static const weft_future_ops once_ops = {sizeof(node), WEFT_FUTURE_DRAINS, "once", once_poll, node_cancel};
+static const weft_future_ops node_ops = {sizeof(node), WEFT_FUTURE_DRAINS, "node", node_poll,
+                                         node_cancel};
+static const weft_future_ops once_ops = {sizeof(node), WEFT_FUTURE_DRAINS, "once", once_poll,
+                                         node_cancel};
 static const weft_future_ops adopt_ops = {sizeof(node), WEFT_FUTURE_DRAINS, "adopt", adopt_poll,
                                           node_cancel};
 
@@ -254,7 +278,8 @@ WEFT_ASYNC(calls)
             WEFT_YIELD();
     }
     WEFT_AWAIT(n, future_of(self->in.me->child[self->i]));
-    expect(weft_future_is_ready(future_of(self->in.me->child[self->i])), "an await ends when its future has");
+    expect(weft_future_is_ready(future_of(self->in.me->child[self->i])),
+           "an await ends when its future has");
     WEFT_END(n);
 }
 
@@ -278,7 +303,8 @@ static weft_future *keeps_begin(struct keeps *self)
     self->n_groups = 1 + (int)dice(3);
     for (int i = 0; i < 3; i++)
         self->group[i] = take(sizeof(weft_group));
-    f = dice(2) ? weft_select(self->group[0], weft_keep(&me->child[0]->future), &me->child[self->i]->future)
+    f = dice(2) ? weft_select(self->group[0], weft_keep(&me->child[0]->future),
+                              &me->child[self->i]->future)
                 : weft_select_biased(self->group[0], &me->child[self->i]->future,
                                      weft_keep(&me->child[0]->future));
     for (int i = 1; i < self->n_groups; i++)
@@ -338,11 +364,13 @@ static void make_inner(node *c)
     case LIMIT:
         c->inner = take(sizeof(weft_limit));
         c->hour = fuzz.hour + (int64_t)dice(12) - 1;
-        weft_timeout_at((weft_limit *)(void *)c->inner, future_of(c->child[0]), fuzz.base + c->hour * HOUR);
+        weft_timeout_at((weft_limit *)(void *)c->inner, future_of(c->child[0]),
+                        fuzz.base + c->hour * HOUR);
         break;
     case SHIELD:
         c->inner = take(sizeof(weft_guard));
-        weft_shield((weft_guard *)(void *)c->inner, future_of(c->child[0]), (int64_t)dice(4) * HOUR);
+        weft_shield((weft_guard *)(void *)c->inner, future_of(c->child[0]),
+                    (int64_t)dice(4) * HOUR);
         break;
     case CALLS:
         c->inner = take(sizeof(struct calls));
@@ -377,10 +405,13 @@ static node *node_make(int depth)
         c->how = 1;
     for (uint32_t i = 0; i < c->n; i++) {
         c->child[i] = node_make(depth - 1);
-        if (c->kind == KEEPS || c->kind == ONCE || c->child[i]->kind == ONCE || c->child[i]->kind == ADOPT)
+        if (c->kind == KEEPS || c->kind == ONCE || c->child[i]->kind == ONCE ||
+            c->child[i]->kind == ADOPT)
             c->child[i]->raw = false;
     }
-    weft_future_init(&c->future, c->kind == ONCE ? &once_ops : c->kind == ADOPT ? &adopt_ops : &node_ops);
+    weft_future_init(&c->future, c->kind == ONCE    ? &once_ops
+                                 : c->kind == ADOPT ? &adopt_ops
+                                                    : &node_ops);
     c->polls_left = (int)dice(3);
     if (c->kind != ONCE && c->kind != ADOPT)
         make_inner(c);
@@ -483,11 +514,11 @@ static void foreign_turn(int i)
 /* As run.c does. */
 static void task_turn(int i)
 {
-    wf_task           *t = fuzz.queue[i];
-    uint64_t           state;
-    struct weft_home_  home = {.waker = {&wf_task_vtable, t}};
-    weft_context       cx;
-    weft_future       *future = &t->frame.future;
+    wf_task          *t = fuzz.queue[i];
+    uint64_t          state;
+    struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
+    weft_context      cx;
+    weft_future      *future = &t->frame.future;
 
     fuzz.queue[i] = fuzz.queue[--fuzz.n_queued];
     state = wf_task_to_running(t);
@@ -507,8 +538,9 @@ static void task_turn(int i)
 
 static void spawn(node *top)
 {
-    struct root    args = {.in = {top}};
-    wf_task_origin from = {weft_ops_root(), &args.in, sizeof args.in, offsetof(struct root, in), 0, "\0here"};
+    struct root     args = {.in = {top}};
+    wf_task_origin  from = {weft_ops_root(),           &args.in, sizeof args.in,
+                            offsetof(struct root, in), 0,        "\0here"};
     struct foreign *f;
 
     if (run.n_tasks + run.n_foreign == TASKS / 2 || dice(4)) {
@@ -549,10 +581,10 @@ static void cancel_something(void)
     } else if (run.n_foreign > 0) {
         struct foreign *f = run.foreign[dice((uint32_t)run.n_foreign)];
 
-        if (!weft_poll_is_ready(weft_future_cancel(&f->top->future)))
-            f->woken = true;
-        else
-            weft_future_init(&f->top->future, f->top->future.ops), f->woken = true; /* it had not begun */
+        if (weft_poll_is_ready(weft_future_cancel(&f->top->future)))
+            weft_future_init(&f->top->future, f->top->future.ops); /* it had not begun */
+        f->top->cancelled_at = 0;                                  /* polled soon, not at once */
+        f->woken = true;
     }
 }
 
@@ -596,7 +628,9 @@ static void something_happens(void)
 /* Everything becomes ready; only what was woken is polled. */
 static void finish(void)
 {
+    fuzz.finishing = true;
     for (int idle = 0; run.n_tasks + run.n_foreign + fuzz.n_orphans > 0;) {
+        expect(fuzz.turn < 1000000, "all is ready and does not end");
         if (run_something())
             continue;
         expect(idle++ < 64, "a wake was lost: all is ready and nobody is polled");
@@ -664,11 +698,13 @@ static void says_seed(int signal_number)
 
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
-Test(fuzz_futures, trees_of_futures_end_with_results_that_the_model_allows_and_touch_nothing_afterwards,
+Test(fuzz_futures,
+     trees_of_futures_end_with_results_that_the_model_allows_and_touch_nothing_afterwards,
      .timeout = 600)
 {
     uint64_t seed = number_from("FUZZ_SEED", 0);
-    uint64_t rounds = number_from("FUZZ_ROUNDS", (uint64_t)test_scaled(TEST_SANITIZED ? 1000 : 3000));
+    uint64_t rounds =
+        number_from("FUZZ_ROUNDS", (uint64_t)test_scaled(TEST_SANITIZED ? 1000 : 3000));
 
     if (__sanitizer_set_death_callback)
         __sanitizer_set_death_callback(say_seed);
