@@ -387,3 +387,98 @@ Test(async, retry_loop_under_a_cancel_spends_its_budget_and_yields)
     check(hand.woken);
     check_eq(hand_run(&hand, &frame.weft_frame_.future), -ECANCELED);
 }
+
+/* ---- WEFT_WAIT, WEFT_CANCEL ---- */
+
+struct waits {
+    WEFT_FRAME;
+    struct {
+        struct event *a, *b;
+    } in;
+};
+WEFT_ASYNC(waits)
+{
+    WEFT_BEGIN();
+    WEFT_WAIT(&self->in.a->future);
+    WEFT_WAIT(&self->in.b->future);
+    WEFT_END(weft_future_result(&self->in.a->future) + weft_future_result(&self->in.b->future));
+}
+
+Test(async, wait_needs_no_variable_for_the_result)
+{
+    struct waits frame;
+    struct event a, b;
+    struct hand  hand;
+
+    hand_init(&hand, NULL);
+    event(&a), event(&b);
+    check(!hand_poll(&hand, weft_async(waits, &frame, &a, &b)));
+    event_set(&a, 3);
+    check(!hand_poll(&hand, &frame.weft_frame_.future));
+    event_set(&b, 4);
+    check_eq(hand_run(&hand, &frame.weft_frame_.future), 7);
+}
+
+struct cancels {
+    WEFT_FRAME;
+    struct {
+        struct event *kept, *other;
+    } in;
+    weft_select sel;
+};
+WEFT_ASYNC(cancels)
+{
+    WEFT_BEGIN();
+    WEFT_WAIT(
+        weft_select_biased(&self->sel, weft_keep(&self->in.kept->future), &self->in.other->future));
+    WEFT_CANCEL(&self->in.kept->future);
+    WEFT_END(weft_future_result(&self->in.kept->future));
+}
+
+Test(async, cancel_ends_a_kept_branch_whatever_its_state_is)
+{
+    struct cancels frame;
+    struct event   kept, other;
+    struct hand    hand;
+
+    hand_init(&hand, NULL);
+    event(&kept); /* pending, and it drains */
+    kept.lingers = true;
+    event(&other);
+    check(!hand_poll(&hand, weft_async(cancels, &frame, &kept, &other)));
+    event_set(&other, 0);
+    check(!hand_poll(&hand, &frame.weft_frame_.future));
+    check_eq(kept.n_cancels, 1);
+    event_set(&kept, 0);
+    check_eq(hand_run(&hand, &frame.weft_frame_.future), -ECANCELED);
+    at_once(&kept, 5); /* READY */
+    event(&other);
+    check_eq(hand_run(&hand, weft_async(cancels, &frame, &kept, &other)), 5);
+    check_eq(hand.n_wakers, 0);
+}
+
+struct cancels_unpolled {
+    WEFT_FRAME;
+    struct {
+        struct event *never;
+    } in;
+    weft_select sel;
+};
+WEFT_ASYNC(cancels_unpolled)
+{
+    WEFT_BEGIN();
+    WEFT_CANCEL(weft_select(&self->sel, &self->in.never->future));
+    WEFT_END(weft_future_result(&self->in.never->future));
+}
+
+Test(async, cancel_of_a_group_that_was_never_polled_starts_nothing)
+{
+    struct cancels_unpolled frame;
+    struct event            never;
+    struct hand             hand;
+
+    hand_init(&hand, NULL);
+    event(&never);
+    check_eq(hand_run(&hand, weft_async(cancels_unpolled, &frame, &never)), -ECANCELED);
+    check_eq(never.n_polls, 0);
+}

@@ -193,3 +193,109 @@ TEST_ABORTS(misuse, select_of_nine, "more than 8 branches")
                 later(&l[4], 0), later(&l[5], 0), later(&l[6], 0), later(&l[7], 0),
                 later(&l[8], 0));
 }
+
+TEST_ABORTS(misuse, same_future_twice_in_a_group,
+            "weft_select: a future must not be two branches of a group (later)")
+{
+    weft_select  sel;
+    struct later l[2];
+
+    weft_select(&sel, later(&l[0], 0), later(&l[1], 0), later(&l[0], 0));
+}
+
+TEST_ABORTS(misuse, same_future_twice_in_an_array,
+            "weft_join_all: a future must not be two branches of a group (later)")
+{
+    weft_join_all all;
+    weft_branch   branch[40];
+    struct later  l[40];
+
+    for (int i = 0; i < 40; i++)
+        branch[i].future = later(&l[i], 0);
+    branch[33].future = branch[7].future;
+    weft_join_all_array(&all, branch, 40);
+}
+
+Test(misuse, none_in_an_array_that_is_used_again)
+{
+    weft_join_all all;
+    weft_branch   branch[40];
+    struct later  l[40];
+
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 40; i++)
+            branch[i].future = later(&l[i], 0);
+        weft_join_all_array(&all, branch, 40);
+    }
+    check(!ready(&all.future));
+    check(ready(&all.future));
+}
+
+struct makes_again {
+    WEFT_FRAME;
+    struct {
+        bool selects;
+    } in;
+    weft_select  sel;
+    struct later slow, fast;
+};
+WEFT_ASYNC(makes_again)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_select_biased(&self->sel, weft_keep(later(&self->slow, 1)),
+                                     at_once(&self->fast, 2)));
+    later(&self->slow, 1);
+    if (self->in.selects)
+        WEFT_AWAIT(n, weft_select_biased(&self->sel, at_once(&self->fast, 2),
+                                         weft_keep(&self->slow.future)));
+    WEFT_END(n);
+}
+
+TEST_ABORTS(misuse, kept_future_made_again_before_the_next_select,
+            "weft_keep: a kept future was made again while it was pending (later)")
+{
+    struct makes_again frame;
+
+    ready(weft_async(makes_again, &frame, .selects = true));
+}
+
+TEST_ABORTS(misuse, kept_future_made_again_and_forgotten,
+            "weft_keep: a kept future was made again while it was pending (later)")
+{
+    struct makes_again frame;
+
+    ready(weft_async(makes_again, &frame, .selects = false));
+}
+
+struct awaits_a_local {
+    WEFT_FRAME;
+    struct {
+    } in;
+};
+WEFT_ASYNC(awaits_a_local)
+{
+    struct later slow;
+    int64_t      n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, later(&slow, 1));
+    WEFT_END(n);
+}
+
+static void await_a_local(void)
+{
+    struct awaits_a_local frame;
+
+    ready(weft_async(awaits_a_local, &frame));
+}
+
+Test(misuse, future_in_a_local_variable)
+{
+    if (TEST_ASAN)
+        test_skip("its locals are not on the stack");
+    test_aborts(await_a_local,
+                "WEFT_AWAIT: the future is a local variable; it must live in the frame (", __FILE__,
+                __LINE__);
+}
