@@ -56,11 +56,12 @@ static inline weft_waker wf_waker_prepare(const weft_waker *waker)
     return prepared;
 }
 
-/* Stores a waker of weft's in place of none or of another of weft's: then nothing of other executors is
- * touched. False: the long way is to be gone (W5). Under the lock. */
+/* Stores a borrowed waker in place of none or of another borrowed one: then no reference is touched.
+ * False: the long way has to be taken (W6). Under the lock. */
 static inline bool wf_waker_store_own(weft_waker *slot, const weft_waker *waker)
 {
-    if (__builtin_expect(!waker->vtable->notify_ || (slot->vtable && !slot->vtable->notify_), 0))
+    if (__builtin_expect(
+            !wf_waker_is_borrowed(waker) || (slot->vtable && !wf_waker_is_borrowed(slot)), 0))
         return false;
     *slot = *waker;
     return true;
