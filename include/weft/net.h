@@ -14,7 +14,7 @@
  * or listener afterwards answers -EBADF (closing it again does nothing), also when its memory or its
  * descriptor are in use for another connection by then: a weft_stream * is not an address but a handle
  * with a generation. It is good until the runtime stops, or until 4 million other connections have come
- * and gone.
+ * and gone. NULL is no handle: nothing but the close functions takes it.
  *
  * In a child that the process forks, what the parent made is the parent's: every call and operation on
  * it answers -ECHILD and changes nothing, also one that the parent had begun. Closing there closes the
