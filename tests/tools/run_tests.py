@@ -7,6 +7,7 @@ A pattern selects the tests whose names contain it. What a failed test said is p
 """
 import argparse
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -41,7 +42,8 @@ command = ["meson", "test", "-C", args.build, "--no-rebuild"]
 if args.suite:
     command += ["--suite", args.suite]
 if args.wrapper:
-    command += ["--wrapper", args.wrapper, "--timeout-multiplier", "20"]
+    slow = 2 * int(os.environ.get("TEST_SLOW", "1"))
+    command += ["--wrapper", args.wrapper, "--timeout-multiplier", str(slow)]
 if args.pattern:
     tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", args.build]))
     names = [test["name"] for test in tests
