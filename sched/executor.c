@@ -390,7 +390,8 @@ static bool run_until_empty(wf_executor *s, int64_t until)
     if (!core_take(s))
         return false; /* some thread is in weft_block_on, against the rule */
     before = wf_worker_enter(s->workers[0]);
-    while (!(empty = is_empty(s, until)) && wf_now() < until)
+    /* One turn at least: a stop without patience that is called again and again ends, too. */
+    for (bool any = false; !(empty = is_empty(s, until)) && (!any || wf_now() < until); any = true)
         wf_worker_turn_owner(s->workers[0], until);
     wf_worker_leave(s->workers[0], before);
     core_give(s);

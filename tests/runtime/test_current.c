@@ -362,3 +362,17 @@ Test(current, messages_from_other_threads_wake_it)
     weft_mpsc_receiver_close(from);
     stop(rt);
 }
+
+/* Each call polls something: the tasks of such a runtime are polled by nobody else. */
+Test(current, a_stop_without_patience_that_is_called_again_ends)
+{
+    weft_runtime *rt = start_with((weft_config){.current_thread = 1, .log = weft_log_none});
+    atomic_int    ran = 0;
+    int           r, n_calls = 0;
+
+    for (int i = 0; i < 5; i++)
+        check_eq(weft_spawn_on(rt, NULL, runs, &ran), 0);
+    while ((r = weft_runtime_stop(rt, 0)) == -ETIMEDOUT)
+        check_cmp(++n_calls, <, 1000);
+    check_eq(r, 0);
+}
