@@ -44,7 +44,7 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
-/* 100 for 0.1.0, 10203 for 1.2.3: the version of these headers. weft_version() says the library's. */
+/* 100 for 0.1.0, 10203 for 1.2.3: the version of these headers; weft_version(): the library's. */
 #define WEFT_VERSION (WEFT_VERSION_MAJOR * 10000 + WEFT_VERSION_MINOR * 100 + WEFT_VERSION_PATCH)
 
 #ifdef __cplusplus

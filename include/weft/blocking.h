@@ -175,10 +175,10 @@ typedef struct weft_resolution {
     weft_job    job_;
 } weft_resolution;
 
-/* Resolves host name and port by getaddrinfo(3) on a thread of weft_pool_dns: how many addresses (at most
- * WEFT_RESOLVE_MAX) it put into resolution->found.address. -ENOENT: no such name; -EAGAIN: the resolver
- * failed for now; -EINVAL: the name is empty or longer than WEFT_HOST_MAX; -EIO: any other trouble. The name is
- * copied. WITHDRAWS. */
+/* Resolves host name and port by getaddrinfo(3) on a thread of weft_pool_dns: how many addresses
+ * (at most WEFT_RESOLVE_MAX) it put into resolution->found.address. -ENOENT: no such name; -EAGAIN:
+ * the resolver failed for now; -EINVAL: the name is empty or longer than WEFT_HOST_MAX; -EIO: any
+ * other trouble. The name is copied. WITHDRAWS. */
 WEFT_API weft_future *weft_resolve(weft_resolution *resolution, const char *host, uint16_t port);
 
 WEFT_END_DECLS

@@ -29,8 +29,8 @@ typedef enum weft_log_level {
     WEFT_LOG_INFO,
 } weft_log_level;
 
-/* One line of text without a newline or another control byte, valid during the call. May be called by any thread, by several
- * at once; must not call weft. */
+/* One line of text without a newline or another control byte, valid during the call. May be called
+ * by any thread, by several at once; must not call weft. */
 typedef void weft_log(void *arg, weft_log_level level, const char *line);
 
 /* Silence: `.log = weft_log_none`. */
@@ -187,8 +187,8 @@ WEFT_API int weft_child_reset(const weft_runtime *rt);
 /* The runtime whose worker (or weft_block_on) runs the caller; NULL on other threads. */
 WEFT_API weft_runtime *weft_runtime_current(void);
 
-/* The version of the library that the process has, as WEFT_VERSION is that of the headers the caller was
- * compiled with. They may differ in the patch number only: docs/versions.md. Any thread. */
+/* The version of the library that the process has, as WEFT_VERSION is that of the headers the
+ * caller was compiled with. Only their patch numbers may differ: docs/versions.md. Any thread. */
 WEFT_API int weft_version(void);
 
 /* Reads the counters of a runtime, summed over its threads. Any thread. */

@@ -192,7 +192,8 @@ static bool serve(int listener, const int *numbers, int n, const injection *in, 
 static void supervise(pid_t pid, int pidfd, int listener, const int *numbers, int n,
                       const injection *in, shared *s, verdict *v)
 {
-    /* Before Linux 6.11 the listener tells of no end before the child has been waited for: its pidfd does. */
+    /* Before Linux 6.11 the listener tells of no end before the child has been waited for: its
+     * pidfd does. */
     struct pollfd ready[2] = {{.fd = listener, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
     int64_t       left = LIMIT_MS * test_slow(), then = now_ms(), now;
     int           status;

@@ -1,5 +1,5 @@
 /*
- * fuzz_address.c - an address that is read, written and read again is the same; other text changes nothing
+ * fuzz_address.c - an address that is read, written and read again is the same
  */
 #include <stdio.h>
 #include <stdlib.h>

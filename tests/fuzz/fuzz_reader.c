@@ -1,11 +1,11 @@
 /*
  * fuzz_reader.c - a buffered reader answers as a cursor in the bytes would, however they arrive
  *
- * The first byte says how large the buffer is, the second how many bytes of script follow; the rest is what
- * the stream brings. The script says what is asked of the reader, and how each read of the stream ends: with
- * so many bytes, late, with an error, or given up while it waits. What is handed out is compared with the
- * bytes themselves. Lines are also read from a stream that brings all that there is room for: the answers
- * must be those of the split one.
+ * The first byte says how large the buffer is, the second how many bytes of script follow; the rest
+ * is what the stream brings. The script says what is asked of the reader, and how each read of the
+ * stream ends: with so many bytes, late, with an error, or given up while it waits. What is handed
+ * out is compared with the bytes themselves. Lines are also read from a stream that brings all that
+ * there is room for: the answers must be those of the split one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,7 +276,8 @@ static void begin(weft_reader *reader, const uint8_t *data, size_t size, char *b
     weft_reader_init(reader, NULL, buffer, room);
 }
 
-/* The next line: its length, or an error that is the same however the bytes come; then it is taken in part. */
+/* The next line: its length, or an error that is the same however the bytes come; then it is taken
+ * in part. */
 static int64_t next_line(weft_reader *reader, char **line)
 {
     char   *byte;
@@ -291,7 +292,7 @@ static int64_t next_line(weft_reader *reader, char **line)
     return n;
 }
 
-/* `split` is read on in the middle of `whole`'s reads; the source belongs to one of them at a time. */
+/* Reads both in turn, line by line; the source is that of one of them at a time. */
 static void compare_lines(const uint8_t *data, size_t size)
 {
     size_t        room = (size_t)data[0] % 96 + 1;

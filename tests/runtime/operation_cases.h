@@ -66,7 +66,7 @@ static bool fill(int fd)
     return any;
 }
 
-/* A connection whose both ends have small buffers, so that it is soon full; returns the plain end. */
+/* A connection with small buffers at both ends, so that it is soon full; returns the plain end. */
 static int narrow_pair(weft_runtime *rt, weft_stream **ret)
 {
     weft_address address;
@@ -83,8 +83,8 @@ static int narrow_pair(weft_runtime *rt, weft_stream **ret)
     return fd;
 }
 
-/* Whether a socket that is full now stays so until its peer reads: all that was sent has been acknowledged, and
- * the peer has no room for more. */
+/* Whether a socket that is full now stays so until its peer reads: all that was sent has been
+ * acknowledged, and the peer has no room for more. */
 static bool is_stuck(int fd)
 {
     struct tcp_info info;

@@ -363,7 +363,7 @@ Test(current, messages_from_other_threads_wake_it)
     stop(rt);
 }
 
-/* Each call polls something: the tasks of such a runtime are polled by nobody else. */
+/* Each call polls something: no other thread polls the tasks of such a runtime. */
 Test(current, a_stop_without_patience_that_is_called_again_ends)
 {
     weft_runtime *rt = start_with((weft_config){.current_thread = 1, .log = weft_log_none});

@@ -162,7 +162,8 @@ static struct hand   hand;
 static struct event  inner;
 static weft_limit    limit;
 
-/* Time passes by hand only: however slow the machine is, a limit is not over before its case says so. */
+/* Time passes by hand only: however slow the machine is, a limit is not over before its case says
+ * so. */
 static void begin(void)
 {
     rt_now = start(1);

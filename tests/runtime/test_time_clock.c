@@ -279,9 +279,10 @@ Test(clock, does_not_jump_over_bytes_that_are_on_their_way)
     stop(rt);
 }
 
-/* One operation of the ring after the other, for longer than what the kernel holds is waited for; the clock
- * stands. Each waits for a byte that comes every millisecond, not for a disk, which may take longer. On a
- * machine so busy that one does, the clock may go on then; time.h says after how long. */
+/* One operation of the ring after the other, for longer than what the kernel holds is waited for;
+ * the clock stands. Each waits for a byte that comes every millisecond, not for a disk, which may
+ * take longer. On a machine so busy that one does, the clock may go on then; time.h says after how
+ * long. */
 struct rings {
     WEFT_FRAME;
     struct {
