@@ -135,9 +135,16 @@ static void enter_process(void)
     process.process = getpid();
 }
 
+/* Under TSan a futex call that is restarted would keep the handler from running: see futex.h. */
+#ifdef WF_TSAN_
+#define RESTART 0
+#else
+#define RESTART SA_RESTART
+#endif
+
 static int install(int signo)
 {
-    struct sigaction ours = {.sa_handler = handle, .sa_flags = SA_RESTART | SA_ONSTACK}, found;
+    struct sigaction ours = {.sa_handler = handle, .sa_flags = RESTART | SA_ONSTACK}, found;
 
     sigemptyset(&ours.sa_mask);
     if (sigaction(signo, NULL, &found) == 0 && found.sa_handler != handle)

@@ -10,6 +10,8 @@
 #ifndef WF_FUTEX_H
 #define WF_FUTEX_H
 
+#include "order.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdbool.h>
@@ -18,14 +20,26 @@
 #include <time.h>
 #include <unistd.h>
 
+/* TSan keeps a signal until its thread calls a function of libc that TSan knows, which the futex
+ * call is not: a handler would never run on a thread that waits again and again. */
+static inline void wf_futex_run_handlers(void)
+{
+#ifdef WF_TSAN_
+    nanosleep(&(struct timespec){0}, NULL);
+#endif
+}
+
 /* Sleeps while *word == value, until woken or the CLOCK_MONOTONIC instant; false after the latter. */
 static inline bool wf_futex_wait(uint32_t *word, uint32_t value, int64_t until_ns)
 {
     struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
 
-    return syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
-                   until_ns == INT64_MAX ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
-           errno != ETIMEDOUT;
+    if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
+                until_ns == INT64_MAX ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY) == 0)
+        return true;
+    if (errno == EINTR)
+        wf_futex_run_handlers();
+    return errno != ETIMEDOUT;
 }
 
 static inline void wf_futex_wake(uint32_t *word, int n)

@@ -271,6 +271,12 @@ Test(signal, what_can_not_be_kept_is_refused)
     check(now.sa_handler == SIG_DFL); /* nor any other of the set */
 }
 
+static void skip_under_sanitizers(void)
+{
+    if (TEST_SANITIZED)
+        test_skip("a sanitizer's own threads and locks do not survive a fork");
+}
+
 /* It has no runtime that could wait for the signal. */
 Test(signal, a_forked_child_is_ended_by_a_signal_as_before)
 {
@@ -280,6 +286,7 @@ Test(signal, a_forked_child_is_ended_by_a_signal_as_before)
     int           status;
     pid_t         pid;
 
+    skip_under_sanitizers();
     check_eq(weft_spawn_on(rt, &h, wait_signal, .set = WEFT_SIGNAL(SIGTERM), .n = 1, .got = &got),
              0);
     EVENTUALLY(counters(rt).polls > 0);
@@ -302,6 +309,7 @@ Test(signal, a_forked_child_may_wait_for_signals_of_its_own)
     int           status;
     pid_t         pid;
 
+    skip_under_sanitizers();
     raise(SIGUSR1);
     pid = fork();
     if (pid == 0) {
