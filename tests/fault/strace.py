@@ -36,7 +36,7 @@ CASES = [
     "recvfrom:error=ECONNRESET:when=3",
     "sendto:error=ENOBUFS:when=2",
     "connect:error=EINTR:when=1..2",
-    "signalfd4:error=ENFILE:when=1",
+    "eventfd2:error=ENFILE:when=3",  # the one of a wait for a signal
     "futex:delay_exit=1000:when=1+7",
     "recvfrom:delay_enter=1000:when=1+9",
 ]
