@@ -34,6 +34,7 @@ Test(config, defaults_are_those_of_the_table)
     clean();
     check_eq(complete(&c), 0);
     check_eq(c.workers, wf_config_cpus());
+    check_eq(c.pin_workers, 0);
     check_eq(c.blocking_threads, 512);
     check_eq(c.budget, WEFT_BUDGET_DEFAULT);
     check_eq(c.inject_interval, 61);
