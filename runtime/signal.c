@@ -27,6 +27,7 @@
 #include <weft/signal.h>
 
 #define SIGNALS 64
+#define TRIES   1000
 
 /* A thread's own faults: the thread can't go on without a handler of the host's. */
 #define FAULTS                                                                                     \
@@ -64,15 +65,22 @@ static void keep(int signo)
         wf_add(&process.kept[signo], 1, RELEASE); /* [signal-2] */
 }
 
-static void ring_waits(int signo)
+/* Such a write fails only if something like a filter makes it: so many in a row are for good. */
+static void ring(int fd)
 {
     uint64_t one = 1;
 
+    for (int n = 0; n < TRIES && write(fd, &one, sizeof one) < 0; n++)
+        ;
+}
+
+static void ring_waits(int signo)
+{
     wf_add(&process.n_handlers, 1, SEQ_CST); /* [signal-1] */
     for (weft_signal *w = wf_load(&process.waits, SEQ_CST) /* [signal-1] */; w;
          w = wf_load(&w->next_, SEQ_CST)) /* [signal-1] */
         if (w->set_ & WEFT_SIGNAL(signo))
-            (void)!write(w->fd_, &one, sizeof one);   /* full is as good as written */
+            ring(w->fd_);
     if (wf_sub(&process.n_handlers, 1, SEQ_CST) == 1) /* [signal-1] */
         wf_futex_wake(&process.n_handlers, INT32_MAX);
 }
