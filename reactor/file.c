@@ -201,15 +201,32 @@ void wf_file_prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
     bound(sqe, vector_size(io));
 }
 
-/* Whether operations at the position must take turns: the ring does not lock it, as read(2) does. What
- * has no position (pipes, terminals, sockets) must not: there a read may wait beside a write. */
+/* The ring ignores an offset where there is no position; pread(2) and pwrite(2) refuse it, as we do. Nor
+ * does it lock the position, as read(2) does: operations there must take turns. What has no position (pipes,
+ * terminals, sockets) must not: there a read may wait beside a write. */
 int wf_file_begin_transfer(weft_io *io, weft_context *cx)
 {
-    mode_t type = io->offset_ == NO_OFFSET ? type_of(io->fd_) : 0;
+    mode_t type;
 
     (void)cx;
-    io->option_ = type == S_IFREG || type == S_IFBLK;
+    if (io->offset_ < NO_OFFSET)
+        return -EINVAL;
+    type = type_of(io->fd_);
+    if (type == S_IFREG || type == S_IFBLK)
+        io->option_ = io->offset_ == NO_OFFSET;
+    else if (io->offset_ != NO_OFFSET && lseek(io->fd_, 0, SEEK_CUR) < 0 && errno == ESPIPE)
+        return -ESPIPE;
     return 0;
+}
+
+/* No bytes: that does not wait, and the ring would, for a terminal, and takes directories for files. */
+static int64_t read_nothing(const weft_io *io)
+{
+    char    none;
+    ssize_t n = io->offset_ == NO_OFFSET ? read(io->fd_, &none, 0)
+                                         : pread(io->fd_, &none, 0, (off_t)io->offset_);
+
+    return n < 0 ? -errno : n;
 }
 
 /* Reads all of it from the page cache, or nothing. A shorter answer may be the end of the file or
@@ -220,12 +237,26 @@ int64_t wf_file_read_cached(const weft_io *io, weft_context *cx)
     struct iovec piece = {.iov_base = place(io), .iov_len = length(io)};
     size_t       more = piece.iov_len / CACHED_UNIT;
 
-    if (io->offset_ == NO_OFFSET || piece.iov_len == 0 || piece.iov_len > CACHED_MOST)
-        return -EAGAIN;
+    if (piece.iov_len == 0)
+        return read_nothing(io);
+    if (io->offset_ < 0 || piece.iov_len > CACHED_MOST)
+        return WF_IO_MORE;
     if (preadv2(io->fd_, &piece, 1, (off_t)offset(io), RWF_NOWAIT) != (ssize_t)piece.iov_len)
-        return -EAGAIN;
+        return WF_IO_MORE;
     cx->budget -= more < cx->budget ? (uint32_t)more : cx->budget;
     return (int64_t)piece.iov_len;
+}
+
+int64_t wf_file_readv_nothing(const weft_io *io, weft_context *cx)
+{
+    ssize_t n;
+
+    (void)cx;
+    if (io->size_ > PIECES_MOST || vector_size(io) > 0)
+        return WF_IO_MORE;
+    n = io->offset_ == NO_OFFSET ? readv(io->fd_, io->memory_, (int)io->size_)
+                                 : preadv(io->fd_, io->memory_, (int)io->size_, io->offset_);
+    return n < 0 ? -errno : n;
 }
 
 int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled)

@@ -74,7 +74,8 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
                                .at_once = wf_file_read_cached, .prepare = wf_file_prepare_read,
                                .end = wf_file_end_read_exact},
     [WF_OP_FILE_READV] = {KERNEL("weft_file_readv"), WF_SIDE_KERNEL, POSITION,
-                          .prepare = wf_file_prepare_readv, .end = wf_file_end_readv},
+                          .at_once = wf_file_readv_nothing, .prepare = wf_file_prepare_readv,
+                          .end = wf_file_end_readv},
     [WF_OP_FILE_WRITE] = {KERNEL("weft_file_write"), WF_SIDE_KERNEL, POSITION,
                           .prepare = wf_file_prepare_write},
     [WF_OP_FILE_WRITE_ALL] = {KERNEL("weft_file_write_all"), WF_SIDE_KERNEL, POSITION,
@@ -324,9 +325,9 @@ static weft_poll kernel_end(weft_io *io, weft_context *cx)
 /* What need not wait is done here; the answer, or WF_IO_MORE. */
 static int64_t kernel_at_once(weft_io *io, weft_context *cx)
 {
-    int64_t n = row(io)->at_once ? row(io)->at_once(io, cx) : -EAGAIN;
+    int64_t n = row(io)->at_once ? row(io)->at_once(io, cx) : WF_IO_MORE;
 
-    return n == -EAGAIN ? WF_IO_MORE : row(io)->end(io, n, false);
+    return n == WF_IO_MORE ? n : row(io)->end(io, n, false);
 }
 
 /* The polls until it is handed over, or has ended without that. */
@@ -346,10 +347,10 @@ static weft_poll kernel_begin(weft_io *io, weft_context *cx)
         return WEFT_PENDING;
     if (row(io)->needs & ~cx->runtime->reactor->ring.features)
         return kernel_end_without(io);
-    if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
-        return weft_ready(future, r);
     if ((n = kernel_at_once(io, cx)) != WF_IO_MORE)
         return weft_ready(future, n);
+    if (row(io)->begin && (r = row(io)->begin(io, cx)) < 0)
+        return weft_ready(future, r);
     io->object_ = cx->runtime->reactor;
     return kernel_start(io, cx);
 }

@@ -34,7 +34,8 @@ typedef struct wf_operation {
     int64_t (*attempt)(weft_io *io, wf_socket *s);
     /* Sockets: the operation waits now. */
     void (*waits)(weft_io *io, wf_socket *s, weft_context *cx);
-    /* Kernel: what need not wait is done by the caller itself. -EAGAIN: the ring must. Or NULL. */
+    /* Kernel: what need not wait is done by the caller itself, before `begin`. WF_IO_MORE: the ring must. Or
+     * NULL. */
     int64_t (*at_once)(const weft_io *io, weft_context *cx);
     /* Kernel: the submission entry. */
     void (*prepare)(const weft_io *io, struct io_uring_sqe *sqe);
@@ -140,6 +141,7 @@ int64_t wf_file_end_readv(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_file_end_write_all(weft_io *io, int64_t result, bool cancelled);
 int64_t wf_file_plain_close(const weft_io *io);
 int64_t wf_file_read_cached(const weft_io *io, weft_context *cx);
+int64_t wf_file_readv_nothing(const weft_io *io, weft_context *cx);
 int64_t wf_file_plain_truncate(const weft_io *io);
 void    wf_path_prepare_stat(const weft_io *io, struct io_uring_sqe *sqe);
 void    wf_path_prepare_unlink(const weft_io *io, struct io_uring_sqe *sqe);

@@ -48,8 +48,9 @@ WEFT_API weft_future *weft_file_close(weft_io *io, int fd);
  * duplicates of it, other runtimes and read(2) on other threads are not waited for.
  */
 
-/* Moves up to `size` bytes (2 GiB less a page at most): the count; 0 at the end of the file. A pipe
- * or the like is waited for, unless it has O_NONBLOCK: -EAGAIN. A read of up to 128 KiB that the
+/* Moves up to `size` bytes (2 GiB less a page at most): the count; 0 at the end of the file. A pipe,
+ * terminal or socket is waited for, also if it has O_NONBLOCK (before Linux 6.4: -EAGAIN then, of a pipe);
+ * an offset is refused there: -ESPIPE. A read of up to 128 KiB that the
  * page cache has is done by the polling thread at once, and costs one more of its poll's budget for
  * each 16 KiB. */
 WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t size,

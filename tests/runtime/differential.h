@@ -1,0 +1,198 @@
+/*
+ * differential.h - the same operation by weft and by the system call of its name, in two worlds made alike
+ *
+ * A world is a descriptor of some kind, with what is behind it. What is compared: the result, or that the
+ * call waits; the bytes in the buffer; the descriptor's position, flags and unread bytes; the bytes that
+ * its file has now or that its other end got. docs/operations.md lists where they may differ.
+ */
+#ifndef DIFFERENTIAL_H
+#define DIFFERENTIAL_H
+
+#include "../net_helpers.h"
+
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#define WAITS INT64_MIN /* the call would wait for another program */
+
+/* ---- what has come of a call ---- */
+
+typedef struct outcome {
+    int64_t  result, position, flags, unread;
+    uint64_t buffer, content, peer; /* hashes */
+} outcome;
+
+static inline uint64_t hash(uint64_t h, const void *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ ((const unsigned char *)data)[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+/* The first field that differs, or NULL. */
+static inline const char *difference(const outcome *a, const outcome *b)
+{
+    return a->result != b->result       ? "result"
+           : a->position != b->position ? "position"
+           : a->flags != b->flags       ? "flags"
+           : a->unread != b->unread     ? "unread bytes"
+           : a->buffer != b->buffer     ? "buffer"
+           : a->content != b->content   ? "content"
+           : a->peer != b->peer         ? "other end"
+                                        : NULL;
+}
+
+/* ---- worlds ---- */
+
+typedef struct world {
+    int fd;
+    int peer;    /* the other end, or -1 */
+    int content; /* the file, for a look at its bytes, or -1 */
+} world;
+
+static inline uint64_t hash_content(int fd)
+{
+    static char bytes[1 << 16];
+    uint64_t    h = 0;
+    ssize_t     n;
+
+    for (off_t at = 0; fd >= 0 && (n = pread(fd, bytes, sizeof bytes, at)) > 0; at += n)
+        h = hash(h + 1, bytes, (size_t)n);
+    return h;
+}
+
+/* All that the other end got; `least` bytes are waited for. */
+static inline uint64_t hash_peer(int fd, int64_t least)
+{
+    static char bytes[1 << 16];
+    uint64_t    h = 0;
+    ssize_t     n;
+
+    while (fd >= 0 && poll(&(struct pollfd){fd, POLLIN, 0}, 1, least > 0 ? 5000 : 0) > 0) {
+        if ((n = read(fd, bytes, sizeof bytes)) <= 0)
+            break;
+        h = hash(h, bytes, (size_t)n);
+        least -= n;
+    }
+    return h;
+}
+
+static inline void look(const world *w, int64_t result, int64_t sent, const char *buffer,
+                        size_t size, outcome *ret)
+{
+    int unread = 0;
+
+    *ret = (outcome){.result = result};
+    ret->position = lseek(w->fd, 0, SEEK_CUR);
+    ret->flags = fcntl(w->fd, F_GETFL);
+    ret->unread = ioctl(w->fd, FIONREAD, &unread) < 0 ? -1 : unread;
+    ret->buffer = hash(0, buffer, size);
+    ret->content = hash_content(w->content);
+    ret->peer = hash_peer(w->peer, sent);
+}
+
+/* ---- calls that may wait ---- */
+
+static inline void on_tick(int signal)
+{
+    (void)signal; /* it interrupts a call that waits */
+}
+
+/* Until it is called with 0, calls that wait end with -EINTR after a while. */
+static inline void set_tick(int ms)
+{
+    struct sigaction action = {.sa_handler = on_tick};
+    struct itimerval tick = {{0, ms * 1000}, {0, ms * 1000}};
+
+    check_eq(sigaction(SIGALRM, &action, NULL), 0);
+    check_eq(setitimer(ITIMER_REAL, &tick, NULL), 0);
+}
+
+/* The system call's answer as weft gives it. */
+static inline int64_t answer(int64_t r)
+{
+    return r >= 0 ? r : errno == EINTR ? WAITS : -errno;
+}
+
+/* WAITS if it does not end: soon where the system call waits, and else after so long that it hangs. */
+static inline int64_t run_weft(weft_runtime *rt, weft_future *future, bool waits)
+{
+    weft_limit limit;
+    int64_t    r;
+
+    r = weft_block_on(rt, weft_timeout(&limit, future, waits ? WEFT_MS(3) : WEFT_S(2)));
+    return r == -ETIMEDOUT ? WAITS : r;
+}
+
+/* ---- the list of differences ---- */
+
+typedef struct listed {
+    char text[1024];
+    int  n_used;
+} listed;
+
+static listed list[64];
+static int    n_listed;
+
+/* Rows `| kinds | arguments | operations | ... |` below the page's heading; names are in backquotes. */
+static inline void read_list(void)
+{
+    FILE *f = fopen(OPERATIONS_PAGE, "re");
+    char  line[1024];
+    bool  in_list = false;
+
+    check(f != NULL);
+    while (fgets(line, sizeof line, f)) {
+        if (strncmp(line, "## ", 3) == 0)
+            in_list = strstr(line, "differs from the system call") != NULL;
+        else if (in_list && strncmp(line, "| `", 3) == 0 && n_listed < 64)
+            snprintf(list[n_listed++].text, sizeof list->text, "%s", line);
+    }
+    fclose(f);
+    check_cmp(n_listed, >, 0);
+}
+
+/* Whether the nth cell of the row has the name, or `any`, in backquotes. */
+static inline bool has_name(const char *row, int nth, const char *name)
+{
+    char        quoted[64];
+    const char *end, *found;
+
+    snprintf(quoted, sizeof quoted, "`%s`", name);
+    while (nth-- >= 0)
+        row = strchr(row, '|') + 1;
+    end = strchr(row, '|');
+    found = strstr(row, quoted);
+    if (!found || found > end)
+        found = strstr(row, "`any`");
+    return found && found < end;
+}
+
+static inline listed *listed_as(const char *kind, const char *argument, const char *operation)
+{
+    for (int i = 0; i < n_listed; i++)
+        if (has_name(list[i].text, 0, kind) && has_name(list[i].text, 1, argument) &&
+            has_name(list[i].text, 2, operation))
+            return &list[i];
+    return NULL;
+}
+
+/* 1 and a line on standard error if the outcomes differ and no row says so. */
+static inline int compare(const char *kind, const char *argument, const char *operation,
+                          const outcome *plain, const outcome *weft)
+{
+    const char *field = difference(plain, weft);
+    listed     *row = field ? listed_as(kind, argument, operation) : NULL;
+
+    if (row)
+        row->n_used++;
+    if (!field || row)
+        return 0;
+    fprintf(stderr,
+            "%s of %s, %s: %s differs: %" PRId64 " is the system call's result, %" PRId64
+            " weft's\n",
+            operation, kind, argument, field, plain->result, weft->result);
+    return 1;
+}
+
+#endif
