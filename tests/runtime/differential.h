@@ -155,7 +155,7 @@ static inline void read_list(void)
 /* Whether the nth cell of the row has the name, or `any`, in backquotes. */
 static inline bool has_name(const char *row, int nth, const char *name)
 {
-    char        quoted[64];
+    char        quoted[320];
     const char *end, *found;
 
     snprintf(quoted, sizeof quoted, "`%s`", name);

@@ -3,6 +3,7 @@
  */
 #include "differential_kinds.h"
 
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 
 /* ---- operations ---- */
@@ -220,6 +221,59 @@ OTHER(close, weft_file_close(io, fd))
 OTHER(ready, weft_fd_ready(io, fd, (unsigned)a->size))
 OTHER(stat, weft_file_stat(io, fd, STATX_TYPE | STATX_SIZE, (struct statx *)buffer))
 
+/* ---- calls with more than a buffer ---- */
+
+static int source(void)
+{
+    static int fd = -1;
+
+    return fd >= 0 ? fd : (fd = file().fd);
+}
+
+static int64_t plain_send_file(int fd, const argument *a, char *buffer)
+{
+    off_t at = 95; /* 5 bytes before the end */
+
+    (void)buffer;
+    return answer(sendfile(fd, source(), &at, a->size));
+}
+
+static weft_future *stream_send_file(weft_io *io, weft_stream *s, const argument *a, char *buffer)
+{
+    (void)buffer;
+    return weft_send_file(io, s, source(), 95, a->size);
+}
+
+static struct msghdr *message(const argument *a, char *buffer)
+{
+    static struct msghdr m;
+    static struct iovec  piece;
+
+    piece = (struct iovec){buffer, a->size};
+    m = (struct msghdr){.msg_iov = &piece, .msg_iovlen = 1};
+    return &m;
+}
+
+static int64_t plain_receive(int fd, const argument *a, char *buffer)
+{
+    return answer(recvmsg(fd, message(a, buffer), 0));
+}
+
+static int64_t plain_send(int fd, const argument *a, char *buffer)
+{
+    return answer(sendmsg(fd, message(a, buffer), 0));
+}
+
+static weft_future *stream_receive(weft_io *io, weft_stream *s, const argument *a, char *buffer)
+{
+    return weft_receive_message(io, s, message(a, buffer), 0);
+}
+
+static weft_future *stream_send(weft_io *io, weft_stream *s, const argument *a, char *buffer)
+{
+    return weft_send_message(io, s, message(a, buffer), 0);
+}
+
 static const operation operations[] = {
     {"weft_file_read", plain_read, by_read, NULL, transfers, false},
     {"weft_file_readv", plain_readv, by_readv, NULL, transfers, false},
@@ -239,6 +293,9 @@ static const operation operations[] = {
     {"weft_write", plain_write, NULL, stream_write, at_position, true},
     {"weft_write_all", plain_write_all, NULL, stream_write_all, at_position, true},
     {"weft_peek", plain_peek, NULL, stream_peek, at_position, false},
+    {"weft_send_file", plain_send_file, NULL, stream_send_file, at_position, true},
+    {"weft_receive_message", plain_receive, NULL, stream_receive, at_position, false},
+    {"weft_send_message", plain_send, NULL, stream_send, at_position, true},
 };
 
 /* ---- running them ---- */
