@@ -34,6 +34,25 @@ WEFT_API int weft_version(void)
     return WEFT_VERSION;
 }
 
+/* Runtimes that are never freed: U3. They are kept here for tools that look for lost memory. */
+typedef struct left_behind {
+    struct left_behind *next;
+    weft_runtime       *rt;
+} left_behind;
+
+static left_behind *all_left;
+
+static void leave_behind(weft_runtime *rt)
+{
+    left_behind *l = wf_alloc(&rt->config.allocator, sizeof *l);
+
+    if (!l)
+        return;
+    *l = (left_behind){wf_load(&all_left, RELAXED), rt};
+    while (!wf_cas(&all_left, &l->next, l, ACQ_REL)) /* only added to; nothing reads it */
+        ;
+}
+
 static void runtime_free(weft_runtime *rt)
 {
     if (rt->config.log == wf_stderr_log)
@@ -140,8 +159,10 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
         return -ETIMEDOUT;
     wf_executor_stop(rt->executor); /* workers use the reactor to their end */
     wf_reactor_stop(rt);
-    if (left > 0)
-        return 0; /* U3 */
+    if (left > 0) {
+        leave_behind(rt);
+        return 0;
+    }
     wf_executor_free(rt->executor);
     wf_timers_stop(rt);
     runtime_free(rt);
