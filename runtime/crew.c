@@ -225,9 +225,10 @@ static void end_and_unlock(weft_pool *p, wf_thread *t)
     pthread_t before =
         p->corpse; /* each thread that ends joins the one before, who closes the last */
     bool has_before = p->has_corpse;
+    bool left_behind = p->left_behind; /* nothing will join it */
 
     p->corpse = pthread_self();
-    p->has_corpse = true;
+    p->has_corpse = !left_behind;
     p->n_threads--;
     t->next = p->unused;
     p->unused = t;
@@ -237,6 +238,8 @@ static void end_and_unlock(weft_pool *p, wf_thread *t)
     wf_unlock(&p->lock);
     if (has_before)
         pthread_join(before, NULL);
+    if (left_behind)
+        pthread_detach(pthread_self());
 }
 
 /* What comes next is settled before the end of the last job is told: who hears of it finds us idle, not

@@ -35,17 +35,17 @@ struct weft_pool {
     struct wf_thread   *watcher, *unused, *newest;
     int64_t             n_threads; /* those being created, too */
     int64_t             n_running, n_stuck, room;
-    int64_t             n_left; /* of those that run: with jobs that were given up */
-    bool      left_behind; /* threads may run after the pool's end; of the thread that ends it */
-    uint32_t  n_telling;   /* [pool-3] threads that have run a job and tell of it */
-    bool      coming;
-    uint32_t  round;      /* how often those that ran were found to be stuck */
-    int64_t   last_taken; /* when */
-    uint64_t  n_seen;     /* jobs taken before the watcher's last look */
-    int64_t   failed;     /* when no thread could be created, or 0 */
-    pthread_t corpse;     /* the thread that ended last, not yet joined */
-    bool      has_corpse;
-    weft_pool_counters counters; /* but for `threads` and `running` */
+    int64_t             n_left;      /* of those that run: with jobs that were given up */
+    bool                left_behind; /* threads may run after the pool's end */
+    uint32_t            n_telling;   /* [pool-3] threads that have run a job and tell of it */
+    bool                coming;
+    uint32_t            round;      /* how often those that ran were found to be stuck */
+    int64_t             last_taken; /* when */
+    uint64_t            n_seen;     /* jobs taken before the watcher's last look */
+    int64_t             failed;     /* when no thread could be created, or 0 */
+    pthread_t           corpse;     /* the thread that ended last, not yet joined */
+    bool                has_corpse;
+    weft_pool_counters  counters; /* but for `threads` and `running` */
 };
 
 /* A pool for so many CPUs. 0 or -ENOMEM. */

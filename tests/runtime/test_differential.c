@@ -368,10 +368,12 @@ static void run_by_weft(weft_runtime *rt, const operation *op, const argument *a
     let_go(&w);
 }
 
-/* How much of it a terminal takes depends on how fast the other end is emptied. */
+/* How much of it a terminal or socket takes depends on how fast the system empties it. */
 static bool depends_on_time(const operation *op, const argument *a, size_t kind)
 {
-    return op->writes && a->size == MOST && strstr(kinds[kind].name, "terminal");
+    const char *name = kinds[kind].name;
+
+    return op->writes && a->size == MOST && (strstr(name, "terminal") || strstr(name, "socket"));
 }
 
 /* How many cases of the operation differ and are not listed. */
