@@ -15,8 +15,8 @@
 
 WEFT_BEGIN_DECLS
 
-/* Most bytes of a job's arguments. For more, pass a pointer to memory that stays until the future is READY; a
- * job with such a pointer must not be made detachable. */
+/* Most bytes of a job's arguments. For more, pass a pointer to memory that stays until the future
+ * is READY; a job with such a pointer must not be made detachable. */
 #define WEFT_JOB_ARGS_MAX 128
 
 typedef struct weft_pool weft_pool;
@@ -30,8 +30,8 @@ typedef struct weft_job_kind_ {
 
 typedef struct weft_job {
     weft_future future;
-    int64_t
-        returned; /* at READY, also if it was cancelled: what the job returned; -ECANCELED: it never ran */
+    /* At READY, also of a cancelled one: what the job returned; -ECANCELED: it never ran. */
+    int64_t               returned;
     const weft_job_kind_ *kind_;
     weft_pool            *pool_; /* NULL: the runtime's */
     struct wf_job        *job_;
@@ -67,10 +67,11 @@ typedef struct weft_job {
 /* A future that runs the job on a pool thread from its first poll on, and answers its result. The
  * arguments are copied by this call.
  *
- * Cancel: DRAINS, so that a job may use memory of its caller's through pointers. A cancelled job that has not
- * started never runs. One that runs is waited for, because no thread can be interrupted; then the answer is
- * -ECANCELED (in weft_timeout: -ETIMEDOUT), and job->returned says what the job returned, for example a
- * descriptor to be closed. A caller that can't wait for so long makes the job detachable, see below.
+ * Cancel: DRAINS, so that a job may use memory of its caller's through pointers. A cancelled job
+ * that has not started never runs. One that runs is waited for, because no thread can be
+ * interrupted; then the answer is -ECANCELED (in weft_timeout: -ETIMEDOUT), and job->returned says
+ * what the job returned, for example a descriptor to be closed. A caller that can't wait for so
+ * long makes the job detachable, see below.
  *
  * -ENOMEM
  * -EOWNERDEAD: the job panicked.
@@ -93,10 +94,10 @@ typedef struct weft_job {
     weft_spawn_blocking_(job, pool, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),          \
                          1 ? (ret) : (struct name *)0)
 
-/* Makes an unpolled job WITHDRAW instead of drain: cancelled while it runs, the future answers -ECANCELED at
- * once, the job goes on by itself, and what it returns is dropped. Only for jobs that use nothing but their own
- * copy of the arguments and what lives as long as the process: no pointer to the caller's frame, and no
- * result that must be given back. Returns the same future.
+/* Makes an unpolled job WITHDRAW instead of drain: cancelled while it runs, the future answers
+ * -ECANCELED at once, the job goes on by itself, and what it returns is dropped. Only for jobs
+ * that use nothing but their own copy of the arguments and what lives as long as the process: no
+ * pointer to the caller's frame, and no result that must be given back. Returns the same future.
  *
  *     WEFT_AWAIT(n, weft_job_detachable(weft_spawn_blocking(&self->job, digest, .path = "x")));
  *

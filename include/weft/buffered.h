@@ -53,9 +53,9 @@ static inline size_t weft_reader_buffered(const weft_reader *reader)
     return reader->end_ - reader->begin_;
 }
 
-/* The next line: *ret_line without its "\n" or "\r\n", ended by '\0'. Returns its length. If the stream
- * does not end in a newline, the remaining bytes are the last line. A line with its newline must fit into
- * the buffer; the last one without a newline must be shorter than it.
+/* The next line: *ret_line without its "\n" or "\r\n", ended by '\0'. Returns its length. If the
+ * stream does not end in a newline, the remaining bytes are the last line. A line with its
+ * newline must fit into the buffer; the last one without a newline must be shorter than it.
  * -EPIPE: there is no more line.
  * -EMSGSIZE: the line does not fit; nothing was taken. */
 WEFT_API weft_future *weft_reader_line(weft_reader *reader, char **ret_line);

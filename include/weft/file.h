@@ -28,10 +28,10 @@ struct statx; /* <sys/stat.h>, with _GNU_SOURCE */
 
 /* ---- opening and closing ---- */
 
-/* Opens the file as openat(2) does, with O_CLOEXEC. Returns its descriptor. A FIFO or a device is waited
- * for as there: an open of a FIFO ends when the other end comes, unless the flags have O_NONBLOCK. Opens
- * that wait hold up no other operation. A cancelled open that had succeeded closes the file again and
- * answers -ECANCELED. */
+/* Opens the file as openat(2) does, with O_CLOEXEC. Returns its descriptor. A FIFO or a device is
+ * waited for as there: an open of a FIFO ends when the other end comes, unless the flags have
+ * O_NONBLOCK. Opens that wait hold up no other operation. A cancelled open that had succeeded
+ * closes the file again and answers -ECANCELED. */
 WEFT_API weft_future *weft_file_open_at(weft_io *io, int dir, const char *path, int flags,
                                         unsigned mode);
 WEFT_API weft_future *weft_file_open(weft_io *io, const char *path, int flags, unsigned mode);
@@ -42,16 +42,16 @@ WEFT_API weft_future *weft_file_close(weft_io *io, int fd);
 
 /* ---- reading and writing, at an offset; -1: at the file's position, which moves on ----
  *
- * Operations of one runtime at the position of a regular file take turns, in the order of their first
- * polls, so that tasks which read records from one descriptor get each record once. Each step of
- * weft_file_read_exact and weft_file_write_all is a turn. The turns go by the descriptor's number:
- * duplicates of it, other runtimes and read(2) on other threads are not waited for.
- */
+ * Operations of one runtime at the position of a regular file take turns, in the order of their
+ * first polls, so that tasks which read records from one descriptor get each record once. Each
+ * step of weft_file_read_exact and weft_file_write_all is a turn. The turns go by the
+ * descriptor's number: duplicates of it, other runtimes and read(2) on other threads are not
+ * waited for. */
 
-/* Moves up to `size` bytes (2 GiB less a page at most): the count; 0 at the end of the file. A pipe,
- * terminal or socket is waited for, also if it has O_NONBLOCK (before Linux 6.4: -EAGAIN then, of a pipe);
- * an offset is refused there: -ESPIPE. A read of up to 128 KiB that the
- * page cache has is done by the polling thread at once, and costs one more of its poll's budget for
+/* Moves up to `size` bytes (2 GiB less a page at most): the count; 0 at the end of the file. A
+ * pipe, terminal or socket is waited for, also if it has O_NONBLOCK (before Linux 6.4: -EAGAIN
+ * then, of a pipe); an offset is refused there: -ESPIPE. A read of up to 128 KiB that the page
+ * cache has is done by the polling thread at once, and costs one more of its poll's budget for
  * each 16 KiB. */
 WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t size,
                                      int64_t offset);

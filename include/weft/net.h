@@ -179,26 +179,29 @@ WEFT_API WEFT_NODISCARD int weft_stream_split(weft_stream *stream, weft_stream *
 WEFT_API WEFT_NODISCARD int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a,
                                              weft_stream **ret_b);
 
-/* Makes a stream of a descriptor: a connected stream socket, a pipe, a terminal or another character device
- * (/dev/null), a regular file; a listener of a socket that listens. So a program's standard input and output
- * become streams, whatever they are. On success weft owns the descriptor; its number stays. Any thread.
+/* Makes a stream of a descriptor: a connected stream socket, a pipe, a terminal or another
+ * character device (/dev/null), a regular file; a listener of a socket that listens. So a
+ * program's standard input and output become streams, whatever they are. On success weft owns the
+ * descriptor; its number stays. Any thread.
  *
- * Other programs may share the open file behind a pipe or terminal, and O_NONBLOCK is a flag of that. So the
- * descriptor gets an open file of its own (by /proc/self/fd). Where that can't be had, and for sockets and
- * devices, the flag is set and taken away again when the stream is closed or released; until then every
- * duplicate is non-blocking. A program that is killed meanwhile leaves it so.
+ * Other programs may share the open file behind a pipe or terminal, and O_NONBLOCK is a flag of
+ * that. So the descriptor gets an open file of its own (by /proc/self/fd). Where that can't be
+ * had, and for sockets and devices, the flag is set and taken away again when the stream is
+ * closed or released; until then every duplicate is non-blocking. A program that is killed
+ * meanwhile leaves it so.
  *
- * A regular file is read and written at its position by the worker itself, up to 128 KiB at once; for files on
- * a slow disk see weft_file_read.
+ * A regular file is read and written at its position by the worker itself, up to 128 KiB at once;
+ * for files on a slow disk see weft_file_read.
  *
  * On failure the descriptor is the caller's and as it was:
  * -EINVAL: it is none of these, for example a directory.
  * -ENOTCONN: the socket is not connected. */
 WEFT_API WEFT_NODISCARD int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd);
 WEFT_API WEFT_NODISCARD int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd);
-/* The other way: ends with the descriptor, which is the caller's then, and non-blocking unless it was
- * adopted as a blocking one; the handle is closed. -EBUSY, and nothing has changed, if an operation or a call is under way; -EBADF if it is
- * closed, also one half. WITHDRAWS: a cancelled release has changed nothing. */
+/* The other way: ends with the descriptor, which is the caller's then, and non-blocking unless it
+ * was adopted as a blocking one; the handle is closed. -EBUSY, and nothing has changed, if an
+ * operation or a call is under way; -EBADF if it is closed, also one half. WITHDRAWS: a cancelled
+ * release has changed nothing. */
 WEFT_API weft_future *weft_stream_release(weft_io *io, weft_stream *stream);
 WEFT_API weft_future *weft_listener_release(weft_io *io, weft_listener *listener);
 

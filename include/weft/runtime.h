@@ -209,11 +209,11 @@ WEFT_API WEFT_NODISCARD int weft_worker_count(const weft_runtime *rt, uint32_t i
  * once more by it. Any thread. */
 WEFT_API void weft_runtime_dump(weft_runtime *rt);
 
-/* return weft_main(server, .port = 7000); from main(): starts a runtime from the environment, runs
- * the async function as its main task and stops. Evaluates to main's exit status: 0, or 1 with one
- * line on standard error if starting or stopping failed or the function's result was an error. Stopping
- * waits up to stop_ms for the other tasks. Look-ups and detachable jobs that were given up are not waited
- * for: the process may exit while they run. */
+/* return weft_main(server, .port = 7000); from main(): starts a runtime from the environment,
+ * runs the async function as its main task and stops. Evaluates to main's exit status: 0, or 1
+ * with one line on standard error if starting or stopping failed or the function's result was an
+ * error. Stopping waits up to stop_ms for the other tasks. Look-ups and detachable jobs that were
+ * given up are not waited for: the process may exit while they run. */
 #define weft_main(name, ...) weft_main_with((const weft_config *)0, name, __VA_ARGS__)
 /* The same with a weft_config, which is read at the start and not kept; its fields go before the
  * environment. weft_main_with(&config, server, .port = 7000) */
