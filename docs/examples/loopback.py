@@ -5,6 +5,7 @@ Every wait is bounded. A process is ended by its pid, by whoever started it.
 
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -34,19 +35,27 @@ def wait_until(condition, patience=PATIENCE):
 class Server:
     """A program that prints "listening on HOST:PORT" and ends on a signal."""
 
-    def __init__(self, name, *args):
+    def __init__(self, name, *args, env=None, stderr=None, n_files=None, closed=()):
+        """`env` is added to ours; `n_files` is the limit of descriptors; `closed` are not open."""
+        def prepare():
+            for fd in closed:
+                os.close(fd)
+            if n_files:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (n_files, n_files))
+
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([binary(name), *map(str, args)], text=True,
+                                        env={**os.environ, **(env or {})}, preexec_fn=prepare,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self.errors)
+                                        stderr=self.errors if stderr is None else stderr)
         ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
         line = self.process.stdout.readline() if ready else ""
-        match = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", line)
+        match = re.fullmatch(r"listening on (?:127\.0\.0\.1:(\d+)|(/.*))\n", line)
         if not match:
             self.kill()
             raise AssertionError(f"{name} does not listen: {line!r} {self.stderr()!r}")
         self.pid = self.process.pid
-        self.port = int(match[1])
+        self.port = int(match[1]) if match[1] else match[2]  # the path of a Unix socket
 
     def __enter__(self):
         return self
@@ -112,11 +121,12 @@ class Client:
     """A connection that can misbehave."""
 
     def __init__(self, port, receive_buffer=None):
-        self.socket = socket.socket()
+        unix = isinstance(port, str)
+        self.socket = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect(port if unix else ("127.0.0.1", port))
         self.input = b""
 
     def __enter__(self):
@@ -191,7 +201,7 @@ class Client:
         version, status, _ = first.split(" ", 2)
         if version != "HTTP/1.1":
             raise AssertionError(f"no status line: {first!r}")
-        size = 0 if head_only or status == "100" else int(fields["content-length"])
+        size = 0 if head_only or status in ("100", "304") else int(fields["content-length"])
         body = self.take(size)
         if len(body) < size:
             raise AssertionError(f"a body of {size} bytes is cut short at {len(body)}")
