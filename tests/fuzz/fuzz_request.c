@@ -30,7 +30,7 @@ struct event {
     unsigned method;
     bool     is_1_0, keep_alive, expects_continue;
     uint64_t content; /* hashes */
-    uint64_t url;
+    uint64_t url, fields;
 };
 struct story {
     size_t             n_events;
@@ -57,6 +57,20 @@ static uint64_t hash(const char *at, size_t size)
 
     while (size-- > 0)
         sum = (sum ^ (unsigned char)*at++) * 0x100000001b3;
+    return sum;
+}
+
+static uint64_t hash_fields(const struct fields *fields)
+{
+    uint64_t    sum = 0;
+    const char *text;
+    size_t      size;
+
+    for (enum kept_field field = 0; field < FIELDS; field++) {
+        text = "bad", size = 3;
+        if (fields_get(fields, field, &text, &size))
+            sum += (hash(text, size) + 1) << field;
+    }
     return sum;
 }
 
@@ -102,6 +116,7 @@ static void tell(struct story *story, const struct request *request, int result,
         event->is_1_0 = request->is_1_0;
         event->keep_alive = request->keep_alive;
         event->url = hash(request->url, request->url_size);
+        event->fields = hash_fields(&request->fields);
         event->expects_continue = result == REQUEST_HEAD && request->expects_continue;
         if (result == REQUEST_COMPLETE && request->body)
             event->content = hash(request->body, request->body_size);
@@ -181,7 +196,8 @@ static void require_same(const struct story *a, const struct story *b, const cha
                     a->events[i].keep_alive == b->events[i].keep_alive &&
                     a->events[i].expects_continue == b->events[i].expects_continue &&
                     a->events[i].content == b->events[i].content &&
-                    a->events[i].url == b->events[i].url,
+                    a->events[i].url == b->events[i].url &&
+                    a->events[i].fields == b->events[i].fields,
                 what);
 }
 

@@ -151,7 +151,7 @@ static const char *end_request_line(struct head *head, const char *at)
 
 /* ---- fields ---- */
 
-enum field { OTHER, HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT };
+enum field { OTHER, KEPT, HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT };
 
 static enum field find_field(const struct head *head)
 {
@@ -166,7 +166,7 @@ static enum field find_field(const struct head *head)
     for (enum field field = HOST; field <= EXPECT; field++)
         if (word_is(head, names[field]))
             return field;
-    return OTHER;
+    return fields_begin(head->fields, head->word, head->word_size) ? KEPT : OTHER;
 }
 
 static void begin_value(struct head *head)
@@ -275,8 +275,12 @@ static const char *read_blanks(struct head *head, const char *at, const char *en
 
 static const char *read_value(struct head *head, const char *at, const char *end)
 {
-    if (head->field == OTHER)
+    const char *begin = at;
+
+    if (head->field <= KEPT)
         at = bytes_skip(at, end, BYTE_VALUE);
+    if (head->field == KEPT)
+        fields_value(head->fields, begin, (size_t)(at - begin));
     for (; at < end && byte_is(*at, BYTE_VALUE); at++) {
         if (byte_is_blank(*at))
             head->has_gap = true;
@@ -364,9 +368,9 @@ static const char *(*const readers[])(struct head *, const char *at, const char 
     [VALUE] = read_value,   [VALUE_LF] = read_lf,     [LAST_LF] = read_lf,
 };
 
-void head_begin(struct head *head, char *url)
+void head_begin(struct head *head, char *url, struct fields *fields)
 {
-    *head = (struct head){.state = EMPTY, .url = url};
+    *head = (struct head){.state = EMPTY, .url = url, .fields = fields};
 }
 
 void head_begin_trailers(struct head *head)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fields.h"
 #include "target.h"
 
 #define HEAD_MAX 8192 /* bytes of a head, empty lines before it included: beyond, 431 */
@@ -64,13 +65,16 @@ struct head {
     uint64_t content_length; /* UINT64_MAX stands for all that is more */
     uint32_t url_size;
     char    *url;
+
+    struct fields *fields; /* where the values go that are kept */
 };
 
 /* The name of a method of enum http_method; "-" for HTTP_UNKNOWN. */
 const char *head_method_name(unsigned method);
 
-/* A new head begins. `url` has URL_MAX bytes and takes the request target. */
-void head_begin(struct head *head, char *url);
+/* A new head begins. `url` has URL_MAX bytes and takes the request target; `fields` are empty and take
+ * the values that are kept. */
+void head_begin(struct head *head, char *url, struct fields *fields);
 
 /* The trailer fields of a chunked body begin. They are checked in the same way, and ignored. */
 void head_begin_trailers(struct head *head);

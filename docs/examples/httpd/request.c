@@ -41,6 +41,7 @@ static size_t parse_quickly(struct request *request, const char *input, size_t s
     request->is_1_0 = false;
     request->keep_alive = true;
     request->body_size = 0;
+    request->fields.present = 0; /* quick.c takes none of them */
     return used;
 }
 
@@ -73,7 +74,8 @@ static int parse_head(struct request *request, const char *input, size_t size, s
     int result;
 
     if (request->phase == PHASE_IDLE) {
-        head_begin(&request->head, request->url);
+        fields_init(&request->fields);
+        head_begin(&request->head, request->url, &request->fields);
         request->phase = PHASE_HEAD;
         request->in_trailers = false;
         request->body_size = 0;

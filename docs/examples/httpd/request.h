@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "chunk.h"
+#include "fields.h"
 #include "head.h"
 
 /* What request_parse has come to. A value from 400 on is the status to refuse the request with. */
@@ -37,6 +38,7 @@ struct request {
     bool               expects_continue; /* it waits for "100 Continue" before it sends the body */
     bool               is_chunked;
     bool               in_trailers;
+    struct fields      fields;         /* valid from REQUEST_HEAD on */
     uint64_t           content_length; /* of a body that is not chunked */
     uint64_t           max_body;
     uint64_t           body_size; /* bytes of body so far, kept or not */
