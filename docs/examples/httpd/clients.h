@@ -1,0 +1,27 @@
+/*
+ * clients.h - how many connections each client has: one IPv4 address, or one IPv6 network of 64 bits
+ */
+#ifndef HTTPD_CLIENTS_H
+#define HTTPD_CLIENTS_H
+
+#include <weft.h>
+
+#define CLIENTS_BUCKETS 1024
+
+struct client; /* one that has connections now */
+
+struct clients {
+    struct client *bucket[CLIENTS_BUCKETS];
+};
+
+/* One connection more of this client, which is added if it is new. NULL: no memory, or it is no client
+ * of the internet. Like clients_remove under a lock of the caller's. */
+struct client *clients_add(struct clients *clients, const weft_address *peer);
+
+/* How many connections it has. */
+int64_t clients_count(const struct client *client);
+
+/* One connection less. NULL is fine. */
+void clients_remove(struct clients *clients, struct client *client);
+
+#endif

@@ -1,0 +1,53 @@
+/* send.c - see send.h */
+#include "send.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+/* How many bytes wait in the socket until the peer has them. This doesn't block. */
+static int queued_in(weft_stream *conn)
+{
+    int n = 0;
+
+    return ioctl(weft_stream_fd(conn), SIOCOUTQ, &n) < 0 ? 0 : n;
+}
+
+static weft_future *write_some(struct send_rest *self)
+{
+    return weft_timeout(&self->limit,
+                        weft_write(&self->io, self->in.conn, self->in.bytes, self->in.size),
+                        self->in.patience / SEND_STEPS);
+}
+
+/* After a write, or a step in which none was possible: whether it is worth going on. */
+static bool goes_on(struct send_rest *self, int64_t written)
+{
+    int64_t now = weft_now();
+    int     queued = queued_in(self->in.conn);
+
+    if (written > 0 || queued < self->queued)
+        self->moved = now;
+    self->queued = queued;
+    return now - self->moved < self->in.patience;
+}
+
+WEFT_ASYNC_EXTERN(send_rest)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->moved = weft_now();
+    self->queued = queued_in(self->in.conn);
+    while (self->in.size > 0) {
+        WEFT_AWAIT(n, write_some(self));
+        if (n < 0 && n != -ETIMEDOUT)
+            WEFT_RETURN(n);
+        if (n > 0) {
+            self->in.bytes += n;
+            self->in.size -= (size_t)n;
+        }
+        if (!goes_on(self, n))
+            WEFT_RETURN(-ETIMEDOUT);
+    }
+    WEFT_END(0);
+}

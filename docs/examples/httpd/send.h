@@ -1,0 +1,33 @@
+/*
+ * send.h - sending to a client that may be slow: what counts is progress, not time
+ *
+ * weft_timeout around a write is not enough. The kernel reports room in a socket only once a third of its
+ * buffer is free, which takes a slow reader long, and says nothing of bytes that arrive meanwhile.
+ * So the connection writes with a limit of a SEND_STEPS-th of its patience, and calls send_rest when that
+ * has passed.
+ */
+#ifndef HTTPD_SEND_H
+#define HTTPD_SEND_H
+
+#include <weft.h>
+
+#define SEND_STEPS 4 /* looks at the progress within the patience */
+
+/* Sends the rest: an async function. As long as bytes go, or the peer acknowledges some, it goes on.
+ * Result: 0; -ETIMEDOUT: nothing has moved for `patience`, or a quarter more; or -errno. */
+struct send_rest {
+    WEFT_FRAME;
+    struct {
+        weft_stream *conn;
+        const char  *bytes; /* borrowed */
+        size_t       size;
+        int64_t      patience;
+    } in;
+    weft_io    io;
+    weft_limit limit;
+    int        queued; /* bytes that the peer has not acknowledged, at the last look */
+    int64_t    moved;  /* when something last moved */
+};
+WEFT_DECLARE_EXTERN(send_rest);
+
+#endif
