@@ -65,35 +65,20 @@ static const char *stamp(void)
     return text;
 }
 
-/* Copies the URL so that it can't end its quotes or its line. */
-static size_t put_escaped(char *to, size_t room, const char *url, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t            n = 0;
-
-    for (size_t i = 0; i < size && n + 4 <= room; i++) {
-        unsigned char c = (unsigned char)url[i];
-
-        if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') {
-            to[n++] = (char)c;
-        } else {
-            to[n++] = '\\';
-            to[n++] = 'x';
-            to[n++] = digits[c >> 4];
-            to[n++] = digits[c & 15];
-        }
-    }
-    return n;
-}
-
+/* A target that was read has only visible bytes, no quotes and no backslash (target.h): as it came, it
+ * ends neither its quotes nor its line. */
 static size_t line_of(char *line, const struct access_entry *entry)
 {
     const size_t room = LINE_SIZE - 64; /* the rest of the line has room behind it */
     size_t       n = (size_t)snprintf(line, room, "%s - - %s \"", entry->peer, stamp());
+    size_t       size = entry->url_size;
 
     if (entry->method) {
         n += (size_t)snprintf(line + n, room - n, "%s ", entry->method);
-        n += put_escaped(line + n, room - n, entry->url, entry->url_size);
+        if (size > room - n)
+            size = room - n;
+        memcpy(line + n, entry->url, size);
+        n += size;
         n += (size_t)snprintf(line + n, 16, " HTTP/1.%d", entry->is_1_0 ? 0 : 1);
     } else {
         line[n++] = '-';

@@ -4,7 +4,7 @@
  * In the common case a round is one read and one write, however many requests were in the read, and
  * allocates nothing. One deadline guards each read: what it is depends on what we wait for (the
  * next request, the rest of a head, the rest of a body), and it is not renewed by a trickle of
- * bytes.
+ * bytes. A body has to come with a rate, and an answer has to be taken with some progress (send.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,53 @@
 
 /* What an answer needs that can't be done without waiting. */
 enum wanted { WANT_NOTHING, WANT_FILE, WANT_BODY };
+
+/* ---- the access log ---- */
+
+static void log_answer(const struct connection *self, bool is_request, int status, int64_t bytes)
+{
+    const struct request     *request = &self->request;
+    const struct access_entry entry = {.peer = self->peer,
+                                       .method =
+                                           is_request ? head_method_name(request->method) : NULL,
+                                       .url = request->url,
+                                       .url_size = request->url_size,
+                                       .is_1_0 = request->is_1_0,
+                                       .status = status,
+                                       .bytes = bytes};
+
+    access_log_add(self->in.server->log, &entry);
+}
+
+/* Logs the answer that begins at `at` of the output buffer, where its status and size can be read. */
+static __attribute__((cold)) void log_output(const struct connection *self, bool is_request,
+                                             uint32_t at)
+{
+    const char *head = self->out.bytes + at;
+    size_t      size = self->out.length - at;
+    const char *body = memmem(head, size, "\r\n\r\n", 4);
+
+    log_answer(self, is_request, atoi(head + sizeof "HTTP/1.1"),
+               body ? (int64_t)size - (body + 4 - head) : 0);
+}
+
+/* The client's address without its port; "-" for one that came by a Unix socket. */
+static __attribute__((cold)) void log_peer(struct connection *self)
+{
+    weft_address address;
+    char         text[WEFT_ADDRESS_TEXT];
+    char        *colon;
+
+    strcpy(self->peer, "-");
+    if (weft_stream_peer_address(self->in.conn, &address) < 0 || weft_address_port(&address) == 0)
+        return;
+    weft_address_format(&address, text);
+    colon = strrchr(text, ':');
+    if (colon && text[0] == '[') /* "[::1]:80" */
+        snprintf(self->peer, sizeof self->peer, "%.*s", (int)(colon - text) - 2, text + 1);
+    else if (colon)
+        snprintf(self->peer, sizeof self->peer, "%.*s", (int)(colon - text), text);
+}
 
 /* ---- answering ---- */
 
@@ -51,13 +98,37 @@ static bool is_echo(const struct request *request)
     return path_is(path, size, "/echo");
 }
 
-/* Refuses a request that has not been read to its end: what follows in the stream can't be told. */
-static void refuse(struct connection *self, int status)
+/* Gives the memory of a body back. */
+static void drop_body(struct connection *self)
 {
+    request_drop_body(&self->request);
+    if (self->body_held > 0)
+        bodies_resize(&self->in.server->bodies, self->body_held, 0);
+    self->body_held = 0;
+}
+
+/* Counts the memory of the body at hand. False: that of all of them is too much. */
+static bool body_fits(struct connection *self)
+{
+    size_t before = self->body_held;
+
+    self->body_held = self->request.body ? self->request.body_room : 0;
+    return self->body_held == before ||
+           bodies_resize(&self->in.server->bodies, before, self->body_held);
+}
+
+/* Refuses a request that has not been read to its end: what follows in the stream can't be told. */
+static __attribute__((cold)) void refuse(struct connection *self, int status)
+{
+    uint32_t at = self->out.length;
+
     self->closing = true;
     self->linger = true;
     output_status(&self->out, status, PERSIST_CLOSE, status == 503 ? "Retry-After: 1\r\n" : NULL,
                   request_is(&self->request, HTTP_HEAD));
+    if (self->in.server->log)
+        log_output(self, false, at);
+    drop_body(self);
 }
 
 static void answer_counters(struct connection *self, struct response *response, bool head_only)
@@ -94,7 +165,7 @@ static enum wanted answer_echo(struct connection *self, struct response *respons
         return WANT_BODY;
     if (request->body)
         output_put(&self->out, request->body, request->body_size);
-    request_drop_body(request);
+    drop_body(self);
     return WANT_NOTHING;
 }
 
@@ -104,6 +175,7 @@ static enum wanted answer(struct connection *self)
     struct request *request = &self->request;
     struct response response = {.status = 200};
     bool            head = request_is(request, HTTP_HEAD);
+    bool            reads = head || request_is(request, HTTP_GET);
     const char     *path;
     size_t          size;
 
@@ -113,21 +185,21 @@ static enum wanted answer(struct connection *self)
     self->phase = PHASE_IDLE;
     self->n_requests++;
 
-    if (is_echo(request))
-        return answer_echo(self, &response);
-    if (path_is(path, size, "/echo")) {
-        output_status(&self->out, 405, response.persistence, "Allow: POST, PUT\r\n", head);
-    } else if (!head && !request_is(request, HTTP_GET)) {
-        output_status(&self->out, 405, response.persistence, "Allow: GET, HEAD\r\n", false);
-    } else if (path_is(path, size, "/plaintext")) {
+    if (reads && path_is(path, size, "/plaintext")) {
         response.type = "text/plain";
         output_text(&self->out, &response, "Hello, World!", head);
+    } else if (path_is(path, size, "/echo")) {
+        if (request_is(request, HTTP_POST) || request_is(request, HTTP_PUT))
+            return answer_echo(self, &response);
+        output_status(&self->out, 405, response.persistence, "Allow: POST, PUT\r\n", head);
+    } else if (!reads) {
+        output_status(&self->out, 405, response.persistence, "Allow: GET, HEAD\r\n", false);
     } else if (path_is(path, size, "/json")) {
         response.type = "application/json";
         output_text(&self->out, &response, "{\"message\":\"Hello, World!\"}", head);
     } else if (self->in.server->options.counters && path_is(path, size, "/counters")) {
         answer_counters(self, &response, head);
-    } else if (self->in.server->options.root) {
+    } else if (self->in.server->options.root >= 0) {
         return WANT_FILE;
     } else {
         output_status(&self->out, 404, response.persistence, NULL, head);
@@ -141,28 +213,46 @@ static void expect_body(struct connection *self)
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct request   *request = &self->request;
 
-    if (is_echo(request) && request_keep_body(request) < 0)
+    if (is_echo(request) && (request_keep_body(request) < 0 || !body_fits(self)))
         refuse(self, 503);
     else if (request->expects_continue && self->at == self->length)
         output_put(&self->out, go_on, sizeof go_on - 1);
 }
 
+/* Logs an answer that begins at `at` of the output buffer. */
+static __attribute__((cold)) void log_wanted(const struct connection *self, enum wanted wanted,
+                                             uint32_t at)
+{
+    if (wanted == WANT_NOTHING)
+        log_output(self, true, at);
+    else if (wanted == WANT_BODY)
+        log_answer(self, true, 200, (int64_t)self->request.body_size);
+    /* A file is logged when it has been sent. */
+}
+
 /* Parses to the next event in the input and acts on it. */
 static enum wanted advance(struct connection *self)
 {
-    size_t used;
-    int    event = request_parse(&self->request, self->input + self->at,
-                                 (size_t)(self->length - self->at), &used);
+    size_t      used;
+    uint32_t    at = self->out.length;
+    enum wanted wanted;
+    int         event = request_parse(&self->request, self->input + self->at,
+                                      (size_t)(self->length - self->at), &used);
 
     self->at += (uint16_t)used;
     switch (event) {
     case REQUEST_MORE:
+        if (self->request.phase == PHASE_BODY && !body_fits(self))
+            refuse(self, 503);
         return WANT_NOTHING;
     case REQUEST_HEAD:
         expect_body(self);
         return WANT_NOTHING;
     case REQUEST_COMPLETE:
-        return answer(self);
+        wanted = answer(self);
+        if (self->in.server->log)
+            log_wanted(self, wanted, at);
+        return wanted;
     default:
         refuse(self, event);
         return WANT_NOTHING;
@@ -170,12 +260,6 @@ static enum wanted advance(struct connection *self)
 }
 
 /* ---- reading and writing ---- */
-
-static weft_future *read_some(struct connection *self)
-{
-    return weft_timeout_at(
-        &self->limit, weft_read(&self->io, self->in.conn, self->input, INPUT_SIZE), self->deadline);
-}
 
 /* Returns how long a client may take from now to the end of the phase. */
 static int64_t time_for(const struct connection *self, enum request_phase phase)
@@ -191,25 +275,40 @@ static int64_t time_for(const struct connection *self, enum request_phase phase)
     return options->header_timeout;
 }
 
+/* Returns how much later a body may end because of what has come of it. */
+static int64_t time_earned(const struct connection *self, enum request_phase phase)
+{
+    if (phase != PHASE_BODY)
+        return 0;
+    return (int64_t)(self->request.body_size * (uint64_t)WEFT_MS(1) /
+                     (uint64_t)self->in.server->options.min_rate * 1000);
+}
+
+/* Reads on in a phase that several reads may be made in: its deadline is kept. */
+static weft_future *read_on(struct connection *self, enum request_phase phase)
+{
+    if (phase != self->phase) {
+        self->phase = phase;
+        self->deadline = weft_now() + time_for(self, phase);
+    }
+    return weft_timeout_at(&self->limit,
+                           weft_read(&self->io, self->in.conn, self->input, INPUT_SIZE),
+                           self->deadline + time_earned(self, phase));
+}
+
 static weft_future *next_input(struct connection *self)
 {
     enum request_phase phase = self->request.phase;
 
     self->at = self->length = 0;
-    atomic_store(&self->idle, phase == PHASE_IDLE);
-    if (phase == PHASE_IDLE) {
-        /* One read ends this phase, so its deadline need not be kept. A duration costs one look at
-         * the clock, an instant costs two: one here and one when its timer starts. */
-        self->phase = phase;
-        return weft_timeout(&self->limit,
-                            weft_read(&self->io, self->in.conn, self->input, INPUT_SIZE),
-                            time_for(self, phase));
-    }
-    if (phase != self->phase) {
-        self->phase = phase;
-        self->deadline = weft_now() + time_for(self, phase);
-    }
-    return read_some(self);
+    atomic_store(&self->idle, !request_has_begun(&self->request));
+    if (phase != PHASE_IDLE)
+        return read_on(self, phase);
+    /* One read ends this phase, so its deadline need not be kept. A duration costs one look at the
+     * clock, an instant costs two: one here and one when its timer starts. */
+    self->phase = phase;
+    return weft_timeout(&self->limit, weft_read(&self->io, self->in.conn, self->input, INPUT_SIZE),
+                        time_for(self, phase));
 }
 
 static void take_input(struct connection *self, int64_t n)
@@ -217,36 +316,58 @@ static void take_input(struct connection *self, int64_t n)
     atomic_store(&self->idle, false);
     if (n > 0)
         self->length = (uint16_t)n;
-    else if (n == -ETIMEDOUT && self->request.phase != PHASE_IDLE)
+    else if (n == -ETIMEDOUT && request_has_begun(&self->request))
         refuse(self, 408);
     else
         self->closing = true; /* the client has finished, or is gone, or time is up */
 }
 
-static weft_future *send_bytes(struct connection *self, const void *bytes, size_t size)
-{
-    return weft_timeout(&self->limit, weft_write_all(&self->io, self->in.conn, bytes, size),
-                        self->in.server->options.write_timeout);
-}
-
 static weft_future *send_output(struct connection *self)
 {
-    uint32_t length = self->out.length;
+    return weft_timeout(&self->limit,
+                        weft_write_all(&self->io, self->in.conn, self->out.bytes, self->out.length),
+                        self->in.server->options.write_timeout / SEND_STEPS);
+}
 
-    self->out.length = 0; /* the bytes stay where they are until the write has ended */
-    return send_bytes(self, self->out.bytes, length);
+/* Sends bytes to a client that may be slow. */
+static weft_future *send_slowly(struct connection *self, const char *bytes, size_t size)
+{
+    return weft_async(send_rest, &self->rest, .conn = self->in.conn, .bytes = bytes, .size = size,
+                      .patience = self->in.server->options.write_timeout);
 }
 
 static weft_future *send_file(struct connection *self)
 {
-    const char *path;
-    size_t      size;
-
-    path = request_path(&self->request, &size);
     return weft_async(file_answer, &self->file, .conn = self->in.conn, .out = &self->out,
-                      .path = path, .path_size = size, .persistence = self->persistence,
-                      .head_only = request_is(&self->request, HTTP_HEAD),
-                      .write_limit = self->in.server->options.write_timeout);
+                      .request = &self->request, .root = self->in.server->options.root,
+                      .persistence = self->persistence,
+                      .patience = self->in.server->options.write_timeout);
+}
+
+/* Sends what is in the output buffer, and the body of the request after it. */
+WEFT_ASYNC(body_answer)
+{
+    struct connection *connection = self->in.connection;
+    int64_t            n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, send_slowly(connection, connection->out.bytes, connection->out.length));
+    connection->out.length = 0;
+    if (n >= 0)
+        WEFT_AWAIT(
+            n, send_slowly(connection, connection->request.body, connection->request.body_size));
+    drop_body(connection);
+    WEFT_END(n);
+}
+
+static void file_sent(struct connection *self, int64_t n)
+{
+    if (n == FILE_CUT_SHORT) { /* its length has been promised: only the end tells the client */
+        self->closing = true;
+        self->linger = false;
+    }
+    if (self->in.server->log)
+        log_answer(self, true, self->file.status, self->file.n_sent);
 }
 
 /* ---- the task ---- */
@@ -254,15 +375,39 @@ static weft_future *send_file(struct connection *self)
 static void begin(struct connection *self)
 {
     atomic_init(&self->idle, false);
-    self->closing = self->linger = false;
+    self->cut = self->closing = self->linger = false;
+    self->at = self->length = 0;
     self->phase = PHASE_IDLE;
     self->n_requests = 0;
+    self->body_held = 0;
     request_init(&self->request, (uint64_t)self->in.server->options.max_body,
                  self->in.server->options.parser_only);
     output_init(&self->out);
+    if (self->in.server->log)
+        log_peer(self);
     server_enter(self->in.server, self);
     if (self->in.refused)
         refuse(self, 503);
+}
+
+/* Closing while the client still sends would reset the connection, and it might never see our answer:
+ * ends our half, and listens until the client has ended its own, is silent, or time is up. */
+WEFT_ASYNC(last_words)
+{
+    struct connection *connection = self->in.connection;
+    struct server     *server = connection->in.server;
+    int64_t            n;
+
+    WEFT_BEGIN();
+    weft_stream_shutdown(connection->in.conn, SHUT_WR);
+    self->deadline = weft_now() + server->options.linger;
+    do
+        WEFT_AWAIT(n, weft_timeout(&connection->limit,
+                                   weft_read(&connection->io, connection->in.conn,
+                                             connection->input, INPUT_SIZE),
+                                   atomic_load(&server->draining) ? GRACE : LINGER_SILENCE));
+    while (n > 0 && weft_now() < self->deadline);
+    WEFT_END(0);
 }
 
 WEFT_ASYNC_EXTERN(connection)
@@ -275,42 +420,38 @@ WEFT_ASYNC_EXTERN(connection)
     for (;;) {
         if (self->out.length > 0) {
             WEFT_AWAIT(n, send_output(self));
+            if (n == -ETIMEDOUT)
+                WEFT_AWAIT(n, send_slowly(self, self->out.bytes + self->io.done,
+                                          self->out.length - self->io.done));
+            self->out.length = 0;
             if (n < 0)
                 goto out;
         }
         if (self->closing)
             break;
-        WEFT_AWAIT(n, next_input(self));
-        take_input(self, n);
-
-        while (self->at < self->length && !self->closing) {
+        if (self->at == self->length) {
+            WEFT_AWAIT(n, next_input(self));
+            take_input(self, n);
+        }
+        while (self->at < self->length && !self->closing &&
+               output_room(&self->out) >= RESPONSE_ROOM) {
             wanted = advance(self);
-            n = 0;
+            if (wanted == WANT_NOTHING)
+                continue;
             if (wanted == WANT_FILE) {
                 WEFT_AWAIT(n, send_file(self));
-            } else if (wanted == WANT_BODY) {
-                WEFT_AWAIT(n, send_output(self));
-                if (n >= 0)
-                    WEFT_AWAIT(n, send_bytes(self, self->request.body, self->request.body_size));
-                request_drop_body(&self->request);
+                file_sent(self, n);
+            } else {
+                WEFT_CALL(n, body_answer, &self->body, .connection = self);
             }
-            if (n >= 0 && output_room(&self->out) < RESPONSE_ROOM)
-                WEFT_AWAIT(n, send_output(self));
             if (n < 0)
                 goto out;
         }
     }
-    if (self->linger) {
-        /* Closing while the client still sends would reset the connection, and it might never see
-         * our answer: end our half, and listen for a moment until it has ended its own. */
-        weft_stream_shutdown(self->in.conn, SHUT_WR);
-        self->deadline = weft_now() + GRACE;
-        do
-            WEFT_AWAIT(n, read_some(self));
-        while (n > 0 && weft_now() < self->deadline);
-    }
+    if (self->linger)
+        WEFT_CALL(n, last_words, &self->last, .connection = self);
 out:
-    request_drop_body(&self->request);
+    drop_body(self);
     server_leave(self->in.server, self);
     WEFT_END(0);
 }

@@ -373,6 +373,11 @@ void head_begin(struct head *head, char *url, struct fields *fields)
     *head = (struct head){.state = EMPTY, .url = url, .fields = fields};
 }
 
+bool head_has_begun(const struct head *head)
+{
+    return head->state > EMPTY_LF;
+}
+
 void head_begin_trailers(struct head *head)
 {
     head->state = LINE;

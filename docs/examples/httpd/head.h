@@ -76,6 +76,9 @@ const char *head_method_name(unsigned method);
  * the values that are kept. */
 void head_begin(struct head *head, char *url, struct fields *fields);
 
+/* Whether more than empty lines has been read. */
+bool head_has_begun(const struct head *head);
+
 /* The trailer fields of a chunked body begin. They are checked in the same way, and ignored. */
 void head_begin_trailers(struct head *head);
 

@@ -1,183 +1,75 @@
 /*
- * httpd.c - an HTTP/1.1 server: start, accept, drain, report
+ * httpd.c - an HTTP/1.1 server: start, wait for signals, stop, report
  *
- *     httpd.c        this: the main task, the acceptor, stopping
+ *     httpd.c        this: the main task and its signals
  *     options.c      the command line
+ *     acceptor.c     taking connections
+ *     server.c       the connections that are there: limits, draining
+ *     clients.c      how many connections a client has
  *     connection.c   one client: read, parse, answer, write
+ *     send.c         sending to clients that are slow
  *     request.c      one request at a time; limits of a body
  *     quick.c        plain requests without the parser
  *     head.c         the parser: heads and trailers
  *     target.c       the parser: hosts and request targets
  *     chunk.c        the parser: chunked bodies
+ *     bytes.c        the parser: which bytes may stand where
+ *     fields.c       the header fields that files look at
+ *     bodies.c       the memory of request bodies
  *     response.c     composing answers
- *     files.c        static files
+ *     files.c        static files ...
+ *     mime.c         ... their types, ...
+ *     conditions.c   ... ETag, Last-Modified and what clients ask of them, ...
+ *     range.c        ... and parts of them
+ *     access_log.c   a line for each request
  *
  * Stopping, on SIGINT or SIGTERM: the listener is closed; every answer from then on is its
  * connection's last; idle connections are closed after a moment of grace; what is still there when
- * the drain time is up is cut off. The process ends with 0 if nothing has leaked.
+ * the drain time is up, or at a second signal, is cut off. A last line says how many those were. The
+ * exit status is in server.h. SIGHUP opens the access log again.
  */
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "../say.h"
 #include "server.h"
 
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
+#define ALL_SIGNALS  (STOP_SIGNALS | WEFT_SIGNAL(SIGHUP))
 
-/* ---- who is there ---- */
+/* ---- signals while we stop ---- */
 
-enum admission { ADMITTED, REFUSED, TURNED_AWAY };
-
-/* Counts a new connection. Beyond the limit some are told (503), the rest are just closed. */
-static enum admission server_admit(struct server *server)
-{
-    int64_t        max = server->options.max_connections;
-    enum admission admission = ADMITTED;
-
-    pthread_mutex_lock(&server->lock);
-    server->n_accepted++;
-    if (server->n_connections >= max) {
-        server->n_refused++;
-        admission = server->n_connections < max + max / 8 + 8 ? REFUSED : TURNED_AWAY;
-    }
-    if (admission != TURNED_AWAY)
-        server->n_connections++;
-    pthread_mutex_unlock(&server->lock);
-    return admission;
-}
-
-static void server_forget_locked(struct server *server)
-{
-    if (--server->n_connections > 0 || !server->ended)
-        return;
-    weft_oneshot_send(server->ended, "");
-    server->ended = NULL;
-}
-
-void server_enter(struct server *server, struct connection *connection)
-{
-    pthread_mutex_lock(&server->lock);
-    connection->next = server->connections;
-    connection->link = &server->connections;
-    if (connection->next)
-        connection->next->link = &connection->next;
-    server->connections = connection;
-    pthread_mutex_unlock(&server->lock);
-}
-
-void server_leave(struct server *server, struct connection *connection)
-{
-    pthread_mutex_lock(&server->lock);
-    *connection->link = connection->next;
-    if (connection->next)
-        connection->next->link = connection->link;
-    server->n_requests += connection->n_requests;
-    weft_stream_close(connection->in.conn); /* never waits */
-    server_forget_locked(server);
-    pthread_mutex_unlock(&server->lock);
-}
-
-/* Ends idle connections (a read on them answers 0), or all. How many. */
-static unsigned server_shut(struct server *server, bool all)
-{
-    struct connection *connection;
-    unsigned           n = 0;
-
-    pthread_mutex_lock(&server->lock);
-    for (connection = server->connections; connection; connection = connection->next) {
-        if (!all && !atomic_load(&connection->idle))
-            continue;
-        weft_stream_shutdown(connection->in.conn, all ? SHUT_RDWR : SHUT_RD);
-        n++;
-    }
-    pthread_mutex_unlock(&server->lock);
-    return n;
-}
-
-/* ---- accepting ---- */
-
-struct acceptor {
-    WEFT_FRAME;
-    struct {
-        struct server *server;
-        weft_listener *listener;
-    } in;
-    weft_io      io;
-    weft_stream *conn;
-};
-WEFT_ASYNC(acceptor)
-{
-    struct server *server = self->in.server; /* an alias: set again at every poll */
-    enum admission admission;
-    int64_t        n;
-
-    WEFT_BEGIN();
-    for (;;) {
-        WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->conn));
-        if (n < 0)
-            break; /* -ECANCELED: we stop */
-        admission = server_admit(server);
-        if (admission == TURNED_AWAY) {
-            weft_stream_close(self->conn);
-        } else if (weft_spawn(NULL, connection, .server = server, .conn = self->conn,
-                              .refused = admission == REFUSED) < 0) {
-            weft_stream_close(self->conn);
-            pthread_mutex_lock(&server->lock);
-            server_forget_locked(server);
-            pthread_mutex_unlock(&server->lock);
-        }
-    }
-    WEFT_END(n == -ECANCELED ? 0 : n);
-}
-
-/* ---- stopping ---- */
-
-/* Ends when the last connection has ended: with 0, or with -ETIMEDOUT. */
-struct drain {
+struct watch {
     WEFT_FRAME;
     struct {
         struct server *server;
     } in;
-    weft_oneshot_receiver *ended;
-    weft_message           wait;
-    weft_limit             limit;
-    int64_t                deadline;
-    char                   message;
+    weft_signal signal;
+    weft_nap    nap;
 };
-static weft_future *last_end(struct drain *self, int64_t deadline)
+WEFT_ASYNC(watch)
 {
-    return weft_timeout_at(
-        &self->limit, weft_oneshot_receive(&self->wait, self->ended, &self->message), deadline);
-}
-WEFT_ASYNC(drain)
-{
-    struct server       *server = self->in.server;
-    weft_oneshot_sender *sender;
-    unsigned             n_cut;
-    int64_t              n;
+    int64_t n;
 
     WEFT_BEGIN();
-    self->deadline = weft_now() + server->options.drain;
-    n = weft_oneshot_open(&sender, &self->ended, 1);
+    do {
+        WEFT_AWAIT(n, weft_signal_wait(&self->signal, ALL_SIGNALS));
+        if (n == SIGHUP && self->in.server->log)
+            access_log_reopen(self->in.server->log);
+    } while (n == SIGHUP);
     if (n < 0)
-        WEFT_RETURN(n);
-    atomic_store(&server->draining, true);
-    pthread_mutex_lock(&server->lock);
-    server->ended = sender;
-    server->n_connections++; /* ourselves, so that one place tells of the end */
-    server_forget_locked(server);
-    pthread_mutex_unlock(&server->lock);
-
-    WEFT_AWAIT(n, last_end(self, weft_now() + GRACE));
-    if (n == -ETIMEDOUT) {
-        server_shut(server, false);
-        WEFT_AWAIT(n, last_end(self, self->deadline));
+        WEFT_RETURN(n); /* all has ended in time: we are cancelled */
+    server_cut_off(self->in.server);
+    /* Nothing waits for a client any more, so this is over in a moment. A disk that does not answer
+     * must not keep us: */
+    WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(1)));
+    if (n == 0) {
+        say("httpd: killed by a second signal\n");
+        _exit(EXIT_CUT_OFF);
     }
-    if (n == -ETIMEDOUT) {
-        n_cut = server_shut(server, true);
-        fprintf(stderr, "httpd: %u connections cut off at the drain deadline\n", n_cut);
-        WEFT_AWAIT(n, last_end(self, weft_now() + WEFT_S(2)));
-    }
-    weft_oneshot_receiver_close(self->ended);
     WEFT_END(n);
 }
 
@@ -188,41 +80,79 @@ struct serve {
     struct {
         struct server *server;
     } in;
-    weft_listener *listener;
-    weft_handle    acceptor;
-    weft_signal    signal;
-    struct drain   drain;
+    weft_listener          *listener;
+    weft_handle             acceptor, watch;
+    weft_signal             signal;
+    weft_io                 io;
+    struct drain            drain;
+    struct access_log_close log_close;
+    int64_t                 result;
+    uint64_t                n_lost; /* lines of the access log */
 };
-WEFT_ASYNC(serve)
-{
-    weft_address address;
-    char         text[WEFT_ADDRESS_TEXT];
-    int64_t      n;
 
-    WEFT_BEGIN();
-    n = weft_listen(NULL, &self->listener, &self->in.server->options.address,
-                    &(weft_listen_options){.no_delay = true, .backlog = 4096});
+/* Listens, and begins to accept. What it has begun it undoes on failure. */
+static int64_t open_up(struct serve *self)
+{
+    struct options     *options = &self->in.server->options;
+    weft_listen_options listen = {.no_delay = true, .backlog = 4096};
+    char                text[WEFT_ADDRESS_TEXT];
+    int64_t             n;
+
+    listen.replace_stale = options->unix_path != NULL;
+    n = weft_listen(NULL, &self->listener, &options->address, &listen);
     if (n < 0) {
-        fprintf(stderr, "httpd: can't listen on %s: %s; choose another --port (0: any free one)\n",
-                weft_address_format(&self->in.server->options.address, text), strerror((int)-n));
-        WEFT_RETURN(n);
+        say("httpd: can't listen on %s: %s; choose another %s\n",
+            weft_address_format(&options->address, text), strerror((int)-n),
+            options->unix_path ? "--unix" : "--port (0: any free one)");
+        return n;
     }
-    weft_listener_address(self->listener, &address);
+    weft_listener_address(self->listener, &options->address);
     n = weft_spawn(&self->acceptor, acceptor, .server = self->in.server,
                    .listener = self->listener);
-    if (n < 0) {
+    if (n < 0)
         weft_listener_close(self->listener);
-        WEFT_RETURN(n);
-    }
-    printf("listening on %s\n", weft_address_format(&address, text));
-    fflush(stdout);
+    return n;
+}
 
-    WEFT_AWAIT(n, weft_signal_wait(&self->signal, STOP_SIGNALS));
-    weft_cancel(&self->acceptor);
-    WEFT_AWAIT(n, weft_join(&self->acceptor));
-    weft_listener_close(self->listener);
-    WEFT_CALL(n, drain, &self->drain, .server = self->in.server);
-    WEFT_END(n);
+WEFT_ASYNC(serve)
+{
+    struct server *server = self->in.server; /* an alias: set again at every poll */
+    char           text[WEFT_ADDRESS_TEXT];
+    int64_t        n;
+
+    WEFT_BEGIN();
+    self->n_lost = 0;
+    if (server->options.access_log) {
+        n = access_log_open(&server->log, server->options.access_log);
+        if (n < 0)
+            WEFT_RETURN(n);
+    }
+    self->result = open_up(self);
+    if (self->result == 0) {
+        printf("listening on %s\n", weft_address_format(&server->options.address, text));
+        fflush(stdout);
+        do {
+            WEFT_AWAIT(n, weft_signal_wait(&self->signal, ALL_SIGNALS));
+            if (n == SIGHUP && server->log)
+                access_log_reopen(server->log);
+        } while (n == SIGHUP);
+        weft_cancel(&self->acceptor);
+        WEFT_AWAIT(n, weft_join(&self->acceptor));
+        weft_listener_close(self->listener);
+        if (server->options.unix_path)
+            WEFT_AWAIT(n, weft_path_unlink(&self->io, AT_FDCWD, server->options.unix_path, 0));
+
+        n = weft_spawn(&self->watch, watch,
+                       .server = server); /* without it we drain all the same */
+        WEFT_CALL(self->result, drain, &self->drain, .server = server);
+        if (!weft_handle_is_empty(&self->watch)) {
+            weft_cancel(&self->watch);
+            WEFT_AWAIT(n, weft_join(&self->watch));
+        }
+    }
+    if (server->log && self->result != -ETIMEDOUT) /* else connections are left that use it */
+        WEFT_CALL(self->n_lost, access_log_close, &self->log_close, .log = server->log);
+    WEFT_END(self->result);
 }
 
 /* ---- the report ---- */
@@ -277,20 +207,27 @@ int main(int argc, char **argv)
     int64_t              result;
     bool                 leaked;
 
-    weft_signal_block(STOP_SIGNALS); /* before any thread starts: they inherit it */
+    say_open();
+    weft_signal_block(ALL_SIGNALS); /* before any thread starts: they inherit it */
+    signal(SIGPIPE, SIG_IGN);       /* a reader of our output that has gone is no reason to die */
+    tzset();                        /* reads a file, at its first call: not in a worker */
     options_parse(&server.options, argc, argv);
+    bodies_init(&server.bodies, (size_t)server.options.max_bodies);
     if (weft_runtime_start(&rt, NULL) < 0)
-        return 1; /* the log has said why */
+        return EXIT_ERROR; /* the log has said why */
 
     result = weft_block_on(rt, weft_async(serve, &main_task, .server = &server));
     leaked = has_leaked(rt, &counters);
     if (server.options.counters)
         print_counters(&server, &counters);
     if (leaked)
-        fprintf(stderr, "httpd: leaked %llu tasks, %llu streams\n",
-                (unsigned long long)counters.tasks_alive,
-                (unsigned long long)counters.streams_open);
-    if (weft_runtime_stop(rt, WEFT_S(2)) < 0)
-        return 1;
-    return result < 0 || leaked;
+        say("httpd: leaked %llu tasks, %llu streams\n", (unsigned long long)counters.tasks_alive,
+            (unsigned long long)counters.streams_open);
+    if (result >= 0 || server.n_cut > 0)
+        say("httpd: stopped after %llu requests, %llu connections cut off, %llu log lines lost\n",
+            (unsigned long long)server.n_requests, (unsigned long long)server.n_cut,
+            (unsigned long long)main_task.n_lost);
+    if (weft_runtime_stop(rt, WEFT_S(2)) < 0 || result < 0 || leaked)
+        return EXIT_ERROR;
+    return server.n_cut > 0 ? EXIT_CUT_OFF : EXIT_STOPPED;
 }

@@ -59,6 +59,13 @@ int request_keep_body(struct request *request);
 /* Forgets a body that was kept. */
 void request_drop_body(struct request *request);
 
+/* Whether something of a request has come that is not answered yet. Empty lines before it are nothing. */
+static inline bool request_has_begun(const struct request *request)
+{
+    return request->phase == PHASE_BODY ||
+           (request->phase == PHASE_HEAD && head_has_begun(&request->head));
+}
+
 /* The path that is asked for: without "http://host" and query, not decoded. */
 const char *request_path(const struct request *request, size_t *ret_size);
 

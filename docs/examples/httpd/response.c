@@ -13,14 +13,18 @@ static const struct {
     const char *line;
 } status_lines[] = {
     {200, "200 OK"},
+    {206, "206 Partial Content"},
     {301, "301 Moved Permanently"},
+    {304, "304 Not Modified"},
     {400, "400 Bad Request"},
     {403, "403 Forbidden"},
     {404, "404 Not Found"},
     {405, "405 Method Not Allowed"},
     {408, "408 Request Timeout"},
+    {412, "412 Precondition Failed"},
     {413, "413 Content Too Large"},
     {414, "414 URI Too Long"},
+    {416, "416 Range Not Satisfiable"},
     {417, "417 Expectation Failed"},
     {431, "431 Request Header Fields Too Large"},
     {500, "500 Internal Server Error"},
@@ -66,7 +70,7 @@ static char *put_number(char *at, int64_t number)
 
 /* Returns OK_LINES and a date. Each thread makes its own once a second, so nothing is shared and
  * nothing is locked. */
-static const char *first_lines(void)
+static inline __attribute__((always_inline)) const char *first_lines(void)
 {
     static _Thread_local time_t second = -1;
     static _Thread_local char   lines[sizeof OK_LINES DATE_LINE] = OK_LINES;
@@ -83,10 +87,11 @@ static const char *first_lines(void)
     return lines;
 }
 
-void output_head(struct output *out, const struct response *response)
+/* All but the length and the empty line. */
+static inline __attribute__((always_inline)) char *put_fields(char                  *at,
+                                                              const struct response *response)
 {
     const char *lines = first_lines();
-    char       *at = out->bytes + out->length;
 
     if (response->status == 200) {
         at = put(at, lines, sizeof OK_LINES DATE_LINE - 1);
@@ -103,8 +108,8 @@ void output_head(struct output *out, const struct response *response)
     }
     if (response->location) {
         at = PUT(at, "Location: ");
-        at = put(at, response->location, response->location_size);
-        at = PUT(at, "/\r\n");
+        at = put_text(at, response->location);
+        at = PUT(at, "\r\n");
     }
     if (response->extra)
         at = put_text(at, response->extra);
@@ -112,9 +117,24 @@ void output_head(struct output *out, const struct response *response)
         at = PUT(at, "Connection: keep-alive\r\n");
     else if (response->persistence == PERSIST_CLOSE)
         at = PUT(at, "Connection: close\r\n");
+    return at;
+}
+
+void output_head(struct output *out, const struct response *response)
+{
+    char *at = put_fields(out->bytes + out->length, response);
+
     at = PUT(at, "Content-Length: ");
     at = put_number(at, response->length);
     at = PUT(at, "\r\n\r\n");
+    out->length = (uint32_t)(at - out->bytes);
+}
+
+void output_not_modified(struct output *out, const struct response *response)
+{
+    char *at = put_fields(out->bytes + out->length, response);
+
+    at = PUT(at, "\r\n");
     out->length = (uint32_t)(at - out->bytes);
 }
 

@@ -14,7 +14,8 @@
 #include "request.h"
 
 #define OUTPUT_SIZE   16384
-#define RESPONSE_ROOM (URL_MAX + 1024)
+#define LOCATION_MAX  URL_MAX
+#define RESPONSE_ROOM (LOCATION_MAX + 1024)
 
 enum persistence {
     PERSIST,       /* HTTP/1.1: nothing need be said */
@@ -33,8 +34,7 @@ struct response {
     const char      *type;     /* Content-Type; NULL: none */
     int64_t          length;   /* Content-Length */
     const char      *extra;    /* more header fields, each with its line end; NULL: none */
-    const char      *location; /* of a redirect, `location_size` bytes and a slash */
-    size_t           location_size;
+    const char      *location; /* of a redirect, LOCATION_MAX bytes at most; NULL: none */
 };
 
 static inline void output_init(struct output *out)
@@ -55,6 +55,9 @@ static inline void output_put(struct output *out, const void *bytes, size_t size
 
 /* Appends status line and header fields. */
 void output_head(struct output *out, const struct response *response);
+
+/* The same for a 304, which has neither body nor length. */
+void output_not_modified(struct output *out, const struct response *response);
 
 /* Appends a whole answer whose body is text. The body is left out for a HEAD request. */
 void output_text(struct output *out, const struct response *response, const char *text,

@@ -1,5 +1,5 @@
 /*
- * server.h - what the connections share: options, who is there, whether we are stopping
+ * server.h - what the connections share: options, the connections that are there, and how we stop
  */
 #ifndef HTTPD_SERVER_H
 #define HTTPD_SERVER_H
@@ -8,28 +8,47 @@
 #include <stdatomic.h>
 #include <weft.h>
 
+#include "access_log.h"
+#include "bodies.h"
+#include "clients.h"
 #include "files.h"
 #include "request.h"
 #include "response.h"
+#include "send.h"
 
 #define INPUT_SIZE 8192
 
 /* A client that has a request under way when we stop gets to send it: idle connections are closed
- * only this much later. It also bounds how long we listen to a client that we have nothing more to
- * say. */
+ * only this much later. */
 #define GRACE WEFT_MS(200)
+
+/* A client that we have nothing more to say to, and that has been silent for so long, is done. */
+#define LINGER_SILENCE WEFT_S(1)
+
+enum exit_status {
+    EXIT_STOPPED = 0, /* every request that had begun was answered */
+    EXIT_ERROR = 1,   /* could not start, or something has leaked */
+    EXIT_USAGE = 2,
+    EXIT_CUT_OFF = 3, /* stopped, but some connections had to be cut off */
+};
 
 /* All times in nanoseconds. */
 struct options {
     weft_address address;
-    const char  *root; /* NULL: no files are served */
+    const char  *unix_path;  /* NULL: by TCP */
+    const char  *access_log; /* NULL: none */
+    int          root;       /* the directory whose files are served; -1: none are */
     int64_t      port;
     int64_t      max_connections; /* more get 503 */
+    int64_t      per_client;      /* connections of one client; more get 503; 0: any number */
     int64_t      max_body;        /* longer ones get 413 */
+    int64_t      max_bodies;      /* bytes of all bodies together; beyond, 503 */
     int64_t      header_timeout;  /* for a whole head, from its first byte on: 408 */
-    int64_t      body_timeout;    /* for a whole body: 408 */
+    int64_t      body_timeout;    /* for a body: 408, ... */
+    int64_t      min_rate;        /* ... plus a second for so many bytes that have come */
     int64_t      idle_timeout;    /* between requests; the connection is closed */
-    int64_t      write_timeout;   /* for a write of up to OUTPUT_SIZE bytes; the same */
+    int64_t      write_timeout;   /* without progress; the same */
+    int64_t      linger;          /* how long we listen after the last answer, at most */
     int64_t      drain;           /* from SIGTERM to the end, at most */
     bool         counters;
     bool         parser_only; /* for tests: no request is read by quick.c */
@@ -37,12 +56,33 @@ struct options {
 
 struct server {
     struct options       options; /* immutable once the server listens */
+    struct access_log   *log;     /* the same; NULL: none */
+    struct bodies        bodies;
     atomic_bool          draining;
     pthread_mutex_t      lock; /* of what follows; held for moments, and never across an await */
     struct connection   *connections;
+    struct clients       clients;
     weft_oneshot_sender *ended; /* while draining: tells that the last connection has ended */
     int64_t              n_connections;
     uint64_t             n_accepted, n_refused, n_requests; /* requests: of ended connections */
+    uint64_t             n_cut;                             /* connections cut off when stopping */
+};
+
+/* Listens to a client that has got its last answer. */
+struct last_words {
+    WEFT_FRAME;
+    struct {
+        struct connection *connection;
+    } in;
+    int64_t deadline;
+};
+
+/* Answers with the body of the request. */
+struct body_answer {
+    WEFT_FRAME;
+    struct {
+        struct connection *connection;
+    } in;
 };
 
 /* One client: its task's frame. */
@@ -51,31 +91,78 @@ struct connection {
     struct {
         struct server *server;
         weft_stream   *conn;
+        struct client *client;  /* that it is counted for; NULL: for none */
         bool           refused; /* one too many: it gets a 503 */
     } in;
     struct connection *next, **link; /* the server's list; under its lock */
     atomic_bool        idle;         /* waits for the first byte of a request */
+    bool               cut;          /* when stopping; under the lock */
     bool               closing;      /* no more requests are read */
     bool               linger;       /* the client may be sending still */
     uint16_t           at, length;   /* of `input`: parsed up to, read up to */
     enum persistence   persistence;  /* of the answer at hand */
     enum request_phase phase;        /* that `deadline` is for */
     int64_t            deadline;
+    size_t             body_held; /* what the body at hand takes, as far as it has been counted */
     uint64_t           n_requests;
     weft_io            io;
     weft_limit         limit;
-    struct file_answer file;
-    struct request     request;
-    struct output      out;
-    char               input[INPUT_SIZE];
+    struct send_rest   rest;
+    union { /* one at a time */
+        struct file_answer file;
+        struct body_answer body;
+        struct last_words  last;
+    };
+    struct request request;
+    struct output  out;
+    char           input[INPUT_SIZE];
+    char           peer[WEFT_ADDRESS_TEXT]; /* for the access log */
 };
 WEFT_DECLARE_EXTERN(connection);
+
+/* Takes connections: an async function, until it is cancelled. */
+struct acceptor {
+    WEFT_FRAME;
+    struct {
+        struct server *server;
+        weft_listener *listener;
+    } in;
+    weft_io      io;
+    weft_nap     nap;
+    weft_stream *conn;
+    bool         failing; /* and this has been said */
+};
+WEFT_DECLARE_EXTERN(acceptor);
+
+/* Ends when the last connection has ended: with 0, or with -ETIMEDOUT. */
+struct drain {
+    WEFT_FRAME;
+    struct {
+        struct server *server;
+    } in;
+    weft_oneshot_receiver *ended;
+    weft_message           wait;
+    weft_limit             limit;
+    int64_t                deadline;
+    char                   message;
+};
+WEFT_DECLARE_EXTERN(drain);
 
 /* Fills `options` from the command line; exits with a message if it is wrong. */
 void options_parse(struct options *options, int argc, char **argv);
 
+enum admission { ADMITTED, REFUSED, TURNED_AWAY };
+
+/* Counts a new connection, for its client as well. Beyond a limit some are to be told (503), the rest to
+ * be just closed. server_forget undoes it for one whose task could not be spawned. */
+enum admission server_admit(struct server *server, weft_stream *conn, struct client **ret_client);
+void           server_forget(struct server *server, struct client *client);
+
 /* Enters and leaves the list; leaving closes the stream. */
 void server_enter(struct server *server, struct connection *connection);
 void server_leave(struct server *server, struct connection *connection);
+
+/* Cuts off all connections, and counts them. */
+void server_cut_off(struct server *server);
 
 #endif

@@ -1,0 +1,51 @@
+/*
+ * acceptor.c - taking connections, and going on when that fails
+ */
+#include <string.h>
+
+#include "../say.h"
+#include "server.h"
+
+#define PAUSE WEFT_MS(100) /* after an error */
+
+static void take(struct acceptor *self)
+{
+    struct server *server = self->in.server;
+    struct client *client;
+    enum admission admission = server_admit(server, self->conn, &client);
+
+    if (admission != TURNED_AWAY) {
+        if (weft_spawn(NULL, connection, .server = server, .conn = self->conn, .client = client,
+                       .refused = admission == REFUSED) == 0)
+            return;
+        server_forget(server, client);
+    }
+    weft_stream_close(self->conn);
+}
+
+WEFT_ASYNC_EXTERN(acceptor)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->failing = false;
+    for (;;) {
+        WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->conn));
+        if (n == -ECANCELED)
+            break; /* we stop */
+        if (n < 0) {
+            /* The system lacks something just now. To give up would leave a server that is deaf; to
+             * try again at once would take a CPU. */
+            if (!self->failing)
+                say("httpd: can't accept: %s; trying again\n", strerror((int)-n));
+            self->failing = true;
+            WEFT_AWAIT(n, weft_sleep(&self->nap, PAUSE));
+            if (n < 0)
+                break;
+            continue;
+        }
+        self->failing = false;
+        take(self);
+    }
+    WEFT_END(n == -ECANCELED ? 0 : n);
+}
