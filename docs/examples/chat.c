@@ -2,106 +2,208 @@
  * chat.c - a chat by lines: chat [PORT], then `nc 127.0.0.1 7001` in two terminals
  *
  * Tasks share nothing here; they send messages. Each `member` is one connection with a mailbox, a
- * bounded channel; the `room` is one task with an inbox, and the only one to know who is in.
+ * bounded channel; the `room` is one task with an inbox, and the only one to know the members.
  *
  *     socket -> member --event--> room --line--> every other member's mailbox -> socket
  *
- * Two things to look at:
+ * Three things to look at:
  *
- * - A member waits for a line and its mailbox at once. weft_keep marks the line: when the
- *   mailbox wins, the line stays pending and is awaited again in the next round, not cancelled.
- * - Nobody waits for a slow reader. A member may wait for space in the inbox (a fast talker is
- *   slowed down), but the room never waits: whose mailbox is full loses it, and with it the
- *   connection. So no circle of tasks can wait for each other either.
+ * - A member waits for its mailbox and something else at once: a line from its client, or room in the
+ *   inbox. weft_keep marks the latter: when the mailbox wins, it stays pending and is awaited again
+ *   in the next round, not cancelled.
+ * - A slow reader can't stop the others. When a mailbox is full, the room waits a moment for its
+ *   member, so that a burst of lines is no reason to throw out members that read. A member that has
+ *   used up its moments loses its mailbox, and with it the connection.
+ * - No circle of tasks waits for each other: the room waits for a mailbox, and whatever a member waits
+ *   for, it takes what is in its mailbox.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weft.h>
 
+#include "chat_text.h"
+#include "say.h"
+
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
-#define PLACES       1000      /* members of a room */
-#define MAILBOX      64        /* lines that a slow reader may be behind */
-#define WRITE_LIMIT  WEFT_S(2) /* and how long writing one may take */
+#define ACCEPT_PAUSE WEFT_MS(100) /* after an error */
+#define PLACES       1000         /* members of a room */
+#define MAILBOX      64           /* lines that a slow reader may be behind */
+#define PATIENCE     WEFT_S(1)    /* how long the room waits for one member, in all */
+#define WRITE_LIMIT  WEFT_S(2)    /* how long writing a line may take */
+#define NAME_SIZE    16           /* with its '\0' */
+#define INPUT        200          /* a line that does not fit comes in pieces */
 
 struct line {
     uint16_t length; /* 0: nothing to say */
-    char     text[254];
+    enum { PLAIN, NAMED, RENAME } kind;
+    char text[252];
 };
 
-/* What a member tells the room. Its mailbox is also its name there. */
+/* What a member tells the room. */
 struct event {
-    enum { JOINS, SAYS, LEAVES, CLOSE } kind;
-    weft_mpsc_sender *mailbox;
-    struct line       line; /* for the others */
+    enum { JOINS, NAMES, SAYS, LEAVES, CLOSE } kind;
+    uint64_t          member;
+    weft_mpsc_sender *mailbox; /* JOINS: the room's from here on */
+    struct line       line;    /* for the others; NAMES: the name */
 };
 
-static void event_set(struct event *event, int kind, const char *a, const char *b, const char *c)
+static void line_set(struct line *line, const char *a, const char *b, const char *c)
 {
-    int n = snprintf(event->line.text, sizeof event->line.text, "%s%s%s\n", a, b, c);
-
-    event->kind = kind;
-    event->line.length = (uint16_t)n; /* names and lines of input are short enough */
+    /* Names and pieces of input are short enough to fit. */
+    line->length = (uint16_t)snprintf(line->text, sizeof line->text, "%s%s%s\n", a, b, c);
+    line->kind = PLAIN;
 }
 
 /* ---- the room ---- */
+
+struct place {
+    uint64_t          member;
+    weft_mpsc_sender *mailbox; /* closing it shows the member out */
+    int64_t           late;    /* how long the room has waited for it lately */
+    char              name[NAME_SIZE];
+};
 
 struct room {
     WEFT_FRAME;
     struct {
         weft_mpsc_receiver *inbox;
     } in;
-    weft_message      wait;
-    struct event      event;
-    unsigned          n_members, n_places;
-    weft_mpsc_sender *member[PLACES]; /* their mailboxes; closing one shows its member out */
+    weft_message receive, send;
+    weft_limit   limit;
+    struct event event;
+    struct line  reply; /* for the member that the event is of */
+    bool         replies;
+    unsigned     n_members, n_places, at;
+    int64_t      since;
+    struct place place[PLACES];
 };
 
-static void room_handle(struct room *self)
+static bool room_knows(const struct room *self, const char *name)
+{
+    for (unsigned i = 0; i < self->n_members; i++)
+        if (!strcmp(self->place[i].name, name))
+            return true;
+    return false;
+}
+
+/* A member has said its name, which is new to the room from here on or refused. */
+static void room_name(struct room *self, struct place *place)
+{
+    struct line *line = &self->event.line;
+    char         name[NAME_SIZE];
+
+    memcpy(name, line->text, sizeof name);
+    self->replies = true;
+    line->length = 0;
+    if (!*name || room_knows(self, name)) {
+        line_set(&self->reply, "* ", *name ? name : "An empty name", " is taken; your name:");
+        self->reply.kind = RENAME;
+        return;
+    }
+    strcpy(place->name, name);
+    self->reply.kind = NAMED;
+    self->reply.length = 0;
+    line_set(line, "* ", name, " is here");
+}
+
+/* What the event changes in the room. What it says is for room_tell. */
+static void room_change(struct room *self)
 {
     const struct event *event = &self->event;
 
-    if (event->kind == JOINS && self->n_members < self->n_places)
-        self->member[self->n_members++] = event->mailbox;
-    else if (event->kind == JOINS)
-        weft_mpsc_sender_close(event->mailbox); /* no place: show it out at once */
-    if (event->kind == CLOSE)
+    self->replies = false;
+    if (event->kind == CLOSE) {
         self->n_places = 0;
-
-    for (unsigned i = self->n_members; i-- > 0;) {
-        bool own = self->member[i] == event->mailbox;
-        bool out = event->kind == CLOSE || (own && event->kind == LEAVES);
-
-        if (!own && event->line.length && weft_mpsc_try_send(self->member[i], &event->line) < 0)
-            out = true; /* its mailbox is full: too slow */
-        if (out) {
-            weft_mpsc_sender_close(self->member[i]);
-            self->member[i] = self->member[--self->n_members];
-        }
+    } else if (event->kind == JOINS && self->n_members < self->n_places) {
+        self->place[self->n_members++] =
+            (struct place){.member = event->member, .mailbox = event->mailbox};
+    } else if (event->kind == JOINS) {
+        weft_mpsc_sender_close(event->mailbox); /* no place: show it out at once */
+    } else if (event->kind == NAMES) {
+        for (unsigned i = 0; i < self->n_members; i++)
+            if (self->place[i].member == event->member)
+                room_name(self, &self->place[i]);
     }
+}
+
+/* What the member at this place gets to read; NULL: nothing. */
+static const struct line *room_line(const struct room *self, const struct place *place)
+{
+    if (place->member == self->event.member && self->event.kind != CLOSE)
+        return self->replies ? &self->reply : NULL;
+    return self->event.line.length ? &self->event.line : NULL;
+}
+
+/* Puts the line into the mailbox: 0, or -EAGAIN: it is full. */
+static int room_try(struct place *place, const struct line *line)
+{
+    int r = line ? weft_mpsc_try_send(place->mailbox, line) : 0;
+
+    if (r == 0 && line)
+        place->late /= 2; /* a member that reads gets its patience back */
+    return r;
+}
+
+static weft_future *room_wait(struct room *self, struct place *place)
+{
+    self->since = weft_now();
+    return weft_timeout_at(&self->limit,
+                           weft_mpsc_send(&self->send, place->mailbox, room_line(self, place)),
+                           self->since + PATIENCE - place->late);
+}
+
+/* After what a place was to be told has been told, or not (n < 0): shows it out if it has to go. */
+static void room_settle(struct room *self, int64_t n)
+{
+    struct place *place = &self->place[self->at];
+    int           kind = self->event.kind;
+
+    if (n >= 0 && kind != CLOSE && !(kind == LEAVES && place->member == self->event.member))
+        return;
+    weft_mpsc_sender_close(place->mailbox);
+    *place = self->place[--self->n_members];
 }
 
 WEFT_ASYNC(room)
 {
-    int64_t n;
+    struct place *place;
+    int64_t       n;
 
     WEFT_BEGIN();
     self->n_members = 0;
     self->n_places = PLACES;
     for (;;) {
-        WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, self->in.inbox, &self->event));
+        WEFT_AWAIT(n, weft_mpsc_receive(&self->receive, self->in.inbox, &self->event));
         if (n < 0)
             break; /* -EPIPE: the server and all members have closed their ends */
-        room_handle(self);
+        room_change(self);
+        for (self->at = self->n_members; self->at-- > 0;) {
+            place = &self->place[self->at];
+            n = room_try(place, room_line(self, place));
+            if (n == -EAGAIN) {
+                WEFT_AWAIT(n, room_wait(self, place));
+                self->place[self->at].late += weft_now() - self->since;
+            }
+            room_settle(self, n);
+        }
     }
-    self->event.kind = CLOSE;
-    self->event.line.length = 0;
-    room_handle(self); /* nobody is left, unless we have been cancelled */
+    while (self->n_members > 0) /* none is left, unless we have been cancelled */
+        weft_mpsc_sender_close(self->place[--self->n_members].mailbox);
     weft_mpsc_receiver_close(self->in.inbox);
     WEFT_END(0);
 }
 
 /* ---- a member ---- */
+
+/* Talks with the client until it is gone, or the room has closed the mailbox. */
+struct talk {
+    WEFT_FRAME;
+    struct {
+        struct member *member;
+    } in;
+};
 
 struct member {
     WEFT_FRAME;
@@ -109,96 +211,152 @@ struct member {
         weft_stream      *conn;
         weft_mpsc_sender *room;
     } in;
+    struct talk         talk;
     weft_mpsc_receiver *mailbox;
     weft_reader         reader;
     weft_io             write;
     weft_message        receive, send;
     weft_select         either;
     weft_limit          limit;
-    struct event        event; /* to the room */
-    struct line         line;  /* out of the mailbox */
-    char               *said;
-    char                input[200]; /* a line that does not fit comes in pieces */
-    char                name[16];   /* empty until the first line has come */
+    enum { READS, SENDS, ASKS } state; /* what it waits for, beside the mailbox */
+    struct event event;                /* to the room */
+    struct line  line;                 /* out of the mailbox */
+    char        *said;
+    char         input[INPUT];
+    char         name[NAME_SIZE]; /* empty until the room has taken it */
 };
 
-static void member_says(struct member *self)
+/* The client has said this. */
+static void member_says(struct member *self, size_t size)
 {
+    char text[INPUT] = "";
+
+    text_clean(self->said, size);
+    if (!self->name[0])
+        size = text_cut(self->said, size, NAME_SIZE - 1);
+    snprintf(text, sizeof text, "%.*s", (int)size, self->said);
     if (self->name[0]) {
-        event_set(&self->event, SAYS, self->name, ": ", self->said);
+        line_set(&self->event.line, self->name, ": ", text);
+        self->event.kind = SAYS;
     } else {
-        snprintf(self->name, sizeof self->name, "%.15s", self->said[0] ? self->said : "nobody");
-        event_set(&self->event, SAYS, "* ", self->name, " is here");
+        memcpy(self->event.line.text, text, NAME_SIZE);
+        self->event.kind = NAMES;
     }
+    self->state = SENDS;
 }
 
-/* The line that is awaited since an earlier round, or the next one. */
-static weft_future *member_read_line(struct member *self)
+/* A line has come by the mailbox; true: it is for the client. */
+static bool member_hears(struct member *self)
 {
+    if (self->line.kind != PLAIN)
+        self->state = READS; /* the room has answered our name */
+    if (self->line.kind == NAMED)
+        memcpy(self->name, self->event.line.text, NAME_SIZE);
+    return self->line.length > 0;
+}
+
+/* Waits for the mailbox (0) or for what the state says (1), perhaps since an earlier round. */
+static weft_future *member_wait(struct member *self)
+{
+    weft_future *mail = weft_mpsc_receive(&self->receive, self->mailbox, &self->line);
+
+    if (self->state == ASKS)
+        return weft_select(&self->either, mail);
+    if (self->state == SENDS) {
+        if (!weft_future_is_pending(&self->send.future))
+            weft_mpsc_send(&self->send, self->in.room, &self->event);
+        return weft_select(&self->either, mail, weft_keep(&self->send.future));
+    }
     if (!weft_future_is_pending(&self->reader.future))
         weft_reader_line(&self->reader, &self->said);
-    return weft_keep(&self->reader.future);
+    return weft_select(&self->either, mail, weft_keep(&self->reader.future));
 }
 
-static weft_future *member_write_line(struct member *self)
+static weft_future *member_write(struct member *self, const void *text, size_t size)
 {
-    return weft_timeout(
-        &self->limit,
-        weft_write_all(&self->write, self->in.conn, self->line.text, self->line.length),
-        WRITE_LIMIT);
+    return weft_timeout(&self->limit, weft_write_all(&self->write, self->in.conn, text, size),
+                        WRITE_LIMIT);
+}
+
+WEFT_ASYNC(talk)
+{
+    static const char greeting[] = "Your name, then whatever you like to say:\n";
+    struct member    *member = self->in.member;
+    int64_t           n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, member_write(member, greeting, sizeof greeting - 1));
+    while (n >= 0) {
+        WEFT_AWAIT(n, member_wait(member));
+        if (n == 0) {
+            n = weft_future_result(&member->receive.future);
+            if (n == 0 && member_hears(member))
+                WEFT_AWAIT(n, member_write(member, member->line.text, member->line.length));
+        } else if (n == 1 && member->state == SENDS) {
+            n = weft_future_result(&member->send.future);
+            member->state = member->event.kind == NAMES ? ASKS : READS;
+        } else if (n == 1) {
+            n = weft_future_result(&member->reader.future);
+            if (n == -EMSGSIZE) { /* a long line comes in pieces, cut between two characters */
+                WEFT_AWAIT(n, weft_reader_peek(&member->reader, INPUT - 1, &member->said));
+                if (n > 0)
+                    WEFT_AWAIT(n, weft_reader_take(&member->reader,
+                                                   text_cut(member->said, (size_t)n, INPUT - 1),
+                                                   &member->said));
+            }
+            if (n >= 0)
+                member_says(member, (size_t)n);
+        }
+    }
+    /* What has been kept must end before this frame does. The room waits for us no more, so it takes
+     * what is on its way to it; the shutdown ends the read. */
+    weft_mpsc_receiver_close(member->mailbox);
+    weft_stream_shutdown(member->in.conn, SHUT_RDWR);
+    if (weft_future_is_pending(&member->send.future))
+        WEFT_AWAIT(n, &member->send.future);
+    if (weft_future_is_pending(&member->reader.future))
+        WEFT_AWAIT(n, &member->reader.future);
+    WEFT_END(0);
+}
+
+static int member_begin(struct member *self)
+{
+    static atomic_uint_fast64_t n_members;
+
+    weft_reader_init(&self->reader, self->in.conn, self->input, sizeof self->input);
+    self->state = READS;
+    self->name[0] = '\0';
+    self->event.kind = JOINS;
+    self->event.member = atomic_fetch_add(&n_members, 1) + 1;
+    self->event.line.length = 0;
+    return weft_mpsc_open(&self->event.mailbox, &self->mailbox, sizeof(struct line), MAILBOX);
+}
+
+static weft_future *member_leave(struct member *self)
+{
+    self->event.kind = LEAVES;
+    self->event.line.length = 0;
+    if (self->name[0])
+        line_set(&self->event.line, "* ", self->name, " has left");
+    return weft_mpsc_send(&self->send, self->in.room, &self->event);
 }
 
 WEFT_ASYNC(member)
 {
-    static const char greeting[] = "Your name, then whatever you like to say:\n";
-    int64_t           n;
+    int64_t n;
 
     WEFT_BEGIN();
-    weft_reader_init(&self->reader, self->in.conn, self->input, sizeof self->input);
-    self->name[0] = '\0';
-    n = weft_mpsc_open(&self->event.mailbox, &self->mailbox, sizeof(struct line), MAILBOX);
-    if (n < 0)
-        goto out;
-    self->event.kind = JOINS; /* the room owns the sending end from here on */
-    self->event.line.length = 0;
-    WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
-    if (n < 0) {
-        weft_mpsc_sender_close(self->event.mailbox);
-        goto close;
-    }
-    WEFT_AWAIT(n, weft_write_all(&self->write, self->in.conn, greeting, sizeof greeting - 1));
-
-    while (n >= 0) {
-        WEFT_AWAIT(n, weft_select(&self->either, member_read_line(self),
-                                  weft_mpsc_receive(&self->receive, self->mailbox, &self->line)));
+    n = member_begin(self);
+    if (n == 0) {
+        WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
         if (n == 0) {
-            n = weft_future_result(&self->reader.future);
-            if (n == -EMSGSIZE) { /* too long: as much as there is, cut for its end */
-                WEFT_AWAIT(n, weft_reader_take(&self->reader, sizeof self->input - 1, &self->said));
-                if (n > 0)
-                    self->said[n - 1] = '\0';
-            }
-            if (n < 0)
-                break; /* gone */
-            member_says(self);
-            WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
-        } else if (n == 1) {
-            n = weft_future_result(&self->receive.future);
-            if (n < 0)
-                break; /* the room has closed our mailbox: we are too slow, or it ends */
-            WEFT_AWAIT(n, member_write_line(self));
+            WEFT_CALL(n, talk, &self->talk, .member = self);
+            WEFT_AWAIT(n, member_leave(self));
+        } else {
+            weft_mpsc_sender_close(self->event.mailbox);
+            weft_mpsc_receiver_close(self->mailbox);
         }
     }
-    event_set(&self->event, LEAVES, "* ", self->name[0] ? self->name : "somebody", " has left");
-    WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->in.room, &self->event));
-
-    /* A shutdown ends what is pending; the kept line must have ended before our frame does. */
-    weft_stream_shutdown(self->in.conn, SHUT_RDWR);
-    if (weft_future_is_pending(&self->reader.future))
-        WEFT_AWAIT(n, &self->reader.future);
-close:
-    weft_mpsc_receiver_close(self->mailbox);
-out:
     weft_stream_close(self->in.conn);
     weft_mpsc_sender_close(self->in.room);
     WEFT_END(0);
@@ -213,7 +371,9 @@ struct acceptor {
         weft_mpsc_sender *room;
     } in;
     weft_io      io;
+    weft_nap     nap;
     weft_stream *conn;
+    bool         failing; /* and this has been said */
 };
 WEFT_ASYNC(acceptor)
 {
@@ -221,10 +381,21 @@ WEFT_ASYNC(acceptor)
     int64_t           n;
 
     WEFT_BEGIN();
+    self->failing = false;
     for (;;) {
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->conn));
-        if (n < 0)
-            break;
+        if (n == -ECANCELED)
+            break; /* we are asked to stop */
+        if (n < 0) {
+            if (!self->failing)
+                say("chat: can't accept: %s; trying again\n", strerror((int)-n));
+            self->failing = true;
+            WEFT_AWAIT(n, weft_sleep(&self->nap, ACCEPT_PAUSE));
+            if (n < 0)
+                break;
+            continue;
+        }
+        self->failing = false;
         room = weft_mpsc_sender_clone(self->in.room);
         if (weft_spawn(NULL, member, .conn = self->conn, .room = room) < 0) {
             weft_mpsc_sender_close(room);
@@ -247,6 +418,25 @@ struct server {
     weft_message        send;
     struct event        event;
 };
+
+/* Listens, and opens the room's inbox. What it has begun it undoes on failure. */
+static int64_t server_open(struct server *self)
+{
+    weft_address address;
+    int64_t      n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+
+    if (n == 0)
+        n = weft_mpsc_open(&self->room, &self->inbox, sizeof(struct event), 64);
+    if (n < 0)
+        return n;
+    n = weft_listen(NULL, &self->listener, &address, NULL);
+    if (n < 0) {
+        weft_mpsc_sender_close(self->room);
+        weft_mpsc_receiver_close(self->inbox);
+    }
+    return n;
+}
+
 WEFT_ASYNC(server)
 {
     weft_address address;
@@ -254,28 +444,29 @@ WEFT_ASYNC(server)
     int64_t      n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
-    if (n == 0)
-        n = weft_listen(NULL, &self->listener, &address, NULL);
+    n = server_open(self);
     if (n < 0)
         WEFT_RETURN(n);
-    weft_listener_address(self->listener, &address);
-    printf("listening on %s\n", weft_address_format(&address, text));
-    fflush(stdout);
+    n = weft_spawn(&self->host, room, .inbox = self->inbox);
+    if (n < 0) {
+        weft_listener_close(self->listener);
+        weft_mpsc_sender_close(self->room);
+        weft_mpsc_receiver_close(self->inbox);
+        WEFT_RETURN(n);
+    }
+    n = weft_spawn(&self->acceptor, acceptor, .listener = self->listener, .room = self->room);
+    if (n == 0) {
+        weft_listener_address(self->listener, &address);
+        printf("listening on %s\n", weft_address_format(&address, text));
+        fflush(stdout);
 
-    n = weft_mpsc_open(&self->room, &self->inbox, sizeof(struct event), 64);
-    if (n == 0)
-        n = weft_spawn(&self->host, room, .inbox = self->inbox);
-    if (n == 0)
-        n = weft_spawn(&self->acceptor, acceptor, .listener = self->listener, .room = self->room);
-    if (n < 0)
-        WEFT_RETURN(n); /* out of memory at the very start: main ends at once */
-
-    WEFT_AWAIT(n, weft_signal_wait(&self->signal, STOP_SIGNALS));
-    weft_cancel(&self->acceptor);
-    WEFT_AWAIT(n, weft_join(&self->acceptor));
+        WEFT_AWAIT(n, weft_signal_wait(&self->signal, STOP_SIGNALS));
+        weft_cancel(&self->acceptor);
+        WEFT_AWAIT(n, weft_join(&self->acceptor));
+    }
     weft_listener_close(self->listener);
-    event_set(&self->event, CLOSE, "* ", "the room", " closes");
+    self->event = (struct event){.kind = CLOSE};
+    line_set(&self->event.line, "* ", "the room", " closes");
     WEFT_AWAIT(n, weft_mpsc_send(&self->send, self->room, &self->event));
     weft_mpsc_sender_close(self->room);
     WEFT_AWAIT(n, weft_join(&self->host)); /* it ends when the last member has left */
@@ -293,6 +484,7 @@ int main(int argc, char **argv)
                 text);
         return 2;
     }
+    say_open();
     weft_signal_block(STOP_SIGNALS);
     return weft_main(server, .port = (uint16_t)port);
 }

@@ -12,9 +12,13 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weft.h>
 
+#include "say.h"
+
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
+#define ACCEPT_PAUSE WEFT_MS(100) /* after an error */
 
 struct echo {
     WEFT_FRAME;
@@ -47,18 +51,33 @@ struct acceptor {
         weft_listener *listener;
     } in;
     weft_io      io;
+    weft_nap     nap;
     weft_stream *conn;
+    bool         failing; /* and this has been said */
 };
 WEFT_ASYNC(acceptor)
 {
     int64_t n;
 
     WEFT_BEGIN();
+    self->failing = false;
     for (;;) {
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->conn));
-        if (n < 0)
-            break;                                          /* -ECANCELED: we are asked to stop */
-        if (weft_spawn(NULL, echo, .conn = self->conn) < 0) /* NULL: nobody will join it */
+        if (n == -ECANCELED)
+            break; /* we are asked to stop */
+        if (n < 0) {
+            /* The system lacks something just now. To give up would leave a server that is deaf; to
+             * try again at once would take a CPU. */
+            if (!self->failing)
+                say("echo: can't accept: %s; trying again\n", strerror((int)-n));
+            self->failing = true;
+            WEFT_AWAIT(n, weft_sleep(&self->nap, ACCEPT_PAUSE));
+            if (n < 0)
+                break;
+            continue;
+        }
+        self->failing = false;
+        if (weft_spawn(NULL, echo, .conn = self->conn) < 0) /* NULL: no task will join it */
             weft_stream_close(self->conn);
     }
     WEFT_END(n);
@@ -95,7 +114,7 @@ WEFT_ASYNC(server)
         WEFT_RETURN(n);
     }
     WEFT_AWAIT(n, weft_signal_wait(&self->signal, STOP_SIGNALS));
-    fprintf(stderr, "echo: signal %d, stopping\n", (int)n);
+    say("echo: signal %d, stopping\n", (int)n);
 
     /* Cancelling ends the acceptor's await, and only when it has ended we close what it uses. The
      * connections end in the same way when weft_main stops the runtime: it cancels each task. */
@@ -116,6 +135,7 @@ int main(int argc, char **argv)
                 text);
         return 2;
     }
+    say_open();
     weft_signal_block(STOP_SIGNALS); /* before any thread starts: they inherit it */
     return weft_main(server, .port = (uint16_t)port);
 }

@@ -3,14 +3,26 @@
  *
  * A task per connection: it connects to the other end and copies both ways at once. A half-close goes
  * through: `echo hello | nc -N` gets its answer.
+ *
+ * A proxy that is told to connect to itself is refused at the start. One that reaches itself by way of
+ * others would take descriptor after descriptor for its first client: the relays are bounded, and the
+ * one beyond the bound is closed, which ends all the others of the circle.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <weft.h>
+
+#include "say.h"
 
 #define STOP_SIGNALS  (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
 #define CONNECT_LIMIT WEFT_S(5)
+#define ACCEPT_PAUSE  WEFT_MS(100) /* after an error */
+#define SPARE_FDS     64           /* descriptors that are not for relays */
+
+static atomic_int n_relays; /* each has two descriptors */
 
 struct relay {
     WEFT_FRAME;
@@ -37,7 +49,17 @@ WEFT_ASYNC(relay)
         weft_stream_close(self->server);
     }
     weft_stream_close(self->in.client);
+    atomic_fetch_sub(&n_relays, 1);
     WEFT_END(n);
+}
+
+static int relays_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > 20000 + SPARE_FDS)
+        return 10000;
+    return limit.rlim_cur > SPARE_FDS + 2 ? (int)(limit.rlim_cur - SPARE_FDS) / 2 : 1;
 }
 
 struct acceptor {
@@ -47,21 +69,63 @@ struct acceptor {
         weft_address  *to;
     } in;
     weft_io      io;
+    weft_nap     nap;
     weft_stream *client;
+    int          max;     /* relays at once */
+    bool         failing; /* an error has been said */
+    bool         full;    /* that too many are there has been said */
 };
+
+/* Starts a relay for the client, or closes it. */
+static void begin_relay(struct acceptor *self)
+{
+    bool full = atomic_fetch_add(&n_relays, 1) >= self->max;
+
+    if (full && !self->full)
+        say("proxy: %d connections are there; more are closed at once\n", self->max);
+    self->full = full;
+    if (!full && weft_spawn(NULL, relay, .client = self->client, .to = self->in.to) == 0)
+        return;
+    atomic_fetch_sub(&n_relays, 1);
+    weft_stream_close(self->client);
+}
+
 WEFT_ASYNC(acceptor)
 {
     int64_t n;
 
     WEFT_BEGIN();
+    self->max = relays_max();
+    self->failing = self->full = false;
     for (;;) {
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->client));
-        if (n < 0)
-            break;
-        if (weft_spawn(NULL, relay, .client = self->client, .to = self->in.to) < 0)
-            weft_stream_close(self->client);
+        if (n == -ECANCELED)
+            break; /* we are asked to stop */
+        if (n < 0) {
+            if (!self->failing)
+                say("proxy: can't accept: %s; trying again\n", strerror((int)-n));
+            self->failing = true;
+            WEFT_AWAIT(n, weft_sleep(&self->nap, ACCEPT_PAUSE));
+            if (n < 0)
+                break;
+            continue;
+        }
+        self->failing = false;
+        begin_relay(self);
     }
     WEFT_END(n);
+}
+
+/* Whether a connection to `to` would come back to the listener at `address` of 127.0.0.1. */
+static bool leads_back(const weft_address *to, const weft_address *address)
+{
+    char text[WEFT_ADDRESS_TEXT];
+
+    if (weft_address_port(to) != weft_address_port(address))
+        return false;
+    weft_address_format(to, text);
+    return !strncmp(text, "127.0.0.1:", 10) || !strncmp(text, "0.0.0.0:", 8) ||
+           !strncmp(text, "[::ffff:127.0.0.1]:", 19) || !strncmp(text, "[::ffff:0.0.0.0]:", 17);
 }
 
 struct proxy {
@@ -87,6 +151,11 @@ WEFT_ASYNC(proxy)
     if (n < 0)
         WEFT_RETURN(n);
     weft_listener_address(self->listener, &address);
+    if (leads_back(self->in.to, &address)) {
+        weft_listener_close(self->listener);
+        say("proxy: ADDRESS is the proxy itself, %s\n", weft_address_format(&address, text));
+        WEFT_RETURN(-ELOOP);
+    }
     printf("listening on %s\n", weft_address_format(&address, text));
     fflush(stdout);
 
@@ -119,6 +188,7 @@ int main(int argc, char **argv)
                 argv[2]);
         return 2;
     }
+    say_open();
     weft_signal_block(STOP_SIGNALS);
     return weft_main(proxy, .port = (uint16_t)port, .to = &to);
 }
