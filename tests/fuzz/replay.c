@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
     perror(what);
     exit(1);
