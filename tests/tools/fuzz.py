@@ -4,7 +4,8 @@
 fuzz.py BUILD [NAME...]
 
 The build folder has -Dfuzz=true. FUZZ_SECONDS says how long each runs (60). Inputs that libFuzzer
-finds interesting are lost; an input that fails stays in BUILD/found. Put it into the corpus.
+finds interesting are lost; an input that fails stays in BUILD/found. Put it into the corpus. Words
+that the inputs are made of are in tests/fuzz/NAME.dict, if there are any.
 """
 import os
 import pathlib
@@ -31,9 +32,11 @@ def run(name):
         return False, "is not in tests/fuzz/meson.build, or its libraries are missing"
     if not corpus.is_dir() or not any(corpus.iterdir()):
         return False, f"has no inputs in {corpus}"
+    words = FUZZ / f"{name}.dict"
+    options = [f"-dict={words}"] if words.exists() else []
     with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run(
-            [program, f"-max_total_time={SECONDS}", "-timeout=10", "-print_final_stats=1",
+            [program, *options, f"-max_total_time={SECONDS}", "-timeout=10", "-print_final_stats=1",
              f"-artifact_prefix={found}/{name}-", scratch, corpus],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=scratch)
     runs = re.search(r"number_of_executed_units: (\d+)", done.stderr)
