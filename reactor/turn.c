@@ -263,7 +263,7 @@ static void wait_without_ring(wf_reactor *r, int64_t until)
 }
 
 /* Waits in the kernel until something has come, or until the instant. */
-static void enter(wf_reactor *r, int64_t until)
+static void wait_in_kernel(wf_reactor *r, int64_t until)
 {
     if (r->ring.error < 0)
         wait_without_ring(r, until);
@@ -314,7 +314,7 @@ static void jump(wf_reactor *r)
 
     if (kernel_is_busy(r) || !is_quiet(r, &before))
         return;
-    enter(r, WF_DRIVER_AWAKE);
+    wait_in_kernel(r, WF_DRIVER_AWAKE);
     drain(r);
     if (is_quiet(r, &after) && before == after)
         wf_timers_jump(r->rt->timers);
@@ -388,7 +388,7 @@ static void turn(wf_reactor *r)
     watching = keep_watching(r);
     if (watching && until != WF_DRIVER_AWAKE)
         until = wf_gate_next_tick(&r->gate, until);
-    enter(r, until);
+    wait_in_kernel(r, until);
     wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE,
              RELAXED); /* early or late: a kick too many */
     wf_count(&r->counts.enters, 1);
