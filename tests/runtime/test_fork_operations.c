@@ -5,7 +5,6 @@
 
 #include "timer.h"
 
-#include <netinet/tcp.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <weft/blocking.h>
