@@ -410,6 +410,12 @@ WEFT_ASYNC(last_words)
     WEFT_END(0);
 }
 
+static void end(struct connection *self)
+{
+    drop_body(self);
+    server_leave(self->in.server, self);
+}
+
 WEFT_ASYNC_EXTERN(connection)
 {
     enum wanted wanted;
@@ -451,7 +457,6 @@ WEFT_ASYNC_EXTERN(connection)
     if (self->linger)
         WEFT_CALL(n, last_words, &self->last, .connection = self);
 out:
-    drop_body(self);
-    server_leave(self->in.server, self);
+    end(self);
     WEFT_END(0);
 }

@@ -37,8 +37,8 @@ void fields_value(struct fields *fields, const char *at, size_t size)
         return;
     if (size > sizeof fields->text - fields->used) {
         fields->bad |= (uint8_t)(1u << fields->at_hand);
-        fields->used =
-            fields->value[fields->at_hand].at; /* the next field has as much room as ever */
+        /* What came of it gives its room back, so that it doesn't matter how it was cut. */
+        fields->used = fields->value[fields->at_hand].at;
         return;
     }
     memcpy(fields->text + fields->used, at, size);
