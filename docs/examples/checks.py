@@ -29,6 +29,11 @@ def stops(server, signo=signal.SIGTERM):
     return output
 
 
+def took(begin, least, most):
+    seconds = time.monotonic() - begin
+    assert least <= seconds <= most, f"took {seconds:.2f} s, expected {least} to {most}"
+
+
 def in_threads(n, function):
     """Runs function(0) to function(n - 1) at once; the first failure is ours."""
     failures = []
