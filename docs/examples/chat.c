@@ -8,14 +8,14 @@
  *
  * Three things to look at:
  *
- * - A member waits for its mailbox and something else at once: a line from its client, or room in the
- *   inbox. weft_keep marks the latter: when the mailbox wins, it stays pending and is awaited again
- *   in the next round, not cancelled.
+ * - A member waits for its mailbox and something else at once: a line from its client, or room in
+ *   the inbox. weft_keep marks the latter: when the mailbox wins, it stays pending and is awaited
+ *   again in the next round, not cancelled.
  * - A slow reader can't stop the others. When a mailbox is full, the room waits a moment for its
  *   member, so that a burst of lines is no reason to throw out members that read. A member that has
  *   used up its moments loses its mailbox, and with it the connection.
- * - No circle of tasks waits for each other: the room waits for a mailbox, and whatever a member waits
- *   for, it takes what is in its mailbox.
+ * - No circle of tasks waits for each other: the room waits for a mailbox, and whatever a member
+ *   waits for, it takes what is in its mailbox.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -308,8 +308,8 @@ WEFT_ASYNC(talk)
                 member_says(member, (size_t)n);
         }
     }
-    /* What has been kept must end before this frame does. The room waits for us no more, so it takes
-     * what is on its way to it; the shutdown ends the read. */
+    /* What has been kept must end before this frame does. The room waits for us no more, so it
+     * takes what is on its way to it; the shutdown ends the read. */
     weft_mpsc_receiver_close(member->mailbox);
     weft_stream_shutdown(member->in.conn, SHUT_RDWR);
     if (weft_future_is_pending(&member->send.future))

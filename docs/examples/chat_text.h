@@ -1,5 +1,5 @@
 /*
- * chat_text.h - what a client of the chat may have on the screens of the others: UTF-8 without controls
+ * chat_text.h - what a client may have on the screens of the others: UTF-8 without controls
  *
  * A control byte in a line (ESC above all, or a C1 control, in one byte or as UTF-8) could clear a
  * screen, rename a window or make a terminal answer. Each becomes a '?', as does what is no UTF-8.

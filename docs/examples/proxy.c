@@ -1,12 +1,12 @@
 /*
  * proxy.c - a TCP proxy: proxy PORT ADDRESS, then `nc 127.0.0.1 PORT` talks to ADDRESS
  *
- * A task per connection: it connects to the other end and copies both ways at once. A half-close goes
- * through: `echo hello | nc -N` gets its answer.
+ * A task per connection: it connects to the other end and copies both ways at once. A half-close
+ * goes through: `echo hello | nc -N` gets its answer.
  *
- * A proxy that is told to connect to itself is refused at the start. One that reaches itself by way of
- * others would take descriptor after descriptor for its first client: the relays are bounded, and the
- * one beyond the bound is closed, which ends all the others of the circle.
+ * A proxy that is told to connect to itself is refused at the start. One that reaches itself by way
+ * of others would take descriptor after descriptor for its first client: the relays are bounded,
+ * and the one beyond the bound is closed, which ends all the others of the circle.
  */
 #include <stdatomic.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * say.h - one line to standard error that never waits
  *
  * A task that prints with stdio holds its worker up as long as standard error takes nothing: a pipe
- * whose reader has stopped, a terminal after Ctrl-S. What a server has to say is worth less than the
- * server, so a line that has no room is dropped.
+ * whose reader has stopped, a terminal after Ctrl-S. What a server has to say is worth less than
+ * the server, so a line that has no room is dropped.
  */
 #ifndef EXAMPLES_SAY_H
 #define EXAMPLES_SAY_H
@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* First thing in main(): a standard descriptor that has been closed would soon be a client's socket, and
- * what is said would go to that client. */
+/* First thing in main(): a standard descriptor that has been closed would soon be a client's
+ * socket, and what is said would go to that client. */
 static inline void say_open(void)
 {
     int fd;
@@ -28,8 +28,8 @@ static inline void say_open(void)
         close(fd);
 }
 
-/* Writes a line of up to 511 bytes, or drops it. Any thread. Never waits: poll(2) answers only when a
- * pipe has a free page, which is more than a line takes. */
+/* Writes a line of up to 511 bytes, or drops it. Any thread. Never waits: poll(2) answers only when
+ * a pipe has a free page, which is more than a line takes. */
 static inline __attribute__((format(printf, 1, 2))) void say(const char *format, ...)
 {
     struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};

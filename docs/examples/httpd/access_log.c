@@ -65,8 +65,8 @@ static const char *stamp(void)
     return text;
 }
 
-/* A target that was read has only visible bytes, no quotes and no backslash (target.h): as it came, it
- * ends neither its quotes nor its line. */
+/* A target that was read has only visible bytes, no quotes and no backslash (target.h): as it came,
+ * it ends neither its quotes nor its line. */
 static size_t line_of(char *line, const struct access_entry *entry)
 {
     const size_t room = LINE_SIZE - 64; /* the rest of the line has room behind it */
@@ -208,7 +208,8 @@ int access_log_open(struct access_log **ret, const char *path)
         memset(log, 0, offsetof(struct access_log, buffer));
         log->path = path;
         pthread_mutex_init(&log->lock, NULL);
-        /* A named pipe that no process reads is an error, and nothing to wait for. The writes wait. */
+        /* A named pipe that no process reads is an error, and nothing to wait for. The writes
+         * wait. */
         log->fd = open(path, FLAGS | O_NONBLOCK, 0644);
         if (log->fd >= 0)
             fcntl(log->fd, F_SETFL, O_APPEND);

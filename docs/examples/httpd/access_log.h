@@ -1,9 +1,9 @@
 /*
  * access_log.h - a line for each request, in the common log format, written by a task of its own
  *
- * Workers append lines to a buffer of bounded size and never wait: a line that has no room is lost, and
- * counted. The task writes what has come together in one operation of the reactor's ring, so that a slow
- * disk, or a pipe that is not read, holds nothing up but the log.
+ * Workers append lines to a buffer of bounded size and never wait: a line that has no room is lost,
+ * and counted. The task writes what has come together in one operation of the reactor's ring, so
+ * that a slow disk, or a pipe that is not read, holds nothing up but the log.
  */
 #ifndef HTTPD_ACCESS_LOG_H
 #define HTTPD_ACCESS_LOG_H
@@ -22,8 +22,9 @@ struct access_entry {
     int64_t     bytes; /* of the body */
 };
 
-/* Opens the file, which it appends to, and spawns the task. 0 or -errno: said on standard error. Called
- * before there are connections: opening is a system call of the caller's. `path` is borrowed. */
+/* Opens the file, which it appends to, and spawns the task. 0 or -errno: said on standard error.
+ * Called before there are connections: opening is a system call of the caller's. `path` is
+ * borrowed. */
 int access_log_open(struct access_log **ret, const char *path);
 
 /* Appends a line, or counts it as lost. Any thread; never waits for the file. */

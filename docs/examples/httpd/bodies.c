@@ -2,9 +2,9 @@
  * bodies.c - see bodies.h
  *
  * What malloc(3) of glibc got back it keeps for later: after a thousand bodies at once hundreds of
- * megabytes stayed resident. Two things help. A block from 64 KiB on is a mapping of its own that free(3)
- * returns at once; left to itself glibc raises that bound as soon as a larger one is freed. And when
- * the last body is gone after many, a job asks for the rest to be given back.
+ * megabytes stayed resident. Two things help. A block from 64 KiB on is a mapping of its own that
+ * free(3) returns at once; left to itself glibc raises that bound as soon as a larger one is freed.
+ * And when the last body is gone after many, a job asks for the rest to be given back.
  */
 #include "bodies.h"
 

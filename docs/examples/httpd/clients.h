@@ -1,5 +1,5 @@
 /*
- * clients.h - how many connections each client has: one IPv4 address, or one IPv6 network of 64 bits
+ * clients.h - how many connections each client has: an IPv4 address, or an IPv6 network of 64 bits
  */
 #ifndef HTTPD_CLIENTS_H
 #define HTTPD_CLIENTS_H
@@ -14,8 +14,8 @@ struct clients {
     struct client *bucket[CLIENTS_BUCKETS];
 };
 
-/* One connection more of this client, which is added if it is new. NULL: no memory, or it is no client
- * of the internet. Like clients_remove under a lock of the caller's. */
+/* One connection more of this client, which is added if it is new. NULL: no memory, or it is no
+ * client of the internet. Like clients_remove under a lock of the caller's. */
 struct client *clients_add(struct clients *clients, const weft_address *peer);
 
 /* How many connections it has. */

@@ -41,8 +41,8 @@ static bool read_date(const char *text, size_t size, time_t *ret)
     return false;
 }
 
-/* Whether the list of entity tags has this one, or is "*". A weak tag ("W/...") equals a strong one in
- * a weak comparison only. */
+/* Whether the list of entity tags has this one, or is "*". A weak tag ("W/...") equals a strong one
+ * in a weak comparison only. */
 static bool list_has(const char *text, size_t size, const char *etag, bool weak)
 {
     const char *at = text, *end = text + size;

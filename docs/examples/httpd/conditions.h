@@ -1,5 +1,5 @@
 /*
- * conditions.h - ETag, Last-Modified, and the conditions of a request on them (RFC 9110, 8.8 and 13)
+ * conditions.h - ETag, Last-Modified, and a request's conditions on them (RFC 9110, 8.8 and 13)
  */
 #ifndef HTTPD_CONDITIONS_H
 #define HTTPD_CONDITIONS_H
@@ -21,9 +21,9 @@ struct validators {
 void validators_set(struct validators *validators, int64_t size, time_t modified,
                     uint32_t nanoseconds);
 
-/* 200: the conditions hold, or there are none; 304: the client has this state already; 412: it wants
- * another state. The order is that of RFC 9110, 13.2.2. An If-Match that can't be read fails (412), the
- * others are ignored then. */
+/* 200: the conditions hold, or there are none; 304: the client has this state already; 412: it
+ * wants another state. The order is that of RFC 9110, 13.2.2. An If-Match that can't be read fails
+ * (412), the others are ignored then. */
 int conditions_check(const struct fields *fields, const struct validators *validators);
 
 /* Whether a Range field counts: there is no If-Range, or it names this very state. */

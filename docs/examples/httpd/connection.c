@@ -31,7 +31,8 @@ static void log_answer(const struct connection *self, bool is_request, int statu
     access_log_add(self->in.server->log, &entry);
 }
 
-/* Logs the answer that begins at `at` of the output buffer, where its status and size can be read. */
+/* Logs the answer that begins at `at` of the output buffer, where its status and size can be
+ * read. */
 static __attribute__((cold)) void log_output(const struct connection *self, bool is_request,
                                              uint32_t at)
 {
@@ -390,8 +391,9 @@ static void begin(struct connection *self)
         refuse(self, 503);
 }
 
-/* Closing while the client still sends would reset the connection, and it might never see our answer:
- * ends our half, and listens until the client has ended its own, is silent, or time is up. */
+/* Closing while the client still sends would reset the connection, and it might never see our
+ * answer: ends our half, and listens until the client has ended its own, is silent, or time is
+ * up. */
 WEFT_ASYNC(last_words)
 {
     struct connection *connection = self->in.connection;

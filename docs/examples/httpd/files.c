@@ -116,8 +116,8 @@ static char *put_url(char *to, const char *limit, const char *bytes, size_t size
     return to;
 }
 
-/* It is a directory: redirects to the same path with a slash, so that relative links in it work. The
- * path begins with one slash, so it stays on this site. */
+/* It is a directory: redirects to the same path with a slash, so that relative links in it work.
+ * The path begins with one slash, so it stays on this site. */
 static void answer_directory(struct file_answer *self, const char *path, size_t size)
 {
     const struct request *request = self->in.request;

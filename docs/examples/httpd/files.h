@@ -17,8 +17,9 @@ enum { FILE_SENT, FILE_CUT_SHORT };
 /* Answers with a file: an async function that a connection calls. It appends to the connection's
  * output buffer, writes it out as often as it is full, and leaves the rest there.
  *
- * Result: FILE_SENT; FILE_CUT_SHORT: the file has become shorter than was promised, so the connection
- * must be closed after what is in the buffer; or -errno: the connection is of no more use. */
+ * Result: FILE_SENT; FILE_CUT_SHORT: the file has become shorter than was promised, so the
+ * connection must be closed after what is in the buffer; or -errno: the connection is of no more
+ * use. */
 struct file_answer {
     WEFT_FRAME;
     struct {

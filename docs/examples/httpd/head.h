@@ -72,8 +72,8 @@ struct head {
 /* The name of a method of enum http_method; "-" for HTTP_UNKNOWN. */
 const char *head_method_name(unsigned method);
 
-/* A new head begins. `url` has URL_MAX bytes and takes the request target; `fields` are empty and take
- * the values that are kept. */
+/* A new head begins. `url` has URL_MAX bytes and takes the request target; `fields` are empty and
+ * take the values that are kept. */
 void head_begin(struct head *head, char *url, struct fields *fields);
 
 /* Whether more than empty lines has been read. */

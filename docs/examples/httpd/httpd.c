@@ -25,8 +25,8 @@
  *
  * Stopping, on SIGINT or SIGTERM: the listener is closed; every answer from then on is its
  * connection's last; idle connections are closed after a moment of grace; what is still there when
- * the drain time is up, or at a second signal, is cut off. A last line says how many those were. The
- * exit status is in server.h. SIGHUP opens the access log again.
+ * the drain time is up, or at a second signal, is cut off. A last line says how many those were.
+ * The exit status is in server.h. SIGHUP opens the access log again.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -59,7 +59,8 @@ int request_keep_body(struct request *request);
 /* Forgets a body that was kept. */
 void request_drop_body(struct request *request);
 
-/* Whether something of a request has come that is not answered yet. Empty lines before it are nothing. */
+/* Whether something of a request has come that is not answered yet. Empty lines before it are
+ * nothing. */
 static inline bool request_has_begun(const struct request *request)
 {
     return request->phase == PHASE_BODY ||

@@ -1,10 +1,10 @@
 /*
  * send.h - sending to a client that may be slow: what counts is progress, not time
  *
- * weft_timeout around a write is not enough. The kernel reports room in a socket only once a third of its
- * buffer is free, which takes a slow reader long, and says nothing of bytes that arrive meanwhile.
- * So the connection writes with a limit of a SEND_STEPS-th of its patience, and calls send_rest when that
- * has passed.
+ * weft_timeout around a write is not enough. The kernel reports room in a socket only once a third
+ * of its buffer is free, which takes a slow reader long, and says nothing of bytes that arrive
+ * meanwhile. So the connection writes with a limit of a SEND_STEPS-th of its patience, and calls
+ * send_rest when that has passed.
  */
 #ifndef HTTPD_SEND_H
 #define HTTPD_SEND_H
@@ -13,8 +13,8 @@
 
 #define SEND_STEPS 4 /* looks at the progress within the patience */
 
-/* Sends the rest: an async function. As long as bytes go, or the peer acknowledges some, it goes on.
- * Result: 0; -ETIMEDOUT: nothing has moved for `patience`, or a quarter more; or -errno. */
+/* Sends the rest: an async function. As long as bytes go, or the peer acknowledges some, it goes
+ * on. Result: 0; -ETIMEDOUT: nothing has moved for `patience`, or a quarter more; or -errno. */
 struct send_rest {
     WEFT_FRAME;
     struct {

@@ -153,8 +153,8 @@ void options_parse(struct options *options, int argc, char **argv);
 
 enum admission { ADMITTED, REFUSED, TURNED_AWAY };
 
-/* Counts a new connection, for its client as well. Beyond a limit some are to be told (503), the rest to
- * be just closed. server_forget undoes it for one whose task could not be spawned. */
+/* Counts a new connection, for its client as well. Beyond a limit some are to be told (503), the
+ * rest to be just closed. server_forget undoes it for one whose task could not be spawned. */
 enum admission server_admit(struct server *server, weft_stream *conn, struct client **ret_client);
 void           server_forget(struct server *server, struct client *client);
 
