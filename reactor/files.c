@@ -43,6 +43,8 @@ void wf_files_stop(wf_files *f)
     while (f->n_threads > 0)
         pthread_cond_wait(&f->gone, &f->lock);
     pthread_mutex_unlock(&f->lock);
+    if (f->has_left)
+        pthread_join(f->left, NULL);
     if (f->waits >= 0)
         close(f->waits);
     pthread_cond_destroy(&f->work);
@@ -139,14 +141,22 @@ static void *thread_main(void *arg)
 {
     wf_files    *f = arg;
     wf_file_job *job;
+    pthread_t    before;
+    bool         has_before;
 
     wf_executor_name_thread("files");
     pthread_mutex_lock(&f->lock);
     while ((job = next_job(f)))
         run(f, job);
+    before = f->left;
+    has_before = f->has_left;
+    f->left = pthread_self();
+    f->has_left = true;
     if (--f->n_threads == 0)
         pthread_cond_broadcast(&f->gone);
     pthread_mutex_unlock(&f->lock);
+    if (has_before) /* a chain: stopping joins the last of it */
+        pthread_join(before, NULL);
     return NULL;
 }
 
@@ -159,10 +169,7 @@ static int provide_thread(wf_files *f)
     if (f->n_idle > f->n_queued || f->n_threads >= f->limit + f->n_waiting)
         return 0;
     r = wf_executor_thread(&thread, thread_main, f);
-    if (r == 0) {
-        f->n_threads++;
-        pthread_detach(thread);
-    }
+    f->n_threads += r == 0;
     return f->n_threads > 0 ? 0 : r;
 }
 

@@ -48,6 +48,8 @@ typedef struct wf_files {
     uint32_t        n_threads, n_idle, n_queued;
     uint32_t        n_waiting; /* jobs with `waits`, queued or running */
     bool            stopping;
+    bool            has_left; /* `left` is the thread that ended last, to be joined */
+    pthread_t       left;
 } wf_files;
 
 void wf_files_init(wf_files *f, weft_runtime *rt, wf_driver *driver, wf_inbox *inbox);

@@ -44,9 +44,14 @@ static int take(const wf_socket *l, struct sockaddr *peer, socklen_t *size)
 {
     int flags = SOCK_NONBLOCK | SOCK_CLOEXEC, fd;
 
-    if (wf_socket_may_wait(l))
-        return wf_accept_ring_accept(&l->reactor->accept_ring, l->fd, peer, size, flags);
-    fd = accept4(l->fd, peer, size, flags);
+    if (wf_socket_may_wait(l)) {
+        fd = wf_accept_ring_accept(&l->reactor->accept_ring, l->fd, peer, size, flags);
+        if (fd < 0)
+            return fd;
+    } else {
+        fd = accept4(l->fd, peer, size, flags);
+    }
+    fd = wf_descriptor(fd);
     return fd < 0 ? -errno : fd;
 }
 

@@ -122,7 +122,7 @@ int wf_socket_use(const void *handle, wf_socket **ret)
 
 bool wf_socket_may_wait(const wf_socket *s)
 {
-    return s->is_shared || !(fcntl(s->fd, F_GETFL) & O_NONBLOCK);
+    return !s->is_file && (s->is_shared || !(fcntl(s->fd, F_GETFL) & O_NONBLOCK));
 }
 
 static bool is_closed(const wf_socket *s, const wf_direction *d)

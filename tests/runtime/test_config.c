@@ -161,15 +161,17 @@ Test(config, the_bounds_themselves_are_accepted)
     weft_config c;
 
     for (size_t i = 0; i < wf_n_knobs; i++) {
-        char text[32];
+        const wf_knob *knob = &wf_knobs[i];
+        const int64_t  bounds[] = {knob->least, knob->most};
 
         clean();
-        snprintf(text, sizeof text, "%lld", (long long)wf_knobs[i].most);
-        setenv(wf_knobs[i].name, text, 1);
-        check_eq(complete(&c), 0);
-        snprintf(text, sizeof text, "%lld", (long long)wf_knobs[i].least);
-        setenv(wf_knobs[i].name, text, 1);
-        check_eq(complete(&c), 0);
+        for (int j = 0; j < 2; j++) {
+            char text[32];
+
+            snprintf(text, sizeof text, "%lld", (long long)bounds[j]);
+            setenv(knob->name, knob->names ? knob->names[bounds[j] - knob->least] : text, 1);
+            check_eq(complete(&c), 0);
+        }
     }
 }
 

@@ -71,6 +71,7 @@ static weft_waker foreign_clone(void *data)
 }
 
 static weft_runtime rt;
+static wf_executor  executor = {.is_parent = "yes"};
 
 static weft_context context_for(const weft_waker *waker)
 {
@@ -256,6 +257,7 @@ static void round_of(uint64_t seed)
     rt.config.workers = 1;
     rt.config.allocator = wf_alloc_default;
     rt.driver = &driver;
+    rt.executor = &executor;
     check_eq(wf_timers_start(&rt), 0);
     for (uint32_t n = 1 + dice(4); n > 0; n--)
         spawn(node_make(1 + (int)dice(4)));

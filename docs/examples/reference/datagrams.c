@@ -88,6 +88,9 @@ static void settings(weft_datagram *datagram)
     EXPECT(weft_datagram_set_buffers(datagram, 1 << 16, 0) == 0);
     EXPECT(weft_datagram_buffers(datagram, &receive, &send) == 0 && receive >= 1 << 16);
     EXPECT(weft_datagram_fd(datagram) >= 0);
+    EXPECT(weft_datagram_set_multicast_interface(datagram, 0) == 0); /* as the route says */
+    EXPECT(weft_datagram_set_multicast_hops(datagram, 1) == 0);    /* not behind the next router */
+    EXPECT(weft_datagram_set_multicast_loop(datagram, true) == 0); /* this machine hears it, too */
     EXPECT(weft_address_parse(&group, "239.1.2.3", 0) == 0);
     if (weft_datagram_join(datagram, &group, 0) == 0) /* -ENODEV: no interface for it here */
         EXPECT(weft_datagram_leave(datagram, &group, 0) == 0);

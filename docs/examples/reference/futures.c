@@ -74,14 +74,52 @@ static void gate_open(struct gate *self)
         weft_waker_wake(waker); /* asks for a poll, and consumes the waker */
 }
 
+/* ---- a future around another one ---- */
+
+/* Counts the polls of a future that ends before it does, and passes cancels on. */
+struct counted {
+    weft_future  future;
+    weft_future *inner;
+    int          n_polls;
+};
+
+static weft_poll counted_poll(weft_future *future, weft_context *cx)
+{
+    struct counted *self = weft_container(future, struct counted, future);
+
+    self->n_polls++;
+    if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(self->inner)))
+        return weft_ready(future, weft_future_result(self->inner));
+    if (!weft_poll_is_ready(weft_future_poll_inner(self->inner, cx)))
+        return WEFT_PENDING;
+    return weft_ready(future, weft_future_result(self->inner));
+}
+
+static const weft_future_ops counted_ops = {
+    .size = sizeof(struct counted),
+    .flags = WEFT_FUTURE_DRAINS, /* as the inner one may */
+    .name = "counted",
+    .poll = counted_poll,
+    .cancel = gate_cancel,
+};
+
+static weft_future *counted(struct counted *self, weft_future *inner)
+{
+    weft_future_init(&self->future, &counted_ops);
+    self->inner = inner;
+    self->n_polls = 0;
+    return &self->future;
+}
+
 /* ---- polled by hand ---- */
 
 static void by_hand(void)
 {
-    weft_waker   waker = weft_waker_noop();
-    weft_context cx;
-    struct gate  self;
-    bool         open = false;
+    weft_waker     waker = weft_waker_noop();
+    weft_context   cx;
+    struct counted outer;
+    struct gate    self;
+    bool           open = false;
 
     weft_context_init(&cx, &waker, NULL);
     EXPECT(weft_context_deadline(&cx) == WEFT_FOREVER);
@@ -91,6 +129,12 @@ static void by_hand(void)
     gate_open(&self);
     EXPECT(weft_poll_is_ready(weft_future_poll(&self.future, &cx)));
     EXPECT(weft_future_is_ready(&self.future) && weft_future_result(&self.future) == 0);
+
+    open = false;
+    counted(&outer, gate(&self, &open));
+    EXPECT(!weft_poll_is_ready(weft_future_poll(&outer.future, &cx)));
+    gate_open(&self);
+    EXPECT(weft_poll_is_ready(weft_future_poll(&outer.future, &cx)) && outer.n_polls == 2);
 
     /* A pending future is never just dropped: ask it to end, then poll it until it has. */
     open = false;

@@ -2,6 +2,7 @@
  * jobs.c - calls that block or compute for long, pools of their own, and host names
  */
 #include "expect.h"
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Arguments and results of a job, copied in and, with ..._into, out again. */
@@ -17,6 +18,26 @@ WEFT_BLOCKING(divide)
     self->quotient = self->a / self->b;
     self->remainder = self->a % self->b;
     return self->quotient;
+}
+
+/* Starts a program and waits for it. Workers and these threads block no signals of their own, so the child starts
+ * with the program's mask. Its CPUs would be a pinned worker's (WEFT_PIN_WORKERS), if a task had forked. */
+struct run {
+    const char *program;
+};
+WEFT_BLOCKING(run)
+{
+    int   status;
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return -errno;
+    if (pid == 0) {
+        weft_child_reset(NULL);
+        execlp(self->program, self->program, (char *)NULL);
+        _exit(127);
+    }
+    return waitpid(pid, &status, 0) < 0 ? -errno : WEXITSTATUS(status);
 }
 
 struct jobs {
@@ -37,6 +58,13 @@ WEFT_ASYNC(jobs)
     EXPECT(n == 3);
     WEFT_AWAIT(n, weft_spawn_blocking_into(&self->job, &self->answer, divide, .a = 7, .b = 2));
     EXPECT(n == 3 && self->answer.remainder == 1);
+
+    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, run, .program = "true"));
+    EXPECT(n == 0);
+
+    /* If this task is cancelled it does not wait for the job, which uses nothing of the task's. */
+    WEFT_AWAIT(n, weft_job_detachable(weft_spawn_blocking(&self->job, divide, .a = 8, .b = 2)));
+    EXPECT(n == 4);
 
     /* In a pool with a limit of its own: this work can't hold up other jobs, nor they it. */
     WEFT_AWAIT(n, weft_spawn_blocking_on(&self->job, self->in.pool, divide, .a = 1, .b = 0));
@@ -66,7 +94,7 @@ int main(void)
     EXPECT(weft_block_on(rt, weft_join(&handle)) == 0);
 
     EXPECT(weft_pool_count(pool, &counters) == 0 && counters.jobs == 2);
-    EXPECT(weft_pool_count(weft_pool_default(rt), &counters) == 0 && counters.jobs == 2);
+    EXPECT(weft_pool_count(weft_pool_default(rt), &counters) == 0 && counters.jobs == 4);
     EXPECT(weft_pool_count(weft_pool_dns(rt), &counters) == 0 && counters.jobs == 1);
     EXPECT(weft_pool_close(pool, WEFT_S(5)) == 0);
     return weft_runtime_stop(rt, WEFT_S(5)) < 0;

@@ -23,7 +23,10 @@ WEFT_ASYNC(signals)
 
 int main(void)
 {
-    /* First of all, while there is one thread: those that start later inherit it. */
+    /* Stopping waits two seconds at most for tasks that have not ended by themselves. */
+    const weft_config config = {.stop_ms = 2000};
+
+    /* First of all, while there is one thread: from here on the signals are kept for weft_signal_wait. */
     EXPECT(weft_signal_block(WEFT_SIGNAL(SIGTERM) | WEFT_SIGNAL(SIGINT)) == 0);
-    return weft_main(signals);
+    return weft_main_with(&config, signals);
 }

@@ -16,6 +16,7 @@ static void addresses(void)
     EXPECT(weft_address_port(&address) == 8080);
     EXPECT(strcmp(weft_address_format(&address, text), "[::1]:8080") == 0);
     EXPECT(weft_address_parse(&address, "127.0.0.1", 80) == 0); /* the port of the argument */
+    EXPECT(weft_address_set_port(&address, 81) == 0 && weft_address_port(&address) == 81);
     EXPECT(weft_address_unix(&address, "@abstract") == 0);
     EXPECT(weft_address_port(&address) == 0);
 }
@@ -137,6 +138,11 @@ WEFT_ASYNC(pieces)
     self->vector[1] = (struct iovec){.iov_base = self->second, .iov_len = sizeof self->second};
     WEFT_AWAIT(n, weft_readv(&self->io, self->b, self->vector, 2));
     EXPECT(n == 7 && memcmp(self->second, "defg", 4) == 0);
+
+    /* At once or not at all. */
+    EXPECT(weft_stream_try_read(self->b, self->second, sizeof self->second) == -EAGAIN);
+    EXPECT(weft_stream_try_write(self->a, "x", 1) == 1);
+    EXPECT(weft_stream_try_read(self->b, self->second, sizeof self->second) == 1);
 
     /* A Unix socket has no zero copy: this one is a plain write. */
     WEFT_AWAIT(n, weft_write_zero_copy(&self->io, self->a, "0123456789", 10));

@@ -188,6 +188,16 @@ WEFT_ASYNC(groups)
             break;
     }
 
+    /* Or it is given up: asked to end, and waited for. */
+    weft_sleep(&self->tick, WEFT_S(60));
+    WEFT_AWAIT(n, weft_select(&self->select, weft_keep(&self->tick.future),
+                              weft_sleep(&self->nap[0], WEFT_MS(1))));
+    EXPECT(n == 1);
+    WEFT_CANCEL(&self->tick.future);
+    EXPECT(weft_future_result(&self->tick.future) == -ECANCELED);
+
+    WEFT_WAIT(weft_sleep(&self->nap[0], WEFT_MS(1))); /* its result is of no interest */
+
     WEFT_AWAIT(n, weft_join_all(&self->all, weft_async(nothing, &self->a, .result = 1),
                                 weft_async(nothing, &self->b, .result = -EIO)));
     EXPECT(n == 0 && weft_future_result(&self->b.weft_frame_.future) == -EIO);
@@ -252,6 +262,9 @@ int main(void)
     if (weft_runtime_start(&rt, &config) < 0)
         return 1;
     EXPECT(weft_runtime_workers(rt) == 2);
+    EXPECT(weft_version() / 100 == WEFT_VERSION / 100); /* of the library, and of the headers */
+    printf("the reactor waits with %s\n",
+           weft_runtime_backend(rt) == WEFT_BACKEND_URING ? "io_uring" : "epoll");
     EXPECT(weft_spawn_on(rt, &handle, tasks) == 0);
     EXPECT(weft_block_on(rt, weft_join(&handle)) == 0);
     weft_runtime_dump(rt); /* a line for each task that is alive: to our log */
