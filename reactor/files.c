@@ -1,10 +1,18 @@
-/* files.c - see files.h */
+/*
+ * files.c - threads that do what the ring would, where there is none
+ *
+ * Purpose     See files.h.
+ * Threads     See files.h.
+ * Invariants  See files.h.
+ * Ordering    See files.h.
+ * Failure     See files.h.
+ */
 #include "files.h"
 
 #include "clock.h"
 #include "descriptor.h"
+#include "entry.h"
 #include "executor.h"
-#include "syscall.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,7 +136,7 @@ static void run(wf_files *f, wf_file_job *job)
     dequeue(f, job);
     job->state = RUNNING;
     pthread_mutex_unlock(&f->lock);
-    job->result = wf_syscall_run(&job->sqe, job->interrupt);
+    job->result = wf_entry_run(&job->sqe, job->interrupt);
     pthread_mutex_lock(&f->lock);
     job->state = DONE;
     f->n_waiting -= job->waits;
@@ -176,7 +184,7 @@ static int provide_thread(wf_files *f)
 /* What may wait for another program can be ended, and outlives a close of its descriptor. 0 or -errno. */
 static int prepare_to_wait(wf_file_job *job)
 {
-    if (!wf_syscall_may_wait(&job->sqe))
+    if (!wf_entry_may_wait(&job->sqe))
         return 0;
     job->interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     job->fd = fcntl(job->sqe.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

@@ -8,7 +8,7 @@
  * Ordering    The queue's lock.
  * Failure     A barrier for no task aborts.
  */
-#include "wait.h"
+#include "waits.h"
 
 static int64_t take(void *object, weft_wait *wait)
 {

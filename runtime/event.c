@@ -8,7 +8,7 @@
  * Ordering    The queue's lock.
  * Failure     None.
  */
-#include "wait.h"
+#include "waits.h"
 
 static int64_t take(void *object, weft_wait *wait)
 {

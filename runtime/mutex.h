@@ -10,7 +10,7 @@
 #ifndef WF_MUTEX_H
 #define WF_MUTEX_H
 
-#include "wait.h"
+#include "waits.h"
 
 extern const wf_wait_kind wf_mutex_kind;
 

@@ -10,7 +10,7 @@
 #ifndef WF_NOTIFY_H
 #define WF_NOTIFY_H
 
-#include "wait.h"
+#include "waits.h"
 
 /* The answer of a wait on the weft_notify at `object`, see wf_wait_kind. */
 int64_t wf_notify_take(void *object, weft_wait *wait);

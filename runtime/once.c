@@ -7,7 +7,7 @@
  * Ordering    The queue's lock. [once-1] MADE releases what was made.
  * Failure     An end without a begin aborts.
  */
-#include "wait.h"
+#include "waits.h"
 
 enum { EMPTY, BEING_MADE, MADE };
 

@@ -7,7 +7,7 @@
  * Ordering    The queue's lock.
  * Failure     Unlocking what is not locked aborts.
  */
-#include "wait.h"
+#include "waits.h"
 
 enum { READ, WRITE };
 

@@ -7,7 +7,7 @@
  * Ordering    The queue's lock.
  * Failure     -EPIPE once it is closed.
  */
-#include "wait.h"
+#include "waits.h"
 
 static int64_t take(void *object, weft_wait *wait)
 {

@@ -11,7 +11,7 @@
     (*(backoff) = 512) /* a thread that waits for a lock lets others go on */
 #define nanosleep(time, left) explore_wait()
 #include "mutex.c"
-#include "wait.c"
+#include "waits.c"
 #include "waker.c"
 
 #define THREADS 3

@@ -1,5 +1,5 @@
 /*
- * wait.h - waits on an object, in a queue: what all of weft/sync.h stands on
+ * waits.h - waits on an object, in a queue: what all of weft/sync.h stands on
  *
  * Purpose     One queue and one poll function for mutexes, semaphores and their like. The object says by
  *             `take` whether a wait gets its answer now, and nothing else.
@@ -12,8 +12,8 @@
  * Ordering    The queue's lock: what was written before an unlock is seen behind the lock that follows.
  * Failure     None.
  */
-#ifndef WF_WAIT_H
-#define WF_WAIT_H
+#ifndef WF_WAITS_H
+#define WF_WAITS_H
 
 #include "lock.h"
 #include "waker.h"

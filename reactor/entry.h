@@ -1,5 +1,5 @@
 /*
- * syscall.h - does by system calls what an entry of a ring says
+ * entry.h - does by system calls what an entry of a ring says
  *
  * Purpose     Where io_uring is denied, the same entries that the operations prepare for the ring are
  *             run by a thread of files.h.
@@ -9,18 +9,18 @@
  * Ordering    None.
  * Failure     -errno, as in the ring's completions. -ECANCELED: interrupted before anything was done.
  */
-#ifndef WF_SYSCALL_H
-#define WF_SYSCALL_H
+#ifndef WF_ENTRY_H
+#define WF_ENTRY_H
 
 #include <liburing.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Whether the entry may wait for another program, so that it needs an interrupt. */
-bool wf_syscall_may_wait(const struct io_uring_sqe *sqe);
+bool wf_entry_may_wait(const struct io_uring_sqe *sqe);
 
 /* Runs the entry and returns its result. `interrupt` is an eventfd that another thread writes to end it,
  * or -1. */
-int32_t wf_syscall_run(const struct io_uring_sqe *sqe, int interrupt);
+int32_t wf_entry_run(const struct io_uring_sqe *sqe, int interrupt);
 
 #endif

@@ -1,5 +1,13 @@
-/* wait.c - see wait.h */
-#include "wait.h"
+/*
+ * waits.c - waits on an object, in a queue
+ *
+ * Purpose     See waits.h.
+ * Threads     See waits.h.
+ * Invariants  See waits.h.
+ * Ordering    See waits.h.
+ * Failure     None.
+ */
+#include "waits.h"
 
 /* Where a wait stands. Written under the lock; wf_wait_is_new knows NEW. */
 enum { NEW, QUEUED, ANSWERED };

@@ -1,5 +1,13 @@
-/* syscall.c - see syscall.h */
-#include "syscall.h"
+/*
+ * entry.c - does by system calls what an entry of a ring says
+ *
+ * Purpose     See entry.h.
+ * Threads     See entry.h.
+ * Invariants  See entry.h.
+ * Ordering    None.
+ * Failure     See entry.h.
+ */
+#include "entry.h"
 
 #include "ring.h"
 
@@ -41,7 +49,7 @@ static bool may_wait(int fd, mode_t type)
            !(flags & O_NONBLOCK);
 }
 
-bool wf_syscall_may_wait(const struct io_uring_sqe *sqe)
+bool wf_entry_may_wait(const struct io_uring_sqe *sqe)
 {
     switch (sqe->opcode) {
     case IORING_OP_READ:
@@ -193,7 +201,7 @@ static int32_t run_path(const struct io_uring_sqe *sqe)
     }
 }
 
-int32_t wf_syscall_run(const struct io_uring_sqe *sqe, int interrupt)
+int32_t wf_entry_run(const struct io_uring_sqe *sqe, int interrupt)
 {
     switch (sqe->opcode) {
     case IORING_OP_READ:
