@@ -41,25 +41,28 @@ static mode_t type_of(int fd)
     return fstat(fd, &st) < 0 ? 0 : st.st_mode & S_IFMT;
 }
 
-static bool may_wait(int fd, mode_t type)
+/* As the ring it waits also where the descriptor has O_NONBLOCK, but not where the descriptor is open for the
+ * other direction only: the system call says so. */
+static bool may_wait(int fd, mode_t type, bool writes)
 {
     int flags = fcntl(fd, F_GETFL);
 
-    return (type == S_IFIFO || type == S_IFCHR || type == S_IFSOCK) && flags >= 0 &&
-           !(flags & O_NONBLOCK);
+    return (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && isatty(fd))) && flags >= 0 &&
+           !(flags & O_PATH) && (flags & O_ACCMODE) != (writes ? O_RDONLY : O_WRONLY);
 }
 
 bool wf_entry_may_wait(const struct io_uring_sqe *sqe)
 {
     switch (sqe->opcode) {
     case IORING_OP_READ:
-    case IORING_OP_WRITE:
     case IORING_OP_READV:
+        return may_wait(sqe->fd, type_of(sqe->fd), false);
+    case IORING_OP_WRITE:
     case IORING_OP_WRITEV:
-        return may_wait(sqe->fd, type_of(sqe->fd));
+        return may_wait(sqe->fd, type_of(sqe->fd), true);
     case IORING_OP_SPLICE:
-        return may_wait(sqe->fd, type_of(sqe->fd)) ||
-               may_wait(sqe->splice_fd_in, type_of(sqe->splice_fd_in));
+        return may_wait(sqe->fd, type_of(sqe->fd), true) ||
+               may_wait(sqe->splice_fd_in, type_of(sqe->splice_fd_in), false);
     default:
         return false;
     }
@@ -105,38 +108,87 @@ static int64_t move_by_socket(const struct move *m)
                      : recvmsg(m->fd, &message, MSG_DONTWAIT);
 }
 
-/* A pipe that poll(2) reports as writable has room for PIPE_BUF bytes; more could wait. */
-static int64_t move_by_pipe(struct move m)
-{
-    struct iovec few;
-    int64_t      n;
+#define PIECES 16
 
-    if (m.writes && m.n > 0) {
-        few = m.vector[0];
-        few.iov_len = few.iov_len < PIPE_BUF ? few.iov_len : PIPE_BUF;
-        m.vector = &few;
-        m.n = 1;
+/* What comes behind `done` bytes of the vector, as many as a pipe or terminal that poll(2) reports as writable
+ * has room for. */
+static int next_bytes(const struct move *m, size_t done, struct iovec *ret_pieces)
+{
+    size_t room = PIPE_BUF;
+    int    n = 0;
+
+    for (int i = 0; i < m->n && n < PIECES && room > 0; i++) {
+        struct iovec piece = m->vector[i];
+        size_t       skip = done < piece.iov_len ? done : piece.iov_len;
+
+        done -= skip;
+        piece.iov_base = (char *)piece.iov_base + skip;
+        piece.iov_len -= skip;
+        if (piece.iov_len > room)
+            piece.iov_len = room;
+        room -= piece.iov_len;
+        if (piece.iov_len > 0)
+            ret_pieces[n++] = piece;
     }
-    n = move_at_once(&m, RWF_NOWAIT);
-    if (n < 0 &&
-        (errno == EOPNOTSUPP || errno == EINVAL)) /* kernels whose pipes have no RWF_NOWAIT */
-        n = move_at_once(&m, 0);
     return n;
+}
+
+static bool has_room(int fd)
+{
+    struct pollfd ready = {fd, POLLOUT, 0};
+
+    return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT);
+}
+
+/* Where the kernel has no RWF_NOWAIT (terminals, FIFOs; pipes before Linux 6.4): a write of no more than
+ * PIPE_BUF does not wait while poll(2) says that there is room. */
+static int64_t write_in_steps(const struct move *m)
+{
+    struct iovec pieces[PIECES];
+    size_t       done = 0;
+    ssize_t      n;
+    int          n_pieces;
+
+    do {
+        n_pieces = next_bytes(m, done, pieces);
+        n = n_pieces > 0 ? writev(m->fd, pieces, n_pieces) : 0;
+        done += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && has_room(m->fd));
+    return done > 0 ? (int64_t)done : n;
+}
+
+static int64_t move_by_pipe(const struct move *m)
+{
+    int64_t n = move_at_once(m, RWF_NOWAIT);
+
+    if (n >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
+        return n;
+    return m->writes ? write_in_steps(m) : move_at_once(m, 0);
+}
+
+static bool is_empty(const struct move *m)
+{
+    for (int i = 0; i < m->n; i++)
+        if (m->vector[i].iov_len > 0)
+            return false;
+    return true;
 }
 
 static int32_t move(struct move m, int interrupt)
 {
     mode_t  type = type_of(m.fd);
-    bool    waits = may_wait(m.fd, type);
+    bool    waits = may_wait(m.fd, type, m.writes) && !is_empty(&m);
     int64_t n;
     int     r;
 
-    if (type == S_IFIFO || type == S_IFCHR || type == S_IFSOCK)
+    if (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && waits))
         m.offset = -1; /* as in the ring: a stream has no offset */
     for (;;) {
         if (waits && (r = wait_for(m.fd, m.writes ? POLLOUT : POLLIN, interrupt)) < 0)
             return r;
-        n = !waits ? move_at_once(&m, 0) : type == S_IFSOCK ? move_by_socket(&m) : move_by_pipe(m);
+        n = type == S_IFSOCK && (waits || m.writes) ? move_by_socket(&m)
+            : waits                                 ? move_by_pipe(&m)
+                                                    : move_at_once(&m, 0);
         if (n >= 0 || !waits || errno != EAGAIN)
             return answer(n);
     }
@@ -159,7 +211,8 @@ static int32_t move_vector(const struct io_uring_sqe *sqe, bool writes, int inte
 static int32_t run_splice(const struct io_uring_sqe *sqe, int interrupt)
 {
     int      in = sqe->splice_fd_in, out = sqe->fd;
-    bool     in_waits = may_wait(in, type_of(in)), out_waits = may_wait(out, type_of(out));
+    bool     in_waits = may_wait(in, type_of(in), false);
+    bool     out_waits = may_wait(out, type_of(out), true);
     loff_t   off_in = (loff_t)sqe->splice_off_in, off_out = (loff_t)sqe->off;
     unsigned flags = sqe->splice_flags;
     int64_t  n;

@@ -2,8 +2,8 @@
  * operation.h - every operation is a row in one table
  *
  * Purpose     What each operation is called, how it is tried or handed to the kernel, and what is left
- *             to do when it has ended. A backend without a ring would add a column, not a table.
- * Threads     A weft_io belongs to whoever awaits it; while the reactor has it, `lock_` guards phase_,
+ *             to do when it has ended. Where there is no ring the same entries are run by threads.
+ * Threads     A weft_io belongs to the task that awaits it; while the reactor has it, `lock_` guards phase_,
  *             answer_ and waker_.
  * Invariants  O1 socket operations (side IN or OUT) try first, then wait: socket.h. O2 kernel
  *             operations lend memory to the kernel: phase_ says who has the weft_io, and DONE is set
@@ -96,6 +96,17 @@ extern const wf_operation wf_operations[WF_OP_COUNT];
 
 /* Makes an unpolled operation of the caller's weft_io. */
 weft_future *wf_io_init(weft_io *io, int op);
+
+static inline const wf_operation *wf_io_row(const weft_io *io)
+{
+    return (const wf_operation *)(const void *)io->future.ops;
+}
+
+/* The poll and cancel functions of the two kinds of rows: see socket_operation.c, kernel_operation.c. */
+weft_poll wf_socket_operation_poll(weft_future *future, weft_context *cx);
+void      wf_socket_operation_cancel(weft_future *future);
+weft_poll wf_kernel_operation_poll(weft_future *future, weft_context *cx);
+void      wf_kernel_operation_cancel(weft_future *future);
 
 /* Rows of the table that live with their kind. */
 int64_t wf_stream_read(weft_io *io, wf_socket *s);
