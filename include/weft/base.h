@@ -1,13 +1,13 @@
 /*
  * base.h - what every other header of weft starts from
  *
- * Results     A function that can fail returns a value >= 0, or -errno. What it returns through
- *             a pointer (ret_...) is untouched on failure.
- * Time        Durations and instants are int64_t nanoseconds; instants count CLOCK_MONOTONIC.
- * Misuse      A broken rule of the interface (a future moved while pending, say) is a bug of the
- *             program: it aborts with one line that names the function, the rule and the place.
- * No libc     Where __STDC_HOSTED__ is 0 (-ffreestanding), base, future, waker, async, combine and
- *             local are all there is; see docs/design/freestanding.md.
+ * - Results. A function that can fail returns a value >= 0, or -errno. What it returns through a
+ *   pointer (`ret_...`) is untouched on failure.
+ * - Time. Durations and instants are int64_t nanoseconds. Instants count CLOCK_MONOTONIC.
+ * - Misuse. A program that breaks a rule of the interface has a bug: for example, it moves a
+ *   pending future. weft then aborts with one line that names the function, the rule and the place.
+ * - No libc. Where __STDC_HOSTED__ is 0 (-ffreestanding), only base.h, future.h, waker.h, async.h,
+ *   combine.h and local.h are available. See docs/design/freestanding.md.
  */
 #ifndef WEFT_BASE_H
 #define WEFT_BASE_H
@@ -23,7 +23,7 @@
 #include <errno.h>
 #elif __has_include(<errno.h>)
 #include <errno.h>
-#else /* no libc at all: Linux's numbers for what needs a name there */
+#else /* no libc at all: Linux's numbers for the errors that the core uses */
 #define EINTR      4
 #define EIO        5
 #define ENXIO      6
@@ -44,7 +44,10 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
-/* 100 for 0.1.0, 10203 for 1.2.3: the version of these headers; weft_version(): the library's. */
+/*
+ * The version of these headers: 100 for 0.1.0, 10203 for 1.2.3. weft_version() returns that of the
+ * library.
+ */
 #define WEFT_VERSION (WEFT_VERSION_MAJOR * 10000 + WEFT_VERSION_MINOR * 100 + WEFT_VERSION_PATCH)
 
 #ifdef __cplusplus
@@ -58,8 +61,11 @@
 #define WEFT_API       __attribute__((visibility("default")))
 #define WEFT_NODISCARD __attribute__((warn_unused_result))
 
-/* Durations of n (whole) units: INT64_MAX, which is WEFT_FOREVER, or INT64_MIN where that is too many.
- * Constant expressions if n is one. WEFT_FOREVER is later than any instant. */
+/*
+ * Returns n whole nanoseconds, microseconds, milliseconds or seconds as a duration. A duration that
+ * does not fit becomes INT64_MAX, which is WEFT_FOREVER, or INT64_MIN. With a constant n the macro
+ * is a constant expression. WEFT_FOREVER is later than any instant.
+ */
 #define WEFT_NS(n)   ((int64_t)(n))
 #define WEFT_US(n)   WEFT_TIMES_(n, 1000)
 #define WEFT_MS(n)   WEFT_TIMES_(n, 1000000)
@@ -70,7 +76,7 @@
 #define WEFT_TIMES_(n, unit) weft_times_((int64_t)(n), unit)
 #define WEFT_CONSTEXPR_      constexpr
 #else
-/* A constant is looked at more than once, anything else is evaluated once. */
+/* A constant n is expanded more than once. Any other n is evaluated once. */
 #define WEFT_TIMES_(n, unit)                                                                       \
     __builtin_choose_expr(__builtin_constant_p(n), WEFT_TIMES_OF_(WEFT_CONSTANT_(n), unit),        \
                           weft_times_((int64_t)(n), unit))
@@ -89,7 +95,10 @@ static inline WEFT_CONSTEXPR_ int64_t weft_times_(int64_t n, int64_t unit)
     return WEFT_TIMES_OF_(n, unit);
 }
 
-/* The struct of the given type whose member `pointer` points at. */
+/*
+ * Returns a pointer to the struct whose member the given pointer points to. `type` is the type of
+ * the struct, and `member` is the name of the member.
+ */
 #define weft_container(pointer, type, member)                                                      \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -101,14 +110,18 @@ static inline WEFT_CONSTEXPR_ int64_t weft_times_(int64_t n, int64_t unit)
 
 #define WEFT_STRING_(x)  #x
 #define WEFT_STRING__(x) WEFT_STRING_(x)
-/* "file.c:12", for messages that say where. */
+/* "file.c:12", for messages that name a place in the source. */
 #define WEFT_HERE_ __FILE__ ":" WEFT_STRING__(__LINE__)
 
 WEFT_BEGIN_DECLS
 
-/* Ends the process with "weft: FUNCTION: RULE (WHERE)". Visible for the macros and inline functions
- * of these headers only. In a freestanding image it is yours to define: it says the line where somebody
- * can read it, or resets; it may be called from an interrupt handler, and must not return. */
+/*
+ * Ends the process with the line "weft: FUNCTION: RULE (WHERE)". It is visible only because the
+ * macros and inline functions of these headers call it. A freestanding image defines it itself: it
+ * prints the line where an operator can read it, or resets the machine. It must not return.
+ *
+ * Thread: any. In a freestanding image an interrupt handler may call it, too.
+ */
 WEFT_API __attribute__((noreturn, cold)) void weft_misuse_(const char *function, const char *rule,
                                                            const char *where);
 
