@@ -3,8 +3,8 @@
  *
  *     struct greet {
  *         WEFT_FRAME;
- *         struct { weft_stream *conn; } in;    arguments: all that spawning copies
- *         weft_io io;                          whatever outlives an await
+ *         struct { weft_stream *conn; } in;    the arguments: all that spawning copies
+ *         weft_io io;                          what lives across an await
  *     };
  *     WEFT_ASYNC(greet)
  *     {
@@ -15,23 +15,27 @@
  *         WEFT_END(n);
  *     }
  *
- * The body sees `self`, its frame, and `cx`, the context. `in` must be there, and is written
- * `struct {} in;` where there are no arguments. The rules that the compiler can't check:
+ * The body sees `self`, its frame, and `cx`, the context of the poll. The frame must have the
+ * member `in`: a function without arguments has `struct {} in;`. The compiler can't check these
+ * rules:
  *
- *  - what outlives an await lives in the frame; a local is garbage after one. -Wall at -O2 and
- *    -Wjump-misses-init (gcc) tell of most slips; WEFT_STRICT makes them errors;
- *  - futures outlive awaits, so they live in the frame, too. Where WEFT_STRICT is defined, awaiting one
- *    that is a local variable aborts; a local variable that is a branch of a group, or the inner future
- *    of a limit, is not seen;
- *  - when a body begins, its frame holds the arguments and nothing else: the other fields are garbage, not
- *    zero, whether it was spawned or called. Where WEFT_POISON is defined (-DWEFT_POISON for the whole
- *    program) they are filled with 0xa5 bytes, so that a field that is used before it is set shows;
- *  - nothing is computed before WEFT_BEGIN(): it would run again at every poll. That is also true of
- *    the initialiser of a local (`int n = 0;`), which no compiler tells: declare it there, and set it
- *    below;
- *  - one await a line; an await is a statement, never part of an expression;
- *  - no await inside a `switch` of your own: with a case type wider than int it is only noticed when
- *    it resumes (the process aborts with file and line).
+ * - What lives across an await is a member of the frame. A local variable is garbage after an
+ *   await. -Wall at -O2 and -Wjump-misses-init (gcc) report most mistakes. WEFT_STRICT makes them
+ *   errors.
+ * - Futures live across awaits, so they are members of the frame, too. Where WEFT_STRICT is
+ *   defined, awaiting a future that is a local variable aborts. A local variable that is a branch
+ *   of a group, or the inner future of a limit, is not detected.
+ * - When a body begins, its frame holds the arguments and nothing else. The other members are
+ *   garbage, not zero, whether the function was spawned or called. Where WEFT_POISON is defined
+ *   (-DWEFT_POISON for the whole program), they are filled with 0xa5 bytes, so that the use of a
+ *   member before it is set shows.
+ * - Nothing is computed before WEFT_BEGIN(): it would run again at every poll. The initialiser of a
+ *   local variable (`int n = 0;`) would, too, and no compiler reports that. Declare the variable
+ *   there, and set it below.
+ * - There is one await a line. An await is a statement, never part of an expression.
+ * - There is no await inside a `switch` of your own. If the case type of that `switch` is wider
+ *   than int, the mistake shows only when the function resumes: the process aborts with file and
+ *   line.
  */
 #ifndef WEFT_ASYNC_H
 #define WEFT_ASYNC_H
@@ -42,27 +46,34 @@ WEFT_BEGIN_DECLS
 
 typedef struct weft_frame weft_frame;
 
-/* The head of every frame. Offsets are from its start, in units of 8 bytes; 0: none. */
+/*
+ * The head of every frame. Offsets count from its start, in units of 8 bytes. The offset 0 means
+ * none.
+ */
 struct weft_frame {
     weft_future  future;
-    weft_future *awaiting_;   /* what the current await waits for */
+    weft_future *awaiting_;   /* the future of the current await */
     uint32_t     line_ : 20;  /* of the current await; 0 before the first */
-    uint32_t     n_far_ : 12; /* kept branches that are pending and out of reach of parked_ */
-    uint16_t     parked_;     /* the others: a list */
-    uint16_t     deferred_;   /* what weft_defer has put off, newest first */
+    uint32_t     n_far_ : 12; /* kept branches that are pending and too far away for parked_ */
+    uint16_t     parked_;     /* offset of the other kept branches that are pending: a list */
+    uint16_t     deferred_;   /* offset of the deferred calls: a list, newest first */
 };
 
-/* A call put off by weft_defer, in the frame: `weft_deferred unlock;`. */
+/* A call that weft_defer has put off. It is a member of the frame: `weft_deferred unlock;`. */
 typedef struct weft_deferred {
     __attribute__((aligned(8))) void (*call_)(void *arg); /* frames count offsets in 8 bytes */
     void                 *arg_;
     struct weft_deferred *next_;
 } weft_deferred;
 
+/* The first member of every frame struct. */
 #define WEFT_FRAME weft_frame weft_frame_
 
-/* WEFT_STRICT: slips that compilers only warn of, or only when asked, become errors. Here and not in the
- * macros, because gcc asks what holds where a macro was defined. */
+/*
+ * WEFT_STRICT turns mistakes that compilers only warn about, or report only when asked, into
+ * errors. The pragmas are here and not in the macros, because gcc uses the diagnostic state at a
+ * macro's definition.
+ */
 #ifdef WEFT_STRICT
 #ifdef __clang__
 #pragma clang diagnostic error "-Wswitch"
@@ -79,7 +90,10 @@ typedef struct weft_deferred {
 #endif
 #endif
 
-/* A future that is a local variable lies in the stack below the frame of the thunk, and body, that awaits it. */
+/*
+ * With WEFT_STRICT an await aborts if its future is a local variable: such a future lies in the
+ * stack below the frame of the thunk, and of the body, that awaits it.
+ */
 #ifdef WEFT_STRICT
 #define WEFT_THUNK_ __attribute__((noinline))
 #define WEFT_AWAITED_(future_)                                                                     \
@@ -89,7 +103,9 @@ typedef struct weft_deferred {
 #define WEFT_AWAITED_(future_) (future_)
 #endif
 
-/* WEFT_POISON: what a frame holds besides its arguments is filled with 0xa5 when its function begins. */
+/*
+ * WEFT_POISON fills a frame, except its head and its arguments, with 0xa5 when its function begins.
+ */
 #ifdef WEFT_POISON
 #define WEFT_POISON_(self)                                                                         \
     weft_frame_poison_((self), sizeof *(self), (size_t)((char *)&(self)->in - (char *)(self)),     \
@@ -122,17 +138,31 @@ typedef struct weft_deferred {
     }                                                                                              \
     static weft_poll weft_body_##name(struct name *self, weft_context *cx)
 
-/* Defines the body of the async function whose frame is `struct name`, for this file. */
+/*
+ * Defines the body of an async function of this file. Its frame is `struct name`. WEFT_FRAME must
+ * be the first member of the frame, and the frame's alignment is 32 at most.
+ */
 #define WEFT_ASYNC(name)                                                                           \
     static const weft_future_ops *weft_ops_##name(void);                                           \
     WEFT_ASYNC_(static, name)
-/* Announces it, so that code above the definition can call or spawn it. */
+
+/*
+ * Announces an async function of this file, so that code above its definition can call or spawn it.
+ */
 #define WEFT_DECLARE(name) static const weft_future_ops *weft_ops_##name(void)
-/* The same two for an async function that other files use; the frame struct goes into a header. */
+
+/*
+ * Defines, or announces, an async function that other files use. WEFT_ASYNC_EXTERN defines the body
+ * in one file. WEFT_DECLARE_EXTERN announces the function in a header, which also has the frame
+ * struct.
+ */
 #define WEFT_ASYNC_EXTERN(name)   WEFT_ASYNC_(, name)
 #define WEFT_DECLARE_EXTERN(name) const weft_future_ops *weft_ops_##name(void)
 
-/* The argument struct of async function `name`, and a pointer to one with the named values. */
+/*
+ * The type of the arguments of the async function `name`, and a pointer to arguments with the named
+ * values.
+ */
 #define WEFT_ARGS_TYPE_(name) __typeof__(((struct name *)0)->in)
 #ifdef __cplusplus
 #define WEFT_ARGS_(name, ...)                                                                      \
@@ -141,15 +171,24 @@ typedef struct weft_deferred {
 #define WEFT_ARGS_(name, ...) (&(WEFT_ARGS_TYPE_(name)){__VA_ARGS__})
 #endif
 
-/* The future of `name(.arg = ...)` in the caller's memory `frame` (a struct name *), which nothing
- * may touch until it is READY. Returns it, unpolled: weft_select(&self->sel,
- * weft_async(child, &self->child, .x = 1), ...). */
+/*
+ * Makes the future of an async function, unpolled, in memory of the caller's. `frame` points to
+ * that memory, a `struct name`. It must stay in place, and nothing else may touch it, until the
+ * future is READY. The arguments are given by name, and copied.
+ *
+ *     WEFT_AWAIT(n, weft_select(&self->sel, weft_async(child, &self->child, .x = 1), ...));
+ *
+ * Returns: the future, which ends with what the body returns.
+ * Cancel:  DRAINS. The awaits of the function answer -ECANCELED until its body returns, and the
+ *          result is what the body returns. If the future was never polled, the result is
+ *          -ECANCELED, and the body does not run.
+ */
 #define weft_async(name, frame, ...)                                                               \
     weft_frame_init_(&(1 ? (frame) : (struct name *)0)->weft_frame_, weft_ops_##name(),            \
                      (uint32_t)offsetof(struct name, in), WEFT_ARGS_(name, __VA_ARGS__),           \
                      sizeof(WEFT_ARGS_TYPE_(name)))
 
-/* First statement of a body: everything below it runs once. */
+/* Begins a body. It is the first statement, and everything below it runs once. */
 #define WEFT_BEGIN()                                                                               \
     (void)cx;                                                                                      \
     switch (weft_frame_resume_(&self->weft_frame_)) {                                              \
@@ -158,8 +197,11 @@ typedef struct weft_deferred {
     case 0:                                                                                        \
         WEFT_POISON_(self)
 
-/* Waits for the future and assigns its result. Evaluates the second argument once. While the future
- * is pending the task gives its worker to others. */
+/*
+ * Waits for the future and assigns its result. While the future is pending, the worker runs other
+ * tasks. The argument `future_` is evaluated once. When the async function is cancelled, the future
+ * that it awaits is cancelled, too, unless that future releases a resource (WEFT_FUTURE_CLEANS_UP).
+ */
 #define WEFT_AWAIT(result_, future_)                                                               \
     do {                                                                                           \
         weft_frame_await_(&self->weft_frame_, WEFT_AWAITED_(future_), __LINE__);                   \
@@ -170,7 +212,10 @@ typedef struct weft_deferred {
         (result_) = weft_frame_take_(&self->weft_frame_);                                          \
     } while (0)
 
-/* Waits for the future as WEFT_AWAIT does, where its result is of no use. */
+/*
+ * Waits for the future and discards its result. While the future is pending, the worker runs other
+ * tasks. A cancel of the async function reaches the future as WEFT_AWAIT says.
+ */
 #define WEFT_WAIT(future_)                                                                         \
     do {                                                                                           \
         weft_frame_await_(&self->weft_frame_, WEFT_AWAITED_(future_), __LINE__);                   \
@@ -181,10 +226,12 @@ typedef struct weft_deferred {
         (void)weft_frame_take_(&self->weft_frame_);                                                \
     } while (0)
 
-/* Cancels the future and waits until it has ended: how a branch ends that a select has left pending
- * (weft_keep). In whatever state it is: one that is READY stays as it is, one that was never polled
- * ends at once. Afterwards weft_future_result() tells what it came to: -ECANCELED, or the result of what
- * had completed and could not be undone. */
+/*
+ * Cancels the future and waits until it has ended. It ends a branch that a select has left pending
+ * (weft_keep). The future may be in any state: one that is READY stays as it is, and one that was
+ * never polled ends at once. Afterwards weft_future_result() returns -ECANCELED, or the result of
+ * what had completed and could not be undone.
+ */
 #define WEFT_CANCEL(future_)                                                                       \
     do {                                                                                           \
         weft_frame_await_(&self->weft_frame_, WEFT_AWAITED_(future_), __LINE__);                   \
@@ -196,11 +243,16 @@ typedef struct weft_deferred {
         (void)weft_frame_take_(&self->weft_frame_);                                                \
     } while (0)
 
-/* Calls an async function and waits for its result; its frame is memory in ours. */
+/*
+ * Calls an async function and waits for its result. Its frame is memory in the caller's frame, and
+ * no task is made.
+ *
+ *     WEFT_CALL(n, child, &self->child, .x = 1);
+ */
 #define WEFT_CALL(result_, name, frame, ...)                                                       \
     WEFT_AWAIT(result_, weft_async(name, frame, __VA_ARGS__))
 
-/* Lets the worker run its other tasks before going on. */
+/* Lets the worker run its other tasks before this one continues. */
 #define WEFT_YIELD()                                                                               \
     do {                                                                                           \
         self->weft_frame_.line_ = __LINE__;                                                        \
@@ -209,54 +261,77 @@ typedef struct weft_deferred {
     case 1LL << 40 | __LINE__:;                                                                    \
     } while (0)
 
-/* Ends the async function with a result: >= 0, or -errno. */
+/*
+ * Ends the async function with a result: >= 0, or -errno. Aborts if a branch that the function has
+ * kept (weft_keep) is pending.
+ */
 #define WEFT_RETURN(result_) return weft_frame_finish_(&self->weft_frame_, (result_))
 
-/* Last statement of a body: ends it with a result. */
+/*
+ * Ends the body, and the async function with a result: >= 0, or -errno. It is the last statement.
+ * Aborts if a branch that the function has kept (weft_keep) is pending.
+ */
 #define WEFT_END(result_)                                                                          \
     }                                                                                              \
     return weft_frame_finish_(&self->weft_frame_, (result_))
 
-/* Calls `call(arg)` when this async function ends, in whatever way: by WEFT_RETURN or WEFT_END, or
- * because the task panicked. Newest first; a deferred call can't await. `node` is a
- * weft_deferred in the frame's first 512 KiB and is in use until then. */
+/*
+ * Calls a function when this async function ends. The call `call(arg)` is made after WEFT_RETURN,
+ * after WEFT_END, and when the task panics. The newest deferred call is made first. A deferred call
+ * can't await. `node` is a weft_deferred in the first 512 KiB of the frame, and is in use until the
+ * call is made. Aborts if the node is elsewhere, or in use already.
+ */
 #define weft_defer(node, call, arg) weft_frame_defer_(&self->weft_frame_, (node), (call), (arg))
 
 #ifndef __cplusplus
-/* Ends the task that is being polled: none of its bodies goes on, what they await is cancelled and
- * drained, then the deferred calls run, innermost function first, and whoever joins gets -EOWNERDEAD and
- * the text, a string literal. Other tasks don't notice. In weft_block_on the same happens to its
- * future. Outside of a poll, or again while the task unwinds: the process aborts. Not for C++, whose
- * destructors it would skip; never call it across C++ functions. */
+/*
+ * Ends the task that is being polled. None of its bodies continues. What they await is cancelled
+ * and drained. Then the deferred calls are made, those of the innermost function first. A join of
+ * the task gets -EOWNERDEAD, and weft_handle_panic() returns the text, which must be a string
+ * literal. Other tasks are not affected. In weft_block_on this ends the future that it polls.
+ * Outside of a poll or a blocking job, or again while the task unwinds, it aborts the process. An
+ * executor without a runtime (weft/local.h) does not catch it, and the program ends. C++ does not
+ * have this macro, because it would skip destructors. Never call it across C++ functions.
+ */
 #define weft_panic(text) weft_panic_(WEFT_HERE_ ": " text "\0")
-/* Panics unless the condition holds. */
+/* Panics (weft_panic) unless the condition holds. */
 #define WEFT_CHECK(condition)                                                                      \
     ((condition) ? (void)0 : weft_panic_(WEFT_HERE_ ": check failed: " #condition "\0"))
 #endif
 
-/* Whether the function has been asked to end: its awaits answer -ECANCELED. */
+/* Reports whether the async function has been asked to end. Its awaits then answer -ECANCELED. */
 #define WEFT_CANCELLED() ((cx->flags & WEFT_CONTEXT_CANCELLED_) != 0)
 
 /* ---- what the macros call ---- */
 
+/* Aborts: the function can't resume at the line of its await. */
 WEFT_API __attribute__((noreturn, cold)) void weft_frame_lost_(const weft_frame *frame,
                                                                const char       *file);
 WEFT_API __attribute__((noreturn, cold)) void weft_panic_(const char *message);
-/* A select leaves the kept branch pending. */
+/* Records in the frame that a select leaves the kept branch pending. */
 WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future);
-/* Aborts if one of those was made again. The library's own. */
+/* Aborts if one of the frame's pending kept branches was made again. For the library only. */
 void weft_frame_check_parked_(weft_frame *frame);
 /* Aborts if the future lies between the caller's frame address and this function's. */
 WEFT_API void weft_frame_refuse_stack_(const weft_future *future, const void *frame_address,
                                        const char *where);
 WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
                                 void *arg);
-/* The function ends: runs what it has deferred; no kept branch may be pending. */
+
+/*
+ * Makes the deferred calls of a function that ends. Aborts if one of its kept branches is pending.
+ */
 WEFT_API void weft_frame_close_(weft_frame *frame);
-/* The rare polls: those of a task that has panicked, which don't run the body, and those of the
- * outermost function that has been asked to end, whose awaits must see that. */
+
+/*
+ * Polls a frame in two rare cases. The task has panicked, so the body must not run. Or this is the
+ * outermost function that has been asked to end, so its awaits must see that.
+ */
 WEFT_API weft_poll weft_frame_poll_rare_(weft_future *future, weft_context *cx);
-/* Cancelling an async function cancels its awaits, one after the other, until its body returns. */
+
+/*
+ * Cancels an async function: its awaits are cancelled, one after the other, until its body returns.
+ */
 WEFT_API void weft_frame_cancel_(weft_future *future);
 
 static inline weft_future *weft_frame_init_(weft_frame *frame, const weft_future_ops *ops,
@@ -272,7 +347,7 @@ static inline weft_future *weft_frame_init_(weft_frame *frame, const weft_future
     return &frame->future;
 }
 
-/* The future, if it is no local variable of the caller, as far as the address tells. */
+/* Returns the future. Aborts if its address tells that it is a local variable of the caller. */
 static inline weft_future *weft_frame_refuse_local_(weft_future *future, const void *frame_address,
                                                     const char *where)
 {
@@ -287,7 +362,7 @@ static inline void weft_frame_poison_(void *frame, size_t size, size_t at, size_
     __builtin_memset((char *)frame + at + n, 0xa5, size - at - n);
 }
 
-/* Whether this poll is one for weft_frame_poll_rare_. */
+/* Reports whether weft_frame_poll_rare_ must do this poll. */
 static inline bool weft_frame_is_rare_(const weft_future *future, const weft_context *cx)
 {
     return __builtin_expect(cx->flags & WEFT_CONTEXT_UNWINDS_, 0) ||
@@ -306,7 +381,10 @@ static inline void weft_frame_await_(weft_frame *frame, weft_future *future, uin
     frame->line_ = line;
 }
 
-/* Polls the awaited future; true when it is READY. Passes a cancel on, once. */
+/*
+ * Polls the awaited future, and passes a cancel on to it once. Returns true when the future is
+ * READY.
+ */
 static inline bool weft_frame_poll_(weft_frame *frame, weft_context *cx)
 {
     weft_future *future = frame->awaiting_;
