@@ -1,12 +1,15 @@
 /*
  * combine.h - several futures inside one task: select, join_all, try_join
  *
- * The branches are futures in the caller's frame. A combinator polls the branches that were woken,
- * and no others; it is READY only when every branch has ended (or is kept), so that no buffer stays
- * with the kernel and nothing that completed is lost: afterwards each branch has its own result.
- * Until then the branches stay in place, those that have ended, too. A future is one branch of one
- * group: the same one twice aborts. A poll stops when its budget is gone, and the next one goes on from
- * there, so no branch is kept from its turn by busy ones. No heap, no thread-local state.
+ * The branches of a group are futures in the caller's frame. A combinator polls the branches that
+ * were woken, and no others. It is READY only when every branch has ended or is kept. So no buffer
+ * stays with the kernel, and nothing that completed is lost: afterwards each branch has its own
+ * result. Until then all branches stay in place, also those that have ended. A future is one branch
+ * of one group. A group in which it is two branches aborts.
+ *
+ * A poll of a group stops when its budget is used up, and the next poll continues from there. So
+ * busy branches do not keep another branch from its turn. Groups need no heap and no thread-local
+ * state.
  */
 #ifndef WEFT_COMBINE_H
 #define WEFT_COMBINE_H
@@ -15,91 +18,158 @@
 
 WEFT_BEGIN_DECLS
 
-#define WEFT_BRANCHES_MAX 8
+#define WEFT_BRANCHES_MAX 8 /* what a macro takes; the ..._array functions take any number */
 
 struct weft_group;
 
-/* One future of a group. For the ..._array functions, set `future`; the rest is weft's. */
+/* One branch of a group. A caller of the ..._array functions sets `future`. The rest is weft's. */
 typedef struct weft_branch {
     weft_future       *future;
     struct weft_group *group_;
     uint8_t            woken_; /* set by any waker, cleared by the poll */
-    uint8_t            flags_; /* the poll's */
+    uint8_t            flags_; /* used by polls only */
 } weft_branch;
 
+/* The state of a combinator, in the caller's frame. It must stay in place until READY. */
 typedef struct weft_group {
     weft_future  future;
-    weft_waker   waker_; /* of the task: set at the first poll, gone at the last */
-    weft_frame  *frame_; /* of the async function that polls it */
+    weft_waker   waker_; /* of the task, from the first poll until the last */
+    weft_frame  *frame_; /* of the async function that polls the group */
     weft_branch *branch_;
     uint64_t     undone_;
     uint32_t     n_, n_left_;
-    uint32_t     start_; /* where the next round of polls begins */
+    uint32_t     start_; /* the branch with which the next round of polls begins */
     int32_t      winner_;
     uint8_t      kind_, order_, phase_, any_kept_, direct_, counted_;
     weft_branch  inline_[WEFT_BRANCHES_MAX];
 } weft_group;
 
-/* The state of a combinator, in the caller's frame: `weft_select sel;`. */
+/* The state of a select, a join_all or a try_join, in the caller's frame: `weft_select sel;`. */
 typedef weft_group weft_select;
 typedef weft_group weft_join_all;
 typedef weft_group weft_try_join;
 
-/* weft_select(group, a, b, ...): a future that ends when the first of up to 8 futures does; its result
- * is that branch's index, from 0. Among branches that are ready together it picks fairly. The others
- * are cancelled and polled until they have ended.
+/*
+ * Makes a future that ends when the first of its branches does. It takes up to 8 branches:
+ * weft_select(group, a, b, ...). With more it aborts: use weft_select_array. If several branches
+ * are ready together, it picks one fairly. The other branches are cancelled and polled until they
+ * have ended. When the select has ended:
  *
- * After it:
- *  - the branch with that index is READY, with its own result;
- *  - a branch that lost is READY, too. Its result is -ECANCELED if it was never polled, or could be
- *    undone. Otherwise it is what had completed all the same, and weft_select_undone() names it;
- *  - a branch marked by weft_keep that lost is pending if it was polled, else as it was made.
- *    weft_future_is_ready() and weft_future_is_pending() tell.
- *  Each branch was polled at least once, unless another one had ended before its turn came.
+ * - The branch that won is READY, with its own result.
+ * - A branch that lost is READY, too. Its result is -ECANCELED if it was never polled, or could be
+ *   undone. Otherwise it had completed all the same: it has its true result, and
+ *   weft_select_undone() names it.
+ * - A branch that lost and was marked by weft_keep is pending if it was polled. Otherwise it is as
+ *   it was made. weft_future_is_ready() and weft_future_is_pending() tell its state.
  *
- * If the select itself is cancelled: the index of a branch that completed all the same, else
- * -ECANCELED; all branches are READY, kept ones as far as weft_keep says. That is also so when the
- * cancel came before the first poll: then no branch has been polled. -EINVAL: there are no branches.
- * DRAINS. */
+ * Each branch was polled at least once, unless another branch had ended before its turn came.
+ *
+ * Returns: the index of the branch that won, from 0.
+ * Errors:  -EINVAL, there are no branches.
+ * Cancel:  DRAINS. The result is the index of a branch that completed all the same, or -ECANCELED.
+ *          All branches are READY then, except those that weft_keep leaves. If the cancel came
+ *          before the first poll, no branch has been polled.
+ */
 #define weft_select(group, ...)                                                                    \
     WEFT_BRANCHES_(group, WEFT_GROUP_SELECT_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,  \
                    NULL, NULL)
-/* The same; among branches that are ready together the first named wins. The branches behind one that
- * uses up the budget of each poll get one operation each. */
+
+/*
+ * Makes a select in which the first named of the branches that are ready together wins. In all else
+ * it does what weft_select does. If a branch uses up the budget of each poll, the branches behind
+ * it get one operation each.
+ *
+ * Returns: the index of the branch that won, from 0.
+ * Errors:  -EINVAL, there are no branches.
+ * Cancel:  DRAINS. The result is the index of a branch that completed all the same, or -ECANCELED.
+ *          The branches end as in weft_select.
+ */
 #define weft_select_biased(group, ...)                                                             \
     WEFT_BRANCHES_(group, WEFT_GROUP_SELECT_, 1, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,  \
                    NULL, NULL)
-/* weft_join_all(group, a, b, ...): ends with 0 when all have ended; each has its own result. Cancelled,
- * it cancels all: -ECANCELED, or 0 if every branch completed all the same. DRAINS. */
+
+/*
+ * Makes a future that ends when all of its branches have ended. It takes up to 8 branches:
+ * weft_join_all(group, a, b, ...). With more it aborts: use weft_join_all_array. Each branch has
+ * its own result.
+ *
+ * Returns: 0.
+ * Errors:  none but -ECANCELED.
+ * Cancel:  DRAINS; all branches are cancelled. The result is -ECANCELED, or 0 if every branch
+ *          completed all the same.
+ */
 #define weft_join_all(group, ...)                                                                  \
     WEFT_BRANCHES_(group, WEFT_GROUP_JOIN_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,    \
                    NULL, NULL)
-/* weft_try_join(group, a, b, ...): as join_all, but the first branch that ends with an error makes it
- * cancel the others; its result is that error. Cancelled as a whole: the error of a branch that failed
- * with another one than -ECANCELED, else as join_all. DRAINS. */
+
+/*
+ * Makes a future that ends when all of its branches have ended, or one has failed. It takes up to 8
+ * branches: weft_try_join(group, a, b, ...). With more it aborts: use weft_try_join_array. When a
+ * branch ends with an error, the other branches are cancelled and polled until they have ended.
+ * Each branch has its own result.
+ *
+ * Returns: 0.
+ * Errors:  the error of the first branch that failed.
+ * Cancel:  DRAINS; all branches are cancelled. If a branch fails with another error than
+ *          -ECANCELED, the result is that error. Otherwise it is -ECANCELED, or 0 if every branch
+ *          completed all the same.
+ */
 #define weft_try_join(group, ...)                                                                  \
     WEFT_BRANCHES_(group, WEFT_GROUP_TRY_JOIN_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL,      \
                    NULL, NULL, NULL)
 
-/* The same over n branches in the caller's array, which must stay in place until READY. */
+/*
+ * Makes a select, fair or biased, over the branches in the caller's array. weft_select_array does
+ * what weft_select does. weft_select_biased_array does what weft_select_biased does. The caller
+ * sets `future` of each of the `n` branches. The array must stay in place until READY.
+ *
+ * Returns: the index of the branch that won, from 0.
+ * Errors:  -EINVAL, `n` is 0.
+ * Cancel:  DRAINS. The result is the index of a branch that completed all the same, or -ECANCELED.
+ *          The branches end as in weft_select.
+ */
 WEFT_API weft_future *weft_select_array(weft_group *group, weft_branch *branch, uint32_t n);
 WEFT_API weft_future *weft_select_biased_array(weft_group *group, weft_branch *branch, uint32_t n);
+
+/*
+ * Makes a weft_join_all over the branches in the caller's array. The caller sets `future` of each
+ * of the `n` branches. The array must stay in place until READY.
+ *
+ * Returns: 0.
+ * Errors:  none but -ECANCELED.
+ * Cancel:  DRAINS; all branches are cancelled. The result is -ECANCELED, or 0 if every branch
+ *          completed all the same.
+ */
 WEFT_API weft_future *weft_join_all_array(weft_group *group, weft_branch *branch, uint32_t n);
+
+/*
+ * Makes a weft_try_join over the branches in the caller's array. The caller sets `future` of each
+ * of the `n` branches. The array must stay in place until READY.
+ *
+ * Returns: 0.
+ * Errors:  the error of the first branch that failed.
+ * Cancel:  DRAINS; all branches are cancelled. If a branch fails with another error than
+ *          -ECANCELED, the result is that error. Otherwise it is -ECANCELED, or 0 if every branch
+ *          completed all the same.
+ */
 WEFT_API weft_future *weft_try_join_array(weft_group *group, weft_branch *branch, uint32_t n);
 
-/* After a select: bit i is set if branch i < 64 lost, and yet completed with a result that could not
- * be undone (read it from the branch). */
+/*
+ * Returns the set of the branches that lost a select, and yet completed. Bit i is set if branch i <
+ * 64 lost, and has a result that could not be undone. Read that result from the branch.
+ */
 static inline uint64_t weft_select_undone(const weft_group *group)
 {
     return group->undone_;
 }
 
-/* Marks a branch of a select that, when it loses, stays pending and pinned instead of being
- * cancelled; await it again, alone or in another select of the same async function, or end it with
- * WEFT_CANCEL. Until then it must not be made again: that aborts, in the next group of the function or
- * at the function's end. An async function that returns with such a branch unfinished aborts. A
- * branch that has not even been polled when it loses stays as it is, too. A cancelled task cancels
- * kept branches like all others.
+/*
+ * Marks a branch of a select that stays pending, and is not cancelled, when it loses. It is still
+ * pinned then. Await it again, alone or in another select of the same async function, or end it
+ * with WEFT_CANCEL. Until it has ended it must not be made again: the function then aborts, in its
+ * next group or at its end. An async function that returns while such a branch is pending aborts. A
+ * branch that was never polled when it loses stays as it was made. A cancelled task cancels kept
+ * branches like all others.
  *
  *     weft_read(&self->read, conn, self->buf, sizeof self->buf);
  *     for (;;) {
@@ -110,6 +180,12 @@ static inline uint64_t weft_select_undone(const weft_group *group)
  *         weft_read(&self->read, conn, self->buf, sizeof self->buf);          the next one
  *     }
  *     WEFT_CANCEL(&self->read.future);
+ *
+ * The branch should be in the first 512 KiB of the frame of its async function. A function can keep
+ * up to 4095 branches that are elsewhere. They work, but a panic can't drain them, and aborts the
+ * process.
+ *
+ * Returns: the future.
  */
 WEFT_API weft_future *weft_keep(weft_future *future);
 
