@@ -1,14 +1,14 @@
 /*
  * weft.h - Rust's async model as a C library: everything a program includes
  *
- * A future is a value that is not ready yet; polling it makes it go on. An async function (WEFT_ASYNC)
- * is a future whose steps are written as straight code; where it awaits another future, its worker
- * thread goes on with other tasks. A task is a future that an executor polls on its own
- * (weft_spawn), each time a waker asks for it. The workers of a runtime steal tasks from each other;
- * its reactor thread waits for the kernel and wakes; its blocking pool runs what can't be awaited.
+ * A future is a value that is not ready yet. Polling it makes it progress. An async function
+ * (WEFT_ASYNC) is a future with a body of straight code. While it awaits another future, its worker
+ * thread runs other tasks. A task is a future that an executor polls by itself (weft_spawn), each
+ * time a waker asks for that. The workers of a runtime steal tasks from each other. Its reactor
+ * thread waits for the kernel and wakes tasks. Its blocking pool runs code that can't be awaited.
  *
  *     weft/future.h    the future, its rules, polling, the context
- *     weft/waker.h     who asks for a poll
+ *     weft/waker.h     how an event source asks for a poll
  *     weft/async.h     async functions: frames, await, call, return
  *     weft/combine.h   select, join_all, try_join
  *     weft/runtime.h   start, stop, block_on, configuration, counters
