@@ -67,9 +67,9 @@ WEFT_API void weft_datagram_close(weft_datagram *datagram);
  * peer that weft_datagram_connect has set. The buffer and the address are borrowed until READY.
  *
  * Returns: `size`.
- * Errors:  -EMSGSIZE, the bytes are too many for one datagram. -ECONNREFUSED, the peer is
- *          unreachable. -EBUSY, another operation sends. -EBADF, the socket is closed. -ECANCELED,
- *          the socket was closed meanwhile.
+ * Errors:  -EMSGSIZE, the bytes are too many for one datagram. -ECONNREFUSED, the peer that
+ *          weft_datagram_connect has set is unreachable. -EBUSY, another operation sends. -EBADF,
+ *          the socket is closed. -ECANCELED, the socket was closed meanwhile.
  * Cancel:  WITHDRAWS; the datagram is not sent then.
  */
 WEFT_API weft_future *weft_send_to(weft_io *io, weft_datagram *datagram, const void *buffer,
@@ -82,8 +82,9 @@ WEFT_API weft_future *weft_send_to(weft_io *io, weft_datagram *datagram, const v
  *
  * Returns: how many bytes are in the buffer, and the sender's address in *ret_from. 0, the datagram
  *          was empty.
- * Errors:  -ECONNREFUSED, the peer is unreachable. -EBUSY, another operation receives. -EBADF, the
- *          socket is closed. -ECANCELED, the socket was closed meanwhile.
+ * Errors:  -ECONNREFUSED, the peer that weft_datagram_connect has set is unreachable. -EBUSY,
+ *          another operation receives. -EBADF, the socket is closed. -ECANCELED, the socket was
+ *          closed meanwhile.
  * Cancel:  WITHDRAWS; no datagram is taken then.
  */
 WEFT_API weft_future *weft_receive_from(weft_io *io, weft_datagram *datagram, void *buffer,
@@ -96,8 +97,9 @@ WEFT_API weft_future *weft_receive_from(weft_io *io, weft_datagram *datagram, vo
  *
  * Returns: how many bytes are in the buffer, and the sender's address in *ret_from. 0, the datagram
  *          is empty.
- * Errors:  -ECONNREFUSED, the peer is unreachable. -EBUSY, another operation receives. -EBADF, the
- *          socket is closed. -ECANCELED, the socket was closed meanwhile.
+ * Errors:  -ECONNREFUSED, the peer that weft_datagram_connect has set is unreachable. -EBUSY,
+ *          another operation receives. -EBADF, the socket is closed. -ECANCELED, the socket was
+ *          closed meanwhile.
  * Cancel:  WITHDRAWS.
  */
 WEFT_API weft_future *weft_peek_from(weft_io *io, weft_datagram *datagram, void *buffer,
