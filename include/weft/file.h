@@ -4,7 +4,8 @@
  * A file is its descriptor, which the caller owns. An operation is a future in a weft_io of the
  * caller's. Any thread may make one, and one owner awaits it. Buffers, paths, arrays and structs
  * are borrowed until READY. A result is that of the system call of that name: >= 0, or -errno.
- * -EOPNOTSUPP means that the kernel has no such operation. docs/operations.md has a row for each.
+ * -EOPNOTSUPP means that the kernel has no such operation. docs/operations.md has a row for each
+ * operation.
  *
  * All of them DRAIN, except weft_send_file: a cancelled one stays PENDING until the kernel has let
  * go of what it borrowed. What has been done can't be undone, so its result is the true one, or
@@ -39,7 +40,7 @@ struct statx; /* <sys/stat.h>, with _GNU_SOURCE */
 /* ---- opening and closing ---- */
 
 /*
- * Opens a file below the directory `dir` as openat(2) does, with O_CLOEXEC. `dir` is the descriptor
+ * Opens a file relative to a directory, as openat(2) does, with O_CLOEXEC. `dir` is the descriptor
  * of the directory that a relative path starts from, or AT_FDCWD. The path is borrowed until READY.
  * An open of a FIFO waits for the other end, and an open of a device may wait, as with openat(2).
  * With O_NONBLOCK in `flags` it does not wait. Opens that wait hold up no other operation.
