@@ -82,9 +82,9 @@ WEFT_API weft_future *weft_file_close(weft_io *io, int fd);
 /*
  * Reads up to `size` bytes from the file, at the offset or, with -1, at the file's position. The
  * buffer is borrowed until READY. It reads at most 2 GiB less a page. The operation waits for a
- * pipe, a terminal or a socket, also if it has O_NONBLOCK. A read of up to 128 KiB that the page
- * cache has is done at once by the polling thread. It takes one more from the poll's budget for
- * each 16 KiB.
+ * pipe, a terminal or a socket, also if it has O_NONBLOCK. A read of up to 128 KiB at an offset is
+ * done at once by the polling thread if the page cache has all of it. It takes one more from the
+ * poll's budget for each 16 KiB.
  *
  * Returns: how many bytes were read. 0, at the end of the file.
  * Errors:  -ESPIPE, there is an offset and the file is a pipe, a terminal or a socket. -EINVAL, the
@@ -130,7 +130,8 @@ WEFT_API weft_future *weft_file_read_exact(weft_io *io, int fd, void *buffer, si
  * are written.
  *
  * Returns: `size`.
- * Errors:  as weft_file_write gives them.
+ * Errors:  -EIO, the file takes no more bytes and names no cause. Others as weft_file_write gives
+ *          them.
  * Cancel:  DRAINS; `size`, or -ECANCELED with io->done bytes written.
  */
 WEFT_API weft_future *weft_file_write_all(weft_io *io, int fd, const void *buffer, size_t size,
@@ -176,10 +177,11 @@ WEFT_API weft_future *weft_splice(weft_io *io, int fd_in, int64_t offset_in, int
 
 /*
  * Sends a part of a file into a stream without copying the bytes. It sends `size` bytes from
- * `offset` on. SIZE_MAX sends to the end of the file. It is an operation that writes to the stream.
- * The worker itself reads what the page cache lacks, at most 128 KiB at once. For files on a slow
- * disk, weft_file_read and weft_write_all keep the worker free. After an error or a cancel io->done
- * bytes are sent. It raises no SIGPIPE.
+ * `offset` on. SIZE_MAX sends to the end of the file. The bytes are copied after all where another
+ * process may have the stream's descriptor, as with an adopted stream. weft_send_file counts as the
+ * one operation that writes to the stream. The worker itself reads what the page cache lacks, at
+ * most 128 KiB at once. For files on a slow disk, weft_file_read and weft_write_all keep the worker
+ * free. After an error or a cancel io->done bytes are sent. It raises no SIGPIPE.
  *
  * Returns: how many bytes were sent, which is less than `size` if the file ended before.
  * Errors:  -EBUSY, another operation writes to the stream. -EBADF, the stream is closed.
