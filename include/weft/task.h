@@ -1,5 +1,7 @@
 /*
  * task.h - tasks: spawning, joining, cancelling, panicking
+ *
+ * A task is an async function that a runtime polls by itself. A handle refers to one task.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
@@ -8,40 +10,92 @@
 
 WEFT_BEGIN_DECLS
 
-/* A handle on one task, in the owner's memory. It must be joined to READY or detached; it may move
- * while no join is pending, and be used by any thread, one at a time. Also after the runtime has
- * stopped. */
+/*
+ * A reference to one task, in memory of its owner. It must be detached, or joined until the join
+ * is READY. It may move while no join is pending. Any thread may use it, one at a time, also after
+ * the runtime has stopped.
+ */
 typedef struct weft_handle {
     weft_future     future_;
     struct wf_task *task_;
     union {
-        weft_waker  waker_; /* of whoever joins, while the task runs */
-        const char *panic_; /* once joined */
+        weft_waker  waker_; /* of the task that joins, while this task runs */
+        const char *panic_; /* after the join */
     };
 } weft_handle;
 
-/* Spawns the async function as a task of its own, on the runtime of the caller's worker or
- * weft_block_on: weft_spawn(&self->handle, echo, .conn = c). A NULL handle detaches. The arguments
- * are copied. 0; -ENOMEM; -ESHUTDOWN: the runtime is stopping; -ENXIO: the thread has no runtime;
- * -ECHILD: the process is a fork of the one that started it. After an error nothing has run and the
- * handle is untouched. */
+/*
+ * Spawns an async function as a task, on the runtime of the calling thread. That is the runtime of
+ * the caller's worker or of its weft_block_on. The arguments are copied. A NULL handle detaches
+ * the task at once. After an error nothing has run and the handle is untouched.
+ *
+ *     n = weft_spawn(&self->handle, echo, .conn = c);
+ *
+ * Returns: 0.
+ * Errors:  -ENOMEM, there is no memory.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ENXIO, the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ */
 #define weft_spawn(handle, name, ...)                                                              \
     weft_spawn_here_(handle, weft_ops_##name(), (uint32_t)offsetof(struct name, in),               \
                      WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)),                 \
                      #name "\0" WEFT_HERE_)
 
-/* The same on a given runtime, from any thread; that must not have been stopped: see weft_runtime_stop. */
+/*
+ * Spawns an async function as a task, on a given runtime. `rt` is the runtime, which must not have
+ * been stopped: see weft_runtime_stop. If it is NULL, it is the runtime of the calling thread. The
+ * arguments are copied. A NULL handle detaches the task at once. After an error nothing has run
+ * and the handle is untouched.
+ *
+ *     n = weft_spawn_on(rt, &handle, echo, .conn = c);
+ *
+ * Thread:  any.
+ * Returns: 0.
+ * Errors:  -ENOMEM, there is no memory.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ */
 #define weft_spawn_on(rt, handle, name, ...)                                                       \
     WEFT_SPAWN_(rt, handle, WEFT_ANYWHERE_, #name, name, __VA_ARGS__)
 
-/* The same for a task with a name of its own, a string literal, instead of its function's: for logs and
- * dumps. `rt` may be NULL as above. */
+/*
+ * Spawns an async function as a task that has a name of its own in logs and dumps. `literal` is
+ * that name, a string literal. Other tasks have the name of their function. `rt` is the runtime,
+ * which must not have been stopped. If it is NULL, it is the runtime of the calling thread. The
+ * arguments are copied. A NULL handle detaches the task at once. After an error nothing has run
+ * and the handle is untouched.
+ *
+ *     n = weft_spawn_named(rt, &handle, "echo of clients", echo, .conn = c);
+ *
+ * Thread:  any.
+ * Returns: 0.
+ * Errors:  -ENOMEM, there is no memory.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ */
 #define weft_spawn_named(rt, handle, literal, name, ...)                                           \
     WEFT_SPAWN_(rt, handle, WEFT_ANYWHERE_, literal "", name, __VA_ARGS__)
 
-/* The same for a task that only worker number `index` polls (from 0, below weft_runtime_workers()): for
- * state that its tasks share without locks. It waits while that worker is stuck. -EINVAL: there is no
- * such worker. */
+/*
+ * Spawns an async function as a task that only one worker polls. `index` is the number of that
+ * worker, from 0, below weft_runtime_workers(). Tasks of one worker can share state without locks.
+ * The task waits while its worker is stuck. `rt` is the runtime, which must not have been stopped.
+ * If it is NULL, it is the runtime of the calling thread. The arguments are copied. A NULL handle
+ * detaches the task at once. After an error nothing has run and the handle is untouched.
+ *
+ *     n = weft_spawn_pinned(rt, &handle, 0, echo, .conn = c);
+ *
+ * Thread:  any.
+ * Returns: 0.
+ * Errors:  -EINVAL, there is no such worker.
+ *   -ENOMEM, there is no memory.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ */
 #define weft_spawn_pinned(rt, handle, index, name, ...)                                            \
     WEFT_SPAWN_(rt, handle, (index), #name, name, __VA_ARGS__)
 
@@ -51,7 +105,7 @@ typedef struct weft_handle {
                 WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)),                      \
                 literal "\0" WEFT_HERE_)
 
-/* On the caller's runtime, for any of its workers. */
+/* Spawns on the runtime of the calling thread, for any of its workers. */
 WEFT_API WEFT_NODISCARD int weft_spawn_here_(weft_handle *ret_handle, const weft_future_ops *ops,
                                              uint32_t at, const void *args, size_t size,
                                              const char *site);
@@ -59,38 +113,55 @@ WEFT_API WEFT_NODISCARD int weft_spawn_(weft_runtime *rt, weft_handle *ret_handl
                                         const weft_future_ops *ops, uint32_t at, const void *args,
                                         size_t size, const char *site);
 
-/* A future that ends with the task, and answers its result; -EOWNERDEAD if it panicked. WITHDRAWS: a
- * cancelled join leaves task and handle as they were; join again or detach (weft_handle_is_empty tells
- * its -ECANCELED from the task's). After any other READY the handle is empty. Awaited directly by a
- * task that has just spawned it on the same worker, the task may run within this poll, behind those
- * spawned since. */
+/*
+ * Waits for the end of a task. The handle is borrowed until READY and must stay in place. After
+ * READY the handle is empty, except after a join that was cancelled.
+ *
+ * If a task directly awaits the join of a task that it has just spawned on its worker, the spawned
+ * task may run within this poll, after those spawned since.
+ *
+ * Returns: the result of the task.
+ * Errors:  -EOWNERDEAD, the task panicked. weft_handle_panic returns the text.
+ * Cancel:  WITHDRAWS, with -ECANCELED. A cancelled join leaves the task and the handle as they
+ *   were: join again, or detach. weft_handle_is_empty distinguishes its -ECANCELED from a task
+ *   that ended with -ECANCELED, after which the handle is empty.
+ */
 WEFT_API weft_future *weft_join(weft_handle *handle);
 
-/* Whether the handle's task has been joined or detached. */
+/* Returns whether the task of the handle has been joined or detached. */
 static inline bool weft_handle_is_empty(const weft_handle *handle)
 {
     return !handle->task_;
 }
 
-/* After a join that answered -EOWNERDEAD: "file.c:12: what weft_panic said", forever; after any other
- * NULL. */
+/*
+ * Returns the panic's text after a join that ended with -EOWNERDEAD. It begins with the place of
+ * the panic, "file.c:12: ", and ends with the text that weft_panic was given.
+ *
+ * Returns: the text, which stays valid for ever. NULL after any other join, and before a join.
+ */
 static inline const char *weft_handle_panic(const weft_handle *handle)
 {
     return handle->task_ ? NULL : handle->panic_;
 }
 
-/* The name of the handle's task, as in logs; valid until it has been joined or detached. */
+/* Returns the name of the handle's task, as in logs. It is valid until the task has been joined or
+ * detached. */
 WEFT_API const char *weft_handle_name(const weft_handle *handle);
 
-/* Gives the task up: it runs on, nobody hears of its end. The handle is empty. */
+/* Detaches the task: it runs on, and its result is dropped. The handle is empty afterwards. */
 WEFT_API void weft_detach(weft_handle *handle);
 
-/* Asks the task to end: its current await is cancelled, all later ones answer -ECANCELED, until its
- * body returns. One that has not started yet starts with that: it owns its arguments, so it gets to
- * close them; WEFT_CANCELLED() tells it. Functions that it calls (WEFT_CALL) don't start. */
+/*
+ * Asks a task to end. Its current await is cancelled, and all later awaits end with -ECANCELED,
+ * until its body returns. The handle still has to be joined or detached.
+ *
+ * A task that has not started still runs, with WEFT_CANCELLED() true, so that it can release its
+ * arguments, which it owns. Async functions that it calls (WEFT_CALL) do not start.
+ */
 WEFT_API void weft_cancel(const weft_handle *handle);
 
-/* Whether the task has ended. */
+/* Returns whether the task has ended. The handle must not be empty. */
 WEFT_API bool weft_is_finished(const weft_handle *handle);
 
 WEFT_END_DECLS
