@@ -6,7 +6,8 @@
  *
  *     WEFT_AWAIT(n, weft_spawn_blocking(&self->job, digest, .path = "x"));
  *
- * A runtime has a pool of threads for that, one for name resolution, and those that are opened.
+ * A runtime has a pool of threads for such calls, and one for name resolution. The program can
+ * open more pools.
  */
 #ifndef WEFT_BLOCKING_H
 #define WEFT_BLOCKING_H
@@ -15,22 +16,26 @@
 
 WEFT_BEGIN_DECLS
 
-/* Most bytes of a job's arguments. For more, pass a pointer to memory that stays until the future
- * is READY; a job with such a pointer must not be made detachable. */
+/*
+ * Most bytes of a job's arguments. For more, pass a pointer to memory that stays until the future
+ * is READY. A job with such a pointer must not be made detachable.
+ */
 #define WEFT_JOB_ARGS_MAX 128
 
+/* A pool of threads, and the queue of jobs that wait for a thread. */
 typedef struct weft_pool weft_pool;
 
-/* What WEFT_BLOCKING knows of a job. */
+/* What WEFT_BLOCKING defines. */
 typedef struct weft_job_kind_ {
     int64_t (*run)(void *args);
     size_t      size;
     const char *name; /* "name\0file.c:12" */
 } weft_job_kind_;
 
+/* One job and the future of its result, in memory of the caller. */
 typedef struct weft_job {
     weft_future future;
-    /* At READY, also of a cancelled one: what the job returned; -ECANCELED: it never ran. */
+    /* At READY: what the job returned, also if it was cancelled. -ECANCELED if it never ran. */
     int64_t               returned;
     const weft_job_kind_ *kind_;
     weft_pool            *pool_; /* NULL: the runtime's */
@@ -42,10 +47,23 @@ typedef struct weft_job {
     char                  args_[WEFT_JOB_ARGS_MAX] __attribute__((aligned(16)));
 } weft_job;
 
-/* Defines what runs on a pool thread. `self` is a copy of the arguments, gone when it returns. It must
- * not call weft, but may spawn tasks on a runtime, send to channels, wake, and weft_panic: that ends the
- * job at once, freeing nothing that it holds; the log gets a line, and whoever awaits it -EOWNERDEAD.
- * Result: >= 0 or -errno. */
+/*
+ * Defines a blocking job, a function that runs on a pool thread. `name` is the name of a struct,
+ * the job's arguments. In the body, `self` points to a copy of them, which is gone when the body
+ * returns. The body must not call weft. The exceptions are these: it may spawn tasks on a runtime,
+ * send to channels, wake, and call weft_panic. A panic ends the job at once and frees nothing that
+ * it holds. The log gets a line, and the future ends with -EOWNERDEAD.
+ *
+ *     struct digest {
+ *         const char *path;
+ *     };
+ *     WEFT_BLOCKING(digest)
+ *     {
+ *         return digest_of(self->path);
+ *     }
+ *
+ * Returns: the body returns the future's result, >= 0 or -errno.
+ */
 #define WEFT_BLOCKING(name)                                                                        \
     WEFT_STATIC_ASSERT_(sizeof(struct name) <= WEFT_JOB_ARGS_MAX,                                  \
                         "the job's arguments are too large: pass a pointer");                      \
@@ -64,44 +82,121 @@ typedef struct weft_job {
 #define WEFT_JOB_ARGS_(name, ...) (&(struct name){__VA_ARGS__})
 #endif
 
-/* A future that runs the job on a pool thread from its first poll on, and answers its result. The
- * arguments are copied by this call.
+/*
+ * Runs a job on a thread of the runtime's blocking pool, and waits for its result. This call
+ * copies the arguments. The job is queued at the first poll of the future.
  *
- * Cancel: DRAINS, so that a job may use memory of its caller's through pointers. A cancelled job
- * that has not started never runs. One that runs is waited for, because no thread can be
- * interrupted; then the answer is -ECANCELED (in weft_timeout: -ETIMEDOUT), and job->returned says
- * what the job returned, for example a descriptor to be closed. A caller that can't wait for so
- * long makes the job detachable, see below.
+ *     WEFT_AWAIT(n, weft_spawn_blocking(&self->job, digest, .path = "x"));
  *
- * -ENOMEM
- * -EOWNERDEAD: the job panicked.
- * -EAGAIN and the like: the pool has no thread and none could be created.
- * -ESHUTDOWN: the runtime stops.
- * -ENXIO: there is no runtime.
- * -ECHILD: in a fork of the process that started the runtime. */
+ * Returns: the result of the job.
+ * Errors:  -ENOMEM, there is no memory.
+ *   -EOWNERDEAD, the job panicked.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ENXIO, there is no runtime.
+ *   An error of creating a thread, such as -EAGAIN: the pool has no thread and none could be
+ *   created.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  DRAINS, so that a job may use memory of its caller through pointers. A cancelled job
+ *   that has not started never runs. weft waits for one that runs, because no thread can be
+ *   interrupted. Then the result is -ECANCELED (in weft_timeout, -ETIMEDOUT), and job->returned is
+ *   what the job returned, for example a descriptor to be closed. A caller that can't wait for so
+ *   long makes the job detachable: see weft_job_detachable.
+ */
 #define weft_spawn_blocking(job, name, ...)                                                        \
     weft_spawn_blocking_(job, NULL, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__), NULL)
-/* The same; the job's copy of its arguments is copied to *ret (a struct name) at READY, so that it can
- * return more than a number. Untouched if the job did not run to its end. */
+
+/*
+ * Runs a job on a thread of the runtime's blocking pool, and gets its arguments back, too. This
+ * call copies the arguments. `ret` points to a `struct name`. At READY the job's copy of its
+ * arguments is copied there, so that a job can return more than a number. *ret is untouched if the
+ * job did not run to its end. The job is queued at the first poll of the future.
+ *
+ *     WEFT_AWAIT(n, weft_spawn_blocking_into(&self->job, &self->digest, digest, .path = "x"));
+ *
+ * Returns: the result of the job.
+ * Errors:  -ENOMEM, there is no memory.
+ *   -EOWNERDEAD, the job panicked.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ENXIO, there is no runtime.
+ *   An error of creating a thread, such as -EAGAIN: the pool has no thread and none could be
+ *   created.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  DRAINS, so that a job may use memory of its caller through pointers. A cancelled job
+ *   that has not started never runs. weft waits for one that runs, because no thread can be
+ *   interrupted. Then the result is -ECANCELED (in weft_timeout, -ETIMEDOUT), and job->returned is
+ *   what the job returned, for example a descriptor to be closed. A caller that can't wait for so
+ *   long makes the job detachable: see weft_job_detachable.
+ */
 #define weft_spawn_blocking_into(job, ret, name, ...)                                              \
     weft_spawn_blocking_(job, NULL, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),          \
                          1 ? (ret) : (struct name *)0)
-/* Both in the given pool, which must be open until READY; with any executor. -EAGAIN: its queue is full;
- * -ESHUTDOWN: it is being closed. */
+
+/*
+ * Runs a job on a thread of the given pool, and waits for its result. The pool must be open until
+ * READY. Any executor may poll the future. This call copies the arguments. The job is queued at
+ * the first poll of the future.
+ *
+ *     WEFT_AWAIT(n, weft_spawn_blocking_on(&self->job, pool, digest, .path = "x"));
+ *
+ * Returns: the result of the job.
+ * Errors:  -ENOMEM, there is no memory.
+ *   -EOWNERDEAD, the job panicked.
+ *   -EAGAIN, the queue of the pool is full.
+ *   -ESHUTDOWN, the pool is being closed.
+ *   An error of creating a thread, such as -EAGAIN: the pool has no thread and none could be
+ *   created.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  DRAINS, so that a job may use memory of its caller through pointers. A cancelled job
+ *   that has not started never runs. weft waits for one that runs, because no thread can be
+ *   interrupted. Then the result is -ECANCELED (in weft_timeout, -ETIMEDOUT), and job->returned is
+ *   what the job returned, for example a descriptor to be closed. A caller that can't wait for so
+ *   long makes the job detachable: see weft_job_detachable.
+ */
 #define weft_spawn_blocking_on(job, pool, name, ...)                                               \
     weft_spawn_blocking_(job, pool, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__), NULL)
+
+/*
+ * Runs a job on a thread of the given pool, and gets its arguments back, too. The pool must be
+ * open until READY. Any executor may poll the future. This call copies the arguments. `ret` points
+ * to a `struct name`. At READY the job's copy of its arguments is copied there, so that a job can
+ * return more than a number. *ret is untouched if the job did not run to its end. The job is
+ * queued at the first poll of the future.
+ *
+ *     n = weft_block_on(rt, weft_spawn_blocking_into_on(&job, pool, &ret, digest, .path = "x"));
+ *
+ * Returns: the result of the job.
+ * Errors:  -ENOMEM, there is no memory.
+ *   -EOWNERDEAD, the job panicked.
+ *   -EAGAIN, the queue of the pool is full.
+ *   -ESHUTDOWN, the pool is being closed.
+ *   An error of creating a thread, such as -EAGAIN: the pool has no thread and none could be
+ *   created.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  DRAINS, so that a job may use memory of its caller through pointers. A cancelled job
+ *   that has not started never runs. weft waits for one that runs, because no thread can be
+ *   interrupted. Then the result is -ECANCELED (in weft_timeout, -ETIMEDOUT), and job->returned is
+ *   what the job returned, for example a descriptor to be closed. A caller that can't wait for so
+ *   long makes the job detachable: see weft_job_detachable.
+ */
 #define weft_spawn_blocking_into_on(job, pool, ret, name, ...)                                     \
     weft_spawn_blocking_(job, pool, &weft_kind_##name, WEFT_JOB_ARGS_(name, __VA_ARGS__),          \
                          1 ? (ret) : (struct name *)0)
 
-/* Makes an unpolled job WITHDRAW instead of drain: cancelled while it runs, the future answers
- * -ECANCELED at once, the job goes on by itself, and what it returns is dropped. Only for jobs
- * that use nothing but their own copy of the arguments and what lives as long as the process: no
- * pointer to the caller's frame, and no result that must be given back. Returns the same future.
+/*
+ * Makes a job detachable, so that a cancelled job does not keep its caller waiting. `job` is a
+ * future that weft_spawn_blocking or one of its variants has made, and that has not been polled.
+ * Its cancel then WITHDRAWS instead of DRAINS: cancelled while the job runs, the future ends with
+ * -ECANCELED at once. The job goes on alone, and its result is dropped.
+ *
+ * Use it only for jobs that need nothing but their own copy of the arguments and what lives as
+ * long as the process. Such a job has no pointer to the caller's frame, and no result that must be
+ * given back. weft_runtime_stop waits for these jobs, too. weft_main does not.
  *
  *     WEFT_AWAIT(n, weft_job_detachable(weft_spawn_blocking(&self->job, digest, .path = "x")));
  *
- * weft_runtime_stop waits for such jobs, too; weft_main does not. Thread: the owner's. */
+ * Thread:  the owner of the job.
+ * Returns: the future that it was given.
+ */
 WEFT_API weft_future *weft_job_detachable(weft_future *job);
 
 WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,
@@ -109,77 +204,129 @@ WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,
 
 /* ---- pools ---- */
 
-/* What is 0 is as in the runtime's own pool; see weft_config. */
+/*
+ * What a pool is opened with. A field that is 0 has the value of the runtime's blocking pool: see
+ * weft_config.
+ */
 typedef struct weft_pool_config {
-    const char *name;    /* copied, at most 15 bytes of it; for the log and the threads */
-    int64_t     threads; /* at most so many, up to 10000 */
-    int64_t     keep_ms; /* how long an idle one stays */
-    int64_t
-        queue_max; /* jobs that may wait when all threads are busy; 0: any number, WEFT_OFF: none */
+    const char *name;    /* for the log and the threads; at most 15 bytes of it are copied */
+    int64_t     threads; /* most threads, up to 10000 */
+    int64_t     keep_ms; /* how long an idle thread stays, in ms */
+    /* Jobs that may wait while all threads are busy. 0: any number. WEFT_OFF: none. */
+    int64_t queue_max;
 } weft_pool_config;
 
-/* Opens a pool with threads of its own, so that its jobs neither wait for others nor hold them up. It has
- * no thread until there is a job. `rt` NULL: the current one. Any thread. -EINVAL: a value out of range;
- * -ENOMEM; -ENXIO: the thread has no runtime; -ECHILD: in a fork of the process that started it;
- * -ESHUTDOWN: the runtime stops. Stopping the runtime closes it. */
+/*
+ * Opens a pool with threads of its own and stores it in *ret. Its jobs neither wait for jobs of
+ * other pools nor hold them up. The pool has no thread until there is a job. If `rt` is NULL, it
+ * is the runtime of the calling thread. `config` is not kept. The caller closes the pool by
+ * weft_pool_close, or leaves that to weft_runtime_stop.
+ *
+ * Thread:  any.
+ * Returns: 0.
+ * Errors:  -EINVAL, a value is out of range.
+ *   -ENOMEM, there is no memory.
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ */
 WEFT_API WEFT_NODISCARD int weft_pool_open(weft_runtime *rt, weft_pool **ret,
                                            const weft_pool_config *config);
 
-/* Refuses new jobs, waits `patience` nanoseconds at most until the others have ended, then frees the pool.
- * -ETIMEDOUT: jobs remain, the log names them; nothing has been freed, call again. -EDEADLK: called by
- * a thread of a runtime. -EINVAL: it is one that the runtime has by itself. -ECHILD as above. Any other thread, one at a time. */
+/*
+ * Closes a pool and frees it, once its jobs have ended. From the call on it refuses new jobs.
+ * `patience` is how long it waits at most, in nanoseconds.
+ *
+ * Thread:  any thread that does not belong to a runtime, one at a time.
+ * Returns: 0, and the pool is freed.
+ * Errors:  -ETIMEDOUT, jobs remain. The log names them. Nothing has been freed: call it again.
+ *   -EDEADLK, a thread of a runtime called it.
+ *   -EINVAL, the pool is weft_pool_default or weft_pool_dns of its runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ */
 WEFT_API WEFT_NODISCARD int weft_pool_close(weft_pool *pool, int64_t patience);
 
-/* The pools that a runtime has by itself. Any thread. */
+/*
+ * Returns the runtime's blocking pool, which weft_spawn_blocking uses. The runtime owns it.
+ *
+ * Thread:  any.
+ */
 WEFT_API weft_pool *weft_pool_default(weft_runtime *rt);
-WEFT_API weft_pool *weft_pool_dns(weft_runtime *rt); /* weft_resolve's */
+
+/*
+ * Returns the runtime's pool for name resolution, which weft_resolve uses. The runtime owns it.
+ *
+ * Thread:  any.
+ */
+WEFT_API weft_pool *weft_pool_dns(weft_runtime *rt);
 
 #define WEFT_POOL_WAITS 24
 
 /* What a pool holds now, and what it has done since it was opened. */
 typedef struct weft_pool_counters {
-    uint64_t threads, idle; /* idle ones, too */
-    uint64_t threads_peak;
-    uint64_t threads_failed; /* could not be created */
-    uint64_t queued, queued_peak;
-    uint64_t running;
-    uint64_t jobs;      /* queued ever */
-    uint64_t done;      /* ended, before anybody hears of it */
-    uint64_t cancelled; /* while they were queued */
-    uint64_t rejected;  /* the queue was full */
-    uint64_t panicked;
-    uint64_t wait_ns, wait_max_ns; /* from being queued to being begun */
-    uint64_t run_ns;
-    uint64_t
-        waits[WEFT_POOL_WAITS]; /* [i]: jobs that waited less than 2^i us, and not less than half of
-                                        that; the last: or longer */
+    uint64_t threads, idle;       /* threads now, including idle ones; idle ones */
+    uint64_t threads_peak;        /* most threads at a time */
+    uint64_t threads_failed;      /* threads that could not be created */
+    uint64_t queued, queued_peak; /* jobs that wait for a thread now; most at a time */
+    uint64_t running;             /* jobs that run now */
+    uint64_t jobs;                /* jobs that have been queued */
+    uint64_t done;                /* jobs that have ended; counted before their futures are woken */
+    uint64_t cancelled;           /* jobs that were cancelled while they were queued */
+    uint64_t rejected;            /* jobs that were refused because the queue was full */
+    uint64_t panicked;            /* jobs that panicked */
+    uint64_t wait_ns, wait_max_ns; /* times from submission to start, in ns: sum; longest */
+    uint64_t run_ns;               /* sum of the times that jobs ran, in ns */
+    /* [i]: jobs that waited [2^(i-1), 2^i) us. [0]: less than 1 us. The last one is open-ended. */
+    uint64_t waits[WEFT_POOL_WAITS];
 } weft_pool_counters;
 
-/* Any thread. -ECHILD as above. */
+/*
+ * Reads the counters of a pool.
+ *
+ * Thread:  any.
+ * Returns: 0.
+ * Errors:  -ECHILD, the process is a fork of the process that started the runtime.
+ */
 WEFT_API int weft_pool_count(weft_pool *pool, weft_pool_counters *ret);
 
 /* ---- name resolution ---- */
 
+/* Most addresses that weft_resolve finds. */
 #define WEFT_RESOLVE_MAX 16
 
+/* Most bytes of a host name. */
 #define WEFT_HOST_MAX 253
 
+/* What weft_resolve has found. */
 typedef struct weft_lookup {
     weft_address address[WEFT_RESOLVE_MAX];
     uint16_t     port_;
     char         host_[WEFT_HOST_MAX + 2];
 } weft_lookup;
 
+/* One look-up and the future of its result, in memory of the caller. */
 typedef struct weft_resolution {
     weft_future future;
     weft_lookup found;
     weft_job    job_;
 } weft_resolution;
 
-/* Resolves host name and port by getaddrinfo(3) on a thread of weft_pool_dns: how many addresses
- * (at most WEFT_RESOLVE_MAX) it put into resolution->found.address. -ENOENT: no such name; -EAGAIN:
- * the resolver failed for now; -EINVAL: the name is empty or longer than WEFT_HOST_MAX; -EIO: any
- * other trouble. The name is copied. WITHDRAWS. */
+/*
+ * Resolves a host name and a port to addresses, on a thread of weft_pool_dns. It uses
+ * getaddrinfo(3). The call copies the name. The addresses are in resolution->found.address, at
+ * most WEFT_RESOLVE_MAX.
+ *
+ * Returns: the number of addresses.
+ * Errors:  -ENOENT, there is no such name.
+ *   -EAGAIN, the resolver failed for now.
+ *   -EINVAL, the name is empty or longer than WEFT_HOST_MAX.
+ *   -ENOMEM, there is no memory.
+ *   -EIO, the resolver failed in another way.
+ *   An error of a system call of the resolver.
+ *   An error of weft_spawn_blocking.
+ * Cancel:  WITHDRAWS, with -ECANCELED. A look-up that has started goes on alone, and its result is
+ *   dropped.
+ */
 WEFT_API weft_future *weft_resolve(weft_resolution *resolution, const char *host, uint16_t port);
 
 WEFT_END_DECLS
