@@ -1,9 +1,10 @@
 /*
  * time.h - sleeping, futures with a limit in time, and clocks for tests
  *
- * Instants are nanoseconds of the runtime's clock: CLOCK_MONOTONIC, unless a test has changed that. Timers
- * are never early; they are late by up to about a millisecond, and by the accuracy that was given.
- * `nanosleep` in a task stops its worker: use weft_sleep.
+ * Instants are nanoseconds of the runtime's clock. That is CLOCK_MONOTONIC, unless a test has
+ * changed it. Durations are nanoseconds, too. Timers are never early. They are late by up to about
+ * a millisecond, and by the accuracy that was given. In a task, nanosleep(2) stops the worker: use
+ * weft_sleep.
  */
 #ifndef WEFT_TIME_H
 #define WEFT_TIME_H
@@ -12,56 +13,103 @@
 
 WEFT_BEGIN_DECLS
 
+/* One sleep, in memory of the caller. */
 typedef struct weft_nap {
     weft_future      future;
     weft_waker       waker_;
     struct weft_nap *next_;
     union {
-        struct weft_nap **link_; /* armed: what points at it */
-        int64_t           made_; /* unarmed: when, if known */
+        struct weft_nap **link_; /* armed: the link that points at it */
+        int64_t           made_; /* unarmed: when it was made, if known */
     };
     union {
         void       *wheel_; /* armed */
-        const void *maker_; /* unarmed, outside_: whose clock made_ is of, a runtime; NULL: none */
+        const void *maker_; /* unarmed, outside_: the runtime of the clock of made_, or NULL */
     };
     int64_t  deadline_;
     uint32_t accuracy_; /* in ticks */
     uint8_t  state_;
-    bool     outside_; /* made_ is of a thread without a runtime, or of a test's clock */
-    bool     foreign_; /* armed: not by a worker of the runtime, which counts it */
+    bool     outside_; /* made_ comes from a thread without a runtime, or from a test's clock */
+    bool     foreign_; /* armed, but not by a worker of the runtime; the runtime counts it */
 } weft_nap;
 
-/* Now, by the clock of the caller's runtime; without one CLOCK_MONOTONIC. Any thread. */
+/*
+ * Returns the current instant of the clock of the caller's runtime.
+ *
+ * Thread:  any. In a thread without a runtime the clock is CLOCK_MONOTONIC.
+ */
 WEFT_API int64_t weft_now(void);
 
-/* Ends with 0 once `duration` has passed since this call; polled by another runtime than the caller's,
- * one of the two with a test's clock, since its first poll. WITHDRAWS. -ENXIO without a runtime. */
+/*
+ * Sleeps for `duration` nanoseconds. The duration counts from this call. There is one exception:
+ * if the future is polled by another runtime than the caller's, and one of the two has a test's
+ * clock, the duration counts from the first poll.
+ *
+ * Returns: 0.
+ * Errors:  -ENXIO, there is no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  WITHDRAWS, with -ECANCELED.
+ */
 WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration);
 
-/* Ends with 0 once the instant has come. WITHDRAWS. */
+/*
+ * Sleeps until an instant of the runtime's clock.
+ *
+ * Returns: 0.
+ * Errors:  -ENXIO, there is no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  WITHDRAWS, with -ECANCELED.
+ */
 WEFT_API weft_future *weft_sleep_until(weft_nap *nap, int64_t instant);
 
-/* The same two for what is in no hurry: they may end up to `accuracy` nanoseconds later. Timers whose times
- * overlap end together, so that a process with many of them wakes up rarely. */
+/*
+ * Sleeps for a duration that need not be exact. The sleep may last up to `accuracy` nanoseconds
+ * longer. Sleeps that overlap in this way end together, so that a process with many of them wakes
+ * up rarely. The duration counts from this call. There is one exception: if the future is polled
+ * by another runtime than the caller's, and one of the two has a test's clock, the duration counts
+ * from the first poll.
+ *
+ * Returns: 0.
+ * Errors:  -ENXIO, there is no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  WITHDRAWS, with -ECANCELED.
+ */
 WEFT_API weft_future *weft_sleep_about(weft_nap *nap, int64_t duration, int64_t accuracy);
+
+/*
+ * Sleeps until an instant that need not be exact. The sleep may last up to `accuracy` nanoseconds
+ * longer. Sleeps that overlap in this way end together, so that a process with many of them wakes
+ * up rarely.
+ *
+ * Returns: 0.
+ * Errors:  -ENXIO, there is no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  WITHDRAWS, with -ECANCELED.
+ */
 WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int64_t accuracy);
 
-/* Gives a sleep another instant, earlier or later, whether it has been polled or not; one that was READY
- * is as good as new. Its accuracy stays. Poll it afterwards (await it): if its time had come already,
- * only that poll begins to wait again. Its owner, between polls. Cheap: moving a timer back,
- * again and again, does not touch the wheel. */
+/*
+ * Moves a sleep to another instant, earlier or later. It works on unpolled, pending and finished
+ * sleeps. A finished one can be awaited again. The accuracy stays. Poll (await) the sleep
+ * afterwards: if its time had come already, it starts to wait at that poll.
+ *
+ * Moving a sleep to a later instant is cheap, again and again: it does not touch the timer wheel.
+ *
+ * Thread:  the owner of the sleep, between polls.
+ */
 WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant);
 
 /* ---- intervals ---- */
 
 /* What an interval does when its ticks are not awaited in time. */
 typedef enum weft_interval_late {
-    WEFT_INTERVAL_BURST, /* the ticks that were missed come at once, until it has caught up */
-    WEFT_INTERVAL_DELAY, /* the next tick comes a period after this one, if that was 5 ms late or more:
-                            all later ones shift */
-    WEFT_INTERVAL_SKIP, /* ticks that were missed never come; the others come when they would have */
+    WEFT_INTERVAL_BURST, /* missed ticks come at once, until the interval has caught up */
+    /* After a tick that is 5 ms late or more, the next one comes a period later, so all shift. */
+    WEFT_INTERVAL_DELAY,
+    WEFT_INTERVAL_SKIP, /* missed ticks never come; the others come when they would have come */
 } weft_interval_late;
 
+/* An interval and the future of its next tick, in memory of the caller. */
 typedef struct weft_interval {
     weft_future        future;
     int64_t            next_, period_;
@@ -69,55 +117,126 @@ typedef struct weft_interval {
     weft_nap           nap_;
 } weft_interval;
 
-/* An interval whose first tick comes at once (for a thread without a runtime: when it is awaited), or at
- * the instant, and then one each `period` (at least 1 ns). Plain data until a tick is awaited; any thread. The caller's memory. */
+/*
+ * Starts an interval. Its first tick comes at once, and then one comes each `period`. In a thread
+ * without a runtime, the first tick comes when it is awaited. `period` is at least 1 ns. `late`
+ * says what happens when ticks are not awaited in time. The interval is plain data until a tick is
+ * awaited.
+ *
+ * Thread:  any.
+ */
 WEFT_API void weft_interval_start(weft_interval *interval, int64_t period, weft_interval_late late);
+
+/*
+ * Starts an interval that has its first tick at an instant. From then on a tick comes each
+ * `period`. `period` is at least 1 ns. `late` says what happens when ticks are not awaited in
+ * time. The interval is plain data until a tick is awaited.
+ *
+ * Thread:  any.
+ */
 WEFT_API void weft_interval_start_at(weft_interval *interval, int64_t instant, int64_t period,
                                      weft_interval_late late);
 
-/* Its ticks may come that much later; see weft_sleep_about. Before the first tick is awaited. */
+/*
+ * Lets the ticks of an interval come up to `accuracy` nanoseconds late. Timers that overlap in
+ * this way fire together: see weft_sleep_about. Call it before the first tick is awaited.
+ */
 WEFT_API void weft_interval_about(weft_interval *interval, int64_t accuracy);
 
-/* Ends when the next tick comes, with the number of whole periods by which it is late: 0 as long as the
- * caller keeps up. One at a time. WITHDRAWS; a tick that was not delivered is the next one's.
- * -ENXIO without a runtime.
+/*
+ * Waits for the next tick of an interval. One wait at a time.
  *
  *     weft_interval_start(&self->every, WEFT_S(1), WEFT_INTERVAL_SKIP);
  *     for (;;) {
  *         WEFT_AWAIT(n, weft_interval_tick(&self->every));
+ *
+ * Returns: the number of whole periods by which the tick is late. It is 0 as long as the caller
+ *   keeps up.
+ * Errors:  -ENXIO, there is no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ * Cancel:  WITHDRAWS, with -ECANCELED. The next wait gets the tick that was not delivered.
  */
 WEFT_API weft_future *weft_interval_tick(weft_interval *interval);
 
-/* The next tick comes one period from now, or at the instant; also one that is being awaited, which is
- * to be polled afterwards. Its owner, between polls. */
+/*
+ * Moves the next tick of an interval to one period from now. A tick that is being awaited is
+ * moved, too. Poll it afterwards.
+ *
+ * Thread:  the owner of the interval, between polls.
+ */
 WEFT_API void weft_interval_reset(weft_interval *interval);
+
+/*
+ * Moves the next tick of an interval to an instant. A tick that is being awaited is moved, too.
+ * Poll it afterwards.
+ *
+ * Thread:  the owner of the interval, between polls.
+ */
 WEFT_API void weft_interval_reset_at(weft_interval *interval, int64_t instant);
 
 /* ---- limits ---- */
 
+/* A limit in time and the future that it limits, in memory of the caller. */
 typedef struct weft_limit {
     weft_future  future;
     weft_future *inner_;
     weft_nap     nap_;
 } weft_limit;
 
-/* The future's own result if it ends within `duration` of this call. Otherwise the future is cancelled
- * and polled until it has ended; the result is -ETIMEDOUT if it then answered -ECANCELED, else its
- * own. The future is polled first: one that is ready at once never times out. -ENXIO without a
- * runtime. DRAINS as the future does.
+/*
+ * Limits a future in time, to `duration` nanoseconds from this call. When the time is over, the
+ * future is cancelled and polled until it has ended. If it ends with another result than
+ * -ECANCELED, that is the result. `future` must stay in place until READY. The future is polled
+ * first, so one that is ready at once never times out.
  *
- * The limit holds for all that the future awaits, however deep: functions called, branches, futures.
- * Of limits within each other the earliest counts. Whoever is polled below can ask for it:
- * weft_context_deadline(cx), weft_deadline_left(cx). When it has passed, the awaits below end with
- * -ECANCELED as by any cancel, and the timeout with -ETIMEDOUT. A task spawned below lives its own life and
- * has no limit, unless it is told one: `.until = weft_context_deadline(cx)`, and weft_timeout_at there. What
- * weft_shield guards is bound by nothing but its patience. */
+ * The limit holds for all that the future awaits, however deep: called functions, branches and
+ * other futures. Of nested limits the earliest counts. Code that is polled below can ask for it,
+ * by weft_context_deadline(cx) and weft_deadline_left(cx). When the limit has passed, the awaits
+ * below end with -ECANCELED, as after any cancel.
+ *
+ * A task that is spawned below has no limit of its parent's. To give it one, pass
+ * weft_context_deadline(cx) to it as an argument and use weft_timeout_at there. The limit does not
+ * hold for what weft_shield guards: that is bound by its patience only.
+ *
+ * Returns: the result of the future.
+ * Errors:  -ETIMEDOUT, the time was over and the future ended with -ECANCELED.
+ *   -ENXIO, there is no runtime, and the future ended with -ECANCELED.
+ *   -ECHILD, the process is a fork of the process that started the runtime, and the future ended
+ *   with -ECANCELED.
+ * Cancel:  DRAINS, as long as the future does. The result is the result of the future.
+ */
 WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64_t duration);
 
-/* The same with an instant. */
+/*
+ * Limits a future in time, to an instant of the runtime's clock. When the instant comes, the
+ * future is cancelled and polled until it has ended. If it ends with another result than
+ * -ECANCELED, that is the result. `future` must stay in place until READY. The future is polled
+ * first, so one that is ready at once never times out.
+ *
+ * The limit holds for all that the future awaits, however deep: called functions, branches and
+ * other futures. Of nested limits the earliest counts. Code that is polled below can ask for it,
+ * by weft_context_deadline(cx) and weft_deadline_left(cx). When the limit has passed, the awaits
+ * below end with -ECANCELED, as after any cancel.
+ *
+ * A task that is spawned below has no limit of its parent's. To give it one, pass
+ * weft_context_deadline(cx) to it as an argument and use weft_timeout_at there. The limit does not
+ * hold for what weft_shield guards: that is bound by its patience only.
+ *
+ * Returns: the result of the future.
+ * Errors:  -ETIMEDOUT, the time was over and the future ended with -ECANCELED.
+ *   -ENXIO, there is no runtime, and the future ended with -ECANCELED.
+ *   -ECHILD, the process is a fork of the process that started the runtime, and the future ended
+ *   with -ECANCELED.
+ * Cancel:  DRAINS, as long as the future does. The result is the result of the future.
+ */
 WEFT_API weft_future *weft_timeout_at(weft_limit *limit, weft_future *future, int64_t instant);
 
-/* How long until the nearest limit around the poll: 0 if it has passed, WEFT_FOREVER if there is none. */
+/*
+ * Returns how long it is until the nearest limit (weft_timeout) around the poll. The time is in
+ * nanoseconds.
+ *
+ * Returns: 0 if the limit has passed. WEFT_FOREVER if there is none.
+ */
 static inline int64_t weft_deadline_left(const weft_context *cx)
 {
     int64_t now;
@@ -128,6 +247,7 @@ static inline int64_t weft_deadline_left(const weft_context *cx)
     return cx->deadline > now ? cx->deadline - now : 0;
 }
 
+/* A future that is guarded from a cancel for a while, in memory of the caller. */
 typedef struct weft_guard {
     weft_future  future;
     weft_future *inner_;
@@ -136,39 +256,62 @@ typedef struct weft_guard {
     bool         counts_; /* the cancel has come */
 } weft_guard;
 
-/* A future that lets clean-up code await: when its task or a select cancels it, the guarded future hears of
- * that only `patience` nanoseconds later (at once if there is no runtime to count them, or the task
- * panicked). In a task that is cancelled already it begins all the same. The result is the guarded
- * future's. DRAINS.
+/*
+ * Delays a cancel of a future by `patience` nanoseconds, so that clean-up code can await. When its
+ * task or a select cancels it, the guarded future is cancelled only `patience` later. It is
+ * cancelled at once if there is no runtime to count the time, or if the task panicked. In a task
+ * that is cancelled already the guarded future begins all the same.
  *
- *     WEFT_AWAIT(n, weft_shield(&self->guard, weft_write_all(&self->io, conn, bye, 4), WEFT_MS(500)));
+ *     future = weft_write_all(&self->io, conn, bye, 4);
+ *     WEFT_AWAIT(n, weft_shield(&self->guard, future, WEFT_MS(500)));
+ *
+ * Returns: the result of the guarded future.
+ * Cancel:  DRAINS, for up to `patience` and as long as the guarded future then does.
  */
 WEFT_API weft_future *weft_shield(weft_guard *guard, weft_future *future, int64_t patience);
 
 /* ---- clocks for tests ---- */
 
+/* How a runtime's clock goes. */
 typedef enum weft_clock {
-    WEFT_CLOCK_RUNS,    /* as fast as CLOCK_MONOTONIC; from the start on it is just that */
+    WEFT_CLOCK_RUNS,    /* as fast as CLOCK_MONOTONIC. From the start on it is CLOCK_MONOTONIC. */
     WEFT_CLOCK_STOPPED, /* moved by weft_clock_advance only */
-    /* Also goes to the next timer by itself when nobody has anything to do: no task can run, no thread in
-     * weft_block_on, no blocking job is there, and the kernel has had no operation (on files, a connect)
-     * for less than 50 ms: those that last longer wait for somebody outside. Sockets that wait for
-     * bytes don't hold it up. Of a current-thread runtime only while some thread is in
-     * weft_block_on. */
+    /*
+     * Stopped, but it advances to the next timer by itself whenever the runtime is idle. The
+     * runtime is idle if no task is runnable, each thread in weft_block_on sleeps, no blocking job
+     * is queued or running, and the kernel has no operation (on files, a connect) in progress or
+     * has begun none in the last 50 ms. Older ones are assumed to wait for the outside world.
+     * Sockets that wait for data do not hold the clock back. The clock of a current-thread runtime
+     * advances only while a thread is in weft_block_on.
+     */
     WEFT_CLOCK_JUMPS,
 } weft_clock;
 
-/* Makes the runtime's clock stop where it is, jump or go on from where it is. What sleeps, limits and
- * intervals see, and weft_now() in its tasks, is that clock; nothing else is (the watchdog, the patience of
- * weft_runtime_stop). What a thread without a runtime makes (sleeps, limits, intervals) begins when it is first polled. Before anything
- * sleeps, by the thread that started the runtime; later by any. */
+/*
+ * Sets how a runtime's clock goes: it stops, jumps, or goes on from its present instant. Sleeps,
+ * limits and intervals see that clock, and weft_now() in the runtime's tasks does. Nothing else
+ * does: the watchdog and the patience of weft_runtime_stop count real time. A sleep, limit or
+ * interval that a thread without a runtime has made begins when it is first polled.
+ *
+ * Thread:  the thread that started the runtime, before anything sleeps. Any thread later.
+ */
 WEFT_API void weft_clock_set(weft_runtime *rt, weft_clock mode);
 
-/* Moves a clock that is stopped; what is due fires in the order of its milliseconds, soon after. 0;
- * -EINVAL: it runs, or `duration` is below 0. Any thread. */
+/*
+ * Moves a stopped clock by `duration` nanoseconds. Timers that are then due fire soon after, in
+ * the order of their milliseconds.
+ *
+ * Thread:  any.
+ * Returns: 0.
+ * Errors:  -EINVAL, the clock runs, or `duration` is below 0.
+ */
 WEFT_API WEFT_NODISCARD int weft_clock_advance(weft_runtime *rt, int64_t duration);
 
-/* What time it is there. Any thread. */
+/*
+ * Returns the current instant of a runtime's clock.
+ *
+ * Thread:  any.
+ */
 WEFT_API int64_t weft_clock_now(const weft_runtime *rt);
 
 WEFT_END_DECLS
