@@ -211,6 +211,7 @@ static int64_t run(weft_pool *p, wf_job *job)
 
     if (!message)
         return result;
+    job->panicked = true;
     wf_lock(&p->lock);
     p->counters.panicked++;
     wf_unlock(&p->lock);

@@ -93,7 +93,7 @@ static weft_poll job_end(weft_job *self, wf_job *job)
     int64_t    result = job->result;
 
     self->returned = result;
-    if (self->out_)
+    if (self->out_ && !job->panicked)
         memcpy(self->out_, job->args, job->kind->size);
     job_free(job);
     return job_leave(self, p, self->given_up_ ? -ECANCELED : result);

@@ -26,6 +26,7 @@ typedef struct wf_job {
     weft_pool            *pool;   /* constant, as is the next */
     const weft_job_kind_ *kind;
     uint32_t              lock;
+    bool                  panicked; /* by the thread, before `done` */
     bool       done, left; /* under the lock: by the thread, by the future; and so on below */
     int64_t    result;
     weft_waker waker;

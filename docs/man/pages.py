@@ -79,7 +79,7 @@ def sections(comment):
 
 def sentence(comment):
     first = re.split(r"(?<=[.:]) |\n\n", " ".join(comment.split()))[0] if comment else ""
-    return first.rstrip(".:")
+    return first.rstrip(".:").replace("`", "")
 
 
 def sources():

@@ -56,7 +56,8 @@ static void check_falls_back(int number, int error, const char *text)
     weft_runtime *rt;
 
     deny(number, error);
-    rt = start_with((weft_config){.workers = 2, .log = keep_line, .log_arg = &log});
+    rt = start_with((weft_config){
+        .workers = 2, .backend = WEFT_BACKEND_AUTO, .log = keep_line, .log_arg = &log});
     check_eq(log.n, 1);
     check_str_contains(log.text, text);
     check_str_contains(log.text, "weft uses epoll instead");

@@ -461,3 +461,30 @@ Test(blocking, jobs_cancelled_at_any_moment_leave_nothing_behind)
     EVENTUALLY(n_running == 0);
     stop(rt);
 }
+
+/* ---- what a job that panicked returns ---- */
+
+struct half {
+    int begun, done;
+};
+WEFT_BLOCKING(half)
+{
+    self->begun = 1;
+    if (self->done == 0)
+        weft_panic("half way");
+    return 0;
+}
+
+Test(blocking, a_job_that_panicked_returns_nothing)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
+    struct half   into = {.begun = 7, .done = 7};
+    weft_job      job;
+
+    check_eq(weft_block_on(rt, weft_spawn_blocking_into(&job, &into, half, .done = 0)),
+             -EOWNERDEAD);
+    check_eq(into.begun, 7);
+    check_eq(weft_block_on(rt, weft_spawn_blocking_into(&job, &into, half, .done = 1)), 0);
+    check_eq(into.begun, 1);
+    stop(rt);
+}

@@ -581,11 +581,12 @@ static void round_trips(int peer, int64_t n)
 /* The worker sleeps among the sockets, and the set and its bell are the child's, too. */
 Test(fork_operations, a_leader_in_the_parent_is_not_disturbed)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .leader_after = 1});
-    weft_stream  *stream;
-    weft_handle   handle;
-    int           peer = pair(rt, &stream);
-    stage         s;
+    weft_runtime *rt =
+        start_with((weft_config){.workers = 1, .leader_after = 1, .backend = WEFT_BACKEND_URING});
+    weft_stream *stream;
+    weft_handle  handle;
+    int          peer = pair(rt, &stream);
+    stage        s;
 
     check_eq(weft_spawn_on(rt, &handle, echo, .stream = stream), 0);
     do

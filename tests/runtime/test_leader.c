@@ -52,7 +52,8 @@ static void round_trip(int fd)
 
 static weft_runtime *start_led(int64_t workers)
 {
-    return start_with((weft_config){.workers = workers, .leader_after = 1});
+    return start_with(
+        (weft_config){.workers = workers, .leader_after = 1, .backend = WEFT_BACKEND_URING});
 }
 
 /* Until a leader has found events again. */

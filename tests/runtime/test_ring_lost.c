@@ -165,10 +165,13 @@ static void check_sockets_go_on(weft_runtime *rt, weft_stream *stream, int peer,
 
 static void check_lost(void (*lose)(void), int64_t mask, int error)
 {
-    log_lines     log = LOG_LINES;
-    int           n_before = n_fds(), ends[2], peer;
-    weft_runtime *rt = start_with(
-        (weft_config){.workers = 2, .ring_mask = mask, .log = keep_line, .log_arg = &log});
+    log_lines      log = LOG_LINES;
+    int            n_before = n_fds(), ends[2], peer;
+    weft_runtime  *rt = start_with((weft_config){.workers = 2,
+                                                 .ring_mask = mask,
+                                                 .log = keep_line,
+                                                 .log_arg = &log,
+                                                 .backend = WEFT_BACKEND_URING});
     weft_address   address;
     weft_listener *listener = listen_on(rt, false, &address);
     weft_stream   *stream;
@@ -229,7 +232,8 @@ Test(ring_lost, a_closed_descriptor_fails_what_needs_the_ring)
 
 Test(ring_lost, stop_ends_also_when_nobody_has_noticed_yet)
 {
-    weft_runtime  *rt = start_with((weft_config){.workers = 2, .log = weft_log_none});
+    weft_runtime *rt = start_with(
+        (weft_config){.workers = 2, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
     weft_address   address;
     weft_listener *listener = listen_on(rt, false, &address);
 
@@ -244,10 +248,10 @@ Test(ring_lost, stop_ends_also_when_nobody_has_noticed_yet)
  * and by the end of the ring at once. */
 static void check_cancelled(void (*lose)(void), int64_t mask)
 {
-    weft_runtime *rt =
-        start_with((weft_config){.workers = 1, .ring_mask = mask, .log = weft_log_none});
-    weft_handle handle;
-    int         ends[2];
+    weft_runtime *rt = start_with((weft_config){
+        .workers = 1, .ring_mask = mask, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
+    weft_handle   handle;
+    int           ends[2];
 
     check_eq(pipe2(ends, O_CLOEXEC), 0);
     check_eq(weft_spawn_on(rt, &handle, watcher, .fd = ends[0]), 0);

@@ -362,7 +362,7 @@ static weft_handle blocked(weft_runtime *rt, weft_stream *s, const char *data)
 
 Test(stream_options, a_zero_copy_write_can_be_cancelled)
 {
-    weft_runtime *rt = start(1);
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .backend = WEFT_BACKEND_URING});
     weft_stream  *s;
     char         *data = pattern();
     weft_io       io;
@@ -383,7 +383,7 @@ Test(stream_options, a_zero_copy_write_can_be_cancelled)
 
 Test(stream_options, closing_ends_a_zero_copy_write)
 {
-    weft_runtime *rt = start(1);
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .backend = WEFT_BACKEND_URING});
     weft_stream  *s;
     char         *data = pattern();
     int           fd = pair(rt, &s);
@@ -401,7 +401,7 @@ Test(stream_options, closing_ends_a_zero_copy_write)
 
 Test(stream_options, a_peer_that_is_gone_ends_a_zero_copy_write)
 {
-    weft_runtime *rt = start(1);
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .backend = WEFT_BACKEND_URING});
     weft_stream  *s;
     char         *data = pattern();
     weft_io       io;
