@@ -477,7 +477,7 @@ WEFT_BLOCKING(half)
 
 Test(blocking, a_job_that_panicked_returns_nothing)
 {
-    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .log = weft_log_none});
     struct half   into = {.begun = 7, .done = 7};
     weft_job      job;
 
