@@ -6,6 +6,7 @@ headings  an internal file opens with Purpose, Threads, Invariants, Ordering, Fa
 tags      an ordering tag, [deque-1], stands at two sites at least
 fences    there are none: TSan can't see them (sched/order.h)
 listed    each test file is in tests/meson.build
+tour      docs/tour.md names each source file
 mutants   the text that a planted bug (mutants.py) replaces stands exactly once in its file
 top       nothing new appears at the top level by accident
 """
@@ -80,4 +81,7 @@ if (ROOT / ".git").exists():
                                      "--exclude-standard"], text=True).splitlines()
     for name in sorted({file.split("/")[0] for file in files}):
         tally.check(name in TOP or name.startswith("."), f"{name}: does not belong at the top")
+tour = (ROOT / "docs/tour.md").read_text()
+for path in sorted([*sources, *(p.relative_to(ROOT) for p in (ROOT / "include/weft").glob("*.h"))]):
+    tally.check(f"{path.name}`" in tour, f"{path}: docs/tour.md does not name it")
 tally.finish()
