@@ -214,14 +214,12 @@ static int begin_job(wf_file_job *job)
     return r;
 }
 
-/* An open that waits for the other end of a FIFO ends when that is opened. */
-static void end_open(const wf_file_job *job)
+/* An open that waits for the other end of a FIFO ends when that is opened. It stays open until the job is
+ * done, since its thread may only be about to wait. */
+static void end_open(wf_file_job *job)
 {
-    int fd = openat(job->sqe.fd, (const char *)(uintptr_t)job->sqe.addr,
-                    O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd >= 0)
-        close(fd);
+    job->fd = wf_descriptor(openat(job->sqe.fd, (const char *)(uintptr_t)job->sqe.addr,
+                                   O_RDWR | O_NONBLOCK | O_CLOEXEC));
 }
 
 static bool cancel_job(wf_file_job *job)
@@ -237,7 +235,8 @@ static bool cancel_job(wf_file_job *job)
         f->n_waiting -= job->waits;
     } else if (job->interrupt >= 0) {
         (void)!write(job->interrupt, &one, sizeof one);
-    } else if (job->state == RUNNING && job->sqe.opcode == IORING_OP_OPENAT && job->waits) {
+    } else if (job->state == RUNNING && job->sqe.opcode == IORING_OP_OPENAT && job->waits &&
+               job->fd < 0) {
         end_open(job);
     }
     pthread_mutex_unlock(&f->lock);
