@@ -407,16 +407,15 @@ static bool may_end(wf_reactor *r)
 static int open_backend(wf_reactor *r)
 {
     const weft_config *config = &r->rt->config;
-    int                result;
+    int                result = -EOPNOTSUPP;
 
-    if (config->backend == WEFT_BACKEND_EPOLL) {
-        r->ring = (wf_ring){.config = config, .error = -EOPNOTSUPP};
-        return wf_files_open_waits(&r->files);
+    if (config->backend != WEFT_BACKEND_EPOLL) {
+        result = wf_ring_open(&r->ring, config); /* on this thread: it is the single issuer */
+        if (result == 0 || config->backend == WEFT_BACKEND_URING)
+            return result;
     }
-    result = wf_ring_open(&r->ring, config); /* on this thread: it is the single issuer */
-    if (result == 0 || config->backend == WEFT_BACKEND_URING)
-        return result;
     r->ring = (wf_ring){.config = config, .error = result};
+    r->accept_ring.is_refused = true; /* no thread knows it yet */
     return wf_files_open_waits(&r->files);
 }
 
