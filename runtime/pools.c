@@ -117,7 +117,7 @@ static bool end_patiently(weft_pool *first, bool all, int64_t until, bool leave)
     if (until > soon) {
         if (end(first, all, soon, leave))
             return true;
-        report(first, all, "stop: still waits for ");
+        report(first, all, "stop: still running: ");
     }
     if (end(first, all, until, leave))
         return true;

@@ -130,7 +130,7 @@ static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
     if (until - now > WEFT_S(1)) {
         if (wf_executor_wait_empty(s, now + WEFT_S(1)))
             return true;
-        wf_report_tasks(s, WEFT_LOG_WARNING, "stop: still waits for ");
+        wf_report_tasks(s, WEFT_LOG_WARNING, "stop: still running: ");
     }
     return wf_executor_wait_empty(s, until);
 }

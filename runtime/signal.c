@@ -226,6 +226,8 @@ static int open_fd(weft_signal *self)
 {
     uint64_t handled = self->set_ & wf_load(&process.set, RELAXED); /* set before threads start */
 
+    if (self->set_ == 0)
+        return -EINVAL; /* it would wait for ever */
     self->handled_ = handled != 0;
     if (handled == 0)
         return open_signalfd(self);

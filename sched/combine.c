@@ -23,6 +23,7 @@
  */
 #include <weft/combine.h>
 
+#include "group.h"
 #include "order.h"
 #if __STDC_HOSTED__
 #include "task.h"
@@ -351,6 +352,19 @@ static const weft_future_ops group_ops[] = {
     {sizeof(weft_group), GROUP_FLAGS, "weft_join_all", group_poll, group_cancel},
     {sizeof(weft_group), GROUP_FLAGS, "weft_try_join", group_poll, group_cancel},
 };
+
+uint32_t wf_group_waits_for(const weft_future *future, const char **ret_names, uint32_t most)
+{
+    const weft_group *g = weft_container(future, weft_group, future);
+    uint32_t          n = 0;
+
+    if (future->ops->poll != group_poll)
+        return 0;
+    for (uint32_t i = 0; i < g->n_; i++)
+        if (!(g->branch_[i].flags_ & BRANCH_DONE) && n++ < most)
+            ret_names[n - 1] = g->branch_[i].future->ops->name;
+    return n;
+}
 
 static bool is_among(const weft_future *future, const weft_branch *branch, uint32_t n)
 {

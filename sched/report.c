@@ -9,25 +9,34 @@
  */
 #include "report.h"
 
+#include "group.h"
 #include "task.h"
+
+#include <stdio.h>
 
 #define NAMED_MOST   20 /* open handles named at stop */
 #define REPORT_SLACK 64 /* tasks spawned while the others are gathered */
 
-static const char *awaited_name(const wf_task *t)
+#define BRANCHES_NAMED 4
+#define AWAITED_TEXT   256
+
+/* What the innermost async function awaits. */
+static const weft_future *awaited(const wf_task *t)
 {
     const weft_future *f = &t->frame.future;
 
     while (f && f->ops->cancel == weft_frame_cancel_ &&
            ((const weft_frame *)(const void *)f)->awaiting_)
         f = ((const weft_frame *)(const void *)f)->awaiting_;
-    return f->ops->name;
+    return f;
 }
 
 /* What the log is to be told, gathered while the tasks can't be freed; the log is called later, without a
  * lock. Constants only. */
 typedef struct line {
     const char *name, *awaits; /* NULL: it is queued or being polled */
+    const char *branches[BRANCHES_NAMED];
+    uint32_t    n_branches; /* of the group that it awaits */
 } line;
 
 typedef struct report {
@@ -45,7 +54,10 @@ static void report_visited(wf_task *t, void *arg)
         return;
     /* Marking an idle task keeps its worker away while we look at what it awaits. */
     if (wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE) {
-        l.awaits = awaited_name(t);
+        const weft_future *f = awaited(t);
+
+        l.awaits = f->ops->name;
+        l.n_branches = wf_group_waits_for(f, l.branches, BRANCHES_NAMED);
         wf_wakes_add(&r->wakes, t);
     }
     r->lines[r->n - 1] = l;
@@ -59,10 +71,27 @@ static void handle_visited(wf_task *t, void *arg)
         r->lines[r->n - 1] = (line){.name = wf_task_name(t)};
 }
 
+/* ", awaiting weft_select (weft_read, weft_sleep)" */
+static const char *state_text(char text[AWAITED_TEXT], const line *l)
+{
+    size_t used;
+
+    if (!l->awaits)
+        return ", queued or being polled";
+    used = (size_t)snprintf(text, AWAITED_TEXT, ", awaiting %s", l->awaits);
+    for (uint32_t i = 0; i < l->n_branches && i < BRANCHES_NAMED && used < AWAITED_TEXT; i++)
+        used += (size_t)snprintf(text + used, AWAITED_TEXT - used, "%s%s", i == 0 ? " (" : ", ",
+                                 l->branches[i]);
+    if (l->n_branches > 0 && used < AWAITED_TEXT)
+        snprintf(text + used, AWAITED_TEXT - used, "%s",
+                 l->n_branches > BRANCHES_NAMED ? ", ...)" : ")");
+    return text;
+}
+
 void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
 {
     const weft_config *config = &s->rt->config;
-    char               text[WF_TASK_TEXT];
+    char               text[WF_TASK_TEXT], state[AWAITED_TEXT];
     report             r = {.most = wf_executor_alive(s) + REPORT_SLACK};
 
     if (wf_executor_is_child(s))
@@ -73,9 +102,8 @@ void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
     wf_memory_visit(&s->memory, report_visited, &r);
     wf_wakes_flush(&r.wakes);
     for (uint64_t i = 0; i < r.n && i < r.most; i++)
-        wf_log(config, level, "%s%s %s%s", what, wf_task_text(text, r.lines[i].name),
-               r.lines[i].awaits ? "awaits " : "is queued or being polled",
-               r.lines[i].awaits ? r.lines[i].awaits : "");
+        wf_log(config, level, "%s%s%s", what, wf_task_text(text, r.lines[i].name),
+               state_text(state, &r.lines[i]));
     if (r.n > r.most)
         wf_log(config, level, "%s%llu more tasks", what, (unsigned long long)(r.n - r.most));
     if (r.lines)

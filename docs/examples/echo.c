@@ -136,6 +136,6 @@ int main(int argc, char **argv)
         return 2;
     }
     say_open();
-    weft_signal_block(STOP_SIGNALS); /* before any thread starts: they inherit it */
+    weft_signal_block(STOP_SIGNALS); /* from here on they are kept for weft_signal_wait */
     return weft_main(server, .port = (uint16_t)port);
 }

@@ -185,8 +185,41 @@ Test(stop, that_runs_out_of_time_names_the_straggler_and_what_it_awaits)
     check_eq(weft_runtime_stop(rt, WEFT_MS(20)), -ETIMEDOUT);
     check_str_contains(lines.text, "straggler (spawned at ");
     check_str_contains(lines.text, "test_runtime.c:");
-    check_str_contains(lines.text, "awaits stuck");
+    check_str_contains(lines.text, "awaiting stuck");
     add(&until, 1);
+    stop(rt);
+}
+
+struct chooser {
+    WEFT_FRAME;
+    struct {
+        int64_t *ran;
+    } in;
+    weft_select sel;
+    weft_nap    nap[2];
+};
+WEFT_ASYNC(chooser)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    add(self->in.ran, 1);
+    WEFT_AWAIT(n, weft_select(&self->sel, weft_sleep(&self->nap[0], WEFT_S(3600)),
+                              weft_sleep(&self->nap[1], WEFT_S(3600))));
+    WEFT_END(n);
+}
+
+Test(runtime, a_dump_names_the_branches_that_a_select_waits_for)
+{
+    weft_runtime *rt = start_logged(1);
+    int64_t       ran = 0;
+
+    check_eq(weft_spawn_on(rt, NULL, chooser, &ran), 0);
+    spin_until(&ran, 1);
+    do /* until it waits */
+        weft_runtime_dump(rt);
+    while (!strstr(lines.text, ", awaiting"));
+    check_str_contains(lines.text, ", awaiting weft_select (weft_sleep, weft_sleep)");
     stop(rt);
 }
 

@@ -256,6 +256,7 @@ Test(signal, one_that_the_host_blocks_arrives_from_outside)
     kill(getpid(), SIGUSR2);
     check_eq(JOIN(rt, &h), SIGUSR2);
     check_eq(RUN(rt, wait_signal, .set = USR1 | USR2, .n = 1), -EINVAL);
+    check_eq(RUN(rt, wait_signal, .set = 0, .n = 1), -EINVAL);
     stop(rt);
 }
 

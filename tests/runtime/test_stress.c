@@ -354,7 +354,7 @@ Test(stress, a_storm_that_stands_still_is_noticed_and_the_culprit_named)
     check_eq(weft_spawn_on(rt, &handle, waits_for_ever, from), 0);
     check(!watch(rt, &never, 1, 1));
     check_str_contains(lines.text, "task waits_for_ever (spawned at ");
-    check_str_contains(lines.text, "awaits weft_oneshot_receive");
+    check_str_contains(lines.text, "awaiting weft_oneshot_receive");
     weft_oneshot_sender_close(to);
     check_eq(join(rt, &handle), -EPIPE);
     weft_oneshot_receiver_close(from);

@@ -67,7 +67,7 @@ Test(tasks, a_dump_has_name_place_and_what_is_awaited)
     char          at[64];
 
     check_eq(weft_spawn_named(rt, &handle[0], "patient", waits, &began), 0);
-    snprintf(at, sizeof at, "test_tasks.c:%d) awaits event\n", __LINE__ - 1);
+    snprintf(at, sizeof at, "test_tasks.c:%d), awaiting event\n", __LINE__ - 1);
     check_eq(weft_spawn_on(rt, &handle[1], waits, &began), 0);
     spin_until(&began, 2);
     while (!strstr(lines.text, "task patient (spawned at ") || !strstr(lines.text, at) ||

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
     bool                 leaked;
 
     say_open();
-    weft_signal_block(ALL_SIGNALS); /* before any thread starts: they inherit it */
+    weft_signal_block(ALL_SIGNALS); /* from here on they are kept for weft_signal_wait */
     signal(SIGPIPE, SIG_IGN);       /* a reader of our output that has gone is no reason to die */
     tzset();                        /* reads a file, at its first call: not in a worker */
     options_parse(&server.options, argc, argv);
