@@ -251,7 +251,15 @@ static void cancel_in_ring(wf_reactor *r, weft_io *io)
     struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
 
     io_uring_prep_cancel64(sqe, wf_reactor_tag(io, WF_TAG_IO), 0);
-    sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
+    sqe->user_data = wf_reactor_tag(NULL, WF_TAG_CANCEL);
+}
+
+void wf_io_cancel_again(wf_reactor_token token, weft_io *io)
+{
+    wf_lock(&io->lock_);
+    if ((io->phase_ & KERNEL_IN_RING) && (io->phase_ & KERNEL_CANCEL))
+        cancel_in_ring(token.r, io);
+    wf_unlock(&io->lock_);
 }
 
 /* The operation whose turn comes then, or NULL. */

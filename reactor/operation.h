@@ -168,6 +168,9 @@ int64_t wf_ready_end(weft_io *io, int64_t result, bool cancelled);
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags);
 /* The ring was lost, and the kernel has done nothing for the operation, nor will it. */
 void wf_io_unseen(wf_reactor_token token, weft_io *io);
+/* A cancel has met the operation while a thread of the kernel's was busy with it: if it is still there it is
+ * cancelled once more. */
+void wf_io_cancel_again(wf_reactor_token token, weft_io *io);
 /* The ring was lost while the kernel had it: what it has done cannot be learned any more. */
 void wf_io_lost(wf_reactor_token token, weft_io *io);
 

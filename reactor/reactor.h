@@ -87,10 +87,12 @@ typedef struct wf_reactor {
     struct {
         uint64_t enters, kicks, completions, batches[WEFT_BATCH_BUCKETS], wakes, wakes_saved;
     } counts;
-    uint64_t n_begun;    /* operations that the kernel was given ever */
-    uint64_t n_ended;    /* ... and that it has let go */
-    uint64_t begun_seen; /* for a clock that jumps: how many had begun when it last looked, ... */
-    int64_t  begun_at;   /* ... and when it first saw so many */
+    int64_t  cancel_again; /* when cancels that met a busy operation are tried again; 0: none has */
+    int64_t  cancel_pause; /* how long that waits */
+    uint64_t n_begun;      /* operations that the kernel was given ever */
+    uint64_t n_ended;      /* ... and that it has let go */
+    uint64_t begun_seen;   /* for a clock that jumps: how many had begun when it last looked, ... */
+    int64_t  begun_at;     /* ... and when it first saw so many */
 } wf_reactor;
 
 /* The process has forked, and this is the child. The descriptors are the parent's too, and a thread of
@@ -121,6 +123,7 @@ enum {
     WF_TAG_READY, /* nothing: a socket is ready */
     WF_TAG_WAKE,  /* nothing: the wake descriptor */
     WF_TAG_NOTHING,
+    WF_TAG_CANCEL, /* nothing: the answer of a cancel */
     WF_TAG_MASK = 7,
 };
 

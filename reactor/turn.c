@@ -110,6 +110,37 @@ static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
            !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_NOTIF));
 }
 
+#define CANCEL_PAUSE_FIRST WEFT_MS(1)
+#define CANCEL_PAUSE_MOST  WEFT_MS(100)
+
+/* -EALREADY: a thread of the kernel's was busy with the operation. It is interrupted where it waits; but it may
+ * also have gone on to wait for readiness, where that cancel does not reach it. So it is cancelled again. */
+static void note_cancel(wf_reactor *r, int result)
+{
+    if (result != -EALREADY)
+        r->cancel_pause = 0;
+    if (result != -EALREADY || r->cancel_again != 0)
+        return;
+    if (r->cancel_pause == 0)
+        r->cancel_pause = CANCEL_PAUSE_FIRST;
+    r->cancel_again = wf_now() + r->cancel_pause;
+    r->cancel_pause *= 2;
+    if (r->cancel_pause > CANCEL_PAUSE_MOST)
+        r->cancel_pause = CANCEL_PAUSE_MOST;
+}
+
+static void cancel_again(wf_reactor *r)
+{
+    uint64_t data;
+
+    if (r->cancel_again == 0 || wf_now() < r->cancel_again)
+        return;
+    r->cancel_again = 0;
+    for (uint32_t i = 0; i < r->held.n_used; i++)
+        if ((data = wf_held_at(&r->held, i)) != 0)
+            wf_io_cancel_again((wf_reactor_token){r}, object_of(data));
+}
+
 static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
 {
     void            *object = object_of(cqe->user_data);
@@ -131,6 +162,9 @@ static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
     case WF_TAG_WAKE:
         wf_count(&r->counts.kicks, 1);
         watch_again(r, cqe, r->wake_fd);
+        break;
+    case WF_TAG_CANCEL:
+        note_cancel(r, cqe->res);
         break;
     case WF_TAG_NOTHING:
         break;
@@ -221,8 +255,9 @@ static int64_t next_instant(wf_reactor *r)
 {
     int64_t fires = wf_timers_next(r->rt->timers);
     int64_t nudges = wf_nudges_next(r);
+    int64_t next = fires < nudges ? fires : nudges;
 
-    return fires < nudges ? fires : nudges;
+    return r->cancel_again != 0 && r->cancel_again < next ? r->cancel_again : next;
 }
 
 /* Announces the sleep, then looks once more. */
@@ -381,6 +416,7 @@ static void turn(wf_reactor *r)
         wf_timers_fire(r->rt->timers, wf_now());
     if (wf_nudges_next(r) != WEFT_FOREVER)
         wf_nudges_fire(r, wf_now());
+    cancel_again(r);
     arrange_watch(r);
     until = sleep_until(r);
     if (r->may_gate && until != WF_DRIVER_AWAKE && wait_at_gate(r, until))

@@ -171,8 +171,8 @@ struct pass {
     struct iovec  data;
     char          byte;
     union {
-        struct cmsghdr align;
-        char           room[CMSG_SPACE(sizeof(int))];
+        size_t align;
+        char   room[CMSG_SPACE(sizeof(int))];
     } control;
 };
 
