@@ -373,7 +373,8 @@ static bool depends_on_time(const operation *op, const argument *a, size_t kind)
 {
     const char *name = kinds[kind].name;
 
-    return op->writes && a->size == MOST && (strstr(name, "terminal") || strstr(name, "socket"));
+    return (op->writes || strstr(op->name, "exact")) && a->size == MOST &&
+           (strstr(name, "terminal") || strstr(name, "socket"));
 }
 
 /* How many cases of the operation differ and are not listed. */
@@ -411,7 +412,8 @@ Test(differential, operations_do_what_the_system_calls_do, .timeout = 120)
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
         n_bad += run(rt, &operations[i]);
     check_eq(n_bad, 0);
-    for (int i = 0; i < n_listed; i++)
+    /* Some are the ring's: without it the operation is the system call. */
+    for (int i = 0; i < n_listed && weft_runtime_backend(rt) == WEFT_BACKEND_URING; i++)
         if (list[i].n_used == 0 && !strstr(list[i].text, "`path`"))
             test_fail(__FILE__, __LINE__, "no case differs as listed: %s", list[i].text);
     stop(rt);
