@@ -14,12 +14,16 @@ typedef struct tree {
     int  dir;
 } tree;
 
+#define INSIDE "/tree"
+
 static tree make_tree(void)
 {
     tree t = {.path = "/tmp/weft-test-XXXXXX"};
     int  fd;
 
     check(mkdtemp(t.path) != NULL);
+    strcat(t.path, INSIDE); /* what others do in /tmp is not seen by ".." */
+    check_eq(mkdir(t.path, 0700), 0);
     t.dir = open(t.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fd = openat(t.dir, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     check_eq(write(fd, "0123456789", 10), 10);
@@ -59,7 +63,7 @@ static uint64_t hash_tree(const tree *t)
     return h;
 }
 
-static void remove_tree(const tree *t)
+static void remove_tree(tree *t)
 {
     static const char *const inside[] = {"/inner", "/new", ""}; /* of what any of them has become */
     char                     name[64];
@@ -70,6 +74,8 @@ static void remove_tree(const tree *t)
             unlinkat(t->dir, name, AT_REMOVEDIR);
     }
     close(t->dir);
+    check_eq(rmdir(t->path), 0);
+    t->path[strlen(t->path) - strlen(INSIDE)] = '\0';
     check_eq(rmdir(t->path), 0);
 }
 
