@@ -13,6 +13,7 @@
 #include "memcheck.h"
 
 #include <fcntl.h>
+#include <poll.h>
 
 enum { ACCEPT = 1, CANCEL, N_ENTRIES = 2 };
 
@@ -77,10 +78,15 @@ static int accept_locked(wf_accept_ring *ring, int fd, struct sockaddr *peer, so
     return 0;
 }
 
+/* Where no connection waits nothing is called that could wait for one. Between the look and the call the flag
+ * may be cleared and the connection taken by other programs, which no call can exclude. */
 static int accept_by_flag(int fd, struct sockaddr *peer, socklen_t *size, int flags)
 {
-    int now = fcntl(fd, F_GETFL), r;
+    struct pollfd waits = {fd, POLLIN, 0};
+    int           now = fcntl(fd, F_GETFL), r;
 
+    if (poll(&waits, 1, 0) == 0)
+        return -EAGAIN;
     if (now >= 0 && !(now & O_NONBLOCK))
         (void)fcntl(fd, F_SETFL, now | O_NONBLOCK);
     r = accept4(fd, peer, size, flags);

@@ -199,7 +199,7 @@ static void check_write(weft_runtime *rt, int fd, int other)
     weft_stream *s;
     weft_limit   limit;
     weft_io      io;
-    int64_t      n = 0, r;
+    int64_t      r;
 
     check_eq(weft_stream_adopt(rt, &s, fd), 0);
     clear_flag(fd);
@@ -209,8 +209,9 @@ static void check_write(weft_runtime *rt, int fd, int other)
     clear_flag(fd);
     check_eq(with_limit(rt, weft_writev(&io, s, vector, 2)), -ETIMEDOUT);
     clear_flag(fd);
-    while ((r = weft_stream_try_write(s, bytes, 1 << 10)) > 0)
-        n += r;
+    do
+        r = weft_stream_try_write(s, bytes, 1 << 10);
+    while (r > 0);
     check_eq(r, -EAGAIN);
     check_cmp(read(other, bytes, sizeof bytes), >, 0);
     check_cmp(weft_block_on(rt, weft_write(&io, s, bytes, 1 << 10)), >, 0);

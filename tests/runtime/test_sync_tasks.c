@@ -152,7 +152,7 @@ WEFT_ASYNC(takes)
         }
         weft_mutex_unlock(&self->in.g->mutex);
     }
-    WEFT_END(n < 0 ? n : 0);
+    WEFT_END(self->i == ROUNDS ? 0 : -ECANCELED);
 }
 
 static void storm(weft_runtime *rt)

@@ -92,8 +92,6 @@ MUTANTS = {
          "    if (!wf_idle_is_sleeping(idle, i))\n        return WF_IDLE_AWAKE;\n"
          "    wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */\n",
          "    if (!wf_idle_is_sleeping(idle, i))\n        return WF_IDLE_AWAKE;\n"),
-        ("who is woken does not look into its mail", "sched/worker.c",
-         "           wf_inject_length_any(&w->mailbox) == 0 && is_needed(w) &&\n", "           is_needed(w) &&\n"),
         ("who finds work as it falls asleep does not rouse the monitor", "sched/worker.c",
          "    w->searching = true;\n    wf_monitor_rouse_any(&w->executor->monitor);\n    wf_wakes_flush(&wakes);",
          "    w->searching = true;\n    wf_wakes_flush(&wakes);"),
