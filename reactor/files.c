@@ -21,8 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define KEEP WEFT_S(10) /* how long an idle thread stays */
-#define SETS 16         /* waits that are taken at once */
+#define SETS 16 /* waits that are taken at once */
 
 enum { QUEUED, RUNNING, DONE };
 
@@ -119,7 +118,7 @@ static void dequeue(wf_files *f, wf_file_job *job)
 /* The next job; NULL: the thread is to end. Under the lock. */
 static wf_file_job *next_job(wf_files *f)
 {
-    int64_t         until = wf_now() + KEEP;
+    int64_t         until = wf_now() + WEFT_MS(f->rt->config.blocking_keep_ms);
     struct timespec limit = {until / WEFT_S(1), until % WEFT_S(1)};
     int             r = 0;
 

@@ -41,7 +41,7 @@ const wf_knob wf_knobs[] = {
     {"WEFT_BLOCKING_THREADS", FIELD(blocking_threads), 1, 10000, 512,
      "most threads of the blocking pool", NULL},
     {"WEFT_BLOCKING_KEEP_MS", FIELD(blocking_keep_ms), 1, 3600000, 10000,
-     "how long an idle thread of the blocking pool stays, in ms", NULL},
+     "how long an idle thread of the blocking pool, or for files, stays, in ms", NULL},
     {"WEFT_DNS_THREADS", FIELD(dns_threads), 1, 10000, 8,
      "most threads that resolve names; they are not the blocking pool's", NULL},
     {"WEFT_BUDGET", FIELD(budget), 1, 1000000, WEFT_BUDGET_DEFAULT,

@@ -28,6 +28,7 @@ static void bare_start(void)
     rt.config.log = weft_log_none;
     check_eq(wf_ring_open(&reactor.ring, &rt.config), 0);
     rt.config.file_threads = 1;
+    rt.config.blocking_keep_ms = 1000;
     wf_files_init(&reactor.files, &rt, &reactor.driver, &reactor.inbox);
     reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
     reactor.nudges.next = WEFT_FOREVER;
