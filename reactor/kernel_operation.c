@@ -178,8 +178,7 @@ static bool waits_long(const weft_io *io)
     return wf_io_row(io)->waits_long && wf_io_row(io)->waits_long(io);
 }
 
-/* Under the lock, with room in r->held. False: the ring has broken while it made room for the entry, so the
- * kernel will never see the operation. */
+/* Under the lock, with room in r->held and for the entry. False: the ring is broken. */
 static bool give_to_ring(wf_reactor *r, weft_io *io)
 {
     uint64_t             tag = wf_reactor_tag(io, WF_TAG_IO);
@@ -256,6 +255,7 @@ static void cancel_in_ring(wf_reactor *r, weft_io *io)
 
 void wf_io_cancel_again(wf_reactor_token token, weft_io *io)
 {
+    wf_ring_make_room(&token.r->ring);
     wf_lock(&io->lock_);
     if ((io->phase_ & KERNEL_IN_RING) && (io->phase_ & KERNEL_CANCEL))
         cancel_in_ring(token.r, io);
@@ -305,6 +305,7 @@ static void kernel_take(void *reactor, wf_submission *submission)
     weft_io    *io = weft_container(submission, weft_io, link_), *next = NULL;
     bool        room = wf_held_reserve(&r->held, &r->rt->config.allocator);
 
+    wf_ring_make_room(&r->ring);
     wf_lock(&io->lock_);
     io->phase_ &= ~(uint32_t)KERNEL_IN_INBOX;
     if (io->phase_ & KERNEL_IN_RING) /* a second visit: to be cancelled */
@@ -328,6 +329,7 @@ static void begin_turn(wf_reactor *r, weft_io *io)
         bool     room = wf_held_reserve(&r->held, &r->rt->config.allocator);
         weft_io *next = NULL;
 
+        wf_ring_make_room(&r->ring);
         wf_lock(&io->lock_);
         io->phase_ &= ~(uint32_t)KERNEL_QUEUED;
         if (io->phase_ & KERNEL_CANCEL) {

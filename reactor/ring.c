@@ -258,15 +258,18 @@ static bool entered(wf_ring *ring, int result)
     return false;
 }
 
-struct io_uring_sqe *wf_ring_sqe(wf_ring *ring)
+void wf_ring_make_room(wf_ring *ring)
 {
-    struct io_uring_sqe *sqe = NULL;
-
     /* -EBUSY: completions must be collected first. The kernel keeps what overflows, so it goes on. */
-    while (ring->error == 0 && !(sqe = io_uring_get_sqe(&ring->uring)))
+    while (ring->error == 0 && io_uring_sq_space_left(&ring->uring) == 0)
         if (!entered(ring, io_uring_submit(&ring->uring)) && ring->error == 0)
             io_uring_get_events(&ring->uring);
-    return sqe ? sqe : &ring->nowhere;
+}
+
+struct io_uring_sqe *wf_ring_sqe(wf_ring *ring)
+{
+    wf_ring_make_room(ring);
+    return ring->error == 0 ? io_uring_get_sqe(&ring->uring) : &ring->nowhere;
 }
 
 uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth)

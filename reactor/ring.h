@@ -55,7 +55,9 @@ void wf_ring_close(wf_ring *ring);
 /* The ring has no way back: says so, and makes the kernel let go of what it has. */
 void wf_ring_break(wf_ring *ring, int error);
 
-/* An empty submission entry, with its user data. */
+/* Makes room for one entry. The ring may break meanwhile, which is logged: not under a lock. */
+void wf_ring_make_room(wf_ring *ring);
+/* An empty submission entry. It makes room, if that has not been done. */
 struct io_uring_sqe *wf_ring_sqe(wf_ring *ring);
 
 /* The user data of the nth entry that is prepared and that the kernel has not seen; 0: there are not so many. */
