@@ -157,8 +157,10 @@ static void plant(void)
 #elif PLANT == PLANT_MOVED
     static const weft_future_ops ops = {.size = sizeof(weft_future), .name = "planted"};
     weft_future                  future = {&ops, WEFT_UNPOLLED_ | 0x20000000};
-    weft_context                 cx = {0};
+    weft_waker                   waker = weft_waker_noop();
+    weft_context                 cx;
 
+    weft_context_init(&cx, &waker, NULL);
     (void)!weft_poll_is_ready(weft_future_poll(&future, &cx));
 #elif PLANT == PLANT_PANIC
     WEFT_CHECK(bss_end == NULL);

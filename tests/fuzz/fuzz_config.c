@@ -59,6 +59,17 @@ static bool plain_number(const char *text, int64_t *ret)
     return errno == 0;
 }
 
+/* A knob's value as people write it: a number, or one of its names. */
+static bool plain_value(const wf_knob *knob, const char *text, int64_t *ret)
+{
+    if (!knob->names)
+        return plain_number(text, ret);
+    for (*ret = knob->least; *ret <= knob->most; ++*ret)
+        if (strcmp(text, knob->names[*ret - knob->least]) == 0)
+            return true;
+    return false;
+}
+
 /* What the environment may have made of one knob. */
 static bool is_right(const wf_knob *knob, const weft_config *config)
 {
@@ -70,7 +81,7 @@ static bool is_right(const wf_knob *knob, const weft_config *config)
     memcpy(&got, (const char *)config + knob->at, sizeof got);
     if (!text || !*text) /* a default, which may depend on the machine */
         return config->current_thread || (got >= knob->least && got <= knob->most);
-    if (!plain_number(text, &value))
+    if (!plain_value(knob, text, &value))
         return false;
     if (config->current_thread && strstr(knob->name, "WORKERS"))
         return true; /* there are none */
@@ -84,7 +95,8 @@ static bool all_are_plain(void)
         int64_t     value;
 
         if (text && *text &&
-            (!plain_number(text, &value) || value < wf_knobs[i].least || value > wf_knobs[i].most))
+            (!plain_value(&wf_knobs[i], text, &value) || value < wf_knobs[i].least ||
+             value > wf_knobs[i].most))
             return false;
     }
     return true;
