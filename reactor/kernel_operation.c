@@ -43,7 +43,7 @@ static void kernel_submit(weft_io *io)
     wf_inbox_push_any(&r->inbox, s);
 }
 
-/* Nobody else has the weft_io. */
+/* No other thread has the weft_io. */
 static weft_poll kernel_start(weft_io *io, weft_context *cx)
 {
     wf_reactor *r = io->object_;
@@ -151,7 +151,7 @@ void wf_kernel_operation_cancel(weft_future *future)
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
 }
 
-/* Under the lock: the operation has its answer, and may end if nobody else has the weft_io. */
+/* Under the lock: the operation has its answer, and may end if no other thread has the weft_io. */
 static void settle(wf_reactor *r, weft_io *io)
 {
     if (io->phase_ & (KERNEL_IN_INBOX | KERNEL_IN_RING | KERNEL_IN_FILES))

@@ -38,7 +38,7 @@ WEFT_ASYNC(single)
     WEFT_AWAIT(n, weft_receive_from(&self->io, self->in.b, self->buffer, 2, &self->from));
     EXPECT(n == 2 && self->io.done == 4); /* 2 bytes are in the buffer, it had 4 */
 
-    /* Answer the sender; from now on b hears of nobody else. */
+    /* Answer the sender; from now on b takes datagrams of this peer only. */
     n = weft_datagram_connect(self->in.b, &self->from);
     EXPECT(n == 0 && weft_datagram_peer_address(self->in.b, &self->from) == 0);
     self->data = (struct iovec){.iov_base = (char *)"pong", .iov_len = 4};

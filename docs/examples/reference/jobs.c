@@ -14,7 +14,8 @@ WEFT_BLOCKING(divide)
 {
     if (self->b == 0)
         return -EINVAL;
-    usleep(1000); /* here it harms nobody */
+    /* A pool thread may sleep. */
+    usleep(1000);
     self->quotient = self->a / self->b;
     self->remainder = self->a % self->b;
     return self->quotient;

@@ -166,7 +166,8 @@ WEFT_ASYNC(limited)
     self->leads = n;
     if (self->leads == 1) {
         weft_event_set(&self->in.table->ready);
-        weft_notify_one(&self->in.table->changed); /* is stored if nobody waits */
+        /* The notification is stored where no task waits. */
+        weft_notify_one(&self->in.table->changed);
     }
     WEFT_AWAIT(n, weft_event_wait(&self->wait, &self->in.table->ready));
     EXPECT(n == 0 && weft_event_is_set(&self->in.table->ready));

@@ -23,7 +23,7 @@ WEFT_ASYNC(sleeps)
     WEFT_AWAIT(n, weft_sleep_until(&self->nap, self->begin + WEFT_MS(250)));
     EXPECT(weft_now() - self->begin >= WEFT_MS(250));
 
-    /* Nobody minds if this one is up to a second late: it ends together with others. */
+    /* This one may be up to a second late: it ends together with others. */
     WEFT_AWAIT(n, weft_sleep_about(&self->nap, WEFT_S(5), WEFT_S(1)));
     WEFT_AWAIT(n, weft_sleep_until_about(&self->nap, weft_now() + WEFT_S(5), WEFT_S(1)));
 
@@ -46,7 +46,7 @@ WEFT_ASYNC(ticks)
     int64_t late;
 
     WEFT_BEGIN();
-    /* The first tick comes at once; ticks that nobody awaited in time are left out. */
+    /* The first tick comes at once; ticks that were not awaited in time are left out. */
     weft_interval_start(&self->every, WEFT_S(1), WEFT_INTERVAL_SKIP);
     weft_interval_about(&self->every, WEFT_MS(50)); /* before the first tick */
     for (self->i = 0; self->i < 3; self->i++) {

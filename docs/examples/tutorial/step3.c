@@ -71,7 +71,7 @@ WEFT_ASYNC(server)
             WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(100)));
             continue;
         }
-        /* A handle of NULL: nobody joins the task. It owns the stream, unless it was not spawned. */
+        /* A handle of NULL detaches the task. It owns the stream, unless it was not spawned. */
         if (weft_spawn(NULL, session, .stream = self->stream) < 0)
             weft_stream_close(self->stream);
     }
