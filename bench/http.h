@@ -41,8 +41,8 @@ static inline size_t http_answer(char *out, const char *head)
                             status, http_date(), strlen(body), body);
 }
 
-/* Answers the requests in `text` that have come whole, as far as `room` lets it: how much of the text
- * that was; *out_size grows by the answers. */
+/* Answers the requests in `text` that have come whole, as far as `room` lets it: how much of the
+ * text that was; *out_size grows by the answers. */
 static inline size_t http_answers(const char *text, size_t size, char *out, size_t room,
                                   size_t *out_size)
 {

@@ -20,7 +20,8 @@ static bool all_answered(void)
     return n_answered == asked || opt.kind == LOAD_STREAM;
 }
 
-/* A turn takes 100 ms at most: what is more is time that this process was stopped, and no silence. */
+/* A turn takes 100 ms at most: what is more is time that this process was stopped, and no
+ * silence. */
 static void check_progress(int64_t now)
 {
     static uint64_t n_seen;

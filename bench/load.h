@@ -115,7 +115,8 @@ void check_idle(void);
 void ask_for_sleep(int64_t now);
 /* Records those who are still waiting for an answer. */
 void record_waiting(int64_t now);
-/* Asks on the connections whose instants have come; the next instant, INT64_MAX if there is none. */
+/* Asks on the connections whose instants have come; the next instant, INT64_MAX if there is
+ * none. */
 int64_t keep_pace(int64_t now);
 /* Waits for events until then at most, and serves them. */
 void turn(int64_t until);

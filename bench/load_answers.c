@@ -9,7 +9,8 @@
 /* What is sent is one periodic stream of bytes, laid out so that any stretch of it up to BUFFER is
  * contiguous: pattern[p % period] for position p. Echo sends random bytes and each connection
  * starts elsewhere in them, so mixed-up connections show; HTTP repeats its request; the burners'
- * messages are all 'B', the sleeper's all 'S', which the others' never hold; a stream is what the server sends. */
+ * messages are all 'B', the sleeper's all 'S', which the others' never hold; a stream is what the
+ * server sends. */
 enum {
     PERIOD = 65521, /* of the echoed bytes: prime, so no message size repeats soon */
     STREAM_PERIOD = 65536,

@@ -1,8 +1,8 @@
 /*
  * sched_blocking.c - benchmarks of the blocking pool
  *
- * Purpose     A job's way to a pool thread and back, one after the other; and 10,000 jobs at once, each
- *             awaited by a task of its own.
+ * Purpose     A job's way to a pool thread and back, one after the other; and 10,000 jobs at once,
+ *             each awaited by a task of its own.
  * Threads     One task repeats the rounds; the jobs run on the pool's threads.
  * Invariants  Every job adds 1, and a round ends when all tasks have seen theirs end.
  * Ordering    Relaxed suffices for the sum: the count-down comes after it.

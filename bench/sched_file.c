@@ -3,8 +3,8 @@
  *
  * Purpose     32 tasks read one file, 4 KiB at random or 128 KiB in the file's order.
  * Threads     Any worker.
- * Invariants  The file is that of the environment's BENCH_FILE, or a small one of our own. Each 4 KiB of
- *             it begin with their number, and each read is checked for it.
+ * Invariants  The file is that of the environment's BENCH_FILE, or a small one of our own. Each 4
+ *             KiB of it begin with their number, and each read is checked for it.
  * Ordering    Relaxed sums: the count-down comes after them.
  * Failure     See bench.h.
  */

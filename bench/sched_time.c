@@ -1,12 +1,13 @@
 /*
  * sched_time.c - what timers cost
  *
- * Purpose     sleep_1m: a million tasks each sleep 0 to 1 s; memory is the process's when all have been
- *             spawned. timers_1m: a million sleeps are begun and dropped, one after the other, beside a
- *             thousand that wait.
+ * Purpose     sleep_1m: a million tasks each sleep 0 to 1 s; memory is the process's when all have
+ *             been spawned. timers_1m: a million sleeps are begun and dropped, one after the other,
+ *             beside a thousand that wait.
  * Threads     Any worker.
- * Invariants  Task number i sleeps (i * 7919) % 1000000 us, in every peer. Who spawns them yields after each
- *             YIELD_AFTER, in every peer: or it would be measured what happens behind a poll of a second.
+ * Invariants  Task number i sleeps (i * 7919) % 1000000 us, in every peer. Who spawns them yields
+ *             after each YIELD_AFTER, in every peer: or it would be measured what happens behind a
+ *             poll of a second.
  * Ordering    Relaxed sums: the count-down comes after them.
  * Failure     See bench.h.
  */

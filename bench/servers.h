@@ -23,8 +23,8 @@ static inline void server_fill(char *piece)
         piece[i] = (char)(i % 251);
 }
 
-/* Of the mix: what a message that begins with 'B' asks for, 2 ms of computing; with 'S', 2 s of sleep in the
- * thread. */
+/* Of the mix: what a message that begins with 'B' asks for, 2 ms of computing; with 'S', 2 s of
+ * sleep in the thread. */
 static inline void server_burn(const char *message)
 {
     struct timespec begin, now, sleep = {.tv_sec = 2};

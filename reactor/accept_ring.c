@@ -55,8 +55,9 @@ static unsigned collect_locked(wf_accept_ring *ring, int *ret_accepted)
     return n;
 }
 
-/* 0, or why the kernel can't be entered. The accept is tried when it is submitted; if it would wait, the
- * entry behind it ends it at once. So neither lasts, and the wait below is for what has happened. */
+/* 0, or why the kernel can't be entered. The accept is tried when it is submitted; if it would
+ * wait, the entry behind it ends it at once. So neither lasts, and the wait below is for what has
+ * happened. */
 static int accept_locked(wf_accept_ring *ring, int fd, struct sockaddr *peer, socklen_t *size,
                          int flags, int *ret)
 {
@@ -78,8 +79,9 @@ static int accept_locked(wf_accept_ring *ring, int fd, struct sockaddr *peer, so
     return 0;
 }
 
-/* Where no connection waits nothing is called that could wait for one. Between the look and the call the flag
- * may be cleared and the connection taken by other programs, which no call can exclude. */
+/* Where no connection waits nothing is called that could wait for one. Between the look and the
+ * call the flag may be cleared and the connection taken by other programs, which no call can
+ * exclude. */
 static int accept_by_flag(int fd, struct sockaddr *peer, socklen_t *size, int flags)
 {
     struct pollfd waits = {fd, POLLIN, 0};

@@ -2,9 +2,9 @@
  * accept_ring.h - accepting without waiting, whatever the listener's flags
  *
  * Purpose     accept4 waits where O_NONBLOCK is not set on the listener. That flag belongs to all
- *             processes that have the listener (those of a prefork server, systemd), and each of them
- *             may clear it at any time. Of io_uring one can ask for both at once: to accept, and to
- *             give up if that would wait.
+ *             processes that have the listener (those of a prefork server, systemd), and each of
+ *             them may clear it at any time. Of io_uring one can ask for both at once: to accept,
+ *             and to give up if that would wait.
  * Threads     accept: any. close: the thread that stops the runtime, after all others.
  * Invariants  V1 each call leaves the ring as it found it: both entries have completed.
  * Ordering    `lock`.

@@ -49,8 +49,8 @@ static inline ssize_t wf_send(int fd, const void *memory, size_t size, int flags
 #define RWF_NOWAIT 8
 #endif
 
-/* readv and writev that do not wait: EAGAIN, or EOPNOTSUPP where the kernel cannot promise that. They are
- * preadv2 and pwritev2, which some C libraries lack: musl before 1.2.5. */
+/* readv and writev that do not wait: EAGAIN, or EOPNOTSUPP where the kernel cannot promise that.
+ * They are preadv2 and pwritev2, which some C libraries lack: musl before 1.2.5. */
 static inline ssize_t wf_readv_nowait(int fd, const struct iovec *vector, int n)
 {
     return syscall(SYS_preadv2, fd, vector, n, -1L, -1L, RWF_NOWAIT);

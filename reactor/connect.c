@@ -3,7 +3,8 @@
  *
  * Purpose     The connect row of the operation table.
  * Threads     Any.
- * Invariants  The socket is the operation's until it has ended well; then it is its caller's stream.
+ * Invariants  The socket is the operation's until it has ended well; then it is its caller's
+ *             stream.
  * Ordering    socket.h.
  * Failure     -errno; the socket is closed again.
  */
@@ -41,9 +42,9 @@ int wf_connect_begin(weft_io *io, weft_context *cx)
     return 0;
 }
 
-/* Where no socket listens at a port from which connections go out, the kernel may choose it for this
- * one: the two calls of TCP's simultaneous open are then one and the same, and it is connected with
- * itself. Ports are compared first: that is one call, and mostly all. */
+/* Where no socket listens at a port from which connections go out, the kernel may choose it for
+ * this one: the two calls of TCP's simultaneous open are then one and the same, and it is connected
+ * with itself. Ports are compared first: that is one call, and mostly all. */
 static bool is_connected_with_itself(const wf_socket *s, const weft_address *to)
 {
     weft_address local, peer;

@@ -3,8 +3,8 @@
  *
  * Purpose     The rows of the operation table that move datagrams, and making such sockets.
  * Threads     Any.
- * Invariants  A weft_datagram is the handle of a wf_socket. MSG_TRUNC makes the kernel answer what a
- *             datagram had, not what found room.
+ * Invariants  A weft_datagram is the handle of a wf_socket. MSG_TRUNC makes the kernel answer what
+ *             a datagram had, not what found room.
  * Ordering    socket.h.
  * Failure     As the system calls: -errno.
  */
@@ -234,9 +234,9 @@ WEFT_API int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret, const wef
     return 0;
 }
 
-/* The kernel takes the port of a socket away when it is disconnected, if bind(2) had chosen that port.
- * Peers know the port, so it is bound again. Its address may have changed: while the socket was
- * connected it was the one towards the peer. */
+/* The kernel takes the port of a socket away when it is disconnected, if bind(2) had chosen that
+ * port. Peers know the port, so it is bound again. Its address may have changed: while the socket
+ * was connected it was the one towards the peer. */
 static int disconnect(int fd)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
@@ -305,7 +305,8 @@ WEFT_API int weft_datagram_leave(weft_datagram *datagram, const weft_address *gr
     return set_membership(datagram, MCAST_LEAVE_GROUP, group, interface);
 }
 
-/* One option for each family. On an IPv6 socket both are set: IPv4 groups may be sent to from there. */
+/* One option for each family. On an IPv6 socket both are set: IPv4 groups may be sent to from
+ * there. */
 static int set_multicast(weft_datagram *datagram, int option, int option_v6, int value)
 {
     int domain, r = wf_socket_get(datagram, SOL_SOCKET, SO_DOMAIN, &domain);

@@ -41,8 +41,8 @@ static mode_t type_of(int fd)
     return fstat(fd, &st) < 0 ? 0 : st.st_mode & S_IFMT;
 }
 
-/* As the ring it waits also where the descriptor has O_NONBLOCK, but not where the descriptor is open for the
- * other direction only: the system call says so. */
+/* As the ring it waits also where the descriptor has O_NONBLOCK, but not where the descriptor is
+ * open for the other direction only: the system call says so. */
 static bool may_wait(int fd, mode_t type, bool writes)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -110,8 +110,8 @@ static int64_t move_by_socket(const struct move *m)
 
 #define PIECES 16
 
-/* What comes behind `done` bytes of the vector, as many as a pipe or terminal that poll(2) reports as writable
- * has room for. */
+/* What comes behind `done` bytes of the vector, as many as a pipe or terminal that poll(2) reports
+ * as writable has room for. */
 static int next_bytes(const struct move *m, size_t done, struct iovec *ret_pieces)
 {
     size_t room = PIPE_BUF;
@@ -140,8 +140,8 @@ static bool has_room(int fd)
     return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT);
 }
 
-/* Where the kernel has no RWF_NOWAIT (terminals, FIFOs; pipes before Linux 6.4): a write of no more than
- * PIPE_BUF does not wait while poll(2) says that there is room. */
+/* Where the kernel has no RWF_NOWAIT (terminals, FIFOs; pipes before Linux 6.4): a write of no more
+ * than PIPE_BUF does not wait while poll(2) says that there is room. */
 static int64_t write_in_steps(const struct move *m)
 {
     struct iovec pieces[PIECES];

@@ -1,15 +1,15 @@
 /*
  * file.c - the rows of the operation table for open files
  *
- * Purpose     Fills submission entries; goes on after short transfers; takes back the descriptor of a
- *             cancelled open.
- * Threads     Constructors: the caller. prepare: the reactor's thread. begin, end, plain: the future's
- *             owner.
- * Invariants  io->done bytes have been moved by the submissions that ended; only those that move all are
- *             submitted again. D1 what the kernel does on the reactor's thread has a bound: a longer
- *             copy, and a close, which may free a whole file, go to a thread of the kernel's
- *             (IOSQE_ASYNC). D2 an open that may wait for another program goes there, too: on the
- *             reactor's thread the kernel would open as with O_NONBLOCK.
+ * Purpose     Fills submission entries; goes on after short transfers; takes back the descriptor of
+ *             a cancelled open.
+ * Threads     Constructors: the caller. prepare: the reactor's thread. begin, end, plain: the
+ *             future's owner.
+ * Invariants  io->done bytes have been moved by the submissions that ended; only those that move
+ *             all are submitted again. D1 what the kernel does on the reactor's thread has a bound:
+ *             a longer copy, and a close, which may free a whole file, go to a thread of the
+ *             kernel's (IOSQE_ASYNC). D2 an open that may wait for another program goes there, too:
+ *             on the reactor's thread the kernel would open as with O_NONBLOCK.
  * Ordering    None.
  * Failure     The kernel's answer.
  */
@@ -32,7 +32,7 @@
 
 enum {
     OPEN_PLAIN, /* it does not wait for another program */
-    OPEN_LOOK, /* the kernel looks first what is there, as that is not in its cache; then one of the others */
+    OPEN_LOOK, /* not in the kernel's cache: it looks first what is there, then one of the others */
     OPEN_WAITS, /* it may: a FIFO, or a device */
 };
 
@@ -64,7 +64,8 @@ static size_t step_for(int path)
     return type == S_IFIFO || type == S_IFCHR ? OPEN_WAITS : OPEN_PLAIN;
 }
 
-/* A look costs less than a microsecond where the path is in the kernel's cache, and else is made by the ring. */
+/* A look costs less than a microsecond where the path is in the kernel's cache, and else is made by
+ * the ring. */
 int wf_file_begin_open(weft_io *io, weft_context *cx)
 {
     struct open_how how = {.flags = look_flags(io), .resolve = RESOLVE_CACHED};
@@ -201,9 +202,9 @@ void wf_file_prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
     bound(sqe, vector_size(io));
 }
 
-/* The ring ignores an offset where there is no position; pread(2) and pwrite(2) refuse it, as we do. Nor
- * does it lock the position, as read(2) does: operations there must take turns. What has no position (pipes,
- * terminals, sockets) must not: there a read may wait beside a write. */
+/* The ring ignores an offset where there is no position; pread(2) and pwrite(2) refuse it, as we
+ * do. Nor does it lock the position, as read(2) does: operations there must take turns. What has no
+ * position (pipes, terminals, sockets) must not: there a read may wait beside a write. */
 int wf_file_begin_transfer(weft_io *io, weft_context *cx)
 {
     mode_t type;
@@ -219,7 +220,8 @@ int wf_file_begin_transfer(weft_io *io, weft_context *cx)
     return 0;
 }
 
-/* No bytes: that does not wait, and the ring would, for a terminal, and takes directories for files. */
+/* No bytes: that does not wait, and the ring would, for a terminal, and takes directories for
+ * files. */
 static int64_t read_nothing(const weft_io *io)
 {
     char    none;

@@ -180,7 +180,8 @@ static int provide_thread(wf_files *f)
     return f->n_threads > 0 ? 0 : r;
 }
 
-/* What may wait for another program can be ended, and outlives a close of its descriptor. 0 or -errno. */
+/* What may wait for another program can be ended, and outlives a close of its descriptor. 0 or
+ * -errno. */
 static int prepare_to_wait(wf_file_job *job)
 {
     if (!wf_entry_may_wait(&job->sqe))
@@ -213,8 +214,8 @@ static int begin_job(wf_file_job *job)
     return r;
 }
 
-/* An open that waits for the other end of a FIFO ends when that is opened. It stays open until the job is
- * done, since its thread may only be about to wait. */
+/* An open that waits for the other end of a FIFO ends when that is opened. It stays open until the
+ * job is done, since its thread may only be about to wait. */
 static void end_open(wf_file_job *job)
 {
     job->fd = wf_descriptor(openat(job->sqe.fd, (const char *)(uintptr_t)job->sqe.addr,
@@ -258,8 +259,8 @@ static void wait_is_over(wf_file_job *job, int32_t result)
     come_back(job);
 }
 
-/* A set of its own for each wait, since a set takes a descriptor once. Files have no readiness: they are always
- * ready, as for poll(2). */
+/* A set of its own for each wait, since a set takes a descriptor once. Files have no readiness:
+ * they are always ready, as for poll(2). */
 static int begin_wait(wf_file_job *job)
 {
     wf_files          *f = job->files;

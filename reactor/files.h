@@ -1,15 +1,17 @@
 /*
  * files.h - threads that do what the ring would, where there is none
  *
- * Purpose     Runs the entries that operations on files and paths have prepared, by system calls, on
- *             threads of their own; and waits for descriptors (weft_fd_ready) in an epoll set.
+ * Purpose     Runs the entries that operations on files and paths have prepared, by system calls,
+ *             on threads of their own; and waits for descriptors (weft_fd_ready) in an epoll set.
  * Threads     The reactor's thread gives, cancels and takes back. The threads here run entries.
- * Invariants  L1 a job is QUEUED, then RUNNING, then DONE, or it is withdrawn while it is QUEUED. L2 a job
- *             that is done comes back by the reactor's inbox, so the reactor's sleep can't miss it. L3 what waits
- *             for a descriptor holds a duplicate of it, as the ring holds its file. L4 jobs that may
- *             wait for another process (`waits`) get threads beyond the limit: they hold up no other.
+ * Invariants  L1 a job is QUEUED, then RUNNING, then DONE, or it is withdrawn while it is QUEUED.
+ *             L2 a job that is done comes back by the reactor's inbox, so the reactor's sleep can't
+ *             miss it. L3 what waits for a descriptor holds a duplicate of it, as the ring holds
+ *             its file. L4 jobs that may wait for another process (`waits`) get threads beyond the
+ *             limit: they hold up no other.
  * Ordering    The mutex; [inbox-1] on the way back.
- * Failure     Without a thread, memory or a descriptor the operation answers -EAGAIN, -ENOMEM, -EMFILE.
+ * Failure     Without a thread, memory or a descriptor the operation answers -EAGAIN, -ENOMEM,
+ *             -EMFILE.
  */
 #ifndef WF_FILES_H
 #define WF_FILES_H
@@ -58,7 +60,8 @@ void wf_files_stop(wf_files *f);
 
 /* A job for the operation, whose entry is to be prepared in job->sqe; NULL: out of memory. */
 wf_file_job *wf_files_job(wf_files *f, weft_io *io, bool waits);
-/* Begins it. 0; -errno, and the job is gone: no thread, no descriptor. `back.take` gets it when it is done. */
+/* Begins it. 0; -errno, and the job is gone: no thread, no descriptor. `back.take` gets it when it
+ * is done. */
 int wf_files_begin(wf_file_job *job);
 /* True: it was withdrawn and is gone. False: it ends soon, and comes back. */
 bool wf_files_cancel(wf_file_job *job);

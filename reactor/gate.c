@@ -16,8 +16,8 @@
 #define LEAST_PATIENCE WEFT_US(100)
 #define LOOK_PAUSE     WEFT_US(50) /* between two looks at the workers */
 
-/* A current-thread runtime's worker is away while no thread lends itself, and not in the mask of sleepers any
- * more once it has been called. */
+/* A current-thread runtime's worker is away while no thread lends itself, and not in the mask of
+ * sleepers any more once it has been called. */
 static bool is_asleep(const wf_gate *g, uint32_t i)
 {
     return wf_idle_is_sleeping(&g->executor->idle, i) ||
@@ -54,7 +54,8 @@ static uint64_t mailed(const wf_executor *s)
     return n;
 }
 
-/* Twice as long as those present should need for what waits. Who ends no poll in that time is stuck. */
+/* Twice as long as those present should need for what waits. Who ends no poll in that time is
+ * stuck. */
 static int64_t patience(wf_gate *g)
 {
     uint64_t n = wf_gate_present(g);

@@ -3,7 +3,8 @@
  *
  * Purpose     See held.h.
  * Threads     See held.h.
- * Invariants  See held.h. The low three bits of a free slot are set, the next free one is above them.
+ * Invariants  See held.h. The low three bits of a free slot are set, the next free one is above
+ *             them.
  * Ordering    See held.h.
  * Failure     See held.h.
  */

@@ -1,7 +1,8 @@
 /*
  * held.h - the requests that the kernel has
  *
- * Purpose     A slot for each, so that all of them can be failed when the ring is of no use any more.
+ * Purpose     A slot for each, so that all of them can be failed when the ring is of no use any
+ *             more.
  * Threads     The reactor's.
  * Invariants  H1 a slot holds a request's user data from its submission to its last completion.
  * Ordering    None.

@@ -1,16 +1,18 @@
 /*
  * kernel_operation.c - operations that the kernel runs: hand over, wait for the answer
  *
- * Purpose     Polls a row of the table whose side is KERNEL: its entry goes to the reactor by the inbox, and from
- *             there to the ring, or to a thread of files.h where there is no ring.
+ * Purpose     Polls a row of the table whose side is KERNEL: its entry goes to the reactor by the
+ *             inbox, and from there to the ring, or to a thread of files.h where there is no ring.
  *
  *               new --poll--> IN_INBOX --reactor--> [QUEUED, its turn] --> IN_RING or IN_FILES
  *                                ^                                              |
- *                                +---- a cancel visits the reactor again        +--> DONE --poll--> READY
+ *                                +---- a cancel visits the reactor again        +--> DONE --poll-->
+ *                                READY
  *
  * Threads     The owner polls and cancels. The reactor's thread takes, begins and completes.
  * Invariants  O2 and O3 in operation.h.
- * Ordering    lock_; [inbox-1]. [reactor-3] the end of an operation is counted before its owner knows.
+ * Ordering    lock_; [inbox-1]. [reactor-3] the end of an operation is counted before its owner
+ *             knows.
  * Failure     See operation.h.
  */
 #include "operation.h"
@@ -73,7 +75,8 @@ static weft_poll kernel_end(weft_io *io, weft_context *cx)
         return weft_ready(&io->future, wf_io_row(io)->plain(io));
     if (result == -ERESTARTSYS)
         result = -EINTR;
-    /* The kernel interrupts what a thread of its own works on. A file is closed then all the same. */
+    /* The kernel interrupts what a thread of its own works on. A file is closed then all the
+     * same. */
     if (cancelled && result == -EINTR && !(wf_io_row(io)->future.flags & WEFT_FUTURE_CLEANS_UP))
         result = -ECANCELED;
     if (wf_io_row(io)->end)
@@ -140,7 +143,7 @@ void wf_kernel_operation_cancel(weft_future *future)
     wf_reactor *r = io->object_;
 
     if (!r || wf_reactor_is_child(r))
-        return; /* polled, but not started: see kernel_begin's budget; or the next poll refuses it */
+        return; /* not started: see kernel_begin's budget; or the next poll refuses it */
     wf_lock(&io->lock_);
     if (!(io->phase_ & KERNEL_DONE)) {
         io->phase_ |= KERNEL_CANCEL;
@@ -354,8 +357,8 @@ void wf_io_unseen(wf_reactor_token token, weft_io *io)
     begin_turn(token.r, next);
 }
 
-/* The kernel cancels by itself what needs a thread of its own that it can't make, because a limit of
- * processes is reached, and what it held when the ring was lost. */
+/* The kernel cancels by itself what needs a thread of its own that it can't make, because a limit
+ * of processes is reached, and what it held when the ring was lost. */
 static int reason_to_cancel(const wf_reactor *r)
 {
     return r->ring.error < 0 ? r->ring.error : -EAGAIN;

@@ -3,8 +3,9 @@
  *
  * Purpose     The accept row of the operation table, and making listeners.
  * Threads     Any; one accept at a time.
- * Invariants  L1 a connection is taken by accept4 in the poll that delivers it: a cancelled accept has
- *             taken none. L2 out of descriptors or memory, the waiting accept is nudged by a timer.
+ * Invariants  L1 a connection is taken by accept4 in the poll that delivers it: a cancelled accept
+ *             has taken none. L2 out of descriptors or memory, the waiting accept is nudged by a
+ *             timer.
  * Ordering    socket.h.
  * Failure     Errors of a connection that died in the queue are skipped; others are answered.
  */
@@ -98,9 +99,9 @@ WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_str
 
 /* ---- listening ---- */
 
-/* Whether no socket is bound to the file. A datagram socket asks: it never makes a connection, and one
- * of another kind that is bound but does not listen yet answers EPROTOTYPE, where a stream would be
- * refused as by a file without a socket. */
+/* Whether no socket is bound to the file. A datagram socket asks: it never makes a connection, and
+ * one of another kind that is bound but does not listen yet answers EPROTOTYPE, where a stream
+ * would be refused as by a file without a socket. */
 static bool is_stale(const weft_address *address)
 {
     int  fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -113,8 +114,8 @@ static bool is_stale(const weft_address *address)
     return stale;
 }
 
-/* Another server may have replaced the file since it was found stale. So it is taken away first, under a
- * name that no other thread has, and put back if it is not the one that `file` has open. */
+/* Another server may have replaced the file since it was found stale. So it is taken away first,
+ * under a name that no other thread has, and put back if it is not the one that `file` has open. */
 static bool remove_file(const char *path, int file, const struct stat *st)
 {
     struct stat now = {0}; /* for MSan, as in adopt.c */

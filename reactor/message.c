@@ -3,7 +3,8 @@
  *
  * Purpose     The rows of the operation table that take a struct msghdr.
  * Threads     Any.
- * Invariants  A message is taken in the poll that delivers it: a cancelled receive loses no descriptor.
+ * Invariants  A message is taken in the poll that delivers it: a cancelled receive loses no
+ *             descriptor.
  * Ordering    socket.h.
  * Failure     As the system calls: -errno.
  */
@@ -15,8 +16,8 @@
 
 #define FULL_PAUSE_MS 5
 
-/* Of a datagram that found no room: poll(2) can't say when a Unix socket that we are not connected to will
- * have some. */
+/* Of a datagram that found no room: poll(2) can't say when a Unix socket that we are not connected
+ * to will have some. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to)
 {
     return to && to->sa_family == AF_UNIX ? wf_nudge_again(s, FULL_PAUSE_MS) : -EAGAIN;

@@ -1,15 +1,15 @@
 /*
  * nudge.h - trying again after a while, where no event will tell
  *
- * Purpose     Out of descriptors, or with a full queue at the other end of a Unix socket, an attempt
- *             says EAGAIN and poll(2) says "ready": only time helps.
+ * Purpose     Out of descriptors, or with a full queue at the other end of a Unix socket, an
+ *             attempt says EAGAIN and poll(2) says "ready": only time helps.
  * Threads     waits, end: the operation that has the direction. free: the thread that frees the
  *             socket. fire: the reactor's.
- * Invariants  U1 an attempt that wants to be tried again sets nap_ms. U2 the nudge is out of the list
- *             before the operation ends. U3 firing only hands the socket to the reactor: it happens
- *             under the list's lock. U4 the instants are CLOCK_MONOTONIC's, so the wheels are of no
- *             use here: the other side of the socket does not know of a test's clock, which may
- *             stand still or jump. U5 `next` is not later than the first nudge.
+ * Invariants  U1 an attempt that wants to be tried again sets nap_ms. U2 the nudge is out of the
+ *             list before the operation ends. U3 firing only hands the socket to the reactor: it
+ *             happens under the list's lock. U4 the instants are CLOCK_MONOTONIC's, so the wheels
+ *             are of no use here: the other side of the socket does not know of a test's clock,
+ *             which may stand still or jump. U5 `next` is not later than the first nudge.
  * Ordering    The list's lock. [nudge-1] `armed` is cleared after the last touch of the socket.
  *             [driver-1] `next` is lowered before looking whether the reactor sleeps.
  * Failure     -ENOMEM.

@@ -1,15 +1,16 @@
 /*
  * operation.h - every operation is a row in one table
  *
- * Purpose     What each operation is called, how it is tried or handed to the kernel, and what is left
- *             to do when it has ended. Where there is no ring the same entries are run by threads.
- * Threads     A weft_io belongs to the task that awaits it; while the reactor has it, `lock_` guards phase_,
- *             answer_ and waker_.
+ * Purpose     What each operation is called, how it is tried or handed to the kernel, and what is
+ *             left to do when it has ended. Where there is no ring the same entries are run by
+ *             threads.
+ * Threads     A weft_io belongs to the task that awaits it; while the reactor has it, `lock_`
+ *             guards phase_, answer_ and waker_.
  * Invariants  O1 socket operations (side IN or OUT) try first, then wait: socket.h. O2 kernel
- *             operations lend memory to the kernel: phase_ says who has the weft_io, and DONE is set
- *             only when neither the ring nor the inbox has it any more; while the ring has it, answer_
- *             is its slot in held.h. O3 an operation at a file's position has its turn (position.h)
- *             from when it is given to the ring until the ring has let go of it.
+ *             operations lend memory to the kernel: phase_ says who has the weft_io, and DONE is
+ *             set only when neither the ring nor the inbox has it any more; while the ring has it,
+ *             answer_ is its slot in held.h. O3 an operation at a file's position has its turn
+ *             (position.h) from when it is given to the ring until the ring has let go of it.
  * Ordering    lock_; [inbox-1].
  * Failure     -ENXIO where there is no runtime.
  */
@@ -21,8 +22,8 @@
 
 #include <weft/file.h>
 
-/* What an attempt answers when it has moved some bytes and wants to be called again, and what the end of
- * a kernel operation answers when it wants to be submitted again. */
+/* What an attempt answers when it has moved some bytes and wants to be called again, and what the
+ * end of a kernel operation answers when it wants to be submitted again. */
 #define WF_IO_MORE INT64_MIN
 
 typedef struct wf_operation {
@@ -34,15 +35,17 @@ typedef struct wf_operation {
     int64_t (*attempt)(weft_io *io, wf_socket *s);
     /* Sockets: the operation waits now. */
     void (*waits)(weft_io *io, wf_socket *s, weft_context *cx);
-    /* Kernel: what need not wait is done by the caller itself, before `begin`. WF_IO_MORE: the ring must. Or
-     * NULL. */
+    /* Kernel: what need not wait is done by the caller itself, before `begin`. WF_IO_MORE: the ring
+     * must. Or NULL. */
     int64_t (*at_once)(const weft_io *io, weft_context *cx);
     /* Kernel: the submission entry. */
     void (*prepare)(const weft_io *io, struct io_uring_sqe *sqe);
-    /* Kernel: the WF_RING_... it takes (-EOPNOTSUPP without), and what does without the ring, or NULL. */
+    /* Kernel: the WF_RING_... it takes (-EOPNOTSUPP without), and what does without the ring, or
+     * NULL. */
     uint32_t needs;
     int64_t (*plain)(const weft_io *io);
-    /* Kernel: whether it may keep a thread of the kernel's for as long as another program likes. Or NULL. */
+    /* Kernel: whether it may keep a thread of the kernel's for as long as another program likes. Or
+     * NULL. */
     bool (*waits_long)(const weft_io *io);
     /* Kernel: those with option_ take turns, one at a time for a descriptor. */
     bool takes_turns;
@@ -102,7 +105,8 @@ static inline const wf_operation *wf_io_row(const weft_io *io)
     return (const wf_operation *)(const void *)io->future.ops;
 }
 
-/* The poll and cancel functions of the two kinds of rows: see socket_operation.c, kernel_operation.c. */
+/* The poll and cancel functions of the two kinds of rows: see socket_operation.c,
+ * kernel_operation.c. */
 weft_poll wf_socket_operation_poll(weft_future *future, weft_context *cx);
 void      wf_socket_operation_cancel(weft_future *future);
 weft_poll wf_kernel_operation_poll(weft_future *future, weft_context *cx);
@@ -168,8 +172,8 @@ int64_t wf_ready_end(weft_io *io, int64_t result, bool cancelled);
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags);
 /* The ring was lost, and the kernel has done nothing for the operation, nor will it. */
 void wf_io_unseen(wf_reactor_token token, weft_io *io);
-/* A cancel has met the operation while a thread of the kernel's was busy with it: if it is still there it is
- * cancelled once more. */
+/* A cancel has met the operation while a thread of the kernel's was busy with it: if it is still
+ * there it is cancelled once more. */
 void wf_io_cancel_again(wf_reactor_token token, weft_io *io);
 /* The ring was lost while the kernel had it: what it has done cannot be learned any more. */
 void wf_io_lost(wf_reactor_token token, weft_io *io);

@@ -48,8 +48,9 @@ int wf_own_kind(int fd)
     }
 }
 
-/* Puts an open file of our own, which doesn't block, in the place of the shared one. Fails without /proc,
- * without the right to open it (a terminal of another user), and for a pipe that nothing reads. */
+/* Puts an open file of our own, which doesn't block, in the place of the shared one. Fails without
+ * /proc, without the right to open it (a terminal of another user), and for a pipe that nothing
+ * reads. */
 static bool reopen(int fd, int flags)
 {
     char path[32];

@@ -1,12 +1,13 @@
 /*
  * own.h - an adopted descriptor does not block, and programs that share its open file don't notice
  *
- * Purpose     O_NONBLOCK is a flag of the open file, which a shell, a parent or other programs may share with
- *             a standard stream. So the descriptor gets an open file of its own where that can be had;
- *             else the flag is set, and given back when weft has done with the descriptor.
+ * Purpose     O_NONBLOCK is a flag of the open file, which a shell, a parent or other programs may
+ *             share with a standard stream. So the descriptor gets an open file of its own where
+ *             that can be had; else the flag is set, and given back when weft has done with the
+ *             descriptor.
  * Threads     The adopter; the thread that closes or releases.
- * Invariants  W1 a descriptor that already was non-blocking stays as it is. W2 the number stays. W3 regular
- *             files get no flag: they never wait for another program.
+ * Invariants  W1 a descriptor that already was non-blocking stays as it is. W2 the number stays. W3
+ *             regular files get no flag: they never wait for another program.
  * Ordering    None.
  * Failure     -errno, and the descriptor is as it was.
  */

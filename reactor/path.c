@@ -12,7 +12,8 @@
 
 #include <sys/stat.h>
 
-/* Of struct statx, for ever: the kernel has spare fields in it. musl before 1.2.5 does not declare it. */
+/* Of struct statx, for ever: the kernel has spare fields in it. musl before 1.2.5 does not declare
+ * it. */
 #define STATUS_SIZE 256
 
 static weft_future *path_io(weft_io *io, int op, int dir, const char *path, unsigned option)

@@ -1,9 +1,9 @@
 /*
  * position.h - one operation at a time at a file's position
  *
- * Purpose     The ring reads the position, moves bytes and writes the position back without a lock: of two
- *             operations at once both would move the same bytes. So those of one descriptor take turns,
- *             in the order in which the reactor got them.
+ * Purpose     The ring reads the position, moves bytes and writes the position back without a lock:
+ *             of two operations at once both would move the same bytes. So those of one descriptor
+ *             take turns, in the order in which the reactor got them.
  * Threads     The reactor's thread.
  * Invariants  P1 the first operation of a descriptor in the list has its turn; the others wait.
  *             P2 an operation in the list stays until it leaves; out_ links it to the next.

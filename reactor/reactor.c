@@ -22,8 +22,8 @@
 #define RING_PAUSE 8    /* looks */
 #define KICKS      1000 /* a millisecond apart, before waking the reactor is given up */
 
-/* Until the write goes through or the reactor has come by itself. Tasks would hang without a word if it
- * did not: better to end here. */
+/* Until the write goes through or the reactor has come by itself. Tasks would hang without a word
+ * if it did not: better to end here. */
 static void rouse(wf_reactor *r)
 {
     uint64_t one = 1;
@@ -74,8 +74,9 @@ static void hand_over_watched(wf_reactor *r, wf_wakes *wakes)
         wf_store(&r->driver.watching, false, SEQ_CST);
 }
 
-/* Whether the reactor must collect what the ring has: at the first look after an operation has begun or ended
- * there, then after 2, 4, and every 8 more. What takes long may take a little longer. */
+/* Whether the reactor must collect what the ring has: at the first look after an operation has
+ * begun or ended there, then after 2, 4, and every 8 more. What takes long may take a little
+ * longer. */
 static bool is_ring_due(wf_reactor *r)
 {
     uint64_t done = wf_load(&r->n_begun, RELAXED) + wf_load(&r->n_ended, RELAXED); /* advice */

@@ -1,19 +1,20 @@
 /*
  * reactor.h - the thread that waits in the kernel and wakes tasks
  *
- * Purpose     Owns the ring: submits what other threads hand it, turns completions into wakes, fires
- *             timers. It runs no task.
+ * Purpose     Owns the ring: submits what other threads hand it, turns completions into wakes,
+ *             fires timers. It runs no task.
  * Threads     Functions that take a wf_reactor_token: the reactor's thread only. The others: any.
  * Invariants  N1 the low bits of a completion's user data say what it points to; that memory stays
  *             until the completion that is its last. N2 the thread ends when told to, when
  *             the kernel holds no operation and the inbox is empty.
  * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
- *             [reactor-2] the result of starting. [reactor-3] the end of an operation. [reactor-4] one worker
- *             after the other looks for what is ready. [reactor-5] `looks_again` is cleared before the look
- *             that it asks for.
- * Failure     Without a ring (WEFT_BACKEND) the thread waits in ppoll, sockets are in their epoll set as
- *             always, and operations on files are run by threads (files.h). When the ring is lost later, all
- *             that the kernel had ends with the error, and what comes then goes that way, too.
+ *             [reactor-2] the result of starting. [reactor-3] the end of an operation. [reactor-4]
+ *             one worker after the other looks for what is ready. [reactor-5] `looks_again` is
+ *             cleared before the look that it asks for.
+ * Failure     Without a ring (WEFT_BACKEND) the thread waits in ppoll, sockets are in their epoll
+ *             set as always, and operations on files are run by threads (files.h). When the ring is
+ *             lost later, all that the kernel had ends with the error, and what comes then goes
+ *             that way, too.
  */
 #ifndef WF_REACTOR_H
 #define WF_REACTOR_H
@@ -95,9 +96,9 @@ typedef struct wf_reactor {
     int64_t  begun_at;     /* ... and when it first saw so many */
 } wf_reactor;
 
-/* The process has forked, and this is the child. The descriptors are the parent's too, and a thread of
- * the parent may have held any lock at the fork: the child must neither make a call that changes what
- * the parent sees nor take a lock. */
+/* The process has forked, and this is the child. The descriptors are the parent's too, and a thread
+ * of the parent may have held any lock at the fork: the child must neither make a call that changes
+ * what the parent sees nor take a lock. */
 static inline bool wf_reactor_is_child(const wf_reactor *r)
 {
     return *r->is_parent == 0;

@@ -11,10 +11,10 @@
  *             late finds another generation (socket.h, K5). D3 one thread sleeps here at a time.
  *             The bell (bell.h) is the one member that is level-triggered, and has no handle. D4 a
  *             look is bounded; the thread that leaves events behind has the reactor look again. D5
- *             before about Linux 6.17 epoll_wait may answer 0 falsely, without a lock, while another
- *             thread takes events. A worker that is told so just looks at other things: for each
- *             event that has come, the reactor's ring is woken by the kernel, which asks the set
- *             with its lock held. So the one look that must not miss an event is the reactor's,
+ *             before about Linux 6.17 epoll_wait may answer 0 falsely, without a lock, while
+ *             another thread takes events. A worker that is told so just looks at other things: for
+ *             each event that has come, the reactor's ring is woken by the kernel, which asks the
+ *             set with its lock held. So the one look that must not miss an event is the reactor's,
  *             and where that finds nothing, it asks poll(2), which takes the lock, too. A leader
  *             sleeps by epoll_wait without a limit in time, which looks again under the lock.
  * Ordering    The kernel's, then the socket's lock.
@@ -44,13 +44,14 @@ int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_
 int  wf_readiness_add_bell(const wf_readiness *ready, int bell);
 void wf_readiness_remove(const wf_readiness *ready, int fd);
 
-/* Wakes those who wait for what is ready, which is left to be queued. How many events there were, or
- * -errno. `surely`: an answer of none is looked into, see D5. *ret_more: some may be left, see D4. */
+/* Wakes those who wait for what is ready, which is left to be queued. How many events there were,
+ * or -errno. `surely`: an answer of none is looked into, see D5. *ret_more: some may be left, see
+ * D4. */
 int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes, bool surely, bool *ret_more);
 /* The same, but sleeps until there is an event or the bell rings. */
 int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes);
-/* Sleeps until there is one, or something to read from one of the other descriptors (-1: none), or until
- * the instant. */
+/* Sleeps until there is one, or something to read from one of the other descriptors (-1: none), or
+ * until the instant. */
 void wf_readiness_wait(const wf_readiness *ready, int a, int b, int64_t until);
 
 #endif

@@ -1,11 +1,13 @@
 /*
  * ready.c - waiting until a descriptor shows an event
  *
- * Purpose     The row of the operation table for descriptors of other libraries: as poll(2), by the ring.
+ * Purpose     The row of the operation table for descriptors of other libraries: as poll(2), by the
+ *             ring.
  * Threads     Constructor: the caller. prepare: the reactor's thread. end: the future's owner.
- * Invariants  R1 the ring's poll also ends with POLLRDHUP that nobody asked for, and at once while that
- *             lasts: whoever waits for POLLOUT would never sleep. Then the descriptor is put into an epoll
- *             set of its own (offset_, else -1), which does as it is told, and the ring polls that.
+ * Invariants  R1 the ring's poll also ends with POLLRDHUP that nobody asked for, and at once while
+ *             that lasts: whoever waits for POLLOUT would never sleep. Then the descriptor is put
+ *             into an epoll set of its own (offset_, else -1), which does as it is told, and the
+ *             ring polls that.
  * Ordering    None.
  * Failure     The kernel's answer; -EMFILE and the like if the set can't be had.
  */

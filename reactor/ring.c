@@ -260,7 +260,8 @@ static bool entered(wf_ring *ring, int result)
 
 void wf_ring_make_room(wf_ring *ring)
 {
-    /* -EBUSY: completions must be collected first. The kernel keeps what overflows, so it goes on. */
+    /* -EBUSY: completions must be collected first. The kernel keeps what overflows, so it goes
+     *         on. */
     while (ring->error == 0 && io_uring_sq_space_left(&ring->uring) == 0)
         if (!entered(ring, io_uring_submit(&ring->uring)) && ring->error == 0)
             io_uring_get_events(&ring->uring);
@@ -315,7 +316,8 @@ void wf_ring_flush(wf_ring *ring)
 }
 
 /* Valgrind stops all threads while one is in io_uring_enter, and none while one is in ppoll.
- * A ring whose completions wait for the reactor to enter would never let that end: open has another there. */
+ * A ring whose completions wait for the reactor to enter would never let that end: open has another
+ * there. */
 static int enter_under_valgrind(wf_ring *ring, const struct timespec *timeout)
 {
     struct pollfd ready = {.fd = ring->uring.ring_fd, .events = POLLIN};

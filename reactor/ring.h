@@ -7,8 +7,8 @@
  *             `error` is set the kernel is not entered any more, and what is prepared goes nowhere:
  *             the reactor fails it.
  * Ordering    The ring's own.
- * Failure     A full submission queue is submitted and tried again. Want of memory is waited out. Other
- *             errors of entering the kernel, 16 in a row, set `error` and are logged.
+ * Failure     A full submission queue is submitted and tried again. Want of memory is waited out.
+ *             Other errors of entering the kernel, 16 in a row, set `error` and are logged.
  */
 #ifndef WF_RING_H
 #define WF_RING_H
@@ -60,11 +60,12 @@ void wf_ring_make_room(wf_ring *ring);
 /* An empty submission entry. It makes room, if that has not been done. */
 struct io_uring_sqe *wf_ring_sqe(wf_ring *ring);
 
-/* The user data of the nth entry that is prepared and that the kernel has not seen; 0: there are not so many. */
+/* The user data of the nth entry that is prepared and that the kernel has not seen; 0: there are
+ * not so many. */
 uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth);
 
-/* So many more operations (or fewer) may each keep a thread of the kernel's for long: it gets one more
- * for each, so that others are not held up. Best effort. */
+/* So many more operations (or fewer) may each keep a thread of the kernel's for long: it gets one
+ * more for each, so that others are not held up. Best effort. */
 void wf_ring_add_threads(wf_ring *ring, int n);
 
 /* Submits what is prepared, if anything. */

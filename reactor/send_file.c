@@ -1,11 +1,12 @@
 /*
  * send_file.c - a file's bytes into a stream without a copy
  *
- * Purpose     The row of the operation table for sendfile(2) on a non-blocking socket. To a stream that
- *             others may make blocking the bytes are copied: send has a flag against waiting.
+ * Purpose     The row of the operation table for sendfile(2) on a non-blocking socket. To a stream
+ *             that others may make blocking the bytes are copied: send has a flag against waiting.
  * Threads     The future's owner.
- * Invariants  F1 at most PORTION bytes are read from the disk by one attempt: as long as that takes, the
- *             worker stands still. F2 no SIGPIPE is raised: quiet.h. F3 it never waits for the stream.
+ * Invariants  F1 at most PORTION bytes are read from the disk by one attempt: as long as that
+ *             takes, the worker stands still. F2 no SIGPIPE is raised: quiet.h. F3 it never waits
+ *             for the stream.
  * Ordering    socket.h.
  * Failure     As sendfile(2): -errno, with io->done bytes sent.
  */

@@ -72,8 +72,8 @@ static void socket_free(wf_socket *s)
     wf_socket_pool_give(r, s);
 }
 
-/* The count was seen at 0: ends this life, unless an old handle is looked at just now. Then the look is
- * what ends it. */
+/* The count was seen at 0: ends this life, unless an old handle is looked at just now. Then the
+ * look is what ends it. */
 static void end_life(wf_socket *s, uint64_t refs)
 {
     if (!wf_cas(&s->refs, &refs, (refs + WF_SOCKET_NEXT) | WF_SOCKET_UNUSED,
@@ -402,8 +402,8 @@ void wf_socket_event(const void *handle, uint32_t events, wf_wakes *wakes)
     wf_socket *s = wf_socket_of(handle);
 
     wf_lock(&s->lock);
-    /* Whoever begins a life has the lock in between: what we see of one that has ended is of no use, and does no
-     * harm. */
+    /* Whoever begins a life has the lock in between: what we see of one that has ended is of no
+     * use, and does no harm. */
     if (wf_socket_handle(s) == handle) {
         if (events & (POLLRDHUP | POLLHUP | POLLERR))
             wf_or(&s->always_try, WF_TRY_ENDED, RELAXED); /* published by seq below */

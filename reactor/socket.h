@@ -108,7 +108,8 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events);
 
 void wf_socket_unref(wf_socket *s);
 
-/* A reference for an operation on these sides; NULL: one of them is closed, or is not the handle's. */
+/* A reference for an operation on these sides; NULL: one of them is closed, or is not the
+ * handle's. */
 static inline wf_socket *wf_socket_ref(const void *handle, unsigned sides)
 {
     wf_socket *s = wf_socket_of(handle);
@@ -121,16 +122,17 @@ static inline wf_socket *wf_socket_ref(const void *handle, unsigned sides)
     return NULL;
 }
 
-/* Whether a system call that has no flag against it might wait for the socket: O_NONBLOCK is a flag of the
- * open file, which other processes may have and may clear. Of a descriptor that weft has made it is
- * asked for; of an adopted one another process may change it at any time. */
+/* Whether a system call that has no flag against it might wait for the socket: O_NONBLOCK is a flag
+ * of the open file, which other processes may have and may clear. Of a descriptor that weft has
+ * made it is asked for; of an adopted one another process may change it at any time. */
 bool wf_socket_may_wait(const wf_socket *s);
 
-/* Whether one of the sides has been closed. For the holder of a reference, which a close does not wait
- * for: asked before each system call, so that none begins after the close. */
+/* Whether one of the sides has been closed. For the holder of a reference, which a close does not
+ * wait for: asked before each system call, so that none begins after the close. */
 static inline bool wf_socket_is_closed(const wf_socket *s, unsigned sides)
 {
-    /* A thread that was woken by the close has had the lock after it; others race with it anyhow. */
+    /* A thread that was woken by the close has had the lock after it; others race with it
+     * anyhow. */
     return (wf_load(&s->refs, RELAXED) >> WF_SOCKET_SIDE) & sides;
 }
 
@@ -154,8 +156,8 @@ static inline void wf_socket_let_go(wf_direction *d)
 
 /* Closes what the handle has of its socket: waiters are woken and find it closed. */
 void wf_socket_close(const void *handle);
-/* These sides have been shut down: what waits there tries again, since not every kind of socket has an
- * event for it. */
+/* These sides have been shut down: what waits there tries again, since not every kind of socket has
+ * an event for it. */
 void wf_socket_end(wf_socket *s, unsigned sides);
 /* Takes the descriptor out of a socket of which the caller has both directions: it, or -EBUSY, or
  * -EBADF: a side is closed. */
@@ -179,7 +181,8 @@ WEFT_NODISCARD bool wf_socket_is_waiting(wf_socket *s, wf_direction *d, weft_io 
                                          const weft_waker *waker);
 /* `io` does not wait any more. */
 void wf_socket_withdraw(wf_socket *s, wf_direction *d, weft_io *io);
-/* An event, made up by the reactor: lets whoever waits try again. From any thread, under any lock. */
+/* An event, made up by the reactor: lets whoever waits try again. From any thread, under any
+ * lock. */
 void wf_socket_nudge_any(wf_socket *s);
 
 static inline uint32_t wf_socket_seq(const wf_direction *d)
@@ -187,8 +190,8 @@ static inline uint32_t wf_socket_seq(const wf_direction *d)
     return wf_load(&d->seq, ACQUIRE); /* [socket-1] */
 }
 
-/* What the kernel says of the socket that had the handle; nothing, if it has ended since. Foreign wakers are
- * woken, the other wakes are left to be flushed. Any thread, outside all locks. */
+/* What the kernel says of the socket that had the handle; nothing, if it has ended since. Foreign
+ * wakers are woken, the other wakes are left to be flushed. Any thread, outside all locks. */
 void wf_socket_event(const void *handle, uint32_t events, wf_wakes *wakes);
 /* Closes the descriptor and frees what else it has. Nobody uses it any more. */
 void wf_socket_dispose(wf_socket *s);

@@ -5,8 +5,8 @@
  * Threads     Any.
  * Invariants  Each holds a reference while it lasts, so it meets the descriptor that it means.
  * Ordering    socket.h.
- * Failure     -EBADF for a handle that has been closed; -ECHILD in a forked child; else as the system
- *             calls.
+ * Failure     -EBADF for a handle that has been closed; -ECHILD in a forked child; else as the
+ *             system calls.
  */
 #include "stream.h"
 
@@ -75,7 +75,8 @@ static int local_address_of(const void *handle, weft_address *ret)
     return r;
 }
 
-/* A peer that has gone had an address all the same: the kernel has forgotten it, the socket has not. */
+/* A peer that has gone had an address all the same: the kernel has forgotten it, the socket has
+ * not. */
 static int peer_address_of(const void *handle, weft_address *ret)
 {
     wf_socket *s;

@@ -47,8 +47,8 @@ static wf_socket *pop(wf_socket_pool *pool, uint32_t keep)
     return (wf_socket *)s;
 }
 
-/* A handle has no room for an address beyond 48 bits. x86-64 and aarch64 give such addresses only to
- * those who ask mmap for one: an allocator of the host's may. */
+/* A handle has no room for an address beyond 48 bits. x86-64 and aarch64 give such addresses only
+ * to those who ask mmap for one: an allocator of the host's may. */
 static bool has_room_for_generation(const wf_socket_chunk *chunk)
 {
     return ((uintptr_t)(chunk + 1) & WF_SOCKET_GENERATION) == 0;

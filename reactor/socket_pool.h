@@ -1,13 +1,13 @@
 /*
  * socket_pool.h - the memory of sockets
  *
- * Purpose     Sockets live in chunks that stay until the runtime stops, so that a handle of a closed one
- *             can still be asked for its generation (socket.h).
+ * Purpose     Sockets live in chunks that stay until the runtime stops, so that a handle of a
+ *             closed one can still be asked for its generation (socket.h).
  * Threads     take, give: any. stop: the thread that stops the runtime, after all others.
- * Invariants  P1 memory of a socket is a socket for ever: its `refs` and `lock` are valid between lives. P2 the
- *             longest unused goes first, and at least WF_SOCKETS_SPARE stay unused while there is
- *             memory for more: so a generation comes back after 64 * 2^16 = 4 million closings at the
- *             earliest.
+ * Invariants  P1 memory of a socket is a socket for ever: its `refs` and `lock` are valid between
+ *             lives. P2 the longest unused goes first, and at least WF_SOCKETS_SPARE stay unused
+ *             while there is memory for more: so a generation comes back after 64 * 2^16 = 4
+ *             million closings at the earliest.
  * Ordering    `lock`.
  * Failure     Without memory for a chunk the spare ones are used up, then take answers NULL.
  */

@@ -40,9 +40,9 @@ static int64_t answer(ssize_t n)
     return n < 0 ? -errno : n;
 }
 
-/* A read shorter than its buffer has emptied the socket: until the next event another would only see
- * EAGAIN. Not before it is watched, nor once events don't tell everything. And only with TCP: a Unix
- * socket stops where descriptors came along, a terminal at the end of a line. */
+/* A read shorter than its buffer has emptied the socket: until the next event another would only
+ * see EAGAIN. Not before it is watched, nor once events don't tell everything. And only with TCP: a
+ * Unix socket stops where descriptors came along, a terminal at the end of a line. */
 static bool is_drained(wf_socket *s, uint32_t seq)
 {
     return s->drained == (UINT64_C(1) << 32 | seq) &&
@@ -65,9 +65,9 @@ static size_t at_most(const wf_socket *s, size_t size)
 /* ---- pipes and terminals ---- */
 
 /* O_NONBLOCK is a flag of the open file, which other processes may have and may clear: the standard
- * streams above all. So each call says itself that it must not wait. Where the kernel knows that for
- * sockets and for pipes only, a FIFO that was opened by its name and a terminal get the flag back first.
- * It could be cleared in between, which no call can exclude. */
+ * streams above all. So each call says itself that it must not wait. Where the kernel knows that
+ * for sockets and for pipes only, a FIFO that was opened by its name and a terminal get the flag
+ * back first. It could be cleared in between, which no call can exclude. */
 static void insist(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -233,7 +233,8 @@ static int64_t read_now(weft_io *io, wf_socket *s)
     return note_drained(s, seq, receive(s, io->memory_, io->size_), io->size_);
 }
 
-/* The direction is claimed with an operation that is never polled, so that it stays with one caller. */
+/* The direction is claimed with an operation that is never polled, so that it stays with one
+ * caller. */
 static int64_t try_transfer(weft_stream *stream, unsigned side, void *memory, size_t size)
 {
     weft_io       io = {.memory_ = memory, .size_ = size};

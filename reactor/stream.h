@@ -26,7 +26,8 @@ wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp);
 /* What a datagram socket always asks for; POLLOUT comes with the first writer that waits. */
 #define WF_DATAGRAM_EVENTS POLLIN
 
-/* Of a datagram that found no room: -EAGAIN, tried again after an event or in a while; or -ENOMEM. */
+/* Of a datagram that found no room: -EAGAIN, tried again after an event or in a while; or
+ * -ENOMEM. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to);
 
 static inline bool wf_address_is_ip(const weft_address *address)
@@ -47,7 +48,8 @@ int wf_address_peer(int fd, weft_address *ret);
 void wf_peer_note(wf_peer *peer, const struct sockaddr *address);
 bool wf_peer_recall(const wf_peer *peer, weft_address *ret);
 
-/* Closes a socket that has been bound to the address; the file that this made of a Unix path goes, too. */
+/* Closes a socket that has been bound to the address; the file that this made of a Unix path goes,
+ * too. */
 void wf_address_unbind(int fd, const weft_address *address);
 
 #endif

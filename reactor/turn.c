@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define HELD_PATIENCE WEFT_MS(50) /* of a clock that jumps, with what the kernel holds */
-#define DRAIN_ROUNDS  8 /* looks at a growing completion queue before what it brought is published */
+#define DRAIN_ROUNDS  8 /* looks at a growing completion queue before its results are published */
 
 /* ---- what the kernel reports ---- */
 
@@ -103,7 +103,8 @@ static void *object_of(uint64_t user_data)
     return (void *)(uintptr_t)(user_data & ~(uint64_t)WF_TAG_MASK);
 }
 
-/* A ring that breaks has the kernel cancel all: it has done nothing for an operation that ends so. */
+/* A ring that breaks has the kernel cancel all: it has done nothing for an operation that ends
+ * so. */
 static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
 {
     return r->ring.error < 0 && cqe->res == -ECANCELED &&
@@ -113,8 +114,9 @@ static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
 #define CANCEL_PAUSE_FIRST WEFT_MS(1)
 #define CANCEL_PAUSE_MOST  WEFT_MS(100)
 
-/* -EALREADY: a thread of the kernel's was busy with the operation. It is interrupted where it waits; but it may
- * also have gone on to wait for readiness, where that cancel does not reach it. So it is cancelled again. */
+/* -EALREADY: a thread of the kernel's was busy with the operation. It is interrupted where it
+ * waits; but it may also have gone on to wait for readiness, where that cancel does not reach it.
+ * So it is cancelled again. */
 static void note_cancel(wf_reactor *r, int result)
 {
     if (result != -EALREADY)
@@ -196,8 +198,8 @@ static unsigned bucket(uint32_t n)
     return i < WEFT_BATCH_BUCKETS ? i : WEFT_BATCH_BUCKETS - 1;
 }
 
-/* Hands all woken tasks over at once. Wakes a worker if none is awake and making progress, or if there
- * is enough to do for one more: waking costs more than a few polls. */
+/* Hands all woken tasks over at once. Wakes a worker if none is awake and making progress, or if
+ * there is enough to do for one more: waking costs more than a few polls. */
 static void hand_over(wf_reactor *r)
 {
     wf_executor *e = r->rt->executor;
@@ -322,7 +324,8 @@ static bool wait_at_gate(wf_reactor *r, int64_t until)
     return waited;
 }
 
-/* Nobody has anything to do; *ret_progress tells whether that was so all the time between two calls. */
+/* Nobody has anything to do; *ret_progress tells whether that was so all the time between two
+ * calls. */
 static bool is_quiet(wf_reactor *r, uint64_t *ret_progress)
 {
     *ret_progress = r->counts.completions + wf_executor_progress(r->rt->executor);
@@ -342,7 +345,8 @@ static bool kernel_is_busy(wf_reactor *r)
     return wf_reactor_held(r) > 0 && now - r->begun_at < HELD_PATIENCE;
 }
 
-/* A test's clock goes to the next timer if all is quiet, and was while we looked for completions. */
+/* A test's clock goes to the next timer if all is quiet, and was while we looked for
+ * completions. */
 static void jump(wf_reactor *r)
 {
     uint64_t before, after;
@@ -368,7 +372,8 @@ static void forget_unseen(wf_reactor *r)
     }
 }
 
-/* Takes what the kernel has answered, then fails the rest: each time, for what has come meanwhile. */
+/* Takes what the kernel has answered, then fails the rest: each time, for what has come
+ * meanwhile. */
 static void fail_held(wf_reactor *r)
 {
     uint64_t data;
@@ -388,9 +393,9 @@ static void fail_held(wf_reactor *r)
 
 /* ---- a turn ---- */
 
-/* Woken by a sender on the same CPU, we would interrupt it, and have its messages one by one. As SCHED_BATCH
- * we run once it pauses, and have them together. Not while there are long polls: we would wait for their
- * end. A wish. */
+/* Woken by a sender on the same CPU, we would interrupt it, and have its messages one by one. As
+ * SCHED_BATCH we run once it pauses, and have them together. Not while there are long polls: we
+ * would wait for their end. A wish. */
 static void be_patient(wf_reactor *r)
 {
     bool patient = r->may_be_patient && wf_executor_is_calm(r->rt->executor, wf_now());

@@ -3,8 +3,8 @@
  *
  * Purpose     A point that tasks pass together.
  * Threads     Any.
- * Invariants  `arrived_` counts the waits of this round. The one that makes it `n_` is the leader and begins
- *             the next round, which ends the waits of the one before.
+ * Invariants  `arrived_` counts the waits of this round. The one that makes it `n_` is the leader
+ *             and begins the next round, which ends the waits of the one before.
  * Ordering    The queue's lock.
  * Failure     A barrier for no task aborts.
  */

@@ -1,13 +1,13 @@
 /*
  * block_on.c - polling one future on a plain thread
  *
- * Purpose     The bridge from threads to futures. The thread polls the future and sleeps in between; on a
- *             current-thread runtime the future becomes part of a task, and the thread polls tasks until
- *             that one has ended, unless another thread does so already.
+ * Purpose     The bridge from threads to futures. The thread polls the future and sleeps in
+ *             between; on a current-thread runtime the future becomes part of a task, and the
+ *             thread polls tasks until that one has ended, unless another thread does so already.
  * Threads     Any but a runtime's own.
  * Invariants  The thread's place to sleep is counted: wakers may outlive the call.
- * Ordering    [block-1] a wake sets WOKEN (release) before the thread takes it (acquire); a thread says
- *             ASLEEP (release) after its poll. [block-2] the last reference.
+ * Ordering    [block-1] a wake sets WOKEN (release) before the thread takes it (acquire); a thread
+ *             says ASLEEP (release) after its poll. [block-2] the last reference.
  * Failure     -EDEADLK on a runtime's thread; -ENOMEM; -ECHILD in a forked child.
  */
 #include "blocked.h"

@@ -3,9 +3,10 @@
  *
  * Purpose     See include/weft/buffered.h.
  * Threads     The reader's owner.
- * Invariants  B1 buffer_[begin_..end_) has been read and not been handed out; a pending read appends to it
- *             or goes into the caller's memory, so what it brings is never lost. B2 a line's '\0' takes
- *             the place of its "\n", or that of a byte behind the stream's last one.
+ * Invariants  B1 buffer_[begin_..end_) has been read and not been handed out; a pending read
+ *             appends to it or goes into the caller's memory, so what it brings is never lost. B2 a
+ *             line's '\0' takes the place of its "\n", or that of a byte behind the stream's last
+ *             one.
  * Ordering    None.
  * Failure     As reading the stream.
  */

@@ -3,8 +3,8 @@
  *
  * Purpose     Waiting for a change of state that a mutex guards.
  * Threads     Any.
- * Invariants  The wait is queued before the mutex is unlocked, so no signal is lost. From its signal or its
- *             cancel on it waits for the mutex, and does not end before it holds it.
+ * Invariants  The wait is queued before the mutex is unlocked, so no signal is lost. From its
+ *             signal or its cancel on it waits for the mutex, and does not end before it holds it.
  * Ordering    The queues' locks.
  * Failure     Waiting without holding the mutex aborts (weft_mutex_unlock).
  */

@@ -3,8 +3,8 @@
  *
  * Purpose     Completes a weft_config from the environment and the defaults; shows the values.
  * Threads     Whoever starts a runtime.
- * Invariants  Code beats environment beats default. The environment is read here only, and not at all
- *             in a set-user-id program.
+ * Invariants  Code beats environment beats default. The environment is read here only, and not at
+ *             all in a set-user-id program.
  * Ordering    None.
  * Failure     A malformed value: -EINVAL and one line naming value, expectation and range.
  */

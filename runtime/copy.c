@@ -3,8 +3,8 @@
  *
  * Purpose     See include/weft/buffered.h.
  * Threads     The future's owner.
- * Invariants  C1 one operation at a time is pending in each direction: a read into the buffer, or the
- *             write of what it brought. C2 done + left is what has been read.
+ * Invariants  C1 one operation at a time is pending in each direction: a read into the buffer, or
+ *             the write of what it brought. C2 done + left is what has been read.
  * Ordering    None.
  * Failure     As reading and writing the streams.
  */

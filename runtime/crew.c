@@ -30,8 +30,8 @@ static bool has_room_locked(const weft_pool *p)
     return p->n_running - p->n_stuck < p->room;
 }
 
-/* Jobs wait, and nobody has come for one for a while: those that run are stuck, as many others may run. The
- * more there are the longer that takes, since they may as well be many for the CPUs. */
+/* Jobs wait, and nobody has come for one for a while: those that run are stuck, as many others may
+ * run. The more there are the longer that takes, since they may as well be many for the CPUs. */
 static void judge_locked(weft_pool *p, int64_t now)
 {
     int64_t patience = TICK + TICK * p->n_running / (8 * p->base);
@@ -177,8 +177,8 @@ static void leave_idle_locked(weft_pool *p, wf_thread *t)
     p->counters.idle--;
 }
 
-/* Sleeps until it is called, or until there is something to look at; takes the lock. False: it is not needed
- * any more. */
+/* Sleeps until it is called, or until there is something to look at; takes the lock. False: it is
+ * not needed any more. */
 static bool sleep_and_lock(weft_pool *p, wf_thread *t, int64_t *ret_now)
 {
     for (;;) {
@@ -220,7 +220,8 @@ static int64_t run(weft_pool *p, wf_job *job)
     return -EOWNERDEAD;
 }
 
-/* Says that a thread has ended, under the lock that it then gives up; the pool may be gone after that. */
+/* Says that a thread has ended, under the lock that it then gives up; the pool may be gone after
+ * that. */
 static void end_and_unlock(weft_pool *p, wf_thread *t)
 {
     pthread_t before =
@@ -243,8 +244,8 @@ static void end_and_unlock(weft_pool *p, wf_thread *t)
         pthread_detach(pthread_self());
 }
 
-/* What comes next is settled before the end of the last job is told: who hears of it finds us idle, not
- * busy, if there is nothing else to do. */
+/* What comes next is settled before the end of the last job is told: who hears of it finds us idle,
+ * not busy, if there is nothing else to do. */
 static void *thread_main(void *arg)
 {
     wf_thread *t = arg;

@@ -1,20 +1,22 @@
 /*
  * crew.h - the threads of a pool: how many run, who watches, who leaves
  *
- * Purpose     A short queue of short jobs needs few threads, jobs that block need many, and nobody says which
- *             they are; so a few threads begin, and somebody watches how fast they come back for more.
- * Threads     The pool's: COMING (created or called) -> RUNNING -> IDLE or WATCHING -> COMING or gone.
- *             queued, call: any.
- * Invariants  Q1 while jobs are queued a thread is coming, or one watches and there is no room for another
- *             to run, or all that may exist or could be created run jobs, and take the next when they end.
- *             Q2 at most one thread is coming: it calls the next if there is still need. Q3 there is room
- *             while n_running - n_stuck < room; room is `base`, and grows while the queue does not shrink
- *             fast enough. Q4 one watches at most: it looks at the queue each tick while there is one.
- *             Q5 the structs of threads live as long as the pool: late wakes hit no other memory.
+ * Purpose     A short queue of short jobs needs few threads, jobs that block need many, and nobody
+ *             says which they are; so a few threads begin, and somebody watches how fast they come
+ *             back for more.
+ * Threads     The pool's: COMING (created or called) -> RUNNING -> IDLE or WATCHING -> COMING or
+ *             gone. queued, call: any.
+ * Invariants  Q1 while jobs are queued a thread is coming, or one watches and there is no room for
+ *             another to run, or all that may exist or could be created run jobs, and take the next
+ *             when they end. Q2 at most one thread is coming: it calls the next if there is still
+ *             need. Q3 there is room while n_running - n_stuck < room; room is `base`, and grows
+ *             while the queue does not shrink fast enough. Q4 one watches at most: it looks at the
+ *             queue each tick while there is one. Q5 the structs of threads live as long as the
+ *             pool: late wakes hit no other memory.
  * Ordering    The pool's lock. Threads are woken and created, and jobs run and end, outside of it.
  *             [pool-2] n_ended grows before who closes is woken.
- * Failure     No thread to be had: the queue waits for those there are, and a new one is tried for later;
- *             without any, the jobs end with the error.
+ * Failure     No thread to be had: the queue waits for those there are, and a new one is tried for
+ *             later; without any, the jobs end with the error.
  */
 #ifndef WF_CREW_H
 #define WF_CREW_H

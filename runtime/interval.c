@@ -3,8 +3,8 @@
  *
  * Purpose     A sleep that is made anew for each tick.
  * Threads     The interval's owner.
- * Invariants  Y3 `next_` is the first tick that has not been delivered: it goes on in the poll that answers
- *             READY, so a cancelled tick is not lost.
+ * Invariants  Y3 `next_` is the first tick that has not been delivered: it goes on in the poll that
+ *             answers READY, so a cancelled tick is not lost.
  * Ordering    None.
  * Failure     -ENXIO without a runtime.
  */

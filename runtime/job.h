@@ -3,11 +3,12 @@
  *
  * Purpose     Copies arguments to the pool and the result back, whoever of the two leaves first.
  * Threads     finish: who took it off the queue. The future: its owner.
- * Invariants  B1 the arguments are the job's own copy. B2 a job that is queued belongs to the queue; who
- *             takes it off, a thread or the future that withdraws it, owns it. B3 a thread that has run a
- *             job looks whether it is still awaited, under the job's lock: who comes second frees it.
- *             B4 an awaited job keeps the pool's memory. B5 only a detachable job is left to its thread: others
- *             may use memory that their caller has lent them.
+ * Invariants  B1 the arguments are the job's own copy. B2 a job that is queued belongs to the
+ *             queue; who takes it off, a thread or the future that withdraws it, owns it. B3 a
+ *             thread that has run a job looks whether it is still awaited, under the job's lock:
+ *             who comes second frees it. B4 an awaited job keeps the pool's memory. B5 only a
+ *             detachable job is left to its thread: others may use memory that their caller has
+ *             lent them.
  * Ordering    The pool's lock; the job's.
  * Failure     A future of a pool that refuses the job: -errno.
  */

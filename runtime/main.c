@@ -3,8 +3,8 @@
  *
  * Purpose     What a program's main() needs and nothing else.
  * Threads     The program's first.
- * Invariants  The runtime's environment knobs apply. Blocking jobs that were given up don't keep the process:
- *             they end with it.
+ * Invariants  The runtime's environment knobs apply. Blocking jobs that were given up don't keep
+ *             the process: they end with it.
  * Ordering    None.
  * Failure     One line on standard error, through the runtime's log, and exit status 1.
  */

@@ -3,9 +3,9 @@
  *
  * Purpose     Messages in order, with back-pressure: who sends into a full channel waits its turn.
  * Threads     Each end: its owners.
- * Invariants  Q1 senders wait only while the buffer is full, first come first served; the receiver, as
- *             it takes a message, moves the first waiter's message into the room: no permit is ever
- *             parked on somebody who may not use it. Q2 the channel is freed by its last end.
+ * Invariants  Q1 senders wait only while the buffer is full, first come first served; the receiver,
+ *             as it takes a message, moves the first waiter's message into the room: no permit is
+ *             ever parked on somebody who may not use it. Q2 the channel is freed by its last end.
  * Ordering    The lock.
  * Failure     -EPIPE when the other side is closed.
  */

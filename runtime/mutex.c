@@ -3,10 +3,11 @@
  *
  * Purpose     A lock that a task may hold across an await.
  * Threads     Any.
- * Invariants  X1 CONTENDED is set before a wait is queued, under the queue's lock, so the holder's unlock
- *             looks into the queue. X2 an unlock that finds a wait passes the mutex on: it is never free
- *             in between, so that a newcomer can't overtake.
- * Ordering    [mutex-1] unlocking releases to the next lock. The queue's lock does for what it guards.
+ * Invariants  X1 CONTENDED is set before a wait is queued, under the queue's lock, so the holder's
+ *             unlock looks into the queue. X2 an unlock that finds a wait passes the mutex on: it
+ *             is never free in between, so that a newcomer can't overtake.
+ * Ordering    [mutex-1] unlocking releases to the next lock. The queue's lock does for what it
+ *             guards.
  * Failure     Unlocking what is not locked aborts.
  */
 #include "mutex.h"

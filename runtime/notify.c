@@ -3,8 +3,8 @@
  *
  * Purpose     Telling waiters that something has changed.
  * Threads     Any.
- * Invariants  A permit is stored only while no wait is queued. weft_notify_all begins a new round, which ends
- *             the waits of the rounds before and no others.
+ * Invariants  A permit is stored only while no wait is queued. weft_notify_all begins a new round,
+ *             which ends the waits of the rounds before and no others.
  * Ordering    The queue's lock.
  * Failure     None.
  */

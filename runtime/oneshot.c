@@ -4,10 +4,11 @@
  * Purpose     The result of something done elsewhere.
  * Threads     Each end: its owner.
  * Invariants  V1 both ends are the same memory; the second to close frees it. V2 the message is the
- *             sender's until DONE, the receiver's from then on. V3 WAITING: `waiter` has a waker to fire,
- *             touched under LOCK; without WAITING it is the receiver's.
- * Ordering    [oneshot-1] DONE releases the message to the receiver. [oneshot-2] WAITING publishes the waker
- *             to the sender; LOCK. [oneshot-3] who closes second acquires what the first did.
+ *             sender's until DONE, the receiver's from then on. V3 WAITING: `waiter` has a waker to
+ *             fire, touched under LOCK; without WAITING it is the receiver's.
+ * Ordering    [oneshot-1] DONE releases the message to the receiver. [oneshot-2] WAITING publishes
+ *             the waker to the sender; LOCK. [oneshot-3] who closes second acquires what the first
+ *             did.
  * Failure     -EPIPE when the other end is closed.
  */
 #include "alloc.h"

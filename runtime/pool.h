@@ -3,10 +3,10 @@
  *
  * Purpose     Jobs run in the order they were queued, on threads that come when needed (crew.h).
  * Threads     Any; take: the pool's own.
- * Invariants  L1 a job is on the queue (`queued`) or somebody's. L2 the pool's memory stays until nobody awaits
- *             a job of it any more.
- * Ordering    The pool's lock. [pool-1] the last reference to the pool. [pool-2] in crew.h. [pool-3] a job's
- *             end has been told, and whom it woke is queued, when n_telling falls.
+ * Invariants  L1 a job is on the queue (`queued`) or somebody's. L2 the pool's memory stays until
+ *             nobody awaits a job of it any more.
+ * Ordering    The pool's lock. [pool-1] the last reference to the pool. [pool-2] in crew.h.
+ *             [pool-3] a job's end has been told, and whom it woke is queued, when n_telling falls.
  * Failure     A pool that is closing or full refuses jobs: -errno, and nothing has happened.
  */
 #ifndef WF_POOL_H
@@ -64,8 +64,9 @@ bool wf_pool_abandon(weft_pool *p, wf_job *job);
 wf_job *wf_pool_take_locked(weft_pool *p, int64_t now);
 wf_job *wf_pool_take_all_locked(weft_pool *p);
 
-/* Refuses new jobs; waits for the others and ends all threads. False at the instant. With `leave` it does not
- * wait for threads whose jobs were given up: they may go on after it, and the pool must stay. */
+/* Refuses new jobs; waits for the others and ends all threads. False at the instant. With `leave`
+ * it does not wait for threads whose jobs were given up: they may go on after it, and the pool must
+ * stay. */
 bool wf_pool_end(weft_pool *p, int64_t until, bool leave);
 /* Whether no job is queued or runs, and those that ran have been told of. */
 bool wf_pool_is_quiet(weft_pool *p);

@@ -21,8 +21,9 @@ typedef struct wf_pools {
 
 /* Sets rt->pools; no thread yet. 0 or -errno. */
 int wf_pools_start(weft_runtime *rt);
-/* Waits for running jobs until the instant, then ends all threads: 0, or -ETIMEDOUT, logged. With `leave` it
- * does not wait for jobs that were given up: 1 if some run on. Then the pools' memory stays, and must. */
+/* Waits for running jobs until the instant, then ends all threads: 0, or -ETIMEDOUT, logged. With
+ * `leave` it does not wait for jobs that were given up: 1 if some run on. Then the pools' memory
+ * stays, and must. */
 int wf_pools_stop(weft_runtime *rt, int64_t until, bool leave);
 /* Logs the jobs that run. While no pool is opened or closed. */
 void wf_pools_report(weft_runtime *rt, const char *what);

@@ -3,17 +3,17 @@
  *
  * Purpose     The phases of a runtime's life.
  *
- *             start   1 configuration  2 timer wheels, workers without threads  3 reactor  4 blocking pools
- *                     5 the workers' threads
+ *             start   1 configuration  2 timer wheels, workers without threads  3 reactor  4
+ *                     blocking pools 5 the workers' threads
  *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pools
  *                     4 end the workers  5 end the reactor  6 free
  *
- *             Until stop's phase 3 all threads run; a stop that runs out of time has changed nothing
- *             but phase 1, and may be called again.
+ *             Until stop's phase 3 all threads run; a stop that runs out of time has changed
+ *             nothing but phase 1, and may be called again.
  * Threads     Any but the runtime's own.
  * Invariants  U1 what a phase of start began, a failure later undoes. U2 phase 3 of stop is reached
- *             only without tasks, so nobody uses what ends. U3 where blocking jobs are left behind, the
- *             memory stays that their threads come back to: the process is about to end.
+ *             only without tasks, so nobody uses what ends. U3 where blocking jobs are left behind,
+ *             the memory stays that their threads come back to: the process is about to end.
  * Ordering    Thread creation and joining.
  * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
  */

@@ -9,7 +9,8 @@
  */
 #include "sleep.h"
 
-/* The guarded future is not told of the cancel, and limits outside end it no sooner than that does. */
+/* The guarded future is not told of the cancel, and limits outside end it no sooner than that
+ * does. */
 static weft_poll shield_poll_inner(weft_guard *self, weft_context *cx)
 {
     uint32_t  flags = cx->flags;

@@ -3,9 +3,9 @@
  *
  * Purpose     A future beside a sleep; all below it are told of the limit.
  * Threads     The future's owner.
- * Invariants  The context's deadline is the earliest limit around a poll: each limit lowers it for its future and
- *             puts it back. Each has a sleep of its own all the same, since a kept branch may outlive the
- *             limit that it began under.
+ * Invariants  The context's deadline is the earliest limit around a poll: each limit lowers it for
+ *             its future and puts it back. Each has a sleep of its own all the same, since a kept
+ *             branch may outlive the limit that it began under.
  * Ordering    None.
  * Failure     -ENXIO without a runtime.
  */
@@ -23,7 +23,8 @@ static weft_poll poll_inner(weft_limit *self, weft_context *cx)
     return poll;
 }
 
-/* The timer has fired, or can't be had: from here on the inner future is asked to end, and its answer decides. */
+/* The timer has fired, or can't be had: from here on the inner future is asked to end, and its
+ * answer decides. */
 static weft_poll limit_drain(weft_limit *self, weft_context *cx)
 {
     weft_poll poll = weft_future_cancel(self->inner_);

@@ -57,8 +57,8 @@ void wf_wait_settle_unlock(weft_waits_ *waits, const wf_wait_kind *kind, void *o
     wf_wakes_flush(&wakes);
 }
 
-/* Ends a cancelled wait. Under the lock, which it gives back. What leaves may let the next one pass: one that
- * wanted many permits, say, or one that gives back what it was granted. */
+/* Ends a cancelled wait. Under the lock, which it gives back. What leaves may let the next one
+ * pass: one that wanted many permits, say, or one that gives back what it was granted. */
 static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
 {
     weft_waker before = wf_waker_take(&wait->waker_);
@@ -77,7 +77,8 @@ static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wai
     return answer;
 }
 
-/* The first poll. What it takes without budget it keeps for the poll that its task has been woken for. */
+/* The first poll. What it takes without budget it keeps for the poll that its task has been woken
+ * for. */
 static void begin(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
 {
     int64_t answer = -EAGAIN;

@@ -1,15 +1,16 @@
 /*
  * waits.h - waits on an object, in a queue: what all of weft/sync.h stands on
  *
- * Purpose     One queue and one poll function for mutexes, semaphores and their like. The object says by
- *             `take` whether a wait gets its answer now, and nothing else.
+ * Purpose     One queue and one poll function for mutexes, semaphores and their like. The object
+ *             says by `take` whether a wait gets its answer now, and nothing else.
  * Threads     Any; the queue's lock guards the object's fields, too.
- * Invariants  S1 only the first wait of the queue is asked to take, and a new one only where the queue is
- *             empty: so waits are served in the order of their first polls. S2 a wait is queued by its first
- *             poll, also when that poll has no budget left. S3 an answer is given under the lock, where its
- *             wait's waker is fired; so the wait can't end before that. S4 a cancelled wait gives back what
- *             it was granted, and asks the next one.
- * Ordering    The queue's lock: what was written before an unlock is seen behind the lock that follows.
+ * Invariants  S1 only the first wait of the queue is asked to take, and a new one only where the
+ *             queue is empty: so waits are served in the order of their first polls. S2 a wait is
+ *             queued by its first poll, also when that poll has no budget left. S3 an answer is
+ *             given under the lock, where its wait's waker is fired; so the wait can't end before
+ *             that. S4 a cancelled wait gives back what it was granted, and asks the next one.
+ * Ordering    The queue's lock: what was written before an unlock is seen behind the lock that
+ *             follows.
  * Failure     None.
  */
 #ifndef WF_WAITS_H
@@ -22,10 +23,11 @@
 
 /* What an object answers to its waits, each under the lock. */
 typedef struct wf_wait_kind {
-    /* The wait's answer if it can have one now, with all that changes in the object, else -EAGAIN. */
+    /* The wait's answer if it can have one now, with all that changes in the object, else
+     * -EAGAIN. */
     int64_t (*take)(void *object, weft_wait *wait);
-    /* A cancelled wait has not been polled since it got its answer: true if the object took that back,
-     * false if the answer stands. */
+    /* A cancelled wait has not been polled since it got its answer: true if the object took that
+     * back, false if the answer stands. */
     bool (*give_back)(void *object, weft_wait *wait);
     /* A cancelled wait leaves the queue without an answer. May be NULL. */
     void (*leave)(void *object, weft_wait *wait);
@@ -48,7 +50,8 @@ int64_t wf_wait_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bo
 /* The whole poll function of a wait: with its budget, and its future's answer. */
 weft_poll wf_wait_poll_future(weft_future *future, weft_context *cx, weft_waits_ *waits,
                               const wf_wait_kind *kind);
-/* Gives waits their answers as long as the first one can have one. Under the lock, which it gives back. */
+/* Gives waits their answers as long as the first one can have one. Under the lock, which it gives
+ * back. */
 void wf_wait_settle_unlock(weft_waits_ *waits, const wf_wait_kind *kind, void *object);
 
 /* Whether the wait has not been polled before. Its owner. */
@@ -63,8 +66,8 @@ static inline void wf_wait_renew(weft_wait *wait)
     wf_store(&wait->state_, 0, RELAXED); /* no other thread knows the wait */
 }
 
-/* Whether the wait was first asked in a round before this one. Sets its round at the first ask; for kinds that
- * keep the round in n_, and ask each new wait. */
+/* Whether the wait was first asked in a round before this one. Sets its round at the first ask; for
+ * kinds that keep the round in n_, and ask each new wait. */
 static inline bool wf_wait_is_of_past_round(weft_wait *wait, uint32_t round)
 {
     uint32_t stamp = round | UINT32_C(1) << 31;

@@ -30,8 +30,9 @@ static inline void wf_release(const weft_allocator *a, void *memory, size_t size
     a->release(a->arg, memory, size);
 }
 
-/* A large block, zeroed or not, aligned to `align`, a power of two of at least a page. With the default hooks
- * straight from the kernel, on huge pages if asked for and had. *ret_raw is what to release. */
+/* A large block, zeroed or not, aligned to `align`, a power of two of at least a page. With the
+ * default hooks straight from the kernel, on huge pages if asked for and had. *ret_raw is what to
+ * release. */
 void *wf_alloc_block(const weft_allocator *a, size_t size, size_t align, bool huge, void **ret_raw);
 void  wf_release_block(const weft_allocator *a, void *raw, size_t size, size_t align);
 

@@ -3,9 +3,9 @@
  *
  * Purpose     wf_catch_call_saved and wf_catch_end_saved of catch.h.
  * Threads     See catch.h.
- * Invariants  *innermost points into the stack of the innermost call: at the value that *innermost had before,
- *             with the six registers that a callee saves above it. The function is called with rsp = *innermost,
- *             which is a multiple of 16.
+ * Invariants  *innermost points into the stack of the innermost call: at the value that *innermost
+ *             had before, with the six registers that a callee saves above it. The function is
+ *             called with rsp = *innermost, which is a multiple of 16.
  * Ordering    None.
  * Failure     None.
  */

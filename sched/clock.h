@@ -1,10 +1,11 @@
 /*
  * clock.h - what time it is, for a runtime
  *
- * Purpose     CLOCK_MONOTONIC; or, for tests, a clock that stands still and is moved by hand or by idleness.
+ * Purpose     CLOCK_MONOTONIC; or, for tests, a clock that stands still and is moved by hand or by
+ *             idleness.
  * Threads     Any. Who sets it holds its lock.
- * Invariants  O1 a clock never goes back, and stops at WEFT_FOREVER. O2 `used` is set before the clock differs from CLOCK_MONOTONIC,
- *             and stays.
+ * Invariants  O1 a clock never goes back, and stops at WEFT_FOREVER. O2 `used` is set before the
+ *             clock differs from CLOCK_MONOTONIC, and stays.
  * Ordering    [clock-1] `stopped_at` releases what was set before.
  * Failure     None.
  */

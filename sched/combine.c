@@ -6,19 +6,20 @@
  *             with the waker of their async function: they may outlive the group, and the groups
  *             around it.
  * Threads     Polls: the owner. Wakes: any thread, through the waker of a branch.
- * Invariants  C1 a branch that is pending has either the waker of its branch, or (direct mode) that of
- *             the task. C2 a future that stores a branch's waker without cloning it calls it only
- *             while it can't become READY; so no waker outlives its branch. C3 a clone is one of the
- *             task's waker, and so is what a future gets that may be handed on: its branch is then
- *             polled at every turn. C4 a turn ends early when the budget is gone and a branch was
- *             polled; the next one begins with the branch behind that. So each turn begins with budget
- *             for another branch, and costs no more than its budget. A biased select can't begin
- *             elsewhere: it gives each branch one operation, once the budget is gone. C5 a branch that is
- *             polled at every turn and is still pending gets the operation back that asking cost.
- *             Otherwise many such branches would use up the budget of each turn, and ask for another
- *             one, for ever.
- * Ordering    [combine-1] a wake sets `woken_` before it wakes the task; the poll clears it before it
- *             polls the branch, so that what the waker published is seen by this poll or a later one.
+ * Invariants  C1 a branch that is pending has either the waker of its branch, or (direct mode) that
+ *             of the task. C2 a future that stores a branch's waker without cloning it calls it
+ *             only while it can't become READY; so no waker outlives its branch. C3 a clone is one
+ *             of the task's waker, and so is what a future gets that may be handed on: its branch
+ *             is then polled at every turn. C4 a turn ends early when the budget is gone and a
+ *             branch was polled; the next one begins with the branch behind that. So each turn
+ *             begins with budget for another branch, and costs no more than its budget. A biased
+ *             select can't begin elsewhere: it gives each branch one operation, once the budget is
+ *             gone. C5 a branch that is polled at every turn and is still pending gets the
+ *             operation back that asking cost. Otherwise many such branches would use up the budget
+ *             of each turn, and ask for another one, for ever.
+ * Ordering    [combine-1] a wake sets `woken_` before it wakes the task; the poll clears it before
+ *             it polls the branch, so that what the waker published is seen by this poll or a later
+ *             one.
  * Failure     None: no memory, no calls that fail.
  */
 #include <weft/combine.h>
@@ -86,8 +87,9 @@ static bool is_counted(const weft_waker *waker)
 #endif
 }
 
-/* A waker that can't be marked, or another one than at the first poll: from then on every poll polls every
- * branch with the waker it came with. The first one stays until the end: branches hold it. */
+/* A waker that can't be marked, or another one than at the first poll: from then on every poll
+ * polls every branch with the waker it came with. The first one stays until the end: branches hold
+ * it. */
 static void adopt_waker(weft_group *g, const weft_waker *waker, bool first)
 {
     if (first) {
@@ -101,8 +103,8 @@ static void adopt_waker(weft_group *g, const weft_waker *waker, bool first)
     }
 }
 
-/* The waker of the async function that polls the group, or the groups around it: what a kept branch waits
- * with. The groups between poll their branches at every turn: C3. */
+/* The waker of the async function that polls the group, or the groups around it: what a kept branch
+ * waits with. The groups between poll their branches at every turn: C3. */
 static const weft_waker *waker_of_function(const weft_context *cx)
 {
     const weft_waker *waker = cx->waker;
@@ -169,7 +171,8 @@ static void branch_ended(weft_group *g, uint32_t i)
     }
 }
 
-/* The branch has a reason to be polled. `ret_guess`: none that is known, its waker is not of the group. */
+/* The branch has a reason to be polled. `ret_guess`: none that is known, its waker is not of the
+ * group. */
 static bool must_poll(const weft_group *g, weft_branch *b, const weft_context *cx, bool *ret_guess)
 {
     *ret_guess = g->direct_ || is_kept(b);
@@ -374,9 +377,9 @@ static bool is_among(const weft_future *future, const weft_branch *branch, uint3
     return false;
 }
 
-/* A future that is two branches would end for one of them, and the other would wait for ever. A few are
- * compared with each other. Of many each is marked, by a flag that only a pending future has: it is there
- * already if the future came before, or is parked. */
+/* A future that is two branches would end for one of them, and the other would wait for ever. A few
+ * are compared with each other. Of many each is marked, by a flag that only a pending future has:
+ * it is there already if the future came before, or is parked. */
 static void refuse_twins(int kind, weft_branch *branch, uint32_t n)
 {
     bool few = n <= WEFT_BRANCHES_MAX;

@@ -3,8 +3,8 @@
  *
  * Purpose     See deque.h.
  * Threads     See deque.h.
- * Invariants  Old buffers stay until the deque is freed: a slow thief may still read one, and all of
- *             them together are smaller than the newest.
+ * Invariants  Old buffers stay until the deque is freed: a slow thief may still read one, and all
+ *             of them together are smaller than the newest.
  * Ordering    See deque.h.
  * Failure     See deque.h.
  */

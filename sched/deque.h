@@ -31,8 +31,8 @@ int wf_deque_init(wf_deque *d, const weft_allocator *alloc);
 /* Nobody uses it any more. */
 void wf_deque_free(wf_deque *d);
 
-/* Puts a task at the bottom; false when it is full or out of memory. Also a full barrier: what the caller reads
- * next can't be older than the push [idle-1]. */
+/* Puts a task at the bottom; false when it is full or out of memory. Also a full barrier: what the
+ * caller reads next can't be older than the push [idle-1]. */
 bool wf_deque_push_owner(wf_deque *d, struct wf_task *t);
 /* The same without the barrier, which costs as much as all the rest. What the caller reads next may
  * be older than the push: it can't tell by a look at [idle-1] that no thief has just missed the

@@ -19,8 +19,8 @@
 
 /* ---- queueing ---- */
 
-/* A worker wants help, that is another CPU. Other threads, the reactor above all, are about to sleep: a
- * worker takes over on the same CPU many times sooner than another CPU wakes up. */
+/* A worker wants help, that is another CPU. Other threads, the reactor above all, are about to
+ * sleep: a worker takes over on the same CPU many times sooner than another CPU wakes up. */
 bool wf_dispatch_notify_any(wf_executor *s)
 {
     int i = wf_idle_pick(&s->idle, wf_current_thread.worker ? -1 : sched_getcpu());
@@ -36,8 +36,9 @@ WF_SELDOM void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *l
     wf_dispatch_notify_any(s);
 }
 
-/* To the worker that they are pinned to, which looks into its mailbox whenever it is woken. True: it
- * slept. It counts as searching then, as any sleeper that is woken, and as present at the gate. */
+/* To the worker that they are pinned to, which looks into its mailbox whenever it is woken. True:
+ * it slept. It counts as searching then, as any sleeper that is woken, and as present at the
+ * gate. */
 WF_SELDOM static bool mail(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
     uint32_t       i = wf_task_pin(first) - 1;

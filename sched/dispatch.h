@@ -1,8 +1,8 @@
 /*
  * dispatch.h - where a task goes: spawning, queueing, waking workers
  *
- * Purpose     Puts tasks into the right queue wherever the caller stands, and sees to it that somebody
- *             takes them.
+ * Purpose     Puts tasks into the right queue wherever the caller stands, and sees to it that
+ *             somebody takes them.
  * Threads     Any, unless said otherwise.
  * Invariants  T1 in task.h; S1, S3, S4 in executor.h.
  * Ordering    [idle-1]; [executor-1] and [executor-3] in executor.h.
@@ -16,13 +16,15 @@
 struct wf_task;
 struct wf_task_origin;
 
-/* Spawns a task: 0; -ESHUTDOWN, -ENOMEM, -EINVAL (the pin), -ECHILD, and then nothing has happened. */
+/* Spawns a task: 0; -ESHUTDOWN, -ENOMEM, -EINVAL (the pin), -ECHILD, and then nothing has
+ * happened. */
 int wf_dispatch_spawn(wf_executor *s, const struct wf_task_origin *from, weft_handle *ret_handle);
 /* The same from a task of the worker; a pin must be one of its workers. */
 int wf_dispatch_spawn_owner(wf_worker *w, const struct wf_task_origin *from,
                             weft_handle *ret_handle);
 
-/* Queues a NOTIFIED task on the caller's worker if it is of the same runtime, else for all workers. */
+/* Queues a NOTIFIED task on the caller's worker if it is of the same runtime, else for all
+ * workers. */
 void wf_dispatch_queue(struct wf_task *t);
 /* The same for a chain. */
 void wf_dispatch_queue_chain(struct wf_task *t);
@@ -33,8 +35,8 @@ void wf_dispatch_inject_any(wf_executor *s, struct wf_task *first, struct wf_tas
                             uint32_t n);
 /* There is new work: wakes a worker unless one is searching already; whether it did. */
 bool wf_dispatch_notify_any(wf_executor *s);
-/* What was handed over: tasks for any worker, for which none has been woken; tasks that are bound to one;
- * and how many workers slept and were woken for these. */
+/* What was handed over: tasks for any worker, for which none has been woken; tasks that are bound
+ * to one; and how many workers slept and were woken for these. */
 typedef struct wf_handed {
     uint32_t n_free, n_bound, n_woken;
 } wf_handed;

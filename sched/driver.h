@@ -73,7 +73,8 @@ static inline void wf_driver_hint(wf_driver *driver, int64_t instant)
         driver->unpark(driver);
 }
 
-/* A worker needs work: what comes while the gate is closed it takes itself. True if there was some. */
+/* A worker needs work: what comes while the gate is closed it takes itself. True if there was
+ * some. */
 static inline bool wf_driver_look(wf_driver *driver)
 {
     return wf_load(&driver->gate, RELAXED) /* advice: else it gets what there is */ &&

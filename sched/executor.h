@@ -91,8 +91,8 @@ void wf_executor_free(wf_executor *s);
 /* A worker has run dry and is in the mask of sleepers. */
 void wf_executor_ran_dry(wf_executor *s);
 
-/* A current-thread runtime: polls tasks on the calling thread until *done, or while another thread does that
- * sleeps until *done or until that one has left. */
+/* A current-thread runtime: polls tasks on the calling thread until *done, or while another thread
+ * does that sleeps until *done or until that one has left. */
 void wf_executor_run_core(wf_executor *s, uint32_t *done);
 /* Sets *done, for whoever waits. */
 void wf_executor_core_done(wf_executor *s, uint32_t *done);
@@ -104,8 +104,8 @@ int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg);
 /* What to do when that fails. */
 #define WF_THREADS_REMEDY                                                                          \
     "raise RLIMIT_NPROC (ulimit -u) or pids.max of the cgroup, or lower WEFT_WORKERS"
-/* Names the calling thread "weft-...", of which the kernel keeps 15 characters. By the thread itself: to name another
- * takes a descriptor, and that other may have ended. */
+/* Names the calling thread "weft-...", of which the kernel keeps 15 characters. By the thread
+ * itself: to name another takes a descriptor, and that other may have ended. */
 __attribute__((format(printf, 1, 2))) void wf_executor_name_thread(const char *format, ...);
 /* The calling thread, which a pinned worker may have created, runs on any CPU of the runtime. */
 void wf_executor_unpin(const wf_executor *s);
@@ -119,8 +119,8 @@ int wf_executor_start_worker(wf_executor *s, uint32_t index);
 /* Not less than how many tasks are alive; exact when none is spawned or ends meanwhile. */
 uint64_t wf_executor_alive(wf_executor *s);
 
-/* Whether no task is queued or being polled, and somebody would poll one. If wf_executor_progress is the same
- * before and after, nothing has happened in between. */
+/* Whether no task is queued or being polled, and somebody would poll one. If wf_executor_progress
+ * is the same before and after, nothing has happened in between. */
 bool     wf_executor_is_quiet(const wf_executor *s);
 uint64_t wf_executor_progress(const wf_executor *s);
 
@@ -152,8 +152,8 @@ static inline void wf_executor_note_long(wf_executor *s, int64_t now)
     wf_store(&s->uneven, now, RELAXED); /* advice */
 }
 
-/* Polls took longer than they should have: one of them did, or other processes had the CPU, as happens now and
- * then. It is believed when it happens often. */
+/* Polls took longer than they should have: one of them did, or other processes had the CPU, as
+ * happens now and then. It is believed when it happens often. */
 static inline void wf_executor_suspect_long(wf_executor *s, int64_t now)
 {
     if (now - wf_load(&s->suspected, RELAXED) >= WF_CALM_AFTER) { /* advice, all of it */

@@ -29,8 +29,8 @@ static uint32_t next_random(wf_worker *w)
 
 /* ---- our own, and those from outside ---- */
 
-/* Work is left in the queues. Waking one more worker pays if there is much of it; if not, somebody must
- * see to it that we aren't stuck with it: the reactor, while it watches. */
+/* Work is left in the queues. Waking one more worker pays if there is much of it; if not, somebody
+ * must see to it that we aren't stuck with it: the reactor, while it watches. */
 static void call_for_help(wf_executor *s)
 {
     if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_dispatch_wants_help(s))
@@ -113,9 +113,10 @@ static wf_task *take_child(wf_worker *w)
     return t ? t : wf_worker_take_slot_any(&w->first_child);
 }
 
-/* A worker that never runs dry looks for sockets as long as the reactor leaves them to it. It also does so
- * now and then where the reactor should be looking: that may have to wait for a CPU for long, beside other
- * processes, and meanwhile only those connections would be served whose next request is there already. */
+/* A worker that never runs dry looks for sockets as long as the reactor leaves them to it. It also
+ * does so now and then where the reactor should be looking: that may have to wait for a CPU for
+ * long, beside other processes, and meanwhile only those connections would be served whose next
+ * request is there already. */
 WF_SELDOM static void look_busy(wf_worker *w)
 {
     wf_driver *driver = w->executor->rt->driver;
@@ -159,8 +160,9 @@ static wf_task *take_own(wf_worker *w)
     return t ? t : take_injected(w, INJECT_BATCH_MAX);
 }
 
-/* A long queue is worth more than one: where tasks are short, two workers at one end cost more than the tasks.
- * Nobody misses those in our hands: we count as searching, and look again when we stop. */
+/* A long queue is worth more than one: where tasks are short, two workers at one end cost more than
+ * the tasks. Nobody misses those in our hands: we count as searching, and look again when we
+ * stop. */
 static void steal_more(wf_worker *w, wf_deque *from, wf_deque *to)
 {
     int64_t  length = wf_deque_length_any(from);

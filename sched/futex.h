@@ -29,7 +29,8 @@ static inline void wf_futex_run_handlers(void)
 #endif
 }
 
-/* Sleeps while *word == value, until woken or the CLOCK_MONOTONIC instant; false after the latter. */
+/* Sleeps while *word == value, until woken or the CLOCK_MONOTONIC instant; false after the
+ * latter. */
 static inline bool wf_futex_wait(uint32_t *word, uint32_t value, int64_t until_ns)
 {
     struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};

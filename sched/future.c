@@ -1,12 +1,12 @@
 /*
  * future.c - the rules of futures and frames that need more than a line
  *
- * Purpose     Names the rule that a caller broke; knows a frame's kept branches and deferred calls; what a
- *             frame does when its task has panicked.
+ * Purpose     Names the rule that a caller broke; knows a frame's kept branches and deferred calls;
+ *             what a frame does when its task has panicked.
  * Threads     The future's owner.
- * Invariants  F1 a READY future is not polled. F2 a pending one stays where its first poll was. F3 a kept
- *             branch that its select has left pending is PARKED: in its frame's list, linked through
- *             its result's address, or counted as far.
+ * Invariants  F1 a READY future is not polled. F2 a pending one stays where its first poll was. F3
+ *             a kept branch that its select has left pending is PARKED: in its frame's list, linked
+ *             through its result's address, or counted as far.
  * Ordering    None: one owner at a time.
  * Failure     Breaking a rule aborts.
  */
@@ -31,8 +31,8 @@ __attribute__((noreturn, cold)) static void misuse(const weft_future *future)
                  where);
 }
 
-/* Contexts differ in where their selects begin. Without threads to count by, the executor hands that on
- * from poll to poll itself, as weft_local does. */
+/* Contexts differ in where their selects begin. Without threads to count by, the executor hands
+ * that on from poll to poll itself, as weft_local does. */
 static uint32_t context_seed(void)
 {
 #if __STDC_HOSTED__

@@ -12,8 +12,8 @@
 
 #include <weft/combine.h>
 
-/* The names of the branches that have not ended, `most` of them at most: how many there are in all. 0 if the
- * future is no group. */
+/* The names of the branches that have not ended, `most` of them at most: how many there are in all.
+ * 0 if the future is no group. */
 uint32_t wf_group_waits_for(const weft_future *future, const char **ret_names, uint32_t most);
 
 #endif

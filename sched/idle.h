@@ -7,10 +7,10 @@
  *             counted it as searching before, and wakes it. I2 at most half of the workers start
  *             to search by themselves.
  * Ordering    [idle-1] No wake-up is lost. A pusher publishes work, then reads n_searching and the
- *             mask; a worker leaves n_searching or sets its bit, then reads all queues. All of these
- *             are SEQ_CST, so in their one order either the pusher's read comes after the worker's
- *             write, and it wakes that worker; or the worker's reads come after the push, and it
- *             finds the work.
+ *             mask; a worker leaves n_searching or sets its bit, then reads all queues. All of
+ *             these are SEQ_CST, so in their one order either the pusher's read comes after the
+ *             worker's write, and it wakes that worker; or the worker's reads come after the push,
+ *             and it finds the work.
  * Failure     None.
  */
 #ifndef WF_IDLE_H
@@ -63,8 +63,8 @@ static inline bool wf_idle_take(wf_idle *idle, uint32_t i)
     return wf_and(&idle->sleeping[i / 64], ~bit, SEQ_CST) & bit; /* [idle-1] */
 }
 
-/* Worker i leaves the mask, woken or not: it counts as searching from here on, as somebody may have relied
- * on it while it was on its way to sleep. */
+/* Worker i leaves the mask, woken or not: it counts as searching from here on, as somebody may have
+ * relied on it while it was on its way to sleep. */
 static inline void wf_idle_return(wf_idle *idle, uint32_t i)
 {
     wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
@@ -102,8 +102,8 @@ static inline wf_idle_picked wf_idle_pick_this(wf_idle *idle, uint32_t i)
     return WF_IDLE_LOOK_AGAIN;
 }
 
-/* There is new work: the sleeper to wake, now counted as searching, or -1. If there are several, one that
- * went to sleep on the given CPU (-1: any). */
+/* There is new work: the sleeper to wake, now counted as searching, or -1. If there are several,
+ * one that went to sleep on the given CPU (-1: any). */
 int wf_idle_pick(wf_idle *idle, int cpu);
 /* Whether a worker sleeps. */
 bool wf_idle_any(const wf_idle *idle);

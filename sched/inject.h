@@ -1,13 +1,13 @@
 /*
  * inject.h - tasks queued by threads that are not workers
  *
- * Purpose     A first-in-first-out queue for the reactor, foreign threads and overflow; workers take
- *             from it in batches.
+ * Purpose     A first-in-first-out queue for the reactor, foreign threads and overflow; workers
+ *             take from it in batches.
  * Threads     Any.
- * Invariants  All guarded by the lock. The oldest stand in a ring of pointers: a walk along a list, from
- *             task to task, would cost a cache miss for each. Those for which it is too small follow in a list
- *             (task->next); while there is one nothing enters the ring. `n` counts both and the tasks just
- *             taken out.
+ * Invariants  All guarded by the lock. The oldest stand in a ring of pointers: a walk along a list,
+ *             from task to task, would cost a cache miss for each. Those for which it is too small
+ *             follow in a list (task->next); while there is one nothing enters the ring. `n` counts
+ *             both and the tasks just taken out.
  * Ordering    [idle-1] `n` is raised before a pusher looks for sleepers, read by who goes to sleep.
  * Failure     None: pushing allocates nothing.
  */
@@ -30,8 +30,8 @@ typedef struct wf_inject {
 
 /* Appends a chain of n tasks, linked by next. */
 void wf_inject_push_any(wf_inject *q, struct wf_task *first, struct wf_task *last, uint32_t n);
-/* Takes up to n of the oldest; how many. They count as waiting until wf_inject_taken_any: nobody who looks for
- * work may think there is none in between. */
+/* Takes up to n of the oldest; how many. They count as waiting until wf_inject_taken_any: nobody
+ * who looks for work may think there is none in between. */
 uint32_t wf_inject_take_any(wf_inject *q, struct wf_task **ret_tasks, uint32_t n);
 void     wf_inject_taken_any(wf_inject *q, uint32_t n);
 

@@ -4,13 +4,13 @@
  * Purpose     Tasks with a flag each, polled in the order in which they were added.
  * Threads     Owner: init, add, turn, run, and all fields but three. Any thread and any interrupt
  *             handler: wakers and cancel, which touch woken_, cancel_ and any_ and nothing else.
- * Invariants  L1 a task whose flag is up was woken since its last poll began. L2 if a task's flag is
- *             up and no turn is under way, any_ is up or about to be: the owner never idles on it. L3
- *             no waker is counted: the task's memory outlives them all.
- * Ordering    [local-1] a wake raises woken_; the owner takes it before the poll, which sees what the
- *             waker wrote before. [local-2] then it raises any_; a turn takes that before it looks at
- *             the tasks, so a wake that it misses leaves any_ up for the next one. [local-3] cancel_ is
- *             raised before the wake that makes the owner look at it.
+ * Invariants  L1 a task whose flag is up was woken since its last poll began. L2 if a task's flag
+ *             is up and no turn is under way, any_ is up or about to be: the owner never idles on
+ *             it. L3 no waker is counted: the task's memory outlives them all.
+ * Ordering    [local-1] a wake raises woken_; the owner takes it before the poll, which sees what
+ *             the waker wrote before. [local-2] then it raises any_; a turn takes that before it
+ *             looks at the tasks, so a wake that it misses leaves any_ up for the next one.
+ *             [local-3] cancel_ is raised before the wake that makes the owner look at it.
  * Failure     None: no memory, no calls that fail. A turn within a turn aborts.
  */
 #include <weft/local.h>

@@ -3,12 +3,13 @@
  *
  * Purpose     Guards a few fields for a few nanoseconds, inside structs that exist by the million.
  * Threads     Any.
- * Invariants  0 free, 1 held, 2 held and a thread sleeps. The holder never calls user code: builds with a
- *             sanitizer or without optimization count the locks that a thread holds, and
+ * Invariants  0 free, 1 held, 2 held and a thread sleeps. The holder never calls user code: builds
+ *             with a sanitizer or without optimization count the locks that a thread holds, and
  *             wf_lock_none_held checks it.
  * Ordering    [lock-1] unlock releases what the next lock acquires.
- * Failure     A holder that the kernel has preempted is slept for, not spun on. To yield would not do: a
- *             SCHED_FIFO thread that yields gets its CPU back before a holder of lower priority.
+ * Failure     A holder that the kernel has preempted is slept for, not spun on. To yield would not
+ *             do: a SCHED_FIFO thread that yields gets its CPU back before a holder of lower
+ *             priority.
  */
 #ifndef WF_LOCK_H
 #define WF_LOCK_H
@@ -60,9 +61,9 @@ static inline void wf_unlock(uint32_t *lock)
         wf_futex_wake(lock, 1);
 }
 
-/* Takes the bit of a state word: returns the word as it was, then without the bit. The holder gives it back
- * together with what else changes in the word, by a read-modify-write that releases, and says
- * wf_lock_gave(). */
+/* Takes the bit of a state word: returns the word as it was, then without the bit. The holder gives
+ * it back together with what else changes in the word, by a read-modify-write that releases, and
+ * says wf_lock_gave(). */
 static inline uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
 {
     ck_backoff_t backoff = 8;

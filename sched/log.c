@@ -4,8 +4,8 @@
  * Purpose     Formats one line and hands it to the host's callback.
  * Threads     Any.
  * Invariants  The library writes to no descriptor but in weft_misuse_ and the default callback,
- *             both by stderr.h. A line has no control characters: what comes from the environment or
- *             from names of the host's can't begin a line of its own.
+ *             both by stderr.h. A line has no control characters: what comes from the environment
+ *             or from names of the host's can't begin a line of its own.
  * Ordering    None.
  * Failure     A line too long is cut.
  */

@@ -2,7 +2,8 @@
  * memcheck.h - what valgrind, ASan and MSan have to be told
  *
  * Purpose     Valgrind does not know io_uring: neither what the kernel wrote nor that entering it
- *             sleeps; nor does MSan know what it wrote. Valgrind and ASan don't know when a task's memory is free.
+ *             sleeps; nor does MSan know what it wrote. Valgrind and ASan don't know when a task's
+ *             memory is free.
  * Threads     Any.
  * Invariants  A request costs eight instructions where valgrind does not run, and nothing where its
  *             header is missing. The path of every task asks once for all (wf_memcheck_watches) and

@@ -77,9 +77,9 @@ static bool inject_slot(wf_executor *s, wf_task **slot)
     return t != NULL;
 }
 
-/* What waits behind the stuck worker goes where all others look now and then: busy ones would not steal it.
- * Of the children only one at first: the worker may merely be waiting for a CPU, and all at once in a queue
- * that is first in, first out would make breadth first of depth first. */
+/* What waits behind the stuck worker goes where all others look now and then: busy ones would not
+ * steal it. Of the children only one at first: the worker may merely be waiting for a CPU, and all
+ * at once in a queue that is first in, first out would make breadth first of depth first. */
 static void take_over(wf_monitor *m, uint32_t i, bool for_long)
 {
     wf_executor *s = m->executor;

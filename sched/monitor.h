@@ -1,17 +1,17 @@
 /*
  * monitor.h - looks after workers that are stuck in a poll
  *
- * Purpose     A task that blocks its worker must not hold up others. While workers are awake, a thread
- *             looks every few milliseconds whether each of them has ended a poll. What waits behind one
- *             that has not is taken over: its LIFO slot is emptied, a sleeping worker is woken for the
- *             rest, and when all are stuck a spare worker starts. The log hears of long polls. Children
- *             that have waited for long go first.
+ * Purpose     A task that blocks its worker must not hold up others. While workers are awake, a
+ *             thread looks every few milliseconds whether each of them has ended a poll. What waits
+ *             behind one that has not is taken over: its LIFO slot is emptied, a sleeping worker is
+ *             woken for the rest, and when all are stuck a spare worker starts. The log hears of
+ *             long polls. Children that have waited for long go first.
  * Threads     The monitor's own; rouse: any worker.
- * Invariants  K1 it ticks while a worker is awake, and sleeps without a limit soon after all do. K2 a
- *             spare worker that isn't needed any more stands by.
- * Ordering    [monitor-1] the monitor says that it sleeps, then looks for workers that are awake; a worker
- *             leaves the mask of sleepers, or is `away` no more, then looks whether the monitor sleeps:
- *             SEQ_CST, all of them.
+ * Invariants  K1 it ticks while a worker is awake, and sleeps without a limit soon after all do. K2
+ *             a spare worker that isn't needed any more stands by.
+ * Ordering    [monitor-1] the monitor says that it sleeps, then looks for workers that are awake; a
+ *             worker leaves the mask of sleepers, or is `away` no more, then looks whether the
+ *             monitor sleeps: SEQ_CST, all of them.
  * Failure     A spare thread can't be created: logged, tried again at the next tick.
  */
 #ifndef WF_MONITOR_H

@@ -4,8 +4,8 @@
  * Purpose     One place that names the memory orders, so that TSan understands them all and an
  *             explorer can stand in for them.
  * Threads     Any.
- * Invariants  No fences anywhere: TSan can't see them. Where an algorithm asks for one, the accesses
- *             around it are SEQ_CST instead.
+ * Invariants  No fences anywhere: TSan can't see them. Where an algorithm asks for one, the
+ *             accesses around it are SEQ_CST instead.
  * Ordering    Sites that work together share a tag in their comments: [deque-1]. RELAXED says why.
  *             Flags (below) have two forms: for threads, and for one core with interrupts.
  * Failure     None.
@@ -37,19 +37,20 @@
 #define wf_count(p, n) wf_store((p), wf_load((p), RELAXED) + (n), RELAXED)
 
 /*
- * A flag that anybody raises (wf_flag_raise) and one poller takes: wf_flag_take answers whether it was
- * up. What was written before it was raised is seen after it was taken.
+ * A flag that anybody raises (wf_flag_raise) and one poller takes: wf_flag_take answers whether it
+ * was up. What was written before it was raised is seen after it was taken.
  *
- * Between threads both are swaps. A core like Cortex-M0 has no read-modify-write, and needs none when
- * those who raise are its own interrupt handlers (WF_ONE_CORE): a handler runs from end to end while
- * the poller stands still, so an interrupt comes either
+ * Between threads both are swaps. A core like Cortex-M0 has no read-modify-write, and needs none
+ * when those who raise are its own interrupt handlers (WF_ONE_CORE): a handler runs from end to end
+ * while the poller stands still, so an interrupt comes either
  *  - before the load, which sees the flag up; or
- *  - between a load that saw it up and the store: the store wipes out the second raise, but not what
- *    it stands for: the poller looks only after the store, and so finds what both handlers wrote; or
+ *  - between a load that saw it up and the store: the store wipes out the second raise, but not
+ *    what it stands for: the poller looks only after the store, and so finds what both handlers
+ *    wrote; or
  *  - after a load that saw it down, or after the store: the flag stays up for the next look.
- * The middle case is why the store is SEQ_CST: neither compiler nor core may begin the poller's reads
- * before it, which RELEASE would allow. With handlers that interrupt each other nothing changes, since
- * all of them store the same value.
+ * The middle case is why the store is SEQ_CST: neither compiler nor core may begin the poller's
+ * reads before it, which RELEASE would allow. With handlers that interrupt each other nothing
+ * changes, since all of them store the same value.
  */
 #ifndef WF_ONE_CORE
 #define WF_ONE_CORE (__STDC_HOSTED__ == 0)

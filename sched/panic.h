@@ -40,7 +40,8 @@ static inline wf_caught wf_panic_poll_root(weft_future *future, weft_context *cx
 wf_caught wf_panic_poll(weft_future *future, weft_context *cx);
 /* The poll of a future that unwinds: another panic aborts. */
 weft_poll wf_panic_refused(wf_caught caught);
-/* Calls a function and returns its result; if it panicked, *ret_message is set and the result means nothing. */
+/* Calls a function and returns its result; if it panicked, *ret_message is set and the result means
+ * nothing. */
 int64_t wf_panic_call(int64_t (*function)(void *arg), void *arg, const char **ret_message);
 
 #endif

@@ -31,8 +31,8 @@ static const weft_future *awaited(const wf_task *t)
     return f;
 }
 
-/* What the log is to be told, gathered while the tasks can't be freed; the log is called later, without a
- * lock. Constants only. */
+/* What the log is to be told, gathered while the tasks can't be freed; the log is called later,
+ * without a lock. Constants only. */
 typedef struct line {
     const char *name, *awaits; /* NULL: it is queued or being polled */
     const char *branches[BRANCHES_NAMED];

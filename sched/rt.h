@@ -1,7 +1,8 @@
 /*
  * rt.h - what a weft_runtime is made of
  *
- * Purpose     The struct behind the public handle: each layer finds its own part and those left of it.
+ * Purpose     The struct behind the public handle: each layer finds its own part and those left of
+ *             it.
  * Threads     Set before the first thread of the runtime starts, constant until the last has ended.
  * Invariants  Parts of layers further right are pointers that only those layers look behind.
  * Ordering    Thread creation publishes it.

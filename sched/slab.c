@@ -183,8 +183,8 @@ static wf_slab *slab_alone(wf_heap *h, uint32_t class)
     return r ? slab_begin(h, r, 0, class, WF_REGION_PAGES) : NULL;
 }
 
-/* Huge pages are for small slots only: a task with a buffer of 16 KiB that waits has mostly touched a page
- * of it, and shall not keep the rest in memory. */
+/* Huge pages are for small slots only: a task with a buffer of 16 KiB that waits has mostly touched
+ * a page of it, and shall not keep the rest in memory. */
 static wf_slab *slab_new(wf_heap *h, uint32_t class)
 {
     uint32_t   n = wf_slot_pages(wf_slot_size(class));

@@ -1,23 +1,25 @@
 /*
  * slab.h - the memory of tasks
  *
- * Purpose     Taking and freeing a task costs a few nanoseconds and no lock; all tasks of a runtime can
- *             be visited without keeping a list of them; what a burst needed goes back to the system.
+ * Purpose     Taking and freeing a task costs a few nanoseconds and no lock; all tasks of a runtime
+ *             can be visited without keeping a list of them; what a burst needed goes back to the
+ *             system.
  *
- *             A region is 2 MiB, aligned to that, so that a task's address leads to it. It is cut into
- *             pages of 64 KiB; one or more pages make a slab of slots of one size. A region belongs to
- *             one heap; each worker has a heap, and threads that are not workers share one.
+ *             A region is 2 MiB, aligned to that, so that a task's address leads to it. It is cut
+ *             into pages of 64 KiB; one or more pages make a slab of slots of one size. A region
+ *             belongs to one heap; each worker has a heap, and threads that are not workers share
+ *             one.
  *
  *                 heap --> region: [header | slab of 128 B slots | slab of 96 B | ... free pages]
  *
  * Threads     The suffix says: owner is the heap's thread, or whoever holds its lock.
- * Invariants  B1 a free slot's state word is 0, and a slot that has been carved keeps one for as long
- *             as its slab lives. B2 slabs begin and end, and regions come and go, under the memory's
- *             lock: who holds it may visit all slots. B3 a slot freed by another thread goes to its
- *             region's stack `remote`, from where the owner takes all at once. B4 after the runtime's
- *             end a region lives until its last slot has been freed.
- * Ordering    [slab-1] a freed slot is released to the owner who takes it. [slab-2] n_carved is raised
- *             once the slot's state word is 0. [slab-3] the last slot of an orphaned region.
+ * Invariants  B1 a free slot's state word is 0, and a slot that has been carved keeps one for as
+ *             long as its slab lives. B2 slabs begin and end, and regions come and go, under the
+ *             memory's lock: who holds it may visit all slots. B3 a slot freed by another thread
+ *             goes to its region's stack `remote`, from where the owner takes all at once. B4 after
+ *             the runtime's end a region lives until its last slot has been freed.
+ * Ordering    [slab-1] a freed slot is released to the owner who takes it. [slab-2] n_carved is
+ *             raised once the slot's state word is 0. [slab-3] the last slot of an orphaned region.
  * Failure     Out of memory: NULL, and nothing has happened.
  */
 #ifndef WF_SLAB_H
@@ -89,14 +91,15 @@ struct wf_task *wf_heap_take_owner(wf_heap *h, size_t size);
 /* Frees a slot; `h` is the caller's heap, NULL if it has none. Any thread, also after the runtime's
  * end. The state word becomes 0. */
 void wf_heap_free_any(wf_heap *h, struct wf_task *t);
-/* The owner goes to sleep: sends what is on its way to other heaps, takes what others have freed, and gives
- * what is empty back to the system. */
+/* The owner goes to sleep: sends what is on its way to other heaps, takes what others have freed,
+ * and gives what is empty back to the system. */
 void wf_heap_tidy_owner(wf_heap *h);
 
-/* Calls visit for each slot that is in use, under the memory's lock. It must neither spawn nor wake. */
+/* Calls visit for each slot that is in use, under the memory's lock. It must neither spawn nor
+ * wake. */
 void wf_memory_visit(wf_memory *m, void (*visit)(struct wf_task *t, void *arg), void *arg);
-/* Calls tell for each heap that could take back slots which others have freed, under the memory's lock, maybe
- * several times. */
+/* Calls tell for each heap that could take back slots which others have freed, under the memory's
+ * lock, maybe several times. */
 void wf_memory_remind(wf_memory *m, void (*tell)(wf_heap *h));
 /* The runtime ends: nobody takes slots any more. Regions without used slots go now, the others with
  * their last slot. Any thread, when no heap has an owner. */

@@ -1,8 +1,8 @@
 /*
  * slot.h - which sizes the slots of slabs have
  *
- * Purpose     Sizes are multiples of 32 bytes up to 16 of them, then 8 to each doubling: a slot is at
- *             most an eighth larger than its task.
+ * Purpose     Sizes are multiples of 32 bytes up to 16 of them, then 8 to each doubling: a slot is
+ *             at most an eighth larger than its task.
  * Threads     Any.
  * Invariants  Classes count from 0 in the order of sizes.
  * Ordering    None.

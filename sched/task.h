@@ -11,22 +11,24 @@
  *          |  PENDING           |  PENDING, and woken meanwhile|
  *          +--------------------+------------------------------+
  *
- *             RUNNING: it is being polled, or (new, or having yielded) is in a queue and will be polled
- *             without another step.
- *             CANCEL and PANIC may join any state and stay. JOINER: `joiner` is the handle that whoever
- *             joins waits with. JLOCK guards its waker and the step to COMPLETE. HANDLE: a handle is
- *             open. Above them references: one for the run (until COMPLETE), one for the handle, one
- *             for each cloned waker; who drops the last frees the memory. On top the worker that the
- *             task is pinned to, plus 1; 0: any may run it.
- * Invariants  T1 a task is in at most one queue: when it is NOTIFIED and not RUNNING, and when it is RUNNING
- *             but not being polled; its run's reference keeps it there. T2 RUNNING: the frame is the
- *             polling worker's alone, or nobody's while it is queued.
+ *             RUNNING: it is being polled, or (new, or having yielded) is in a queue and will be
+ *             polled without another step.
+ *             CANCEL and PANIC may join any state and stay. JOINER: `joiner` is the handle that
+ *             whoever joins waits with. JLOCK guards its waker and the step to COMPLETE. HANDLE: a
+ *             handle is open. Above them references: one for the run (until COMPLETE), one for the
+ *             handle, one for each cloned waker; who drops the last frees the memory. On top the
+ *             worker that the task is pinned to, plus 1; 0: any may run it.
+ * Invariants  T1 a task is in at most one queue: when it is NOTIFIED and not RUNNING, and when it
+ *             is RUNNING but not being polled; its run's reference keeps it there. T2 RUNNING: the
+ *             frame is the polling worker's alone, or nobody's while it is queued.
  *             T3 COMPLETE: the runtime is not touched any more, so wakers and handles may outlive
  *             it; the frame's result is constant. T4 a task that is shared changes its word by
  *             read-modify-writes. The holder of all references at the end of the last poll may do
- *             without: only visitors (slab.h) come without one, and what they mark is of no use then.
+ *             without: only visitors (slab.h) come without one, and what they mark is of no use
+ *             then.
  * Ordering    [task-1] a wake releases what the waker did; taking the task to RUNNING acquires it.
- *             [task-2] COMPLETE releases the result to the joiner; JLOCK. [task-3] the last reference.
+ *             [task-2] COMPLETE releases the result to the joiner; JLOCK. [task-3] the last
+ *             reference.
  * Failure     Out of memory: wf_task_new returns NULL.
  */
 #ifndef WF_TASK_H
@@ -66,8 +68,8 @@ typedef struct wf_task {
 _Static_assert(offsetof(wf_task, frame) == 32, "with it, a task of 96 bytes fits 128");
 
 extern const weft_waker_vtable wf_task_vtable;
-/* The same for wakers that must be cloned to be stored, and for those clones: the future may be handed to
- * another task, and this one be gone when it is woken. */
+/* The same for wakers that must be cloned to be stored, and for those clones: the future may be
+ * handed to another task, and this one be gone when it is woken. */
 extern const weft_waker_vtable wf_task_counted_vtable;
 
 /* Where and what to spawn. */
@@ -133,8 +135,8 @@ static inline weft_runtime *wf_task_rt(const wf_task *t)
     return wf_region_of(t)->rt;
 }
 
-/* Its name; a message, if it has panicked. Constant, and may be asked for without a reference: then it may be
- * that of the slot's next task. */
+/* Its name; a message, if it has panicked. Constant, and may be asked for without a reference: then
+ * it may be that of the slot's next task. */
 static inline const char *wf_task_name(const wf_task *t)
 {
     return wf_load(&t->site, RELAXED); /* constants */
@@ -147,7 +149,8 @@ static inline const char *wf_task_where(const char *name)
 }
 
 #define WF_TASK_TEXT 256
-/* "task NAME (spawned at FILE:LINE)", or "a task that panicked (FILE:LINE: why)", cut if too long. */
+/* "task NAME (spawned at FILE:LINE)", or "a task that panicked (FILE:LINE: why)", cut if too
+ * long. */
 const char *wf_task_text(char text[WF_TASK_TEXT], const char *name);
 
 /* Of a COMPLETE task: why it panicked, or NULL. */

@@ -19,8 +19,8 @@
 #define LEVEL_SHIFT 6
 #define JUMP_LOOK   WEFT_US(50) /* between looks whether a clock may jump */
 
-/* The tick at which the timer fires: of those that its accuracy allows the roundest, so that timers whose
- * windows overlap fire together. */
+/* The tick at which the timer fires: of those that its accuracy allows the roundest, so that timers
+ * whose windows overlap fire together. */
 static uint64_t tick_of(const weft_nap *nap)
 {
     uint64_t first = 1, last;
@@ -101,8 +101,7 @@ static uint64_t wheel_add(wf_wheel *w, weft_nap *nap)
     if (when < w->now)
         when = w->now; /* due since the caller looked at the clock: the slot that fires next */
     level = (63u - (uint32_t)__builtin_clzll((w->now ^ when) | 63)) / LEVEL_SHIFT;
-    if (level >=
-        WF_WHEEL_LEVELS) { /* in the top level's next lap; or, years ahead, in the last slot to come */
+    if (level >= WF_WHEEL_LEVELS) { /* the top level's next lap; or, years ahead, its last slot */
         level = WF_WHEEL_LEVELS - 1;
         here = w->now >> (level * LEVEL_SHIFT) & 63;
         slot = when >> (level * LEVEL_SHIFT) & 63;
@@ -217,9 +216,9 @@ static void fire_one(wf_wheel *w, weft_nap *nap, int64_t now, wf_wakes *wakes)
     wf_store(&nap->state_, WF_NAP_FIRED, RELEASE); /* [timer-1] M4: the last touch */
 }
 
-/* The slot's next timer. Timers and their tasks come from memory, as a rule, and a list tells where the next
- * one is only when this one has come; so there are LANES of them, taken in turn, and what comes after this
- * one in its lane is on its way while the others have theirs. */
+/* The slot's next timer. Timers and their tasks come from memory, as a rule, and a list tells where
+ * the next one is only when this one has come; so there are LANES of them, taken in turn, and what
+ * comes after this one in its lane is on its way while the others have theirs. */
 static weft_nap *next_of(weft_nap *const lanes[WF_WHEEL_LANES], uint32_t *lane, bool to_fire)
 {
     weft_nap *nap, *soon;
@@ -450,7 +449,8 @@ static int64_t first_next(const wf_timers *timers)
     return next;
 }
 
-/* A clock that was moved by hand may have skipped much: in the order of the ticks, whatever the wheel. */
+/* A clock that was moved by hand may have skipped much: in the order of the ticks, whatever the
+ * wheel. */
 static void fire_in_order(wf_timers *timers)
 {
     int64_t now = wf_clock_now(&timers->clock), next;

@@ -2,16 +2,18 @@
  * timer.h - timer wheels: one a worker
  *
  * Purpose     Sleeping tasks by the million: arming and cancelling cost a few nanoseconds.
- * Threads     arm, poll, disarm, move: the future's owner. fire, jump: the reactor's thread. next, count: any.
- * Invariants  M1 never early: an instant is rounded up to a tick of 2^20 ns, and to the roundest tick
- *             that a timer's accuracy allows. M2 six levels of 64 slots; a timer sits at the level of
- *             the highest digit in which its tick differs from the wheel's, and moves down when the
- *             wheel gets there; one whose deadline has been moved back stays until its slot comes. M3
- *             `next` is not later than the first slot. M4 once `state_` says FIRED the wheel does not
- *             touch the timer any more. M5 a timer that a thread other than the runtime's workers has
- *             armed is counted until its owner has seen that it has fired, or disarms it: no task
- *             keeps the wheel there for it.
- * Ordering    The wheel's lock; [driver-1] `next` is lowered before looking whether the reactor sleeps.
+ * Threads     arm, poll, disarm, move: the future's owner. fire, jump: the reactor's thread. next,
+ *             count: any.
+ * Invariants  M1 never early: an instant is rounded up to a tick of 2^20 ns, and to the roundest
+ *             tick that a timer's accuracy allows. M2 six levels of 64 slots; a timer sits at the
+ *             level of the highest digit in which its tick differs from the wheel's, and moves down
+ *             when the wheel gets there; one whose deadline has been moved back stays until its
+ *             slot comes. M3 `next` is not later than the first slot. M4 once `state_` says FIRED
+ *             the wheel does not touch the timer any more. M5 a timer that a thread other than the
+ *             runtime's workers has armed is counted until its owner has seen that it has fired, or
+ *             disarms it: no task keeps the wheel there for it.
+ * Ordering    The wheel's lock; [driver-1] `next` is lowered before looking whether the reactor
+ *             sleeps.
  *             [timer-1] FIRED releases the timer to its owner. [timer-2] the owner of a counted
  *             timer touches the wheel no more behind its end; the wheels are freed after that.
  * Failure     None: the timer is the caller's memory.
@@ -68,8 +70,8 @@ int wf_timers_start(weft_runtime *rt);
 bool wf_timers_wait_unused(wf_timers *timers, int64_t until);
 void wf_timers_stop(weft_runtime *rt);
 
-/* Arms the unarmed timer for nap->deadline_; wakes `waker` then. False: the instant has come. `now` may
- * be old: then a timer that is due fires a little later instead. */
+/* Arms the unarmed timer for nap->deadline_; wakes `waker` then. False: the instant has come. `now`
+ * may be old: then a timer that is due fires a little later instead. */
 bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_waker *waker);
 /* True once it has fired; otherwise `waker` is the one to wake. */
 bool wf_timer_poll(weft_nap *nap, const weft_waker *waker);

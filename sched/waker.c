@@ -13,8 +13,8 @@
 #include "lock.h"
 #include "task.h"
 
-/* A clone may have another vtable than what it was cloned from. One of a task says by its vtable that
- * it holds a reference: W5. */
+/* A clone may have another vtable than what it was cloned from. One of a task says by its vtable
+ * that it holds a reference: W5. */
 static weft_waker clone_counted(const weft_waker *waker)
 {
     weft_waker clone = weft_waker_clone(waker);

@@ -3,16 +3,16 @@
  *
  * Purpose     What a leaf future does with its task's waker, and what its completer does with it.
  * Threads     Any; the slot is guarded by the lock of the object that the future waits on.
- * Invariants  W1 the slot is touched only under that lock. W2 step one of a wake (wf_waker_fire: mark
- *             the task) happens under the lock, so the future can't end before it is done: that is
- *             what makes borrowing safe. W3 step two (wf_wakes_flush: queue the task) happens outside;
- *             a marked task can't end before it has been queued and run. W4 at most two wakers are fired
- *             between looks at wf_wakes_full. W5 a slot holds a reference unless its vtable is one of
- *             weft's own (notify_), and of those only wf_task_counted_vtable does. W6 no code of
- *             another executor runs under the lock, for it may use the very object that the lock guards:
- *             a waker is cloned before the lock is taken, and dropped or woken after it was released. The
- *             order is wf_waker_prepare, lock, wf_waker_exchange or wf_waker_take, unlock,
- *             wf_waker_discard.
+ * Invariants  W1 the slot is touched only under that lock. W2 step one of a wake (wf_waker_fire:
+ *             mark the task) happens under the lock, so the future can't end before it is done:
+ *             that is what makes borrowing safe. W3 step two (wf_wakes_flush: queue the task)
+ *             happens outside; a marked task can't end before it has been queued and run. W4 at
+ *             most two wakers are fired between looks at wf_wakes_full. W5 a slot holds a reference
+ *             unless its vtable is one of weft's own (notify_), and of those only
+ *             wf_task_counted_vtable does. W6 no code of another executor runs under the lock, for
+ *             it may use the very object that the lock guards: a waker is cloned before the lock is
+ *             taken, and dropped or woken after it was released. The order is wf_waker_prepare,
+ *             lock, wf_waker_exchange or wf_waker_take, unlock, wf_waker_discard.
  * Ordering    The lock, and the task's state word [task-1].
  * Failure     None.
  */
@@ -39,8 +39,9 @@ static inline bool wf_waker_is_borrowed(const weft_waker *waker)
     return waker->vtable->notify_ && waker->vtable != &wf_task_counted_vtable;
 }
 
-/* Stores the context's waker in place of what is there. weft's own are borrowed, those of other executors
- * and those of weft_future_poll cloned. Outside all locks: while no other thread knows the slot. */
+/* Stores the context's waker in place of what is there. weft's own are borrowed, those of other
+ * executors and those of weft_future_poll cloned. Outside all locks: while no other thread knows
+ * the slot. */
 void wf_waker_store(weft_waker *slot, const weft_waker *waker);
 /* Empties the slot without waking. Outside all locks. */
 void wf_waker_forget(weft_waker *slot);
@@ -56,8 +57,8 @@ static inline weft_waker wf_waker_prepare(const weft_waker *waker)
     return prepared;
 }
 
-/* Stores a borrowed waker in place of none or of another borrowed one: then no reference is touched.
- * False: the long way has to be taken (W6). Under the lock. */
+/* Stores a borrowed waker in place of none or of another borrowed one: then no reference is
+ * touched. False: the long way has to be taken (W6). Under the lock. */
 static inline bool wf_waker_store_own(weft_waker *slot, const weft_waker *waker)
 {
     if (__builtin_expect(

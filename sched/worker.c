@@ -47,8 +47,9 @@ void wf_worker_free(wf_worker *w)
 
 /* ---- queueing ---- */
 
-/* Others sleep, who may help. Those woken lately who slept again at once came for too little: then as
- * much must wait as `wariness` says. What a wary worker keeps for itself is the monitor's to notice. */
+/* Others sleep, who may help. Those woken lately who slept again at once came for too little: then
+ * as much must wait as `wariness` says. What a wary worker keeps for itself is the monitor's to
+ * notice. */
 WF_SELDOM static void call_thief(wf_worker *w)
 {
     wf_executor *s = w->executor;

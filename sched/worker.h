@@ -86,8 +86,8 @@ void wf_worker_free(wf_worker *w);
 void *wf_worker_main(void *worker);
 /* No thread is this worker until one enters. */
 void wf_worker_lend(wf_worker *w);
-/* The calling thread becomes the worker (of a current-thread runtime) until leave, which restores what it
- * was before. */
+/* The calling thread becomes the worker (of a current-thread runtime) until leave, which restores
+ * what it was before. */
 wf_current wf_worker_enter(wf_worker *w);
 void       wf_worker_leave(wf_worker *w, wf_current before);
 /* Polls one task, or sleeps until there is work or the instant. */

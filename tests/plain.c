@@ -2,8 +2,8 @@
  * plain.c - runs test cases so that sanitizers and valgrind can judge them
  *
  * Each case runs in a forked child that ends by exit(): there ASan looks for leaks, and each tool
- * turns what it found into an exit status, which is the verdict. The parent never starts a thread, so
- * that TSan lets the child start some. Who overruns the time limit is killed, children included.
+ * turns what it found into an exit status, which is the verdict. The parent never starts a thread,
+ * so that TSan lets the child start some. Who overruns the time limit is killed, children included.
  *
  *     test_deque [--no-fork] [--list] [PATTERN...]      "deque/take?" or "steal"
  */

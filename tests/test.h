@@ -1,10 +1,11 @@
 /*
  * test.h - one test body, two runners
  *
- * Every file tests/FOLDER/test_FILE.c is built twice: for Criterion, and with WEFT_PLAIN for the small
- * runner in plain.c. Sanitizers and valgrind get the plain one: under Criterion a test that leaks
- * passes, because the report comes after the verdict; a use-after-free passes under valgrind; TSan
- * aborts before the first test. tests/planted proves that the plain runner fails where it should.
+ * Every file tests/FOLDER/test_FILE.c is built twice: for Criterion, and with WEFT_PLAIN for the
+ * small runner in plain.c. Sanitizers and valgrind get the plain one: under Criterion a test that
+ * leaks passes, because the report comes after the verdict; a use-after-free passes under valgrind;
+ * TSan aborts before the first test. tests/planted proves that the plain runner fails where it
+ * should.
  *
  *     Test(deque, takes_what_was_pushed)
  *     {
@@ -16,8 +17,8 @@
  *         poll_twice();
  *     }
  *
- * Options of Test: .timeout = seconds (TEST_LIMIT), .signal = SIGABRT where the body must die of it.
- * Both runners give each case a process of its own; what a check says may come from any thread.
+ * Options of Test: .timeout = seconds (TEST_LIMIT), .signal = SIGABRT where the body must die of
+ * it. Both runners give each case a process of its own; what a check says may come from any thread.
  */
 #ifndef TEST_H
 #define TEST_H

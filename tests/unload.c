@@ -1,8 +1,9 @@
 /*
  * unload.c - unloading libweft leaves a live runtime alone
  *
- * Loads the library that it is given, starts a runtime, closes the library as a host does that unloads a
- * plugin, and uses the runtime. Without -z nodelete its threads would run code that is no more.
+ * Loads the library that it is given, starts a runtime, closes the library as a host does that
+ * unloads a plugin, and uses the runtime. Without -z nodelete its threads would run code that is no
+ * more.
  */
 #include <dlfcn.h>
 #include <stdio.h>

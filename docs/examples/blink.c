@@ -1,9 +1,10 @@
 /*
  * blink.c - two LEDs and a timer interrupt: no heap, no threads, no runtime
  *
- * weft_local polls futures in memory that the program owns, and sleeps in between. All but the section
- * "the board" would run on a microcontroller as it stands (docs/design/freestanding.md says how it is
- * built for one); here a signal is the interrupt and standard output is the LEDs. It shows
+ * weft_local polls futures in memory that the program owns, and sleeps in between. All but the
+ * section "the board" would run on a microcontroller as it stands (docs/design/freestanding.md says
+ * how it is built for one); here a signal is the interrupt and standard output is the LEDs. It
+ * shows
  *
  *   a driver       the future `delay`, which an interrupt handler wakes
  *   mask, idle     how the program sleeps without missing the interrupt that it sleeps for

@@ -48,7 +48,8 @@ WEFT_ASYNC(hello)
     if (n < 0)
         WEFT_RETURN(n);
 
-    /* A call runs inside us: we go on when it has returned. Meanwhile the task sleeps its 100 ms. */
+    /* A call runs inside us: we go on when it has returned. Meanwhile the task sleeps its 100
+     * ms. */
     WEFT_CALL(n, greet, &self->reader, .name = "reader", .after = WEFT_MS(5));
     self->greeted = n;
 

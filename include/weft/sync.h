@@ -3,13 +3,14 @@
  *
  * Each of these is a plain struct in memory of yours. All bytes zero is a valid start, nothing is
  * allocated, and no runtime is needed. Waiting is a future in a weft_wait of the caller's. A task
- * may hold a lock across an await; with a thread's mutex (pthread_mutex_t) that can stop the whole program.
+ * may hold a lock across an await; with a thread's mutex (pthread_mutex_t) that can stop the whole
+ * program.
  *
  * Waiters are served in the order in which they were first polled. All waits WITHDRAW: a cancelled
  * one leaves the queue, and what it has been granted in the same moment goes to the next waiter.
  *
- * The memory must stay in place while a task waits or holds. Any thread may call any of these functions, unless
- * its comment says otherwise.
+ * The memory must stay in place while a task waits or holds. Any thread may call any of these
+ * functions, unless its comment says otherwise.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
@@ -51,7 +52,8 @@ typedef struct weft_mutex {
  *
  * Returns: 0, and the mutex is the caller's until weft_mutex_unlock.
  * Errors:  none but -ECANCELED.
- * Cancel:  WITHDRAWS; the mutex is not held then. A task that locks a mutex which it holds waits for ever.
+ * Cancel:  WITHDRAWS; the mutex is not held then. A task that locks a mutex which it holds waits
+ *          for ever.
  */
 WEFT_API weft_future *weft_mutex_lock(weft_wait *wait, weft_mutex *mutex);
 
@@ -83,8 +85,8 @@ typedef struct weft_semaphore {
 WEFT_API void weft_semaphore_init(weft_semaphore *semaphore, uint32_t permits);
 
 /*
- * Takes `n` permits, all at once. A waiter that wants many holds up those behind it, so that it gets them
- * in the end.
+ * Takes `n` permits, all at once. A waiter that wants many holds up those behind it, so that it
+ * gets them in the end.
  *
  * Returns: 0.
  * Errors:  -EPIPE, the semaphore is closed.
@@ -101,12 +103,12 @@ WEFT_API weft_future *weft_semaphore_acquire(weft_wait *wait, weft_semaphore *se
  */
 WEFT_API WEFT_NODISCARD int weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t n);
 
-/* Gives `n` permits, which need not have been taken before: to the waiters, in their order, and to those
- * that come later. */
+/* Gives `n` permits, which need not have been taken before: to the waiters, in their order, and to
+ * those that come later. */
 WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t n);
 
-/* Closes the semaphore: those that wait, and those that come later, get -EPIPE. Permits that are out may
- * still be released. */
+/* Closes the semaphore: those that wait, and those that come later, get -EPIPE. Permits that are
+ * out may still be released. */
 WEFT_API void weft_semaphore_close(weft_semaphore *semaphore);
 
 /* How many permits could be taken now. It may be another number a moment later. */
@@ -122,7 +124,8 @@ typedef struct weft_rwlock {
 } weft_rwlock;
 
 /*
- * Locks for reading. Readers that come behind a waiting writer wait behind it, so that it gets its turn.
+ * Locks for reading. Readers that come behind a waiting writer wait behind it, so that it gets its
+ * turn.
  *
  * Returns: 0, and the lock is held until weft_rwlock_unlock_read.
  * Cancel:  WITHDRAWS; the lock is not held then.
@@ -153,14 +156,16 @@ WEFT_API WEFT_NODISCARD int weft_rwlock_try_read(weft_rwlock *lock);
  */
 WEFT_API WEFT_NODISCARD int weft_rwlock_try_write(weft_rwlock *lock);
 
-/* Gives up what weft_rwlock_read or weft_rwlock_try_read has taken. Aborts if no reader holds the lock. */
+/* Gives up what weft_rwlock_read or weft_rwlock_try_read has taken. Aborts if no reader holds the
+ * lock. */
 WEFT_API void weft_rwlock_unlock_read(weft_rwlock *lock);
 
-/* Gives up what weft_rwlock_write or weft_rwlock_try_write has taken. Aborts if no writer holds the lock. */
+/* Gives up what weft_rwlock_write or weft_rwlock_try_write has taken. Aborts if no writer holds the
+ * lock. */
 WEFT_API void weft_rwlock_unlock_write(weft_rwlock *lock);
 
-/* Makes a reader of the writer, without a moment in which another writer could come between. Aborts if no
- * writer holds the lock. */
+/* Makes a reader of the writer, without a moment in which another writer could come between. Aborts
+ * if no writer holds the lock. */
 WEFT_API void weft_rwlock_downgrade(weft_rwlock *lock);
 
 /* ---- event ---- */
@@ -173,8 +178,8 @@ typedef struct weft_event {
 } weft_event;
 
 /*
- * Waits until the event is set. A waiter that waits at the moment of weft_event_set ends, also if the
- * event is reset at once.
+ * Waits until the event is set. A waiter that waits at the moment of weft_event_set ends, also if
+ * the event is reset at once.
  *
  * Returns: 0.
  * Cancel:  WITHDRAWS.
@@ -203,11 +208,13 @@ typedef struct weft_notify {
  * Waits for a notification.
  *
  * Returns: 0.
- * Cancel:  WITHDRAWS; a weft_notify_one that has reached this waiter goes to the next, or is stored.
+ * Cancel:  WITHDRAWS; a weft_notify_one that has reached this waiter goes to the next, or is
+ *          stored.
  */
 WEFT_API weft_future *weft_notify_wait(weft_wait *wait, weft_notify *notify);
 
-/* Ends the wait of the first waiter. If there is none, one permit is stored, and the next waiter takes it. */
+/* Ends the wait of the first waiter. If there is none, one permit is stored, and the next waiter
+ * takes it. */
 WEFT_API void weft_notify_one(weft_notify *notify);
 
 /* Ends the waits of all that wait now. Nothing is stored for those that come later. */
@@ -221,8 +228,8 @@ typedef struct weft_condition {
 } weft_condition;
 
 /*
- * Unlocks the mutex, waits for a signal, and locks the mutex again. Look at the state in a loop: another task
- * may have changed it between the signal and the lock.
+ * Unlocks the mutex, waits for a signal, and locks the mutex again. Look at the state in a loop:
+ * another task may have changed it between the signal and the lock.
  *
  * Returns: 0. The mutex is held.
  * Errors:  -ECANCELED. The mutex is held all the same.
@@ -252,7 +259,8 @@ WEFT_API void weft_barrier_init(weft_barrier *barrier, uint32_t n);
  * Waits until `n` tasks wait.
  *
  * Returns: 1 for one of them, the leader, and 0 for the others.
- * Cancel:  WITHDRAWS: the task has not arrived then. If the barrier has been passed, the true result.
+ * Cancel:  WITHDRAWS: the task has not arrived then. If the barrier has been passed, the true
+ *          result.
  */
 WEFT_API weft_future *weft_barrier_wait(weft_wait *wait, weft_barrier *barrier);
 
@@ -265,7 +273,8 @@ typedef struct weft_once {
 } weft_once;
 
 /*
- * Asks for what is made once. The first caller makes it, and may await while it does; all others wait for that.
+ * Asks for what is made once. The first caller makes it, and may await while it does; all others
+ * wait for that.
  *
  *     WEFT_AWAIT(n, weft_once_begin(&self->wait, &table_made));
  *     if (n == 1) {
@@ -278,8 +287,8 @@ typedef struct weft_once {
  */
 WEFT_API weft_future *weft_once_begin(weft_wait *wait, weft_once *once);
 
-/* Ends what a weft_once_begin that answered 1 has begun. With `made`, all get 0 from now on. Without, the
- * next waiter gets 1 and tries in its turn. */
+/* Ends what a weft_once_begin that answered 1 has begun. With `made`, all get 0 from now on.
+ * Without, the next waiter gets 1 and tries in its turn. */
 WEFT_API void weft_once_end(weft_once *once, bool made);
 
 /* Whether it has been made. What was written before weft_once_end is seen after true. */

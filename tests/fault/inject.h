@@ -1,9 +1,10 @@
 /*
  * inject.h - runs a function in a process of its own and makes chosen system calls of it fail
  *
- * The child has a seccomp filter that hands its calls to us one by one, before the kernel sees them. We
- * count them by the kind of the thread and let them go on, or answer an error in their stead. io_uring
- * hides its calls from the dynamic linker (they are inline in liburing), not from this.
+ * The child has a seccomp filter that hands its calls to us one by one, before the kernel sees
+ * them. We count them by the kind of the thread and let them go on, or answer an error in their
+ * stead. io_uring hides its calls from the dynamic linker (they are inline in liburing), not from
+ * this.
  */
 #ifndef INJECT_H
 #define INJECT_H
@@ -36,8 +37,9 @@ typedef struct verdict {
 /* What the child runs: see workload.h. */
 typedef bool inject_body(uint32_t *armed, int64_t *ret_failed);
 
-/* Skips the test where there is no such filter. `numbers` are system calls; of futex, the waits. What the
- * child said goes to standard error if it was not clean, as does where its threads are if it hangs. */
+/* Skips the test where there is no such filter. `numbers` are system calls; of futex, the waits.
+ * What the child said goes to standard error if it was not clean, as does where its threads are if
+ * it hangs. */
 void inject(const int *numbers, int n_numbers, const injection *injection, inject_body *body,
             verdict *ret);
 

@@ -1,5 +1,6 @@
 /*
- * test_environment.c - what the process around a runtime may do to it: limits, full disks, resets, signals
+ * test_environment.c - what the process around a runtime may do to it: limits, full disks, resets,
+ * signals
  */
 #include "../net_helpers.h"
 #include "workload.h"
@@ -30,8 +31,8 @@ static void check_workload(void)
     check_eq(n_failed, 0);
 }
 
-/* A process of its own, which ends with status 0 or has failed. Forked beside threads, it ends with _exit:
- * the leak checker, which runs at exit, needs locks that those threads may have held. */
+/* A process of its own, which ends with status 0 or has failed. Forked beside threads, it ends with
+ * _exit: the leak checker, which runs at exit, needs locks that those threads may have held. */
 static pid_t fork_child(void)
 {
     pid_t pid = fork();
@@ -185,7 +186,8 @@ Test(environment, a_file_operation_that_gets_no_thread_says_so)
     stop(rt);
 }
 
-/* The user ids of cases: what a user's processes have locked counts together, so each case has its own. */
+/* The user ids of cases: what a user's processes have locked counts together, so each case has its
+ * own. */
 static void become_own_user(void)
 {
     uid_t id = 70000 + (uid_t)getpid() % 100000;
@@ -509,8 +511,8 @@ static void count_signal(int signo)
     n_signals++;
 }
 
-/* Every 200 us a signal interrupts what the host's own thread does in start, block_on and stop; weft's
- * threads block it. */
+/* Every 200 us a signal interrupts what the host's own thread does in start, block_on and stop;
+ * weft's threads block it. */
 Test(environment, a_storm_of_signals_changes_nothing, .timeout = 60)
 {
     struct sigaction act = {.sa_handler = count_signal}; /* no SA_RESTART */

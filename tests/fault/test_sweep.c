@@ -1,10 +1,10 @@
 /*
  * test_sweep.c - every system call of the workload, failed in turn
  *
- * First a run that counts the calls of each kind of thread; then runs in which one of them fails: the
- * first, the second, the middle one and the last, with each error that it may fail with, alone and
- * twenty in a row. Each must end by itself and leave nothing behind; and where the error is one that
- * nobody should notice (`survived`), every step must have succeeded.
+ * First a run that counts the calls of each kind of thread; then runs in which one of them fails:
+ * the first, the second, the middle one and the last, with each error that it may fail with, alone
+ * and twenty in a row. Each must end by itself and leave nothing behind; and where the error is one
+ * that nobody should notice (`survived`), every step must have succeeded.
  *
  * TEST_FAULTS=all fails each call in turn, which takes some minutes.
  */
@@ -78,7 +78,8 @@ static const struct {
     {FILES, SYS_poll, "poll", false, {0}, {EINTR, ENOMEM}},
 #endif
     {FILES, SYS_ppoll, "ppoll", false, {0}, {EINTR, ENOMEM}},
-    /* threads and memory; brk is not among them: the kernel answers no errno, and libc expects none */
+    /* threads and memory; brk is not among them: the kernel answers no errno, and libc expects
+     * none */
     {THREADS, SYS_clone3, "clone3", false, {0}, {EAGAIN, ENOMEM}},
     {THREADS, SYS_futex, "futex", false, {EINTR, EAGAIN}, {0}},
     {THREADS, SYS_clock_nanosleep, "clock_nanosleep", false, {EINTR}, {0}},

@@ -1,9 +1,9 @@
 /*
  * cortex_m.c - a machine for scenario.c: Cortex-M0 or M4, under an emulator
  *
- * SysTick is the interrupt. It also is the watchdog: with nothing asked for, it fires after a time in
- * which every wake must have been answered. Text and the exit status go out by semihosting. PLANT names
- * a mistake that must make the image fail (tests/tools/freestanding.py).
+ * SysTick is the interrupt. It also is the watchdog: with nothing asked for, it fires after a time
+ * in which every wake must have been answered. Text and the exit status go out by semihosting.
+ * PLANT names a mistake that must make the image fail (tests/tools/freestanding.py).
  */
 #include "platform.h"
 

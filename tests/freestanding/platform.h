@@ -13,8 +13,8 @@
 
 extern const weft_local_port platform_port;
 
-/* One interrupt, about `delay` steps from now, however short a step is, instead of one that was asked
- * for before; 0: none. Called masked. */
+/* One interrupt, about `delay` steps from now, however short a step is, instead of one that was
+ * asked for before; 0: none. Called masked. */
 void platform_arm(uint32_t delay);
 /* How many hand-overs between interrupt and task are a good test here. */
 extern const uint32_t platform_rounds;

@@ -1,8 +1,9 @@
 /*
  * scenario.c - what a program on bare metal does with weft, once, for every machine of platform.h
  *
- * The hardware is a timer that interrupts when it was asked to. A `tick` is a future of our own that
- * ends after so many interrupts; those that wait stand in a list that is touched with interrupts masked.
+ * The hardware is a timer that interrupts when it was asked to. A `tick` is a future of our own
+ * that ends after so many interrupts; those that wait stand in a list that is touched with
+ * interrupts masked.
  */
 #include "platform.h"
 

@@ -1,9 +1,10 @@
 /*
- * fuzz_config.c - any environment gives a configuration within the limits, or one line that says why
+ * fuzz_config.c - any environment gives a configuration within the limits, or one line that says
+ * why
  *
  * A NUL ends each variable of the input. One that begins with a byte below 0x20 or above 0x7e means
- * the knob of that number, so that names need not be guessed. Numbers that are clearly right must be
- * taken, others refused.
+ * the knob of that number, so that names need not be guessed. Numbers that are clearly right must
+ * be taken, others refused.
  */
 #include <ctype.h>
 #include <stdio.h>

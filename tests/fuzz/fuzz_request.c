@@ -2,11 +2,11 @@
  * fuzz_request.c - an HTTP request is read in the same way whole and in pieces, by quick.c and not
  *
  * Purpose     Reads each input four times: whole, whole without quick.c, byte by byte, and in two
- *             pieces. What came of it must be the same. A head that was taken is looked at once more,
- *             by code that knows no more than where lines may end.
+ *             pieces. What came of it must be the same. A head that was taken is looked at once
+ *             more, by code that knows no more than where lines may end.
  * Threads     One.
- * Invariants  An input's bytes lie in an allocation of their size, so a sanitizer sees a read behind
- *             them.
+ * Invariants  An input's bytes lie in an allocation of their size, so a sanitizer sees a read
+ *             behind them.
  * Ordering    None.
  * Failure     abort, after a line that says what was wrong.
  */

@@ -12,7 +12,8 @@
 
 #include "../freestanding/scenario.c"
 
-/* ---- no allocation: sanitizers and valgrind bring a malloc of their own, the rest gets this one ---- */
+/* ---- no allocation: sanitizers and valgrind bring a malloc of their own, the rest gets this one
+ * ---- */
 
 static bool
     forbidden; /* set and cleared while the other thread waits for an interrupt to be asked for */

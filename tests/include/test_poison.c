@@ -1,4 +1,5 @@
-/* test_poison.c - WEFT_POISON: what a frame holds besides its arguments is filled when its function begins */
+/* test_poison.c - WEFT_POISON: what a frame holds besides its arguments is filled when its function
+ * begins */
 #define WEFT_POISON
 #include "../helpers.h"
 

@@ -4,7 +4,8 @@
  *   gcc   -Werror  pointer type mismatch
  *   clang -Werror  pointer type mismatch
  *   g++            conditional expression between distinct pointer types
- *   clang++        conditional expression between distinct pointer types|incompatible operand types|pointer type mismatch
+ *   clang++        conditional expression between distinct pointer types|incompatible operand
+ *   types|pointer type mismatch
  */
 #include <weft.h>
 

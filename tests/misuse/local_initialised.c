@@ -1,8 +1,9 @@
 /*
- * A local that is initialised before an await and used after it: resuming jumps past the initialiser.
+ * A local that is initialised before an await and used after it: resuming jumps past the
+ * initialiser.
  *
- *   gcc   -DWEFT_STRICT            switch jumps into scope|switch jumps over variable initialization
- *   clang -DWEFT_STRICT            uninitialized
+ *   gcc   -DWEFT_STRICT            switch jumps into scope|switch jumps over variable
+ *   initialization clang -DWEFT_STRICT            uninitialized
  *   g++                            crosses initialization
  *   clang++                        cannot jump from switch statement to this case label
  */

@@ -1,4 +1,5 @@
-/* clean.c - does what leak.c, use_after_free.c and data_race.c do, rightly: every tool must pass it */
+/* clean.c - does what leak.c, use_after_free.c and data_race.c do, rightly: every tool must pass
+ * it */
 #include "../test.h"
 
 #include <pthread.h>

@@ -217,7 +217,8 @@ Test(address, a_port_is_set_where_there_is_one)
     check_str_eq(weft_address_format(&a, text), "/x");
 }
 
-/* The number of no interface: refused where it is read, and where it is written nothing is dropped. */
+/* The number of no interface: refused where it is read, and where it is written nothing is
+ * dropped. */
 Test(address, a_scope_without_an_interface)
 {
     weft_address a;

@@ -209,7 +209,8 @@ static int hangs_in(void)
     return given.what == HANGS || given.what == LEADS_HANGS ? 1 : given.what == HANGS_LATE ? 3 : 0;
 }
 
-/* A worker's loop, but that it takes tasks without polling them, and hangs in its `last`, if there is one. */
+/* A worker's loop, but that it takes tasks without polling them, and hangs in its `last`, if there
+ * is one. */
 static void work(wf_worker *w, int last, bool submits)
 {
     wf_current_thread.worker = w;

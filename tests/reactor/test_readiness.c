@@ -1,5 +1,6 @@
 /*
- * test_readiness.c - a look for ready sockets is bounded, and an answer that is false loses no event
+ * test_readiness.c - a look for ready sockets is bounded, and an answer that is false loses no
+ * event
  */
 #include "../test.h"
 

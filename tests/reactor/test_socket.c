@@ -208,7 +208,8 @@ Test(socket, one_that_begins_a_life_does_not_have_an_earlier_peer)
 
 /* ---- in a forked child ---- */
 
-/* Of the parent's threads one has the lock, and is asking the kernel for events, at the moment of the fork. */
+/* Of the parent's threads one has the lock, and is asking the kernel for events, at the moment of
+ * the fork. */
 Test(socket, of_a_forked_child_waits_for_no_thread_of_the_parent)
 {
     wf_socket   *s = make_event_socket();

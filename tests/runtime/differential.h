@@ -1,9 +1,11 @@
 /*
- * differential.h - the same operation by weft and by the system call of its name, in two worlds made alike
+ * differential.h - the same operation by weft and by the system call of its name, in two worlds
+ * made alike
  *
- * A world is a descriptor of some kind, with what is behind it. What is compared: the result, or that the
- * call waits; the bytes in the buffer; the descriptor's position, flags and unread bytes; the bytes that
- * its file has now or that its other end got. docs/operations.md lists where they may differ.
+ * A world is a descriptor of some kind, with what is behind it. What is compared: the result, or
+ * that the call waits; the bytes in the buffer; the descriptor's position, flags and unread bytes;
+ * the bytes that its file has now or that its other end got. docs/operations.md lists where they
+ * may differ.
  */
 #ifndef DIFFERENTIAL_H
 #define DIFFERENTIAL_H
@@ -114,7 +116,8 @@ static inline int64_t answer(int64_t r)
     return r >= 0 ? r : errno == EINTR ? WAITS : -errno;
 }
 
-/* WAITS if it does not end: soon where the system call waits, and else after so long that it hangs. */
+/* WAITS if it does not end: soon where the system call waits, and else after so long that it
+ * hangs. */
 static inline int64_t run_weft(weft_runtime *rt, weft_future *future, bool waits)
 {
     weft_limit limit;
@@ -134,7 +137,8 @@ typedef struct listed {
 static listed list[64];
 static int    n_listed;
 
-/* Rows `| kinds | arguments | operations | ... |` below the page's heading; names are in backquotes. */
+/* Rows `| kinds | arguments | operations | ... |` below the page's heading; names are in
+ * backquotes. */
 static inline void read_list(void)
 {
     FILE *f = fopen(OPERATIONS_PAGE, "re");

@@ -1,5 +1,6 @@
 /*
- * differential_kinds.h - the kinds of descriptors that operations are tried on, each made anew for each try
+ * differential_kinds.h - the kinds of descriptors that operations are tried on, each made anew for
+ * each try
  */
 #ifndef DIFFERENTIAL_KINDS_H
 #define DIFFERENTIAL_KINDS_H

@@ -1,10 +1,10 @@
 /*
  * fuzz_nodes.h - what the fuzzer of futures is made of: chance, memory, tasks, leaves
  *
- * Everything happens on one thread, in an order that the seed decides. Tasks, wakers and groups are weft's own
- * (combine.c, task.c and waker.c are part of the test); the test is the executor, the heap and the reactor.
- * Memory that was freed is filled with a pattern, and nothing may have touched it at the end; with ASan it is
- * really freed.
+ * Everything happens on one thread, in an order that the seed decides. Tasks, wakers and groups are
+ * weft's own (combine.c, task.c and waker.c are part of the test); the test is the executor, the
+ * heap and the reactor. Memory that was freed is filled with a pattern, and nothing may have
+ * touched it at the end; with ASan it is really freed.
  */
 #ifndef FUZZ_NODES_H
 #define FUZZ_NODES_H

@@ -10,8 +10,8 @@
 
 enum kind { LEAF, SELECT, BIASED, JOIN, TRY, LIMIT, SHIELD, CALLS, KEEPS, ONCE, ADOPT, KINDS };
 
-/* A future around one of weft's, `inner`, which it frees at READY, with all below it. A raw node is not polled
- * itself: its owner polls `inner`. */
+/* A future around one of weft's, `inner`, which it frees at READY, with all below it. A raw node is
+ * not polled itself: its owner polls `inner`. */
 typedef struct node {
     weft_future  future;
     enum kind    kind;
@@ -284,7 +284,8 @@ WEFT_ASYNC(calls)
     WEFT_END(n);
 }
 
-/* Keeps child 0 in rounds of selects, below up to two other groups; the groups are freed after each round. */
+/* Keeps child 0 in rounds of selects, below up to two other groups; the groups are freed after each
+ * round. */
 struct keeps {
     WEFT_FRAME;
     struct {

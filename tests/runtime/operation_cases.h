@@ -1,6 +1,6 @@
 /*
- * operation_cases.h - how each row of the table is begun on a stage of its own (streams, pipes, files), what
- * lets it end if it waits, and how what it granted is given back
+ * operation_cases.h - how each row of the table is begun on a stage of its own (streams, pipes,
+ * files), what lets it end if it waits, and how what it granted is given back
  */
 #ifndef OPERATION_CASES_H
 #define OPERATION_CASES_H

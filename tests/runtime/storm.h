@@ -1,8 +1,9 @@
 /*
  * storm.h - a storm of cancels: who cancels what and when, and what is counted
  *
- * Tasks begin operations and give them up at random points: hesitantly() wraps an operation in one of the
- * ways of doing that, outcome() says how it has ended. The storm is over after so many cancels.
+ * Tasks begin operations and give them up at random points: hesitantly() wraps an operation in one
+ * of the ways of doing that, outcome() says how it has ended. The storm is over after so many
+ * cancels.
  */
 #ifndef STORM_H
 #define STORM_H

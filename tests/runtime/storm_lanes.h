@@ -1,6 +1,6 @@
 /*
- * storm_lanes.h - connections that come and go, each with bytes of its own: one task writes, one reads, one
- * may copy in between, and the one that opened the lane may end any of them
+ * storm_lanes.h - connections that come and go, each with bytes of its own: one task writes, one
+ * reads, one may copy in between, and the one that opened the lane may end any of them
  */
 #ifndef STORM_LANES_H
 #define STORM_LANES_H
@@ -344,8 +344,8 @@ static void lane_strike(struct lanes *self)
     }
 }
 
-/* What was written has been read, each byte once, unless who reads was ended: also by a stop, which cancels
- * one task after the other, perhaps us after them. */
+/* What was written has been read, each byte once, unless who reads was ended: also by a stop, which
+ * cancels one task after the other, perhaps us after them. */
 static void lane_verify(const struct lanes *self)
 {
     const lane *l = self->lane;

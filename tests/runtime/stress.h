@@ -1,9 +1,9 @@
 /*
  * stress.h - what a storm of tasks keeps account of
  *
- * Every task of a storm has a number, and what happens to it is noted under that number: that it began
- * and ended once, what it answered, that whoever joined heard the same. What a task does follows from
- * the seed; in which order the threads do it does not. STRESS_SEED=7 chooses the seed.
+ * Every task of a storm has a number, and what happens to it is noted under that number: that it
+ * began and ended once, what it answered, that whoever joined heard the same. What a task does
+ * follows from the seed; in which order the threads do it does not. STRESS_SEED=7 chooses the seed.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -198,8 +198,8 @@ static inline void storm_log(void *arg, weft_log_level level, const char *line)
         fprintf(stderr, "weft: %s\n", line);
 }
 
-/* Waits until *count reaches the goal; false, and all tasks dumped to the log: nothing has happened for
- * `seconds`. Whatever happens in a storm raises n_steps or n_ended. */
+/* Waits until *count reaches the goal; false, and all tasks dumped to the log: nothing has happened
+ * for `seconds`. Whatever happens in a storm raises n_steps or n_ended. */
 static inline bool watch(weft_runtime *rt, const int64_t *count, int64_t goal, int64_t seconds)
 {
     int64_t before = -1, since = weft_now();

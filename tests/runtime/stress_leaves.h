@@ -1,5 +1,6 @@
 /*
- * stress_leaves.h - the small parts of a storm: a future for foreign threads, tasks that wait for nobody
+ * stress_leaves.h - the small parts of a storm: a future for foreign threads, tasks that wait for
+ * nobody
  */
 #ifndef STRESS_LEAVES_H
 #define STRESS_LEAVES_H

@@ -141,7 +141,8 @@ WEFT_ASYNC(hears_many)
 
 #define CHILDREN 4
 
-/* Joins one child in some way, or all; a handle that is still open afterwards stays in its place. */
+/* Joins one child in some way, or all; a handle that is still open afterwards stays in its
+ * place. */
 struct joins {
     WEFT_FRAME;
     struct {

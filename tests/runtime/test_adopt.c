@@ -81,7 +81,8 @@ Test(adopt, a_socket_becomes_a_stream)
     stop(rt);
 }
 
-/* What a short read of a pipe left, or a terminal's next line, must be read at once: no event tells. */
+/* What a short read of a pipe left, or a terminal's next line, must be read at once: no event
+ * tells. */
 Test(adopt, a_pipe_becomes_a_stream_at_either_end)
 {
     weft_runtime *rt = start(1);

@@ -1,4 +1,5 @@
-/* test_after_stop.c - wakers and handles after stop, spawns during it, stragglers past its deadline */
+/* test_after_stop.c - wakers and handles after stop, spawns during it, stragglers past its
+ * deadline */
 #include "../helpers.h"
 
 #include <unistd.h>

@@ -1,7 +1,9 @@
 /*
- * test_backend.c - without io_uring: what is said, and what threads and an epoll set do in its place
+ * test_backend.c - without io_uring: what is said, and what threads and an epoll set do in its
+ * place
  *
- * That all operations behave alike is shown by the other tests, which ./dev check runs with WEFT_BACKEND=epoll, too.
+ * That all operations behave alike is shown by the other tests, which ./dev check runs with
+ * WEFT_BACKEND=epoll, too.
  */
 #include "../net_helpers.h"
 

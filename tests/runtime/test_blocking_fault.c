@@ -1,6 +1,6 @@
 /*
- * test_blocking_fault.c - jobs that panic, threads that can't be had, forks, cancels at any moment; and what
- * jobs may do
+ * test_blocking_fault.c - jobs that panic, threads that can't be had, forks, cancels at any moment;
+ * and what jobs may do
  */
 #include "../net_helpers.h"
 
@@ -229,8 +229,8 @@ static void release(void *arg, void *memory, size_t size)
     free(memory);
 }
 
-/* Jobs of all ends: cancelled while queued, detached while running, finished; and what they copied is freed
- * once, whoever comes last. */
+/* Jobs of all ends: cancelled while queued, detached while running, finished; and what they copied
+ * is freed once, whoever comes last. */
 Test(blocking_fault, cancels_at_any_moment_leave_nothing_behind)
 {
     enum { ROUND = 16 };

@@ -1,5 +1,6 @@
 /*
- * test_blocking_pool.c - how many threads a pool has, its queue, pools beside each other, and what they count
+ * test_blocking_pool.c - how many threads a pool has, its queue, pools beside each other, and what
+ * they count
  */
 #include "../net_helpers.h"
 #include "pool.h"

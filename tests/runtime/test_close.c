@@ -44,8 +44,8 @@ static int64_t receivable(int fd)
     return n;
 }
 
-/* Between its last poll and the close nothing comes; between the close and the next poll all that it waited
- * for. */
+/* Between its last poll and the close nothing comes; between the close and the next poll all that
+ * it waited for. */
 static void check_row(weft_runtime *rt, int row)
 {
     const row_case *c = case_of(row);
@@ -144,7 +144,8 @@ Test(close, of_one_half_leaves_the_other_s_operation)
     stop(rt);
 }
 
-/* A file is a descriptor, which weft does not own: the kernel holds what an operation of it waits for. */
+/* A file is a descriptor, which weft does not own: the kernel holds what an operation of it waits
+ * for. */
 Test(close, of_a_file_leaves_its_operations)
 {
     weft_runtime *rt = start(1);

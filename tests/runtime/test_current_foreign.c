@@ -1,5 +1,6 @@
 /*
- * test_current_foreign.c - other executors use the reactor of a current-thread runtime that nobody lends a thread
+ * test_current_foreign.c - other executors use the reactor of a current-thread runtime that nobody
+ * lends a thread
  */
 #include "../net_helpers.h"
 

@@ -1,5 +1,6 @@
 /*
- * test_differential.c - operations on descriptors answer and do what the system call of their name does
+ * test_differential.c - operations on descriptors answer and do what the system call of their name
+ * does
  */
 #include "differential_kinds.h"
 

@@ -1,5 +1,6 @@
 /*
- * test_differential_paths.c - operations on paths answer and do what the system call of their name does
+ * test_differential_paths.c - operations on paths answer and do what the system call of their name
+ * does
  */
 #include "differential.h"
 

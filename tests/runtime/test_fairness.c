@@ -1,6 +1,6 @@
 /*
- * test_fairness.c - a runnable task waits for a bounded number of polls; docs/design/fairness.md has the
- * argument for the bounds
+ * test_fairness.c - a runnable task waits for a bounded number of polls; docs/design/fairness.md
+ * has the argument for the bounds
  */
 #include "../helpers.h"
 
@@ -17,8 +17,8 @@ static int64_t woken_turns(int64_t n)
     return 2 * (n + 1) * INTERVAL / (INTERVAL - 1) + 4;
 }
 
-/* Of an unstarted child with n older ones: the monitor sees that it is overdue within OVERDUE_MS, in which a
- * worker does no more turns than this. */
+/* Of an unstarted child with n older ones: the monitor sees that it is overdue within OVERDUE_MS,
+ * in which a worker does no more turns than this. */
 static int64_t child_turns(int64_t n)
 {
     return (n + 1) * (OVERDUE_MS * 1000000 / TURN_NS);
@@ -30,8 +30,8 @@ static int64_t injected_turns(int64_t n, int64_t woken)
     return INTERVAL * (n / 128 + 16) + woken_turns(woken + 128);
 }
 
-/* A worker that the kernel keeps from its CPU for some milliseconds looks stuck: then its tasks move to the
- * injection queue and begin to wait anew. */
+/* A worker that the kernel keeps from its CPU for some milliseconds looks stuck: then its tasks
+ * move to the injection queue and begin to wait anew. */
 static int64_t polls(int64_t turns, int64_t n_tasks)
 {
     return 4 * (turns + injected_turns(n_tasks, n_tasks));
@@ -56,8 +56,8 @@ static struct snapshot snapshot(const weft_runtime *rt)
     return s;
 }
 
-/* What the slowest worker has done since. The others may do any number meanwhile: the kernel decides how
- * fast each runs. */
+/* What the slowest worker has done since. The others may do any number meanwhile: the kernel
+ * decides how fast each runs. */
 static int64_t polls_since(const weft_runtime *rt, const struct snapshot *before)
 {
     struct snapshot now = snapshot(rt);
@@ -259,7 +259,8 @@ WEFT_ASYNC(waits)
     WEFT_END(n);
 }
 
-/* Sends that message from within the runtime, then another: the first task must leave the LIFO slot. */
+/* Sends that message from within the runtime, then another: the first task must leave the LIFO
+ * slot. */
 struct tells {
     WEFT_FRAME;
     struct {
@@ -384,7 +385,8 @@ static void late_tenth_child(weft_runtime *rt, struct snapshot *since, const int
     check_eq(weft_spawn_on(rt, NULL, parent, rt, since, ret, until, 9, 100), 0);
 }
 
-/* The task is polled before the slowest worker has done `bound` polls, in each of the first n crowds. */
+/* The task is polled before the slowest worker has done `bound` polls, in each of the first n
+ * crowds. */
 static void expect_within(int64_t workers, size_t n, int rounds, late_spawn *spawn, int64_t bound)
 {
     for (size_t i = 0; i < n; i++) {

@@ -106,9 +106,9 @@ static int64_t grow_tree(weft_runtime *rt)
     return alive.most;
 }
 
-/* Depth first, a worker has one node of each depth, and its brothers: a path. An overdue child begins one
- * more, and so does what is taken from a worker that the kernel keeps from its CPU: the quietest of some runs
- * counts. */
+/* Depth first, a worker has one node of each depth, and its brothers: a path. An overdue child
+ * begins one more, and so does what is taken from a worker that the kernel keeps from its CPU: the
+ * quietest of some runs counts. */
 static void expect_few_alive(int64_t workers)
 {
     weft_runtime *rt = start_with(&(weft_config){.workers = workers, .log = weft_log_none});

@@ -152,7 +152,8 @@ Test(fd_ready, ends_and_errors_are_told_without_being_asked_for)
     stop(rt);
 }
 
-/* Else who waits for room in a socket whose peer has said all that it had to say would never sleep. */
+/* Else who waits for room in a socket whose peer has said all that it had to say would never
+ * sleep. */
 Test(fd_ready, a_half_close_is_not_told_without_being_asked_for)
 {
     weft_runtime *rt = start(1);
@@ -214,7 +215,8 @@ Test(fd_ready, files_and_directories_are_always_ready)
     stop(rt);
 }
 
-/* What the header says of a descriptor that is closed meanwhile: the wait goes on, on the open file. */
+/* What the header says of a descriptor that is closed meanwhile: the wait goes on, on the open
+ * file. */
 Test(fd_ready, outlives_a_close_and_is_cancelled)
 {
     weft_runtime *rt = start(1);

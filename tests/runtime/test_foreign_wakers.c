@@ -1,8 +1,8 @@
 /*
  * test_foreign_wakers.c - wakers of other executors use what they wait for
  *
- * A foreign waker's clone, drop and wake may do all that their caller may do: here each of them uses
- * the very object that the future waits for. With a lock of weft's held that would never end.
+ * A foreign waker's clone, drop and wake may do all that their caller may do: here each of them
+ * uses the very object that the future waits for. With a lock of weft's held that would never end.
  */
 #include "../helpers.h"
 
@@ -130,7 +130,8 @@ static void send_one(void)
     check_cmp(weft_mpsc_try_send(sender, &message), <=, 0); /* -EAGAIN: it is full */
 }
 
-/* In the second waker's clone: the poll that clones it finds the message, and both wakers are given back. */
+/* In the second waker's clone: the poll that clones it finds the message, and both wakers are given
+ * back. */
 Test(foreign_wakers, send_the_message_that_they_are_to_wait_for)
 {
     weft_message wait;
@@ -177,8 +178,8 @@ static void close_sender(void)
     weft_oneshot_sender_close(s);
 }
 
-/* The sender closes in the function of the waker whose turn it is: the second's clone, the first's drop,
- * the wake. */
+/* The sender closes in the function of the waker whose turn it is: the second's clone, the first's
+ * drop, the wake. */
 static void close_in(struct busybody *b)
 {
     b->used = close_sender;
@@ -415,7 +416,8 @@ static void open_stream(weft_runtime *rt)
     peer = fd[1];
 }
 
-/* In the clone of the second waker (turn 0), the drop of the first (1), or the drop by a cancel (2). */
+/* In the clone of the second waker (turn 0), the drop of the first (1), or the drop by a cancel
+ * (2). */
 Test(foreign_wakers, close_the_stream_that_they_read_from)
 {
     weft_runtime *rt = start(1);

@@ -1,4 +1,5 @@
-/* test_fork.c - a forked child that touches its parent's runtime gets an error, and the parent is fine */
+/* test_fork.c - a forked child that touches its parent's runtime gets an error, and the parent is
+ * fine */
 #include "../net_helpers.h"
 
 #include <sys/prctl.h>
@@ -309,8 +310,8 @@ static void start_own(void *arg)
     stop(rt);
 }
 
-/* TSan lets no child of a threaded process start threads. ASan's allocator stays locked in the child when
- * another thread was in it at the fork (glibc's does not). */
+/* TSan lets no child of a threaded process start threads. ASan's allocator stays locked in the
+ * child when another thread was in it at the fork (glibc's does not). */
 static void skip_under_sanitizers(void)
 {
     if (TEST_SANITIZED)

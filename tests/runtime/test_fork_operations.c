@@ -1,5 +1,6 @@
 /*
- * test_fork_operations.c - every operation and every call in a forked child: -ECHILD, and the parent goes on
+ * test_fork_operations.c - every operation and every call in a forked child: -ECHILD, and the
+ * parent goes on
  */
 #include "operation_cases.h"
 

@@ -1,5 +1,6 @@
 /*
- * test_fuzz_futures.c - trees of futures by chance: each is freed when it is READY, and its result is checked
+ * test_fuzz_futures.c - trees of futures by chance: each is freed when it is READY, and its result
+ * is checked
  *
  * FUZZ_SEED=n replays one tree, FUZZ_ROUNDS=n tries so many. See fuzz_nodes.h
  * and fuzz_trees.h.

@@ -246,8 +246,8 @@ static void line_set(line *l, weft_stream *stream, uint32_t word)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* All that comes out of the other end must be what was sent to this connection, not to an earlier or
- * later one. */
+/* All that comes out of the other end must be what was sent to this connection, not to an earlier
+ * or later one. */
 static void check_words(int fd, uint32_t word)
 {
     uint32_t got[64];

@@ -1,8 +1,9 @@
 /*
- * test_nonblock.c - descriptors whose O_NONBLOCK another process has cleared: no operation waits in a worker
+ * test_nonblock.c - descriptors whose O_NONBLOCK another process has cleared: no operation waits in
+ * a worker
  *
- * weft_block_on polls on the test's own thread, so an operation that waits there instead of answering
- * PENDING hangs, and the time limit fails the case.
+ * weft_block_on polls on the test's own thread, so an operation that waits there instead of
+ * answering PENDING hangs, and the time limit fails the case.
  */
 #include "../net_helpers.h"
 

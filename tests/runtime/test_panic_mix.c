@@ -1,7 +1,9 @@
-/* test_panic_mix.c - trees of functions, tasks and combinators in which any part may panic at any time */
+/* test_panic_mix.c - trees of functions, tasks and combinators in which any part may panic at any
+ * time */
 #include "../helpers.h"
 
-/* Each function that began must have ended by its deferred call, exactly once, after all below it. */
+/* Each function that began must have ended by its deferred call, exactly once, after all below
+ * it. */
 static int64_t n_live, n_began, n_panics;
 
 static uint32_t rnd(uint32_t *state)

@@ -1,5 +1,6 @@
 /*
- * test_patience.c - how the kernel schedules weft's threads: the reactor's policy, the workers' CPUs
+ * test_patience.c - how the kernel schedules weft's threads: the reactor's policy, the workers'
+ * CPUs
  */
 #include "../net_helpers.h"
 

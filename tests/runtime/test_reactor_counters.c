@@ -107,8 +107,8 @@ static uint64_t large_batches(weft_runtime *rt)
     return n;
 }
 
-/* Tasks that are bound to a worker come in batches, too, and the reactor leaves the kernel alone while
- * their workers are busy. */
+/* Tasks that are bound to a worker come in batches, too, and the reactor leaves the kernel alone
+ * while their workers are busy. */
 Test(reactor_counters, bound_tasks_come_in_batches_and_have_gates)
 {
     weft_runtime *rt = start(2);

@@ -1,9 +1,9 @@
 /*
  * test_regressions.c - what went wrong in the schedulers of others, by behaviour
  *
- * T#4941: the task that a running one woke last can't be stolen. T#6315: what waits behind a slow poll
- * waits although others idle. T#8056: a job of the blocking pool is lost. T#8065: a light load wakes
- * everybody. (T#: github.com/tokio-rs/tokio/issues/.)
+ * T#4941: the task that a running one woke last can't be stolen. T#6315: what waits behind a slow
+ * poll waits although others idle. T#8056: a job of the blocking pool is lost. T#8065: a light load
+ * wakes everybody. (T#: github.com/tokio-rs/tokio/issues/.)
  */
 #include "../helpers.h"
 
@@ -369,7 +369,8 @@ static struct cost ponder(int64_t workers, int64_t n)
     return (struct cost){before, (int64_t)c.parks};
 }
 
-/* A spawn and a sleep: the worker parks, the reactor sleeps, and now and then somebody is woken in vain. */
+/* A spawn and a sleep: the worker parks, the reactor sleeps, and now and then somebody is woken in
+ * vain. */
 Test(regressions, a_trickle_of_tasks_costs_few_context_switches)
 {
     int64_t     n = test_scaled(1000);

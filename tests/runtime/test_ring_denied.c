@@ -1,5 +1,6 @@
 /*
- * test_ring_denied.c - where io_uring is demanded and can't be had, starting fails with one line that says why
+ * test_ring_denied.c - where io_uring is demanded and can't be had, starting fails with one line
+ * that says why
  */
 #include "../net_helpers.h"
 
@@ -214,7 +215,8 @@ Test(ring_denied, memory_that_runs_out_at_any_point_leaves_nothing_behind)
     }
 }
 
-/* A ring's memory counts against the limit of a user who isn't root until some time after its end. */
+/* A ring's memory counts against the limit of a user who isn't root until some time after its
+ * end. */
 Test(ring_denied, a_start_soon_after_a_stop_waits_for_locked_memory, .timeout = 60)
 {
     weft_config   config = {.workers = 1, .log = weft_log_none};

@@ -1,5 +1,6 @@
 /*
- * test_ring_lost.c - the ring is taken from a running runtime: what it had fails, what comes then goes without
+ * test_ring_lost.c - the ring is taken from a running runtime: what it had fails, what comes then
+ * goes without
  */
 #include "../net_helpers.h"
 
@@ -244,8 +245,8 @@ Test(ring_lost, stop_ends_also_when_nobody_has_noticed_yet)
     stop(rt);
 }
 
-/* The cancel is the first that needs the ring: it finds it lost, and what waits is cancelled by its owner
- * and by the end of the ring at once. */
+/* The cancel is the first that needs the ring: it finds it lost, and what waits is cancelled by its
+ * owner and by the end of the ring at once. */
 static void check_cancelled(void (*lose)(void), int64_t mask)
 {
     weft_runtime *rt = start_with((weft_config){

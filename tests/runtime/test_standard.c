@@ -1,5 +1,6 @@
 /*
- * test_standard.c - standard input and output as streams, whatever they are, shared with other programs
+ * test_standard.c - standard input and output as streams, whatever they are, shared with other
+ * programs
  */
 #include "../net_helpers.h"
 
@@ -86,7 +87,8 @@ static void close_ends(ends e)
         close(e.other);
 }
 
-/* Reads two lines and the end from our side, and tells whether the other program noticed meanwhile. */
+/* Reads two lines and the end from our side, and tells whether the other program noticed
+ * meanwhile. */
 static void check_reads(ends e, int lines, bool notices)
 {
     weft_runtime *rt = start(1);

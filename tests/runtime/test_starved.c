@@ -146,7 +146,8 @@ Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first, .timeout = 30
     end(&f);
 }
 
-/* An executor of its own whose wake begins to sleep: it must not be called under the timer's lock. */
+/* An executor of its own whose wake begins to sleep: it must not be called under the timer's
+ * lock. */
 static weft_runtime *sleeps_rt;
 static weft_nap      sleeps_nap;
 static _Atomic int   n_slept;

@@ -1,6 +1,6 @@
 /*
- * test_storm_io.c - cancels at random points of every operation: nothing leaks, nothing reaches another's
- * descriptor, and bytes come once and in order
+ * test_storm_io.c - cancels at random points of every operation: nothing leaks, nothing reaches
+ * another's descriptor, and bytes come once and in order
  *
  * STORM_SEED=n is another storm; STORM_SCALE=5 makes each 5 times longer: 200,000 cancels in all.
  */

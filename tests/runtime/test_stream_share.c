@@ -55,7 +55,8 @@ Test(stream_share, a_second_reader_is_busy)
     stop(rt);
 }
 
-/* The bytes belong to the read that came first, also in the moment between the event and its poll. */
+/* The bytes belong to the read that came first, also in the moment between the event and its
+ * poll. */
 struct steal {
     WEFT_FRAME;
     struct {

@@ -1,4 +1,5 @@
-/* test_stress.c - a storm of tasks that do everything at once; every one of them is accounted for */
+/* test_stress.c - a storm of tasks that do everything at once; every one of them is accounted
+ * for */
 #include "stress_tasks.h"
 
 /* ---- threads that are none of the runtime's ---- */

@@ -4,7 +4,8 @@
 #define TASKS  16
 #define ROUNDS 400
 
-/* What the locks guard: written in two steps with an await between, so that two holders at once show. */
+/* What the locks guard: written in two steps with an await between, so that two holders at once
+ * show. */
 struct guarded {
     weft_mutex     mutex;
     weft_rwlock    rwlock;

@@ -1,4 +1,5 @@
-/* test_time_clock.c - clocks that stand still and jump; limits within limits; wakes that are saved */
+/* test_time_clock.c - clocks that stand still and jump; limits within limits; wakes that are
+ * saved */
 #include "../helpers.h"
 
 #include <fcntl.h>
@@ -204,7 +205,8 @@ Test(clock, does_not_jump_while_a_blocking_job_runs)
     stop(rt);
 }
 
-/* Two tasks over a loopback connection, with a timeout of an hour around each read: the bytes win. */
+/* Two tasks over a loopback connection, with a timeout of an hour around each read: the bytes
+ * win. */
 struct talk {
     WEFT_FRAME;
     struct {
@@ -573,7 +575,8 @@ WEFT_ASYNC(lazy)
     WEFT_END(0);
 }
 
-/* Made by a thread without a runtime, whose clock is far ahead: limits and intervals begin with the first poll. */
+/* Made by a thread without a runtime, whose clock is far ahead: limits and intervals begin with the
+ * first poll. */
 Test(clock, is_what_counts_for_limits_and_intervals_from_outside)
 {
     weft_runtime *rt = start_jumping(1);

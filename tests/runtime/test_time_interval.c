@@ -23,8 +23,8 @@ static void end(void)
     check_eq(hand.n_wakers, 0);
 }
 
-/* A tick, or -EAGAIN if none is due; that one has been cancelled. weft_now() is for the runtime's threads, so the
- * polls are weft_block_on's. */
+/* A tick, or -EAGAIN if none is due; that one has been cancelled. weft_now() is for the runtime's
+ * threads, so the polls are weft_block_on's. */
 struct once {
     weft_future  future;
     weft_future *inner;
@@ -159,7 +159,8 @@ Test(interval, without_a_runtime_ends_with_enxio)
     check_eq(hand_run(&hand, weft_interval_tick(&every)), -ENXIO);
 }
 
-/* Counts a hundred ticks against a channel that always has something: selects lose ticks all the time. */
+/* Counts a hundred ticks against a channel that always has something: selects lose ticks all the
+ * time. */
 struct ticks {
     WEFT_FRAME;
     struct {

@@ -1,17 +1,17 @@
 /*
  * explore.h - runs a few "threads" in every order of their atomic operations
  *
- * Include it first, then the .c files under test: their atomics (sched/order.h) and futex calls become
- * steps, before which the explorer may go on with another thread. It tries every schedule with at most
- * so many preemptions and so many late reads, which most bugs need one or two of.
+ * Include it first, then the .c files under test: their atomics (sched/order.h) and futex calls
+ * become steps, before which the explorer may go on with another thread. It tries every schedule
+ * with at most so many preemptions and so many late reads, which most bugs need one or two of.
  *
- * A write that is not SEQ_CST stays in its thread's buffer: the thread itself sees it, others may not
- * until they happen to, which is a late read if they don't. A RELEASE leaves the buffer after all that
- * is older, a RELAXED write just after what is older at its address. SEQ_CST writes and futex calls
- * empty the buffer. docs/design/models.md says what follows, and what is not modelled.
+ * A write that is not SEQ_CST stays in its thread's buffer: the thread itself sees it, others may
+ * not until they happen to, which is a late read if they don't. A RELEASE leaves the buffer after
+ * all that is older, a RELAXED write just after what is older at its address. SEQ_CST writes and
+ * futex calls empty the buffer. docs/design/models.md says what follows, and what is not modelled.
  *
- * A schedule ends when every thread has returned or sleeps in a futex without a time limit: then the
- * claim is checked. Time passes only when nobody can go on. What fails prints its schedule;
+ * A schedule ends when every thread has returned or sleeps in a futex without a time limit: then
+ * the claim is checked. Time passes only when nobody can go on. What fails prints its schedule;
  * EXPLORE_REPLAY="..." in the environment runs just that one and prints each step.
  */
 #ifndef EXPLORE_H
@@ -41,7 +41,8 @@ struct explore_site {
     const char *what;
 };
 
-/* A write in a buffer. While its thread runs, it is in memory and `all_see` keeps what was below. */
+/* A write in a buffer. While its thread runs, it is in memory and `all_see` keeps what was
+ * below. */
 struct explore_write {
     char                      *at;
     size_t                     size;
@@ -213,7 +214,8 @@ static int explore_choose_thread(int last)
 
 /* ---- the buffers ---- */
 
-/* Takes the thread's writes out of memory, and puts them back. Threads that don't run are hidden. */
+/* Takes the thread's writes out of memory, and puts them back. Threads that don't run are
+ * hidden. */
 static void explore_hide(struct explore_thread *t)
 {
     for (int k = t->n_writes - 1; k >= 0; k--) {
@@ -297,8 +299,8 @@ static void explore_drain(int i)
         explore_leave(i, 0);
 }
 
-/* Which of the others' buffered writes come before thread self's access. What a read-modify-write has
- * replaced is gone: other writes come after it. */
+/* Which of the others' buffered writes come before thread self's access. What a read-modify-write
+ * has replaced is gone: other writes come after it. */
 static void explore_settle(int self, const char *at, size_t size, bool writes)
 {
     struct explorer *x = &explorer;
@@ -344,7 +346,8 @@ static void explore_pass_time(void)
     next->until = EXPLORE_EXPIRED;
 }
 
-/* Nobody can go on: buffers empty themselves in the end, who waits has waited long enough, time passes. */
+/* Nobody can go on: buffers empty themselves in the end, who waits has waited long enough, time
+ * passes. */
 static int explore_revive(int last)
 {
     struct explorer *x = &explorer;
@@ -360,8 +363,8 @@ static int explore_revive(int last)
     return explore_choose_thread(last);
 }
 
-/* Hides the current thread and goes on with whom the schedule names; returns, hidden, when that is the
- * current one again. */
+/* Hides the current thread and goes on with whom the schedule names; returns, hidden, when that is
+ * the current one again. */
 static void explore_switch(void)
 {
     struct explorer *x = &explorer;
@@ -554,8 +557,8 @@ static inline void explore_wait_at(const struct explore_site *site)
                   WF_ORDER_##order))
 #define wf_count(p, n) ((void)(*(p) += (n))) /* no point of interest */
 
-/* Memory of threads is really freed after the schedule, so that a late access is noticed. Who frees it
- * has emptied its buffer. */
+/* Memory of threads is really freed after the schedule, so that a late access is noticed. Who frees
+ * it has emptied its buffer. */
 static inline void *explore_allocate(void *arg, size_t size)
 {
     (void)arg;

@@ -1,9 +1,9 @@
 /*
  * stop_orders.h - a runtime under the explorer, from its first task to the end of its memory
  *
- * The real executor, dispatch, workers, tasks and slabs. A test says which tasks there are and which
- * threads run; the first of these stops the runtime, as runtime.c does. What is left out is the
- * reactor, the monitor and the pools, of which only their threads are here.
+ * The real executor, dispatch, workers, tasks and slabs. A test says which tasks there are and
+ * which threads run; the first of these stops the runtime, as runtime.c does. What is left out is
+ * the reactor, the monitor and the pools, of which only their threads are here.
  */
 #ifndef STOP_ORDERS_H
 #define STOP_ORDERS_H

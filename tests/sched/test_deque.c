@@ -184,7 +184,8 @@ static void *steal(void *arg)
     return NULL;
 }
 
-/* Two thieves against an owner who pushes `burst` tasks and pops `pops` of them, again and again. */
+/* Two thieves against an owner who pushes `burst` tasks and pops `pops` of them, again and
+ * again. */
 static void stress(int64_t n, int burst, int pops)
 {
     struct stress s = {.n = n, .seen = calloc((size_t)n + 1, sizeof *s.seen)};

@@ -1,5 +1,6 @@
 /*
- * test_idle_orders.c - no wake-up is lost: the real search, park and notify of the workers, in every order
+ * test_idle_orders.c - no wake-up is lost: the real search, park and notify of the workers, in
+ * every order
  */
 #include "explore.h"
 

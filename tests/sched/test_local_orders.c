@@ -1,9 +1,9 @@
 /*
  * test_local_orders.c - wakes of local tasks, in every order: none is lost
  *
- * With a port that masks, a waker is an interrupt: it stops no other and stands still while the owner
- * masks, and all that ends an idle is a wake after it began. With one that notifies, a waker is any
- * thread. A lost wake leaves the owner asleep.
+ * With a port that masks, a waker is an interrupt: it stops no other and stands still while the
+ * owner masks, and all that ends an idle is a wake after it began. With one that notifies, a waker
+ * is any thread. A lost wake leaves the owner asleep.
  */
 #include "explore.h"
 

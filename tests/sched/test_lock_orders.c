@@ -1,4 +1,5 @@
-/* test_lock_orders.c - the real lock in every order of its steps: one holder, and nobody sleeps on */
+/* test_lock_orders.c - the real lock in every order of its steps: one holder, and nobody sleeps
+ * on */
 #include "explore.h"
 
 #include "lock.h"

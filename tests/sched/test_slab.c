@@ -1,4 +1,5 @@
-/* test_slab.c - the memory of tasks: sizes, freeing by anybody, visiting, what outlives the runtime */
+/* test_slab.c - the memory of tasks: sizes, freeing by anybody, visiting, what outlives the
+ * runtime */
 #include "../helpers.h"
 
 #define send slab_send /* sockets have another */
@@ -17,7 +18,7 @@ static const size_t sizes[] = {64,          96,          128,         160,      
                                MIB + 1,     2 * MIB - 1, 2 * MIB + 7, 5 * MIB + 3};
 #define N_SIZES (sizeof sizes / sizeof *sizes)
 #define N_SMALL 10            /* of them, whose slabs are a page */
-#define KEPT    (1 + N_SMALL) /* regions of a heap without used slots: one, and a page of each size */
+#define KEPT    (1 + N_SMALL) /* regions of an unused heap: one, and a page of each size */
 #define USED    WF_TASK_REF
 
 static weft_future_ops ops[N_SIZES];

@@ -1,8 +1,8 @@
 /*
  * test_slab_orders.c - the real memory of tasks: slots freed by others, regions that end, visitors
  *
- * Regions are of their real size, with few slots: of 96 KiB, so that each is a slab of its own that ends
- * as it is freed, of 2 MiB, which has a region of its own, and small ones.
+ * Regions are of their real size, with few slots: of 96 KiB, so that each is a slab of its own that
+ * ends as it is freed, of 2 MiB, which has a region of its own, and small ones.
  */
 #include "explore.h"
 

@@ -1,5 +1,6 @@
 /*
- * test_stop_orders.c - tasks are spawned, woken and cancelled while the runtime stops, in every order
+ * test_stop_orders.c - tasks are spawned, woken and cancelled while the runtime stops, in every
+ * order
  */
 #include "stop_orders.h"
 

@@ -330,7 +330,8 @@ Test(timer, across_the_end_of_the_top_lap_is_not_late)
 
 /* ---- accuracies, resets, clocks ---- */
 
-/* What the test knows of a timer: it fires at the first tick not before `from`, and not after `to`. */
+/* What the test knows of a timer: it fires at the first tick not before `from`, and not after
+ * `to`. */
 struct window {
     bool    armed;
     int64_t from, to;

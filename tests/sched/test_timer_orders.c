@@ -1,4 +1,5 @@
-/* test_timer_orders.c - firing beside an owner who polls, cancels or moves, in every order of their steps */
+/* test_timer_orders.c - firing beside an owner who polls, cancels or moves, in every order of their
+ * steps */
 #include "explore.h"
 
 #include "timer.c"

@@ -1,8 +1,8 @@
 /*
  * futures.c - futures and wakers by hand, and the executor without threads
  *
- * A gate is a future that waits until a flag is opened: it stores a waker, and gives it back when it
- * is cancelled. ../counter.c is the gentler start.
+ * A gate is a future that waits until a flag is opened: it stores a waker, and gives it back when
+ * it is cancelled. ../counter.c is the gentler start.
  */
 #include "expect.h"
 

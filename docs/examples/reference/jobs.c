@@ -21,8 +21,9 @@ WEFT_BLOCKING(divide)
     return self->quotient;
 }
 
-/* Starts a program and waits for it. Workers and these threads block no signals of their own, so the child starts
- * with the program's mask. Its CPUs would be a pinned worker's (WEFT_PIN_WORKERS), if a task had forked. */
+/* Starts a program and waits for it. Workers and these threads block no signals of their own, so
+ * the child starts with the program's mask. Its CPUs would be a pinned worker's (WEFT_PIN_WORKERS),
+ * if a task had forked. */
 struct run {
     const char *program;
 };

@@ -26,7 +26,8 @@ int main(void)
     /* Stopping waits two seconds at most for tasks that have not ended by themselves. */
     const weft_config config = {.stop_ms = 2000};
 
-    /* First of all, while there is one thread: from here on the signals are kept for weft_signal_wait. */
+    /* First of all, while there is one thread: from here on the signals are kept for
+     * weft_signal_wait. */
     EXPECT(weft_signal_block(WEFT_SIGNAL(SIGTERM) | WEFT_SIGNAL(SIGINT)) == 0);
     return weft_main_with(&config, signals);
 }

@@ -65,8 +65,8 @@ WEFT_ASYNC(session)
         if (n < 0)
             break;
     }
-    /* -ECANCELED: the server stops. All awaits answer that from now on, but not what a shield guards:
-     * it has half a second to say goodbye. */
+    /* -ECANCELED: the server stops. All awaits answer that from now on, but not what a shield
+     * guards: it has half a second to say goodbye. */
     if (n == -ECANCELED || n == -ETIMEDOUT)
         WEFT_AWAIT(n,
                    weft_shield(&self->guard, weft_write_all(&self->io, self->in.stream, "bye\n", 4),
