@@ -34,7 +34,8 @@ enum {
     BRANCH_DONE = 1 << 0,   /* READY, or cancelled before it began */
     BRANCH_ALWAYS = 1 << 1, /* its future holds a clone: no telling whether it was woken */
     BRANCH_KEPT = 1 << 2,   /* left pending */
-    BRANCH_MARKED = 1 << 3, /* see refuse_twins */
+    BRANCH_NEW = 1 << 3,    /* not polled yet: nothing has its waker, and the first poll is due */
+    BRANCH_MARKED = 1 << 4, /* see refuse_twins */
 };
 
 enum { PHASE_START, PHASE_RUN, PHASE_DRAIN };
@@ -148,14 +149,11 @@ static bool is_kept(const weft_branch *b)
     return !weft_future_is_ready(b->future) && (b->future->result & WEFT_KEPT_);
 }
 
-/* A branch has ended; does that decide the group? */
-static void branch_ended(weft_group *g, uint32_t i)
+/* A branch has ended, in a group that need not wait for all: does that decide it? */
+static void decide(weft_group *g, uint32_t i)
 {
-    weft_branch *b = &g->branch_[i];
-    int64_t      result = b->future->result;
+    int64_t result = g->branch_[i].future->result;
 
-    b->flags_ |= BRANCH_DONE;
-    g->n_left_--;
     if (g->phase_ == PHASE_RUN) {
         if (g->kind_ == WEFT_GROUP_SELECT_ || (g->kind_ == WEFT_GROUP_TRY_JOIN_ && result < 0)) {
             g->winner_ = (int32_t)i;
@@ -171,30 +169,45 @@ static void branch_ended(weft_group *g, uint32_t i)
     }
 }
 
-/* The branch has a reason to be polled. `ret_guess`: none that is known, its waker is not of the
- * group. */
-static bool must_poll(const weft_group *g, weft_branch *b, const weft_context *cx, bool *ret_guess)
+static void branch_ended(weft_group *g, uint32_t i)
 {
-    *ret_guess = g->direct_ || is_kept(b);
-    if (*ret_guess || wf_flag_take(&b->woken_)) /* [combine-1] */
-        return true;
-    *ret_guess = b->flags_ & BRANCH_ALWAYS;
-    /* While it unwinds, a branch may have panicked out of the poll it was woken for. */
-    return *ret_guess || (cx->flags & WEFT_CONTEXT_UNWINDS_);
+    g->branch_[i].flags_ |= BRANCH_DONE;
+    g->n_left_--;
+    if (g->phase_ != PHASE_RUN || g->kind_ != WEFT_GROUP_JOIN_)
+        decide(g, i);
 }
 
-/* False: there was no reason to poll it. */
+/* The branch has been woken, or waits for its first poll. */
+static bool take_wake(weft_branch *b)
+{
+    if (b->flags_ & BRANCH_NEW) {
+        b->flags_ &= ~BRANCH_NEW;
+        return true;
+    }
+    return wf_flag_take(&b->woken_); /* [combine-1] */
+}
+
+/* False: there was no reason to poll it. Polls that guess have none that is known: the future has a
+ * waker that is not the branch's. */
 static bool branch_poll(weft_group *g, uint32_t i, weft_context *cx)
 {
     weft_branch      *b = &g->branch_[i];
     const weft_waker *outer = cx->waker;
     weft_waker        waker = {&branch_vtable, b};
     uint32_t          budget = cx->budget;
-    bool              guess;
+    bool              kept, guess;
 
-    if ((b->flags_ & BRANCH_DONE) || !must_poll(g, b, cx, &guess))
+    if (b->flags_ & BRANCH_DONE)
         return false;
-    if (is_kept(b))
+    kept = is_kept(b);
+    guess = g->direct_ || kept;
+    if (!guess && !take_wake(b)) {
+        guess = b->flags_ & BRANCH_ALWAYS;
+        /* While it unwinds, a branch may have panicked out of the poll it was woken for. */
+        if (!guess && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
+            return false;
+    }
+    if (kept)
         cx->waker = waker_of_function(cx);
     else if (!g->direct_)
         cx->waker = &waker;
@@ -377,35 +390,36 @@ static bool is_among(const weft_future *future, const weft_branch *branch, uint3
     return false;
 }
 
-/* A future that is two branches would end for one of them, and the other would wait for ever. A few
- * are compared with each other. Of many each is marked, by a flag that only a pending future has:
- * it is there already if the future came before, or is parked. */
+/* A future that is two branches would end for one of them, and the other would wait for ever. Each
+ * is marked, by a flag that only a pending future has: it is there already if the future came
+ * before, or is parked. */
 static void refuse_twins(int kind, weft_branch *branch, uint32_t n)
 {
-    bool few = n <= WEFT_BRANCHES_MAX;
-
     for (uint32_t i = 0; i < n; i++) {
         weft_future *f = branch[i].future;
 
-        if (few ? is_among(f, branch, i)
-                : !weft_future_is_ready(f) && (f->result & WEFT_PARKED_) && is_among(f, branch, i))
+        if (weft_future_is_ready(f))
+            continue; /* its poll aborts */
+        if ((f->result & WEFT_PARKED_) && is_among(f, branch, i))
             weft_misuse_(group_ops[kind].name, "a future must not be two branches of a group",
                          f->ops->name);
-        if (few || weft_future_is_ready(f) || (f->result & WEFT_PARKED_))
+        if (f->result & WEFT_PARKED_)
             continue;
         f->result |= WEFT_PARKED_;
-        branch[i].flags_ = BRANCH_MARKED;
+        branch[i].flags_ |= BRANCH_MARKED;
     }
-    for (uint32_t i = 0; i < n && !few; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         if (branch[i].flags_ & BRANCH_MARKED)
             branch[i].future->result &= ~(int64_t)WEFT_PARKED_;
-        branch[i].flags_ = 0;
+        branch[i].flags_ &= ~BRANCH_MARKED;
     }
 }
 
 static weft_future *group_start(weft_group *g, int kind, int biased, weft_branch *branch,
                                 uint32_t n)
 {
+    uint64_t seen = 0, again = 0;
+
     weft_future_init(&g->future, &group_ops[kind]);
     g->branch_ = branch;
     g->undone_ = 0;
@@ -416,11 +430,16 @@ static weft_future *group_start(weft_group *g, int kind, int biased, weft_branch
     g->phase_ = PHASE_START;
     g->any_kept_ = 0;
     for (uint32_t i = 0; i < n; i++) {
+        uint64_t bit = UINT64_C(1) << ((uintptr_t)branch[i].future / sizeof(weft_future) & 63);
+
         branch[i].group_ = g;
-        branch[i].woken_ = 1; /* the first poll polls all */
-        branch[i].flags_ = 0;
+        branch[i].woken_ = 0;
+        branch[i].flags_ = BRANCH_NEW;
+        again |= seen & bit;
+        seen |= bit;
     }
-    refuse_twins(kind, branch, n);
+    if (again) /* by chance, as a rule: 64 bits for all addresses */
+        refuse_twins(kind, branch, n);
     return &g->future;
 }
 
