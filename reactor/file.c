@@ -298,7 +298,7 @@ static int64_t end_step(weft_io *io, int64_t result, bool cancelled, int at_end)
 
 int64_t wf_file_end_read_exact(weft_io *io, int64_t result, bool cancelled)
 {
-    return end_step(io, wf_file_end_read(io, result, cancelled), cancelled, -EPIPE);
+    return end_step(io, wf_file_end_read(io, result, cancelled), cancelled, WEFT_EOF);
 }
 
 int64_t wf_file_end_write_all(weft_io *io, int64_t result, bool cancelled)

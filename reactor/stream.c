@@ -158,7 +158,7 @@ int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
     io->done += (size_t)n;
     if (io->done == io->size_)
         return (int64_t)io->size_;
-    return n == 0 ? -EPIPE : WF_IO_MORE;
+    return n == 0 ? WEFT_EOF : WF_IO_MORE;
 }
 
 static bool is_empty(const struct iovec *vector, size_t n)

@@ -68,7 +68,7 @@ static int64_t give_line(weft_reader *r)
     if (n == 0 && !r->ended_)
         return left < r->size_ ? MORE : -EMSGSIZE;
     if (n == 0 && left == 0)
-        return -EPIPE;
+        return WEFT_EOF;
     if (n == 0 && left == r->size_)
         return -EMSGSIZE; /* no place for the '\0' */
     if (n == 0)
@@ -97,7 +97,7 @@ static int64_t give_take(weft_reader *r)
     if (r->wanted_ > r->size_)
         return -EMSGSIZE;
     if (weft_reader_buffered(r) < r->wanted_)
-        return r->ended_ ? -EPIPE : MORE;
+        return r->ended_ ? WEFT_EOF : MORE;
     return hand_out_counted(r, r->wanted_);
 }
 
@@ -133,7 +133,7 @@ static int64_t give_all(weft_reader *r)
     r->done += n;
     if (r->done == r->wanted_)
         return (int64_t)r->done;
-    return r->ended_ ? -EPIPE : MORE;
+    return r->ended_ ? WEFT_EOF : MORE;
 }
 
 static int64_t give(weft_reader *r)

@@ -7,7 +7,7 @@
  *             as it takes a message, moves the first waiter's message into the room: no permit is
  *             ever parked on somebody who may not use it. Q2 the channel is freed by its last end.
  * Ordering    The lock.
- * Failure     -EPIPE when the other side is closed.
+ * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the senders are.
  */
 #include "alloc.h"
 #include "copy.h"
@@ -123,7 +123,7 @@ static int try_send(mpsc *c, const void *message, wf_wakes *wakes)
 static int try_receive(mpsc *c, void *ret_message, wf_wakes *wakes)
 {
     if (c->n == 0)
-        return c->n_senders == 0 ? -EPIPE : -EAGAIN;
+        return c->n_senders == 0 ? WEFT_EOF : -EAGAIN;
     wf_copy(ret_message, c->buffer + c->head * c->size, c->size);
     c->head = wrap(c, c->head + 1);
     c->n--;

@@ -9,7 +9,7 @@
  * Ordering    [oneshot-1] DONE releases the message to the receiver. [oneshot-2] WAITING publishes
  *             the waker to the sender; LOCK. [oneshot-3] who closes second acquires what the first
  *             did.
- * Failure     -EPIPE when the other end is closed.
+ * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the sender is.
  */
 #include "alloc.h"
 #include "copy.h"
@@ -113,7 +113,7 @@ static int take(oneshot *c, void *ret_message)
     if (!(state & DONE))
         return -EAGAIN;
     if (!(state & SENT) || c->taken)
-        return -EPIPE;
+        return WEFT_EOF;
     wf_copy(ret_message, c->message, c->size);
     c->taken = true;
     return 0;

@@ -177,7 +177,7 @@ WEFT_ASYNC(room)
     for (;;) {
         WEFT_AWAIT(n, weft_mpsc_receive(&self->receive, self->in.inbox, &self->event));
         if (n < 0)
-            break; /* -EPIPE: the server and all members have closed their ends */
+            break; /* WEFT_EOF: the server and all members have closed their ends */
         room_change(self);
         for (self->at = self->n_members; self->at-- > 0;) {
             place = &self->place[self->at];

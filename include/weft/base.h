@@ -34,11 +34,16 @@
 #define EPIPE      32
 #define ERANGE     34
 #define EDEADLK    35
+#define ENODATA    61
 #define ENOTSUP    95
 #define ETIMEDOUT  110
 #define ECANCELED  125
 #define EOWNERDEAD 130
 #endif
+
+/* The error of a read or receive that wants more than there is before the end of a stream, a file
+ * or a channel. Writing or sending where nothing is read any more answers -EPIPE instead. */
+#define WEFT_EOF (-ENODATA)
 
 #define WEFT_VERSION_MAJOR 0
 #define WEFT_VERSION_MINOR 1

@@ -8,7 +8,7 @@
  *     for (;;) {
  *         WEFT_AWAIT(n, weft_reader_line(&self->in_, &self->line));
  *         if (n < 0)
- *             break;                                  -EPIPE: the end
+ *             break;                                  WEFT_EOF: the end
  *         use(self->line, n);
  *     }
  *
@@ -70,7 +70,7 @@ static inline size_t weft_reader_buffered(const weft_reader *reader)
  * be shorter than the buffer.
  *
  * Returns: the length of the line.
- * Errors:  -EPIPE, there is no more line. -EMSGSIZE, the line does not fit. Nothing was taken then.
+ * Errors:  WEFT_EOF, there is no more line. -EMSGSIZE, the line does not fit. Nothing was taken then.
  *          Others as weft_read gives them.
  * Cancel:  WITHDRAWS; no byte is lost.
  */
@@ -93,7 +93,7 @@ WEFT_API weft_future *weft_reader_until(weft_reader *reader, char delimiter, cha
  * until the next call.
  *
  * Returns: `size`.
- * Errors:  -EPIPE, the stream ended before. What was read stays in the buffer. -EMSGSIZE, `size` is
+ * Errors:  WEFT_EOF, the stream ended before. What was read stays in the buffer. -EMSGSIZE, `size` is
  *          larger than the buffer. Nothing was taken then. Others as weft_read gives them.
  * Cancel:  WITHDRAWS; no byte is lost.
  */
@@ -125,7 +125,7 @@ WEFT_API weft_future *weft_reader_read(weft_reader *reader, void *memory, size_t
  * memory.
  *
  * Returns: `size`.
- * Errors:  -EPIPE, the stream ended before. Others as weft_read gives them.
+ * Errors:  WEFT_EOF, the stream ended before. Others as weft_read gives them.
  * Cancel:  WITHDRAWS; reader->done bytes are read then.
  */
 WEFT_API weft_future *weft_reader_read_exact(weft_reader *reader, void *memory, size_t size);
@@ -135,7 +135,7 @@ WEFT_API weft_future *weft_reader_read_exact(weft_reader *reader, void *memory, 
  * error or a cancel reader->done bytes are skipped.
  *
  * Returns: `size`.
- * Errors:  -EPIPE, the stream ended before. Others as weft_read gives them.
+ * Errors:  WEFT_EOF, the stream ended before. Others as weft_read gives them.
  * Cancel:  WITHDRAWS; reader->done bytes are skipped then.
  */
 WEFT_API weft_future *weft_reader_skip(weft_reader *reader, size_t size);

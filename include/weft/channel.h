@@ -54,7 +54,7 @@ WEFT_API WEFT_NODISCARD int weft_oneshot_open(weft_oneshot_sender   **ret_sender
 WEFT_API int weft_oneshot_send(weft_oneshot_sender *sender, const void *message);
 
 /*
- * Closes the sender of a oneshot channel without sending. The receiver gets -EPIPE. `sender` may
+ * Closes the sender of a oneshot channel without sending. The receiver gets WEFT_EOF. `sender` may
  * be NULL.
  */
 WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender);
@@ -64,7 +64,7 @@ WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender);
  * until READY.
  *
  * Returns: 0, with the message.
- * Errors:  -EPIPE, the sender was closed without a message, or the message has been received
+ * Errors:  WEFT_EOF, the sender was closed without a message, or the message has been received
  *   before.
  *   -EBUSY, another wait on this receiver is pending.
  * Cancel:  WITHDRAWS, with -ECANCELED. A cancelled wait has taken nothing.
@@ -78,7 +78,7 @@ WEFT_API weft_future *weft_oneshot_receive(weft_message *wait, weft_oneshot_rece
  *
  * Returns: 0, with the message.
  * Errors:  -EAGAIN, there is no message yet.
- *   -EPIPE, the sender was closed without a message, or the message has been received before.
+ *   WEFT_EOF, the sender was closed without a message, or the message has been received before.
  */
 WEFT_API int weft_oneshot_try_receive(weft_oneshot_receiver *receiver, void *ret_message);
 
@@ -111,7 +111,7 @@ WEFT_API weft_mpsc_sender *weft_mpsc_sender_clone(weft_mpsc_sender *sender);
 
 /*
  * Closes a sender of an mpsc channel. Once the last one is closed, the receiver gets the messages
- * that were sent, and then -EPIPE. `sender` may be NULL.
+ * that were sent, and then WEFT_EOF. `sender` may be NULL.
  */
 WEFT_API void weft_mpsc_sender_close(weft_mpsc_sender *sender);
 
@@ -142,7 +142,7 @@ WEFT_API WEFT_NODISCARD int weft_mpsc_try_send(weft_mpsc_sender *sender, const v
  * READY.
  *
  * Returns: 0, with a message.
- * Errors:  -EPIPE, no message is left and every sender is closed.
+ * Errors:  WEFT_EOF, no message is left and every sender is closed.
  *   -EBUSY, another wait on this receiver is pending.
  * Cancel:  WITHDRAWS, with -ECANCELED. A cancelled wait has taken nothing.
  */
@@ -155,7 +155,7 @@ WEFT_API weft_future *weft_mpsc_receive(weft_message *wait, weft_mpsc_receiver *
  *
  * Returns: 0, with a message.
  * Errors:  -EAGAIN, there is no message.
- *   -EPIPE, no message is left and every sender is closed.
+ *   WEFT_EOF, no message is left and every sender is closed.
  */
 WEFT_API WEFT_NODISCARD int weft_mpsc_try_receive(weft_mpsc_receiver *receiver, void *ret_message);
 

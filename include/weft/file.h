@@ -118,7 +118,7 @@ WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, s
  * in the buffer.
  *
  * Returns: `size`.
- * Errors:  -EPIPE, the file ended before. Others as weft_file_read gives them.
+ * Errors:  WEFT_EOF, the file ended before. Others as weft_file_read gives them.
  * Cancel:  DRAINS; `size`, or -ECANCELED with io->done bytes read.
  */
 WEFT_API weft_future *weft_file_read_exact(weft_io *io, int fd, void *buffer, size_t size,

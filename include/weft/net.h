@@ -211,7 +211,7 @@ WEFT_API weft_future *weft_read(weft_io *io, weft_stream *stream, void *buffer, 
  * a cancel io->done bytes are in the buffer.
  *
  * Returns: `size`.
- * Errors:  -EPIPE, the stream ended before. -EBUSY, another operation reads from the stream.
+ * Errors:  WEFT_EOF, the stream ended before. -EBUSY, another operation reads from the stream.
  *          -EBADF, the stream is closed. -ECANCELED, the stream was closed meanwhile.
  * Cancel:  WITHDRAWS; io->done bytes are read then.
  */

@@ -72,7 +72,7 @@ WEFT_ASYNC(player)
         }
         WEFT_AWAIT(n, weft_oneshot_receive(&self->wait, self->receiver, &self->got));
         weft_oneshot_receiver_close(self->receiver);
-        if (n == -EPIPE) /* The partner has sent the last message and closed both channels. */
+        if (n == WEFT_EOF) /* The partner has sent the last message and closed both channels. */
             break;
         must(n == 0 && self->got == n_sent, "a message was lost");
     }

@@ -126,7 +126,7 @@ static size_t cursor_find(uint8_t delimiter)
 
 static bool is_end(int64_t n)
 {
-    return n == -EPIPE || n == -ENODATA;
+    return n == WEFT_EOF;
 }
 
 /* What has nothing to do with the bytes, and took none of them. */

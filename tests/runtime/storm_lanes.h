@@ -182,8 +182,8 @@ WEFT_ASYNC(lane_reader)
         memset(self->buffer, OURS, sizeof self->buffer);
         if (n == 0 || n == -EBADF || n == -ECONNRESET)
             break;
-        self->ending = n == -EPIPE;
-        SCHECK(n > 0 || n == -ECANCELED || n == -EPIPE || n == -EMSGSIZE);
+        self->ending = n == WEFT_EOF;
+        SCHECK(n > 0 || n == -ECANCELED || n == WEFT_EOF || n == -EMSGSIZE);
     }
     weft_stream_close(l->from);
     WEFT_END(0);

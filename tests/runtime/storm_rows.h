@@ -48,7 +48,7 @@ static void end_row(struct rows *self, int64_t n)
     memset(s->buffer, OURS, SIZE);
     if (n < 0) /* some find no file, or one that is there already, and there is RLIMIT_MEMLOCK */
         CHECK(self->row, n == -ECANCELED || n == -ENOENT || n == -EEXIST || n == -ENOBUFS ||
-                             n == -ENOMEM || (self->row == WF_OP_FILE_READ_EXACT && n == -EPIPE));
+                             n == -ENOMEM || (self->row == WF_OP_FILE_READ_EXACT && n == WEFT_EOF));
     if (n >= 0 && self->row == WF_OP_FILE_OPEN)
         check_eq(close((int)n), 0);
     if (n >= 0 && self->row == WF_OP_RELEASE &&
@@ -268,12 +268,12 @@ WEFT_ASYNC(receiver)
     n = weft_spawn(&self->sender, sender, .seed = new_seed(), .to = self->in.to);
     if (n < 0)
         weft_mpsc_sender_close(self->in.to);
-    while (n != -EPIPE && !WEFT_CANCELLED()) {
+    while (n != WEFT_EOF && !WEFT_CANCELLED()) {
         WEFT_AWAIT(n,
                    hesitantly(&self->why, weft_mpsc_receive(&self->wait, self->in.from, &self->got),
                               &self->in.seed));
         n = outcome(&self->why, STORM_RECEIVE);
-        SCHECK(n == 0 || n == -ECANCELED || n == -EPIPE);
+        SCHECK(n == 0 || n == -ECANCELED || n == WEFT_EOF);
         SCHECK(n < 0 || self->got == self->next++);
     }
     weft_mpsc_receiver_close(self->in.from);

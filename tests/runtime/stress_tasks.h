@@ -96,7 +96,7 @@ WEFT_ASYNC(hears_one)
     if (n == 0)
         check_eq(self->got, self->id);
     else
-        check(n == -EPIPE ? self->id % 4 == 0 || get(&storm.stopping) : WEFT_CANCELLED());
+        check(n == WEFT_EOF ? self->id % 4 == 0 || get(&storm.stopping) : WEFT_CANCELLED());
     weft_oneshot_receiver_close(self->from);
     WEFT_END(0);
 }
@@ -132,7 +132,7 @@ WEFT_ASYNC(hears_many)
         WEFT_AWAIT(n, weft_mpsc_receive(&self->message, self->from, &self->got));
         self->sum -= n == 0 ? self->got : 0;
     } while (n == 0);
-    check(n == -EPIPE ? self->sum == 0 || get(&storm.stopping) : WEFT_CANCELLED());
+    check(n == WEFT_EOF ? self->sum == 0 || get(&storm.stopping) : WEFT_CANCELLED());
     weft_mpsc_receiver_close(self->from);
     WEFT_END(0);
 }

@@ -76,8 +76,8 @@ Test(buffered, lines_of_both_kinds_and_the_last_one)
     line_of(&s, "");
     line_of(&s, "\rthree\r");
     line_of(&s, "last\r"); /* half an end is none */
-    check_eq(line_of(&s, NULL), -EPIPE);
-    check_eq(line_of(&s, NULL), -EPIPE);
+    check_eq(line_of(&s, NULL), WEFT_EOF);
+    check_eq(line_of(&s, NULL), WEFT_EOF);
     tear_down(&s);
 }
 
@@ -89,7 +89,7 @@ Test(buffered, a_stream_that_ends_with_a_newline_has_no_line_behind_it)
     say(&s, "a\n");
     say_no_more(&s);
     line_of(&s, "a");
-    check_eq(line_of(&s, NULL), -EPIPE);
+    check_eq(line_of(&s, NULL), WEFT_EOF);
     tear_down(&s);
 }
 
@@ -102,7 +102,7 @@ Test(buffered, a_last_line_without_an_end_fits_if_it_is_shorter_than_the_buffer)
     say_no_more(&s);
     line_of(&s, "x");
     line_of(&s, "0123456789abcde");
-    check_eq(line_of(&s, NULL), -EPIPE);
+    check_eq(line_of(&s, NULL), WEFT_EOF);
     tear_down(&s);
 }
 
@@ -115,7 +115,7 @@ Test(buffered, a_buffer_of_one_byte_holds_empty_lines_and_tells_the_end)
     line_of(&s, "");
     line_of(&s, "");
     say_no_more(&s);
-    check_eq(line_of(&s, NULL), -EPIPE);
+    check_eq(line_of(&s, NULL), WEFT_EOF);
     tear_down(&s);
 }
 
@@ -142,7 +142,7 @@ Test(buffered, a_line_too_long_is_refused_and_not_lost)
     check_eq(RUN_IO(weft_reader_peek(&s.reader, 16, &data)), 16);
     check_eq(RUN_IO(weft_reader_peek(&s.reader, 17, &data)), -EMSGSIZE);
     bytes_of(&s, weft_reader_take(&s.reader, 16, &data), &data, "23456789abcdefgh");
-    check_eq(line_of(&s, NULL), -EPIPE);
+    check_eq(line_of(&s, NULL), WEFT_EOF);
     tear_down(&s);
 }
 
@@ -249,14 +249,14 @@ Test(buffered, an_early_end_says_how_much_there_was)
 
     say(&s, "0123456");
     say_no_more(&s);
-    check_eq(RUN_IO(weft_reader_take(&s.reader, 8, &data)), -EPIPE);
+    check_eq(RUN_IO(weft_reader_take(&s.reader, 8, &data)), WEFT_EOF);
     check_eq(weft_reader_buffered(&s.reader), 7); /* still there */
     check_eq(RUN_IO(weft_reader_peek(&s.reader, 8, &data)), 7);
     bytes_of(&s, weft_reader_take(&s.reader, 2, &data), &data, "01");
-    check_eq(RUN_IO(weft_reader_read_exact(&s.reader, memory, 6)), -EPIPE);
+    check_eq(RUN_IO(weft_reader_read_exact(&s.reader, memory, 6)), WEFT_EOF);
     check_eq(s.reader.done, 5);
     check_eq(memcmp(memory, "23456", 5), 0);
-    check_eq(RUN_IO(weft_reader_skip(&s.reader, 1)), -EPIPE);
+    check_eq(RUN_IO(weft_reader_skip(&s.reader, 1)), WEFT_EOF);
     check_eq(s.reader.done, 0);
     check_eq(RUN_IO(weft_reader_skip(&s.reader, 0)), 0);
     check_eq(RUN_IO(weft_reader_read(&s.reader, memory, 1)), 0);
@@ -376,7 +376,7 @@ WEFT_ASYNC(read_lines)
         check_eq(n, size);
         check_str_eq(self->line, expected);
     }
-    check_eq(n, -EPIPE);
+    check_eq(n, WEFT_EOF);
     check_eq(self->n_lines, N_LINES);
     WEFT_END(self->n_cancelled);
 }
@@ -476,7 +476,7 @@ WEFT_ASYNC(read_mixed)
         WEFT_AWAIT(n, weft_select(&self->sel, self->f,
                                   after_ticks(&self->turn, rnd(&self->in.seed) % 10)));
         n = weft_future_result(self->f);
-        check(n >= 0 || n == -ECANCELED || n == -EPIPE || (n == -EMSGSIZE && self->kind == 2));
+        check(n >= 0 || n == -ECANCELED || n == WEFT_EOF || (n == -EMSGSIZE && self->kind == 2));
         if (n == -EMSGSIZE) {
             WEFT_AWAIT(n, weft_reader_take(&self->reader, 10, &self->data));
             check_eq(n, 10);

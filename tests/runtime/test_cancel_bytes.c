@@ -96,7 +96,7 @@ WEFT_ASYNC(hesitant_read)
                                       after_ticks(&self->turn, rnd(&self->in.seed) % 8)));
         n = weft_future_result(self->read);
         self->n_cancelled += n == -ECANCELED;
-        if (n == 0 || n == -EPIPE) /* the end; of read_exact, in the middle */
+        if (n == 0 || n == WEFT_EOF) /* the end; of read_exact, in the middle */
             break;
         check(n > 0 || n == -ECANCELED);
         if (self->kind == 2)
@@ -106,7 +106,7 @@ WEFT_ASYNC(hesitant_read)
         for (int64_t i = 0; i < n; i++, self->at++)
             check_eq(self->buffer[i], byte_at(self->at));
     }
-    for (size_t i = 0; n == -EPIPE && i < self->io.done; i++, self->at++)
+    for (size_t i = 0; n == WEFT_EOF && i < self->io.done; i++, self->at++)
         check_eq(self->buffer[i], byte_at(self->at));
     check_eq(self->at, total);
     WEFT_END(self->n_cancelled);

@@ -329,7 +329,7 @@ WEFT_ASYNC(sums)
             break;
         self->sum += self->value;
     }
-    check_eq(n, -EPIPE);
+    check_eq(n, WEFT_EOF);
     WEFT_END(self->sum);
 }
 

@@ -85,7 +85,7 @@ static int64_t all(bool writes, int fd, const argument *a, char *buffer)
             break;
         done += (size_t)n;
     } while (done < a->size);
-    return n < 0 ? n : done == a->size ? (int64_t)done : writes ? -EIO : -EPIPE;
+    return n < 0 ? n : done == a->size ? (int64_t)done : writes ? -EIO : WEFT_EOF;
 }
 
 static int64_t plain_read(int fd, const argument *a, char *buffer)

@@ -55,7 +55,7 @@ Test(file_bytes, a_file_that_ends_too_soon_says_how_much_there_was)
     weft_io       io;
 
     check_eq(RUN_IO(weft_file_write_all(&io, fd, "0123456789", 10, 0)), 10);
-    check_eq(RUN_IO(weft_file_read_exact(&io, fd, buffer, 16, 2)), -EPIPE);
+    check_eq(RUN_IO(weft_file_read_exact(&io, fd, buffer, 16, 2)), WEFT_EOF);
     check_eq(io.done, 8);
     check_eq(memcmp(buffer, "23456789........", 16), 0);
     check_eq(RUN_IO(weft_file_read(&io, fd, buffer, 16, 9)), 1);
@@ -118,7 +118,7 @@ Test(file_bytes, a_pipe_that_ends_ends_a_read_of_all)
     check_eq(pipe2(end, O_CLOEXEC), 0);
     check_eq(write(end[1], "abc", 3), 3);
     close(end[1]);
-    check_eq(RUN_IO(weft_file_read_exact(&io, end[0], buffer, 8, -1)), -EPIPE);
+    check_eq(RUN_IO(weft_file_read_exact(&io, end[0], buffer, 8, -1)), WEFT_EOF);
     check_eq(io.done, 3);
     close(end[0]);
     stop(rt);

@@ -90,7 +90,7 @@ Test(file_cached, the_end_of_a_file_is_found_by_the_ring)
     check_eq(by_ring, 1);
     check_eq(await_read(fd, 1000, SIZE, &by_ring), 0);
     check_eq(by_ring, 1);
-    check_eq(await(weft_file_read_exact(&io, fd, buffer, 1000, SIZE - 10), &by_ring), -EPIPE);
+    check_eq(await(weft_file_read_exact(&io, fd, buffer, 1000, SIZE - 10), &by_ring), WEFT_EOF);
     stop(rt);
     close(fd);
 }

@@ -197,7 +197,7 @@ Test(foreign_wakers, close_the_sender_whose_message_they_wait_for)
         close_in(turn == 0 ? &second : &first);
         while (!is_ready(&second, &wait.future))
             check_cmp(first.n_wakes + second.n_wakes, >, 0);
-        check_eq(weft_future_result(&wait.future), -EPIPE);
+        check_eq(weft_future_result(&wait.future), WEFT_EOF);
         check(!once);
         end();
         weft_oneshot_receiver_close(r);

@@ -205,8 +205,8 @@ Test(mpsc, whose_last_sender_closed_gives_what_was_sent_and_then_epipe)
     check_eq(received(), 7);
     check(!hand_poll(&hand, receive()));
     weft_mpsc_sender_close(other);
-    check_eq(hand_run(&hand, &wait.future), -EPIPE);
-    check_eq(received(), -EPIPE);
+    check_eq(hand_run(&hand, &wait.future), WEFT_EOF);
+    check_eq(received(), WEFT_EOF);
     weft_mpsc_receiver_close(receiver);
 }
 

@@ -50,8 +50,8 @@ Test(oneshot, whose_sender_is_closed_unsent_answers_epipe)
     begin();
     check(!hand_poll(&hand, receive()));
     weft_oneshot_sender_close(sender);
-    check_eq(hand_run(&hand, &wait.future), -EPIPE);
-    check_eq(hand_run(&hand, receive()), -EPIPE);
+    check_eq(hand_run(&hand, &wait.future), WEFT_EOF);
+    check_eq(hand_run(&hand, receive()), WEFT_EOF);
     weft_oneshot_receiver_close(receiver);
 }
 
@@ -60,7 +60,7 @@ Test(oneshot, gives_its_message_once_and_then_answers_epipe)
     begin();
     send_one(7);
     check_eq(weft_oneshot_try_receive(receiver, &got), 0);
-    check_eq(weft_oneshot_try_receive(receiver, &got), -EPIPE);
+    check_eq(weft_oneshot_try_receive(receiver, &got), WEFT_EOF);
     weft_oneshot_receiver_close(receiver);
 }
 

@@ -110,7 +110,7 @@ static void close_sender(void)
 
 static void close_receiver(void)
 {
-    if (received == 0 || received == -EPIPE)
+    if (received == 0 || received == WEFT_EOF)
         check_eq(wf_load(&left[0], RELAXED), 1);
     wf_store(&left[1], 1, RELAXED); /* ordered by CLOSED */
     weft_oneshot_receiver_close(receiver);
@@ -189,7 +189,7 @@ static void it_came(void)
 static void broken_pipe(void)
 {
     nothing_is_left();
-    check_eq(received, -EPIPE);
+    check_eq(received, WEFT_EOF);
 }
 
 static void it_came_or_not(void)

@@ -174,7 +174,7 @@ Test(stream, read_exact_tells_how_far_it_came)
 
     raw_write(fd, "01234", 5);
     close(fd);
-    check_eq(RUN(rt, exact, .stream = s, .size = 16, .done = &done), -EPIPE);
+    check_eq(RUN(rt, exact, .stream = s, .size = 16, .done = &done), WEFT_EOF);
     check_eq(done, 5);
     weft_stream_close(s);
     stop(rt);

@@ -133,7 +133,7 @@ static void *current_main(void *arg)
     weft_message    message;
     char            none;
 
-    check_eq(weft_block_on(storm.rt, weft_oneshot_receive(&message, c->until, &none)), -EPIPE);
+    check_eq(weft_block_on(storm.rt, weft_oneshot_receive(&message, c->until, &none)), WEFT_EOF);
     return NULL;
 }
 
@@ -357,7 +357,7 @@ Test(stress, a_storm_that_stands_still_is_noticed_and_the_culprit_named)
     check_str_contains(lines.text, "task waits_for_ever (spawned at ");
     check_str_contains(lines.text, "awaiting weft_oneshot_receive");
     weft_oneshot_sender_close(to);
-    check_eq(join(rt, &handle), -EPIPE);
+    check_eq(join(rt, &handle), WEFT_EOF);
     weft_oneshot_receiver_close(from);
     stop(rt);
 }

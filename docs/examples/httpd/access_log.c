@@ -170,7 +170,7 @@ WEFT_ASYNC(writer)
     self->failing = false;
     do {
         WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, log->woken, &self->message));
-        self->ends = n < 0; /* -EPIPE: the log is being closed; what is there now is the last */
+        self->ends = n < 0; /* WEFT_EOF: the log is being closed; what is there now is the last */
         writer_take(self);
         if (self->size > 0) {
             WEFT_AWAIT(n, weft_file_write_all(&self->io, log->fd, self->bytes, self->size, -1));

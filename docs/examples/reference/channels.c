@@ -41,7 +41,7 @@ WEFT_ASYNC(ask)
 
     /* The task owns the sender from here on. If it was not spawned, the sender is still ours. */
     if (weft_spawn(NULL, answer, .sender = sender) < 0)
-        weft_oneshot_sender_close(sender); /* the receiver gets -EPIPE */
+        weft_oneshot_sender_close(sender); /* the receiver gets WEFT_EOF */
     WEFT_AWAIT(n, weft_oneshot_receive(&self->wait, self->receiver, &self->value));
     EXPECT(n == 0 && self->value == 42);
     weft_oneshot_receiver_close(self->receiver);
@@ -102,14 +102,14 @@ WEFT_ASYNC(collect)
     }
     weft_mpsc_sender_close(sender);
 
-    /* Ends with -EPIPE once all senders are closed and all messages are taken. */
+    /* Ends with WEFT_EOF once all senders are closed and all messages are taken. */
     for (;;) {
         WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, self->receiver, &self->message));
         if (n < 0)
             break;
         self->count++;
     }
-    EXPECT(n == -EPIPE && self->count == 300);
+    EXPECT(n == WEFT_EOF && self->count == 300);
     weft_mpsc_receiver_close(self->receiver);
     WEFT_END(0);
 }

@@ -40,7 +40,7 @@ WEFT_ASYNC(serve)
     WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->stream));
     if (n < 0)
         WEFT_RETURN(n);
-    /* Exactly 5 bytes; -EPIPE if the peer ends before. */
+    /* Exactly 5 bytes; WEFT_EOF if the peer ends before. */
     WEFT_AWAIT(n, weft_read_exact(&self->io, self->stream, self->text, 5));
     EXPECT(n == 5);
     WEFT_AWAIT(n, weft_write_all(&self->io, self->stream, self->text, 5));
