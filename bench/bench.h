@@ -81,7 +81,7 @@ struct countdown {
     int64_t                n;
     weft_oneshot_sender   *sender;
     weft_oneshot_receiver *receiver;
-    weft_message           wait;
+    weft_wait              wait;
 };
 
 void countdown_begin(struct countdown *c, int64_t n);

@@ -157,7 +157,7 @@ struct pong {
         weft_oneshot_receiver *ping;
         weft_oneshot_sender   *pong;
     } in;
-    weft_message wait;
+    weft_wait wait;
 };
 
 WEFT_ASYNC(pong)
@@ -178,7 +178,7 @@ struct ping {
         struct countdown *countdown;
     } in;
     weft_oneshot_receiver *pong;
-    weft_message           wait;
+    weft_wait              wait;
 };
 
 WEFT_ASYNC(ping)

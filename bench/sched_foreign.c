@@ -95,8 +95,8 @@ struct answering {
         weft_mpsc_receiver *questions;
         weft_mpsc_sender   *answers;
     } in;
-    weft_message wait;
-    int64_t      number;
+    weft_wait wait;
+    int64_t   number;
 };
 
 WEFT_ASYNC(answering)
@@ -120,8 +120,8 @@ WEFT_ASYNC(answering)
 static void ask(weft_runtime *rt, weft_mpsc_sender *questions, weft_mpsc_receiver *answers,
                 int64_t number)
 {
-    weft_message wait;
-    int64_t      got;
+    weft_wait wait;
+    int64_t   got;
 
     must(weft_mpsc_try_send(questions, &number));
     must(weft_block_on(rt, weft_mpsc_receive(&wait, answers, &got)));

@@ -22,6 +22,7 @@
  *     weft/blocking.h  spawn_blocking, name resolution
  *     weft/channel.h   oneshot and mpsc channels
  *     weft/sync.h      mutex, rwlock, semaphore, event, notify, condition, barrier, once
+ *     weft/wait.h      the state of a wait on a channel or a lock
  *     weft/local.h     an executor without heap, threads or operating system
  */
 #ifndef WEFT_H
@@ -43,6 +44,7 @@
 #include <weft/sync.h>
 #include <weft/task.h>
 #include <weft/time.h>
+#include <weft/wait.h>
 #include <weft/waker.h>
 
 #endif

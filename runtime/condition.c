@@ -26,7 +26,7 @@ static void turn_to_mutex(weft_wait *wait, int64_t outcome)
 {
     wait->object_ = wait->second_;
     wait->second_ = NULL;
-    wait->outcome_ = (int32_t)outcome;
+    wait->outcome_ = (int16_t)outcome;
     wait->n_ = 0;
     wf_wait_renew(wait);
 }

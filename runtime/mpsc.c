@@ -27,8 +27,8 @@ typedef struct mpsc {
     size_t         n_ends; /* senders and the receiver: the last to leave frees */
     size_t         size, capacity;
     size_t         head, n; /* the oldest message, and how many there are */
-    weft_message  *receiver;
-    weft_message  *first, *last; /* senders waiting */
+    weft_wait     *receiver;
+    weft_wait     *first, *last; /* senders waiting */
     weft_allocator alloc;
     _Alignas(16) char buffer[];
 } mpsc;
@@ -74,7 +74,7 @@ static void put(mpsc *c, const void *message)
     c->n++;
 }
 
-static void unlink_sender(mpsc *c, weft_message *wait)
+static void unlink_sender(mpsc *c, weft_wait *wait)
 {
     if (wait->next_)
         wait->next_->prev_ = wait->prev_;
@@ -86,7 +86,7 @@ static void unlink_sender(mpsc *c, weft_message *wait)
         c->first = wait->next_;
 }
 
-static void link_sender(mpsc *c, weft_message *wait)
+static void link_sender(mpsc *c, weft_wait *wait)
 {
     wait->next_ = NULL;
     wait->prev_ = c->last;
@@ -100,7 +100,7 @@ static void link_sender(mpsc *c, weft_message *wait)
 /* The first waiting sender is done, one way or the other. */
 static void settle_sender(mpsc *c, int64_t answer, wf_wakes *wakes)
 {
-    weft_message *wait = c->first;
+    weft_wait *wait = c->first;
 
     unlink_sender(c, wait);
     wf_store(&wait->state_, SEND_DONE, RELAXED); /* under the lock; send_poll peeks */
@@ -128,7 +128,7 @@ static int try_receive(mpsc *c, void *ret_message, wf_wakes *wakes)
     c->head = wrap(c, c->head + 1);
     c->n--;
     if (c->first) {
-        put(c, c->first->memory_);
+        put(c, c->first->second_);
         settle_sender(c, 0, wakes);
     }
     return 0;
@@ -180,7 +180,7 @@ WEFT_API int weft_mpsc_try_send(weft_mpsc_sender *sender, const void *message)
 }
 
 /* Under the lock: the send's answer, or -EAGAIN while it waits. */
-static int64_t advance_send(mpsc *c, weft_message *wait, wf_wakes *wakes)
+static int64_t advance_send(mpsc *c, weft_wait *wait, wf_wakes *wakes)
 {
     int64_t r;
 
@@ -192,7 +192,7 @@ static int64_t advance_send(mpsc *c, weft_message *wait, wf_wakes *wakes)
         return -ECANCELED;
     }
     if (wait->state_ == SEND_NEW) {
-        r = try_send(c, wait->memory_, wakes);
+        r = try_send(c, wait->second_, wakes);
         if (r != -EAGAIN)
             return r;
         wait->state_ = SEND_WAITING;
@@ -202,7 +202,7 @@ static int64_t advance_send(mpsc *c, weft_message *wait, wf_wakes *wakes)
 }
 
 /* No other thread has the slot any more: it is empty, unless the send was withdrawn. */
-static weft_poll send_end(weft_message *wait, int64_t r)
+static weft_poll send_end(weft_wait *wait, int64_t r)
 {
     if (__builtin_expect(r == -ECANCELED, 0))
         wf_waker_forget(&wait->waker_);
@@ -210,7 +210,7 @@ static weft_poll send_end(weft_message *wait, int64_t r)
 }
 
 /* The send waits, and another executor's waker comes or goes. */
-WF_SELDOM static weft_poll send_foreign(mpsc *c, weft_message *wait, const weft_waker *waker)
+WF_SELDOM static weft_poll send_foreign(mpsc *c, weft_wait *wait, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);
     bool       done;
@@ -226,11 +226,11 @@ WF_SELDOM static weft_poll send_foreign(mpsc *c, weft_message *wait, const weft_
 
 WF_FLATTEN static weft_poll send_poll(weft_future *future, weft_context *cx)
 {
-    weft_message *wait = weft_container(future, weft_message, future);
-    mpsc         *c = wait->end_;
-    wf_wakes      wakes = {0};
-    bool          stored;
-    int64_t       r;
+    weft_wait *wait = weft_container(future, weft_wait, future);
+    mpsc      *c = wait->object_;
+    wf_wakes   wakes = {0};
+    bool       stored;
+    int64_t    r;
 
     if (wf_load(&wait->state_, RELAXED) == SEND_NEW && /* only we leave that state */
         !weft_future_is_cancelled(future) && !weft_context_spend(cx))
@@ -252,14 +252,13 @@ static void withdraw(weft_future *future)
     (void)future; /* the next poll does it */
 }
 
-static const weft_future_ops send_ops = {sizeof(weft_message), WEFT_FUTURE_WITHDRAWS,
-                                         "weft_mpsc_send", send_poll, withdraw};
+static const weft_future_ops send_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS, "weft_mpsc_send",
+                                         send_poll, withdraw};
 
-WEFT_API weft_future *weft_mpsc_send(weft_message *wait, weft_mpsc_sender *sender,
-                                     const void *message)
+WEFT_API weft_future *weft_mpsc_send(weft_wait *wait, weft_mpsc_sender *sender, const void *message)
 {
     *wait =
-        (weft_message){.end_ = sender, .memory_ = (void *)(uintptr_t)message, .state_ = SEND_NEW};
+        (weft_wait){.object_ = sender, .second_ = (void *)(uintptr_t)message, .state_ = SEND_NEW};
     weft_future_init(&wait->future, &send_ops);
     return &wait->future;
 }
@@ -306,7 +305,7 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
 }
 
 /* Under the lock. *ret_waited: the future had waited, and does no more. */
-static int advance_receive(mpsc *c, weft_message *wait, bool *ret_waited, wf_wakes *wakes)
+static int advance_receive(mpsc *c, weft_wait *wait, bool *ret_waited, wf_wakes *wakes)
 {
     int r;
 
@@ -315,7 +314,7 @@ static int advance_receive(mpsc *c, weft_message *wait, bool *ret_waited, wf_wak
     else if (c->receiver && c->receiver != wait)
         r = -EBUSY;
     else
-        r = try_receive(c, wait->memory_, wakes);
+        r = try_receive(c, wait->second_, wakes);
     *ret_waited = r != -EAGAIN && c->receiver == wait;
     if (r == -EAGAIN)
         c->receiver = wait;
@@ -325,7 +324,7 @@ static int advance_receive(mpsc *c, weft_message *wait, bool *ret_waited, wf_wak
 }
 
 /* No other thread has the slot any more, if the future had waited. */
-static weft_poll receive_end(weft_message *wait, int r, bool waited)
+static weft_poll receive_end(weft_wait *wait, int r, bool waited)
 {
     if (waited)
         wf_waker_forget(&wait->waker_);
@@ -333,7 +332,7 @@ static weft_poll receive_end(weft_message *wait, int r, bool waited)
 }
 
 /* The receive waits, and another executor's waker comes or goes. */
-WF_SELDOM static weft_poll receive_foreign(mpsc *c, weft_message *wait, const weft_waker *waker)
+WF_SELDOM static weft_poll receive_foreign(mpsc *c, weft_wait *wait, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);
     wf_wakes   wakes = {0};
@@ -352,11 +351,11 @@ WF_SELDOM static weft_poll receive_foreign(mpsc *c, weft_message *wait, const we
 
 WF_FLATTEN static weft_poll receive_poll(weft_future *future, weft_context *cx)
 {
-    weft_message *wait = weft_container(future, weft_message, future);
-    mpsc         *c = wait->end_;
-    wf_wakes      wakes = {0};
-    bool          stored, waited;
-    int           r;
+    weft_wait *wait = weft_container(future, weft_wait, future);
+    mpsc      *c = wait->object_;
+    wf_wakes   wakes = {0};
+    bool       stored, waited;
+    int        r;
 
     if (!weft_future_is_cancelled(future) && !weft_context_spend(cx))
         return WEFT_PENDING;
@@ -372,13 +371,13 @@ WF_FLATTEN static weft_poll receive_poll(weft_future *future, weft_context *cx)
     return receive_end(wait, r, waited);
 }
 
-static const weft_future_ops receive_ops = {sizeof(weft_message), WEFT_FUTURE_WITHDRAWS,
+static const weft_future_ops receive_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
                                             "weft_mpsc_receive", receive_poll, withdraw};
 
-WEFT_API weft_future *weft_mpsc_receive(weft_message *wait, weft_mpsc_receiver *receiver,
+WEFT_API weft_future *weft_mpsc_receive(weft_wait *wait, weft_mpsc_receiver *receiver,
                                         void *ret_message)
 {
-    *wait = (weft_message){.end_ = receiver, .memory_ = ret_message};
+    *wait = (weft_wait){.object_ = receiver, .second_ = ret_message};
     weft_future_init(&wait->future, &receive_ops);
     return &wait->future;
 }

@@ -31,7 +31,7 @@ enum {
 
 typedef struct oneshot {
     uint64_t       state;  /* both ends */
-    weft_message  *waiter; /* the receiver's, as is the next */
+    weft_wait     *waiter; /* the receiver's, as is the next */
     bool           taken;
     size_t         size; /* constant */
     weft_allocator alloc;
@@ -155,7 +155,7 @@ static bool wait_locked(oneshot *c, const weft_waker *waker)
     return !(was & DONE);
 }
 
-static bool wait_first(oneshot *c, weft_message *wait, const weft_waker *waker)
+static bool wait_first(oneshot *c, weft_wait *wait, const weft_waker *waker)
 {
     uint64_t was;
 
@@ -185,20 +185,20 @@ static void wait_end(oneshot *c)
 
 static weft_poll receive_poll(weft_future *future, weft_context *cx)
 {
-    weft_message *wait = weft_container(future, weft_message, future);
-    oneshot      *c = wait->end_;
-    bool          cancelled = weft_future_is_cancelled(future);
-    int           r;
+    weft_wait *wait = weft_container(future, weft_wait, future);
+    oneshot   *c = wait->object_;
+    bool       cancelled = weft_future_is_cancelled(future);
+    int        r;
 
     if (!cancelled && !weft_context_spend(cx))
         return WEFT_PENDING;
     if (c->waiter && c->waiter != wait)
         return weft_ready(future, cancelled ? -ECANCELED : -EBUSY);
-    r = cancelled ? -ECANCELED : take(c, wait->memory_);
+    r = cancelled ? -ECANCELED : take(c, wait->second_);
     if (r == -EAGAIN) {
         if (c->waiter ? wait_locked(c, cx->waker) : wait_first(c, wait, cx->waker))
             return WEFT_PENDING;
-        r = take(c, wait->memory_);
+        r = take(c, wait->second_);
     }
     if (c->waiter)
         wait_end(c);
@@ -210,13 +210,13 @@ static void receive_cancel(weft_future *future)
     (void)future; /* the next poll withdraws it */
 }
 
-static const weft_future_ops receive_ops = {sizeof(weft_message), WEFT_FUTURE_WITHDRAWS,
+static const weft_future_ops receive_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
                                             "weft_oneshot_receive", receive_poll, receive_cancel};
 
-WEFT_API weft_future *weft_oneshot_receive(weft_message *wait, weft_oneshot_receiver *receiver,
+WEFT_API weft_future *weft_oneshot_receive(weft_wait *wait, weft_oneshot_receiver *receiver,
                                            void *ret_message)
 {
-    *wait = (weft_message){.end_ = receiver, .memory_ = ret_message};
+    *wait = (weft_wait){.object_ = receiver, .second_ = ret_message};
     weft_future_init(&wait->future, &receive_ops);
     return &wait->future;
 }

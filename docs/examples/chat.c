@@ -70,7 +70,7 @@ struct room {
     struct {
         weft_mpsc_receiver *inbox;
     } in;
-    weft_message receive, send;
+    weft_wait    receive, send;
     weft_limit   limit;
     struct event event;
     struct line  reply; /* for the member that the event is of */
@@ -215,7 +215,7 @@ struct member {
     weft_mpsc_receiver *mailbox;
     weft_reader         reader;
     weft_io             write;
-    weft_message        receive, send;
+    weft_wait           receive, send;
     weft_select         either;
     weft_limit          limit;
     enum { READS, SENDS, ASKS } state; /* what it waits for, beside the mailbox */
@@ -415,7 +415,7 @@ struct server {
     weft_mpsc_receiver *inbox;
     weft_handle         acceptor, host;
     weft_signal         signal;
-    weft_message        send;
+    weft_wait           send;
     struct event        event;
 };
 

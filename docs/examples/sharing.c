@@ -47,8 +47,8 @@ struct sends {
         weft_mpsc_sender *to; /* its own */
         int64_t           rounds;
     } in;
-    weft_message wait;
-    int64_t      i, one;
+    weft_wait wait;
+    int64_t   i, one;
 };
 WEFT_ASYNC(sends)
 {
@@ -71,8 +71,8 @@ struct owns {
     struct {
         weft_mpsc_receiver *from;
     } in;
-    weft_message wait;
-    int64_t      message, total;
+    weft_wait wait;
+    int64_t   message, total;
 };
 WEFT_ASYNC(owns)
 {

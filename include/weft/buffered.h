@@ -70,8 +70,8 @@ static inline size_t weft_reader_buffered(const weft_reader *reader)
  * be shorter than the buffer.
  *
  * Returns: the length of the line.
- * Errors:  WEFT_EOF, there is no more line. -EMSGSIZE, the line does not fit. Nothing was taken then.
- *          Others as weft_read gives them.
+ * Errors:  WEFT_EOF, there is no more line. -EMSGSIZE, the line does not fit. Nothing was taken
+ *          then. Others as weft_read gives them.
  * Cancel:  WITHDRAWS; no byte is lost.
  */
 WEFT_API weft_future *weft_reader_line(weft_reader *reader, char **ret_line);
@@ -93,8 +93,8 @@ WEFT_API weft_future *weft_reader_until(weft_reader *reader, char delimiter, cha
  * until the next call.
  *
  * Returns: `size`.
- * Errors:  WEFT_EOF, the stream ended before. What was read stays in the buffer. -EMSGSIZE, `size` is
- *          larger than the buffer. Nothing was taken then. Others as weft_read gives them.
+ * Errors:  WEFT_EOF, the stream ended before. What was read stays in the buffer. -EMSGSIZE, `size`
+ *          is larger than the buffer. Nothing was taken then. Others as weft_read gives them.
  * Cancel:  WITHDRAWS; no byte is lost.
  */
 WEFT_API weft_future *weft_reader_take(weft_reader *reader, size_t size, char **ret_data);

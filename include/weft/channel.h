@@ -11,6 +11,7 @@
 #define WEFT_CHANNEL_H
 
 #include <weft/async.h>
+#include <weft/wait.h>
 
 WEFT_BEGIN_DECLS
 
@@ -19,17 +20,6 @@ typedef struct weft_oneshot_sender   weft_oneshot_sender;
 typedef struct weft_oneshot_receiver weft_oneshot_receiver;
 typedef struct weft_mpsc_sender      weft_mpsc_sender;
 typedef struct weft_mpsc_receiver    weft_mpsc_receiver;
-
-/* One wait on a channel, in memory of the caller. */
-typedef struct weft_message {
-    weft_future          future;
-    weft_waker           waker_;
-    void                *end_;
-    void                *memory_;
-    struct weft_message *next_, *prev_;
-    int64_t              answer_;
-    uint32_t             state_;
-} weft_message;
 
 /* ---- oneshot: one message, once ---- */
 
@@ -69,7 +59,7 @@ WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender);
  *   -EBUSY, another wait on this receiver is pending.
  * Cancel:  WITHDRAWS, with -ECANCELED. A cancelled wait has taken nothing.
  */
-WEFT_API weft_future *weft_oneshot_receive(weft_message *wait, weft_oneshot_receiver *receiver,
+WEFT_API weft_future *weft_oneshot_receive(weft_wait *wait, weft_oneshot_receiver *receiver,
                                            void *ret_message);
 
 /*
@@ -124,7 +114,7 @@ WEFT_API void weft_mpsc_sender_close(weft_mpsc_sender *sender);
  * Cancel:  WITHDRAWS. With -ECANCELED the message has not been sent. If it had been sent, the
  *   result is 0.
  */
-WEFT_API weft_future *weft_mpsc_send(weft_message *wait, weft_mpsc_sender *sender,
+WEFT_API weft_future *weft_mpsc_send(weft_wait *wait, weft_mpsc_sender *sender,
                                      const void *message);
 
 /*
@@ -146,7 +136,7 @@ WEFT_API WEFT_NODISCARD int weft_mpsc_try_send(weft_mpsc_sender *sender, const v
  *   -EBUSY, another wait on this receiver is pending.
  * Cancel:  WITHDRAWS, with -ECANCELED. A cancelled wait has taken nothing.
  */
-WEFT_API weft_future *weft_mpsc_receive(weft_message *wait, weft_mpsc_receiver *receiver,
+WEFT_API weft_future *weft_mpsc_receive(weft_wait *wait, weft_mpsc_receiver *receiver,
                                         void *ret_message);
 
 /*

@@ -16,21 +16,9 @@
 #define WEFT_SYNC_H
 
 #include <weft/async.h>
+#include <weft/wait.h>
 
 WEFT_BEGIN_DECLS
-
-/* One wait, in the frame of the function that waits. It may be used again once it is READY. */
-typedef struct weft_wait {
-    weft_future       future;
-    weft_waker        waker_;
-    struct weft_wait *next_, *prev_;
-    void             *object_;
-    void             *second_; /* of a condition: its mutex */
-    int64_t           answer_;
-    int32_t           outcome_;
-    uint32_t          n_;
-    uint32_t          state_;
-} weft_wait;
 
 /* The waits on one object, in their order. */
 typedef struct weft_waits_ {

@@ -17,7 +17,7 @@ struct oneshot {
     } in;
     weft_oneshot_sender   *sender;
     weft_oneshot_receiver *receiver;
-    weft_message           wait;
+    weft_wait              wait;
     int64_t                left, got;
 };
 WEFT_ASYNC(oneshot)
@@ -51,7 +51,7 @@ struct player {
         int me;
     } in;
     weft_oneshot_receiver *receiver;
-    weft_message           wait;
+    weft_wait              wait;
     int64_t                got;
 };
 WEFT_ASYNC(player)
@@ -103,7 +103,7 @@ struct mpsc_ready {
     } in;
     weft_mpsc_sender   *sender;
     weft_mpsc_receiver *receiver;
-    weft_message        wait;
+    weft_wait           wait;
     int64_t             left, got;
 };
 WEFT_ASYNC(mpsc_ready)
@@ -135,8 +135,8 @@ struct sends {
     struct {
         weft_mpsc_sender *sender;
     } in;
-    weft_message wait;
-    int64_t      number;
+    weft_wait wait;
+    int64_t   number;
 };
 WEFT_ASYNC(sends)
 {
@@ -159,8 +159,8 @@ struct receives {
     struct {
         weft_mpsc_receiver *receiver;
     } in;
-    weft_message wait;
-    int64_t      number, got;
+    weft_wait wait;
+    int64_t   number, got;
 };
 WEFT_ASYNC(receives)
 {

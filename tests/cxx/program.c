@@ -63,7 +63,7 @@ struct root {
     weft_join_all          all;
     weft_limit             limit;
     weft_nap               nap;
-    weft_message           wait;
+    weft_wait              wait;
     weft_oneshot_sender   *sender;
     weft_oneshot_receiver *receiver;
     int                    message;

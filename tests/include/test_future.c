@@ -259,7 +259,7 @@ Test(future, wakes_the_waker_of_its_last_poll_only)
     weft_oneshot_receiver *receiver;
     weft_oneshot_sender   *sender;
     struct hand            first, second;
-    weft_message           wait;
+    weft_wait              wait;
     int                    got = 0, sent = 7;
 
     hand_init(&first, NULL);

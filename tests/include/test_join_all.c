@@ -109,7 +109,7 @@ struct joins_many {
     weft_join_all  all;
     weft_branch    branch[MANY];
     struct watched watched[MANY];
-    weft_message   wait[MANY];
+    weft_wait      wait[MANY];
     int            got[MANY];
     int64_t        polls;
 };
@@ -209,7 +209,7 @@ struct joins_deep {
     weft_join_all  outer, inner[10];
     weft_branch    outers[10], inners[MANY];
     struct watched watched[MANY];
-    weft_message   wait[MANY];
+    weft_wait      wait[MANY];
     int            got[MANY];
 };
 

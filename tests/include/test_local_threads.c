@@ -41,8 +41,8 @@ struct hears {
     struct {
         weft_oneshot_receiver *from;
     } in;
-    weft_message wait;
-    int64_t      message;
+    weft_wait wait;
+    int64_t   message;
 };
 WEFT_ASYNC(hears)
 {

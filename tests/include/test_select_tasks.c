@@ -8,7 +8,7 @@ struct chooses {
         int64_t                *polled; /* counts the rounds that ended */
     } in;
     weft_select    sel;
-    weft_message   wait[2];
+    weft_wait      wait[2];
     struct watched watched[2];
     int            got[2];
     int64_t        first;
@@ -63,7 +63,7 @@ struct keeps_deep {
     } in;
     weft_join_all all;
     weft_select   sel;
-    weft_message  wait;
+    weft_wait     wait;
     struct event  fast[2];
     int           got;
 };

@@ -69,7 +69,7 @@ static uint32_t new_seed(void)
 typedef struct hesitation {
     weft_future           *inner;
     weft_oneshot_receiver *bell;
-    weft_message           wait;
+    weft_wait              wait;
     char                   none;
     weft_select            select;
     ticks                  turn;

@@ -222,9 +222,9 @@ struct sender {
         uint32_t          seed;
         weft_mpsc_sender *to;
     } in;
-    hesitation   why;
-    weft_message wait;
-    int64_t      next;
+    hesitation why;
+    weft_wait  wait;
+    int64_t    next;
 };
 WEFT_ASYNC(sender)
 {
@@ -253,10 +253,10 @@ struct receiver {
         weft_mpsc_receiver *from;
         weft_mpsc_sender   *to;
     } in;
-    hesitation   why;
-    weft_message wait;
-    weft_handle  sender;
-    int64_t      next, got;
+    hesitation  why;
+    weft_wait   wait;
+    weft_handle sender;
+    int64_t     next, got;
 };
 WEFT_ASYNC(receiver)
 {
@@ -296,7 +296,7 @@ struct listens {
     } in;
     hesitation             why, other;
     weft_oneshot_receiver *from;
-    weft_message           wait;
+    weft_wait              wait;
     char                   none;
 };
 WEFT_ASYNC(listens)

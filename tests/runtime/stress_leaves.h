@@ -162,7 +162,7 @@ struct tells_many {
         int64_t           n; /* messages: n, n-1 ... 1 */
     } in;
     weft_deferred end;
-    weft_message  message;
+    weft_wait     message;
 };
 WEFT_ASYNC(tells_many)
 {

@@ -78,7 +78,7 @@ struct hears_one {
         uint64_t random;
     } in;
     weft_oneshot_receiver *from;
-    weft_message           message;
+    weft_wait              message;
     int64_t                id, got;
 };
 WEFT_ASYNC(hears_one)
@@ -107,7 +107,7 @@ struct hears_many {
         uint64_t random;
     } in;
     weft_mpsc_receiver *from;
-    weft_message        message;
+    weft_wait           message;
     int64_t             sum, got;
 };
 WEFT_ASYNC(hears_many)

@@ -110,7 +110,7 @@ struct receives {
 static void *receive(void *arg)
 {
     struct receives *r = arg;
-    weft_message     wait;
+    weft_wait        wait;
 
     r->result = weft_block_on(r->rt, weft_oneshot_receive(&wait, r->receiver, &r->got));
     weft_oneshot_receiver_close(r->receiver);
@@ -145,7 +145,7 @@ Test(block_on, awaits_a_select_although_its_waker_is_no_task)
     weft_runtime          *rt = start(1);
     weft_oneshot_receiver *receiver[2];
     weft_oneshot_sender   *sender[2];
-    weft_message           wait[2];
+    weft_wait              wait[2];
     weft_select            sel;
     int                    got[2] = {0}, sent = 5;
 

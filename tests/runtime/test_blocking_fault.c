@@ -343,7 +343,7 @@ struct tell {
         weft_mpsc_sender *sender;
         int64_t           n;
     } in;
-    weft_message message;
+    weft_wait message;
 };
 WEFT_ASYNC(tell)
 {
@@ -385,7 +385,7 @@ struct asks {
     struct busy            busy;
     weft_mpsc_receiver    *receiver;
     weft_oneshot_receiver *done;
-    weft_message           message;
+    weft_wait              message;
     int64_t                got, sum;
 };
 WEFT_ASYNC(asks)

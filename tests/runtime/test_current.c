@@ -314,9 +314,9 @@ struct sums {
     struct {
         weft_mpsc_receiver *from;
     } in;
-    weft_message wait;
-    int64_t      sum;
-    int          value;
+    weft_wait wait;
+    int64_t   sum;
+    int       value;
 };
 WEFT_ASYNC(sums)
 {

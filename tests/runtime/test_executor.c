@@ -118,8 +118,8 @@ struct ping {
         weft_mpsc_receiver *from;
         int64_t            *until, *rounds;
     } in;
-    weft_message send, receive;
-    int          ball;
+    weft_wait send, receive;
+    int       ball;
 };
 WEFT_ASYNC(ping)
 {

@@ -163,8 +163,8 @@ struct rally {
         weft_mpsc_sender   *to;
         weft_mpsc_receiver *from;
     } in;
-    weft_message send, receive;
-    int          ball;
+    weft_wait send, receive;
+    int       ball;
 };
 WEFT_ASYNC(rally)
 {
@@ -245,8 +245,8 @@ struct waits {
         int64_t               *ret;
         weft_oneshot_receiver *from;
     } in;
-    weft_message message;
-    char         none;
+    weft_wait message;
+    char      none;
 };
 WEFT_ASYNC(waits)
 {

@@ -13,8 +13,8 @@ struct talks_to_itself {
         weft_mpsc_sender   *to;
         weft_mpsc_receiver *from;
     } in;
-    weft_message message;
-    int          word;
+    weft_wait message;
+    int       word;
 };
 WEFT_ASYNC(talks_to_itself)
 {

@@ -110,7 +110,7 @@ static void use_channel(void)
 
 Test(foreign_wakers, use_the_channel_that_they_receive_from)
 {
-    weft_message wait;
+    weft_wait wait;
 
     begin(NULL, use_channel);
     check_eq(weft_mpsc_open(&sender, &receiver, sizeof message, 1), 0);
@@ -134,7 +134,7 @@ static void send_one(void)
  * back. */
 Test(foreign_wakers, send_the_message_that_they_are_to_wait_for)
 {
-    weft_message wait;
+    weft_wait wait;
 
     begin(NULL, idle);
     check_eq(weft_mpsc_open(&sender, &receiver, sizeof message, 1), 0);
@@ -149,8 +149,8 @@ Test(foreign_wakers, send_the_message_that_they_are_to_wait_for)
 
 Test(foreign_wakers, use_the_channel_that_they_send_to)
 {
-    weft_message wait;
-    int          got;
+    weft_wait wait;
+    int       got;
 
     begin(NULL, use_channel);
     check_eq(weft_mpsc_open(&sender, &receiver, sizeof message, 1), 0);
@@ -189,7 +189,7 @@ Test(foreign_wakers, close_the_sender_whose_message_they_wait_for)
 {
     for (int turn = 0; turn < 2; turn++) {
         weft_oneshot_receiver *r;
-        weft_message           wait;
+        weft_wait              wait;
 
         begin(NULL, idle);
         check_eq(weft_oneshot_open(&once, &r, sizeof message), 0);
@@ -207,7 +207,7 @@ Test(foreign_wakers, close_the_sender_whose_message_they_wait_for)
 Test(foreign_wakers, close_the_sender_when_a_receive_is_cancelled)
 {
     weft_oneshot_receiver *r;
-    weft_message           wait;
+    weft_wait              wait;
 
     begin(NULL, idle);
     check_eq(weft_oneshot_open(&once, &r, sizeof message), 0);

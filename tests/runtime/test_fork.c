@@ -253,8 +253,8 @@ struct receives {
     struct {
         weft_mpsc_receiver *from;
     } in;
-    weft_message wait;
-    int          message;
+    weft_wait wait;
+    int       message;
 };
 WEFT_ASYNC(receives)
 {

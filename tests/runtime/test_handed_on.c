@@ -111,7 +111,7 @@ Test(handed_on, a_pending_receive_outlives_the_task_that_polled_it_first)
     for (int i = 0; i < 4; i++) {
         weft_oneshot_receiver *receiver;
         weft_oneshot_sender   *sender;
-        weft_message           wait;
+        weft_wait              wait;
         int64_t                got = 0;
 
         check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
@@ -129,7 +129,7 @@ Test(handed_on, a_pending_receive_of_many_outlives_the_task_that_polled_it_first
     for (int i = 0; i < 4; i++) {
         weft_mpsc_receiver *receiver;
         weft_mpsc_sender   *sender;
-        weft_message        wait;
+        weft_wait           wait;
         int64_t             got = 0;
 
         check_eq(weft_mpsc_open(&sender, &receiver, sizeof got, 1), 0);
@@ -161,7 +161,7 @@ struct keeps_deep {
     } in;
     weft_join_all outer;
     weft_select   inner;
-    weft_message  wait;
+    weft_wait     wait;
     weft_nap      nap[2];
     int64_t       got;
 };

@@ -4,7 +4,7 @@
 static struct hand         hand;
 static weft_mpsc_sender   *sender;
 static weft_mpsc_receiver *receiver;
-static weft_message        wait;
+static weft_wait           wait;
 static int                 got;
 
 static void begin(size_t capacity)
@@ -97,8 +97,8 @@ Test(mpsc, makes_a_sender_wait_while_it_is_full_and_takes_its_message_when_there
 
 Test(mpsc, serves_waiting_senders_first_come_first_served)
 {
-    weft_message waits[5];
-    int          message[5];
+    weft_wait waits[5];
+    int       message[5];
 
     begin(1);
     check_eq(try_send(100), 0);
@@ -131,8 +131,8 @@ Test(mpsc, lets_no_try_send_pass_a_sender_that_waits)
 
 Test(mpsc, send_that_was_cancelled_has_sent_nothing_and_the_next_gets_its_turn)
 {
-    weft_message waits[3];
-    int          message[3] = {0, 1, 2};
+    weft_wait waits[3];
+    int       message[3] = {0, 1, 2};
 
     begin(1);
     check_eq(try_send(100), 0);
@@ -183,8 +183,8 @@ Test(mpsc, receive_that_was_cancelled_after_its_wake_has_taken_nothing)
 
 Test(mpsc, lets_one_receive_wait_at_a_time)
 {
-    weft_message other;
-    int          also;
+    weft_wait other;
+    int       also;
 
     begin(1);
     check(!hand_poll(&hand, receive()));
@@ -212,8 +212,8 @@ Test(mpsc, whose_last_sender_closed_gives_what_was_sent_and_then_epipe)
 
 Test(mpsc, whose_receiver_closed_answers_epipe_to_waiting_and_later_senders)
 {
-    weft_message waits[3];
-    int          message = 1;
+    weft_wait waits[3];
+    int       message = 1;
 
     begin(1);
     check_eq(try_send(100), 0);
@@ -254,7 +254,7 @@ static weft_waker touch_clone(void *data)
 
 Test(mpsc, wakes_foreign_executors_outside_its_lock, .timeout = 10)
 {
-    weft_message waits[3];
+    weft_wait    waits[3];
     weft_waker   waker = {&touch_vtable, NULL};
     weft_context cx;
     int          message = 1;

@@ -9,7 +9,7 @@ struct sends {
         int64_t           n;
         bool              impatient; /* cancels a send now and then, and sends again */
     } in;
-    weft_message   wait;
+    weft_wait      wait;
     weft_select    sel;
     struct counter few;
     int64_t        i;
@@ -42,7 +42,7 @@ struct receives {
         weft_mpsc_receiver *from;
         bool                impatient;
     } in;
-    weft_message   wait;
+    weft_wait      wait;
     weft_select    sel;
     struct counter few;
     int64_t        got, sum;
@@ -124,7 +124,7 @@ struct thread_sender {
 static void *send_from_thread(void *arg)
 {
     struct thread_sender *s = arg;
-    weft_message          wait;
+    weft_wait             wait;
 
     for (int64_t i = 1; i <= s->n; i++)
         check_eq(weft_block_on(s->rt, weft_mpsc_send(&wait, s->to, &i)), 0);

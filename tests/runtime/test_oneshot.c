@@ -4,7 +4,7 @@
 static struct hand            hand;
 static weft_oneshot_sender   *sender;
 static weft_oneshot_receiver *receiver;
-static weft_message           wait;
+static weft_wait              wait;
 static int                    got;
 
 static void begin(void)
@@ -130,8 +130,8 @@ Test(oneshot, receive_that_the_budget_refused_can_be_cancelled)
 
 Test(oneshot, lets_one_wait_at_a_time)
 {
-    weft_message other;
-    int          also;
+    weft_wait other;
+    int       also;
 
     begin();
     check(!hand_poll(&hand, receive()));
@@ -179,7 +179,7 @@ struct asks {
     int                    i, got;
     weft_oneshot_sender   *sender;
     weft_oneshot_receiver *receiver;
-    weft_message           wait;
+    weft_wait              wait;
 };
 WEFT_ASYNC(asks)
 {

@@ -16,7 +16,7 @@ static struct memory          memory;
 static weft_runtime           rt;
 static weft_oneshot_sender   *sender;
 static weft_oneshot_receiver *receiver;
-static weft_message           wait;
+static weft_wait              wait;
 static weft_waker             waker;
 static uint32_t               woken;
 static int                    n_wakers, got;

@@ -325,7 +325,7 @@ struct receives {
         int                 polls; /* -1: it waits for the message, and answers it */
     } in;
     weft_deferred deferred;
-    weft_message  wait;
+    weft_wait     wait;
     weft_select   select;
     struct boom   boom;
     int           message;

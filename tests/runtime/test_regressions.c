@@ -18,8 +18,8 @@ struct answers {
         weft_oneshot_receiver *from;
         int64_t               *done;
     } in;
-    weft_message message;
-    char         none;
+    weft_wait message;
+    char      none;
 };
 WEFT_ASYNC(answers)
 {
@@ -291,9 +291,9 @@ struct ponders {
         int64_t             n;
         bool                begins;
     } in;
-    weft_message message;
-    int          ball;
-    weft_nap     nap;
+    weft_wait message;
+    int       ball;
+    weft_nap  nap;
 };
 /* Ping-pong over channels, with a rest after each hundred. */
 WEFT_ASYNC(ponders)

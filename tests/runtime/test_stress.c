@@ -130,7 +130,7 @@ struct current {
 static void *current_main(void *arg)
 {
     struct current *c = arg;
-    weft_message    message;
+    weft_wait       message;
     char            none;
 
     check_eq(weft_block_on(storm.rt, weft_oneshot_receive(&message, c->until, &none)), WEFT_EOF);
@@ -328,8 +328,8 @@ struct waits_for_ever {
     struct {
         weft_oneshot_receiver *from;
     } in;
-    weft_message message;
-    char         none;
+    weft_wait message;
+    char      none;
 };
 WEFT_ASYNC(waits_for_ever)
 {

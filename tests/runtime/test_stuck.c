@@ -37,9 +37,9 @@ struct waits {
         bench *bench;
         int    i;
     } in;
-    weft_message wait;
-    weft_nap     nap;
-    int          message;
+    weft_wait wait;
+    weft_nap  nap;
+    int       message;
 };
 WEFT_ASYNC(waits)
 {

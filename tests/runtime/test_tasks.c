@@ -238,10 +238,10 @@ struct passes {
         weft_mpsc_sender   *to;
         int                 rounds;
     } in;
-    weft_message wait;
-    weft_nap     nap;
-    pthread_t    thread;
-    int          i, ball;
+    weft_wait wait;
+    weft_nap  nap;
+    pthread_t thread;
+    int       i, ball;
 };
 WEFT_ASYNC(passes)
 {
@@ -273,7 +273,7 @@ Test(pinned, wakes_from_other_workers_and_threads_lead_back_to_its_worker, .time
     int                 rounds = (int)test_scaled(ROUNDS), ball = 0;
     weft_mpsc_sender   *to[4];
     weft_mpsc_receiver *from[4];
-    weft_message        wait;
+    weft_wait           wait;
     weft_handle         handle[3];
 
     for (int i = 0; i < 4; i++)

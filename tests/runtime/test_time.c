@@ -285,9 +285,9 @@ struct impatient {
         weft_mpsc_receiver *from;
         int64_t             n;
     } in;
-    weft_limit   limit;
-    weft_message wait;
-    int64_t      i, got, n_late;
+    weft_limit limit;
+    weft_wait  wait;
+    int64_t    i, got, n_late;
 };
 WEFT_ASYNC(impatient)
 {
@@ -314,7 +314,7 @@ Test(timeout, that_strikes_at_any_moment_loses_no_message)
     int64_t             n = test_scaled(20000);
     weft_mpsc_sender   *sender;
     weft_mpsc_receiver *receiver;
-    weft_message        wait;
+    weft_wait           wait;
     weft_handle         handle;
 
     check_eq(weft_mpsc_open(&sender, &receiver, sizeof n, 4), 0);

@@ -167,7 +167,7 @@ struct ticks {
         weft_mpsc_receiver *from;
     } in;
     weft_interval every;
-    weft_message  wait;
+    weft_wait     wait;
     weft_select   select;
     int64_t       got, n_ticks, n_got, begun;
 };
@@ -197,9 +197,9 @@ struct floods {
     struct {
         weft_mpsc_sender *to;
     } in;
-    weft_message wait;
-    weft_nap     nap;
-    int64_t      i;
+    weft_wait wait;
+    weft_nap  nap;
+    int64_t   i;
 };
 WEFT_ASYNC(floods)
 {

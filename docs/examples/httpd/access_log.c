@@ -122,12 +122,12 @@ struct writer {
     struct {
         struct access_log *log;
     } in;
-    weft_message wait;
-    weft_io      io;
-    const char  *bytes;
-    size_t       size, n_lines;
-    bool         reopen, failing, ends;
-    char         message;
+    weft_wait   wait;
+    weft_io     io;
+    const char *bytes;
+    size_t      size, n_lines;
+    bool        reopen, failing, ends;
+    char        message;
 };
 
 /* Takes the buffer that has been filled. */

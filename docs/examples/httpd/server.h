@@ -141,7 +141,7 @@ struct drain {
         struct server *server;
     } in;
     weft_oneshot_receiver *ended;
-    weft_message           wait;
+    weft_wait              wait;
     weft_limit             limit;
     int64_t                deadline;
     char                   message;

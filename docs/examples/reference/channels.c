@@ -26,7 +26,7 @@ struct ask {
     struct {
     } in;
     weft_oneshot_receiver *receiver;
-    weft_message           wait;
+    weft_wait              wait;
     int                    value;
 };
 WEFT_ASYNC(ask)
@@ -56,8 +56,8 @@ struct produce {
         weft_mpsc_sender *sender;
         int               first;
     } in;
-    int          i, message;
-    weft_message wait;
+    int       i, message;
+    weft_wait wait;
 };
 WEFT_ASYNC(produce)
 {
@@ -80,7 +80,7 @@ struct collect {
     struct {
     } in;
     weft_mpsc_receiver *receiver;
-    weft_message        wait;
+    weft_wait           wait;
     int                 message, count;
 };
 WEFT_ASYNC(collect)

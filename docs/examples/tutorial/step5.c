@@ -33,15 +33,15 @@ struct session {
         int64_t           idle;
         weft_mpsc_sender *totals; /* this task's own: it closes it */
     } in;
-    int64_t      lines;
-    weft_job     job;
-    weft_message message;
-    weft_reader  reader;
-    weft_limit   limit;
-    weft_guard   guard;
-    weft_io      io;
-    char        *line;
-    char         buffer[1024], answer[32];
+    int64_t     lines;
+    weft_job    job;
+    weft_wait   message;
+    weft_reader reader;
+    weft_limit  limit;
+    weft_guard  guard;
+    weft_io     io;
+    char       *line;
+    char        buffer[1024], answer[32];
 };
 WEFT_ASYNC(session)
 {
@@ -85,9 +85,9 @@ struct statistics {
     struct {
         weft_mpsc_receiver *totals;
     } in;
-    weft_message message;
-    weft_guard   guard;
-    int64_t      lines, sessions, all_lines;
+    weft_wait  message;
+    weft_guard guard;
+    int64_t    lines, sessions, all_lines;
 };
 WEFT_ASYNC(statistics)
 {
