@@ -150,9 +150,9 @@ Test(sleep, may_be_polled_by_another_executor_of_the_same_runtime)
     pass(rt, WEFT_MS(20));
     await_wake(&other);
     check_eq(hand_run(&other, &nap.future), 0);
+    stop(rt); /* no wake is under way any more */
     check_eq(other.n_wakers, 0);
     check_eq(hand.n_wakes, 0);
-    stop(rt);
 }
 
 /* ---- timeout ---- */
@@ -174,8 +174,8 @@ static void begin(void)
 
 static void end(void)
 {
+    stop(rt_now); /* no wake is under way any more */
     check_eq(hand.n_wakers, 0);
-    stop(rt_now);
 }
 
 /* Until its waker is called by the runtime. */
