@@ -151,7 +151,7 @@ static void *thread_main(void *arg)
     pthread_t    before;
     bool         has_before;
 
-    wf_executor_name_thread("files");
+    wf_thread_name("files");
     pthread_mutex_lock(&f->lock);
     while ((job = next_job(f)))
         run(f, job);
@@ -175,7 +175,7 @@ static int provide_thread(wf_files *f)
 
     if (f->n_idle > f->n_queued || f->n_threads >= f->limit + f->n_waiting)
         return 0;
-    r = wf_executor_thread(&thread, thread_main, f);
+    r = wf_thread_start(&thread, thread_main, f);
     f->n_threads += r == 0;
     return f->n_threads > 0 ? 0 : r;
 }

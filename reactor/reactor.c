@@ -132,7 +132,7 @@ static void lead(wf_driver *driver, wf_wakes *wakes)
 
 static int start_thread(wf_reactor *r)
 {
-    int result = wf_executor_thread(&r->thread, wf_turn_main, r);
+    int result = wf_thread_start(&r->thread, wf_turn_main, r);
 
     if (result < 0) {
         wf_log(&r->rt->config, WEFT_LOG_ERROR,

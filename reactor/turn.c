@@ -466,7 +466,7 @@ void *wf_turn_main(void *reactor)
     int         result;
 
     wf_current_thread = (wf_current){.rt = r->rt, .owned = true};
-    wf_executor_name_thread("reactor");
+    wf_thread_name("reactor");
     result = open_backend(r);
     r->start_result = result;
     wf_store(&r->started, 1, RELEASE); /* [reactor-2] */

@@ -17,6 +17,6 @@ WEFT_API int weft_child_reset(const weft_runtime *rt)
         rt = wf_current_thread.rt;
     if (!rt)
         return -ENXIO;
-    wf_executor_run_as_host(rt->executor);
+    wf_thread_run_as_host(&rt->executor->host);
     return 0;
 }

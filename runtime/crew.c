@@ -255,8 +255,8 @@ static void *thread_main(void *arg)
     bool       stays = true;
 
     wf_current_thread = (wf_current){.rt = p->rt, .owned = true};
-    wf_executor_name_thread("%s", p->name);
-    wf_executor_run_as_host(p->rt->executor);
+    wf_thread_name("%s", p->name);
+    wf_thread_run_as_host(&p->rt->executor->host);
     wf_lock(&p->lock);
     p->coming = false;
     if ((uint64_t)p->n_threads > p->counters.threads_peak)
@@ -321,7 +321,7 @@ void wf_crew_call(weft_pool *p, wf_call c)
         wf_park_wake(&c.thread->park);
         return;
     }
-    r = wf_executor_thread(&thread, thread_main, c.thread);
+    r = wf_thread_start(&thread, thread_main, c.thread);
     if (r < 0)
         creating_failed(p, c.thread, r);
 }

@@ -15,11 +15,8 @@
 #include "task.h"
 #include "timer.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
 #define PAGE 4096
 /* When the stopping thread visits all tasks again. */
@@ -27,48 +24,6 @@
 /* How long visitors may keep the stopping thread beyond its patience. */
 #define GRACE       WEFT_MS(10)
 #define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
-
-/* What a thread brings upon itself must reach the host's handlers and the sanitizers' wherever it
- * happens, and a profiler samples every thread. */
-static const int never_blocked[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
-                                    SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
-
-int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg)
-{
-    sigset_t set, before;
-    int      r;
-
-    sigfillset(&set);
-    for (size_t i = 0; i < sizeof never_blocked / sizeof *never_blocked; i++)
-        sigdelset(&set, never_blocked[i]);
-    pthread_sigmask(SIG_BLOCK, &set, &before); /* the new thread inherits it */
-    r = pthread_create(thread, NULL, body, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -r;
-}
-
-void wf_executor_name_thread(const char *format, ...)
-{
-    char    name[16] = "weft-";
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(name + strlen(name), sizeof name - strlen(name), format, args);
-    va_end(args);
-    prctl(PR_SET_NAME, name);
-}
-
-void wf_executor_unpin(const wf_executor *s)
-{
-    if (s->rt->config.pin_workers && CPU_COUNT(&s->cpus) > 0)
-        sched_setaffinity(0, sizeof s->cpus, &s->cpus); /* a wish */
-}
-
-void wf_executor_run_as_host(const wf_executor *s)
-{
-    wf_executor_unpin(s);
-    pthread_sigmask(SIG_SETMASK, &s->signals, NULL);
-}
 
 /* ---- start ---- */
 
@@ -166,9 +121,7 @@ int wf_executor_new(weft_runtime *rt)
     s->idle.n_workers = (uint32_t)rt->config.workers;
     s->idle.n_slots = s->idle.n_workers + (uint32_t)rt->config.spare_workers;
     s->poll_ns = 2000; /* until it has been measured */
-    if (sched_getaffinity(0, sizeof s->cpus, &s->cpus) < 0)
-        CPU_ZERO(&s->cpus);
-    pthread_sigmask(SIG_SETMASK, NULL, &s->signals);
+    wf_thread_host_init(&s->host, rt->config.pin_workers);
     s->memory.rt = rt;
     wf_heap_init(&s->shared, &s->memory);
     wf_monitor_init(&s->monitor, s);
@@ -182,7 +135,7 @@ int wf_executor_new(weft_runtime *rt)
 int wf_executor_start_worker(wf_executor *s, uint32_t index)
 {
     wf_worker *w = s->workers[index];
-    int        r = wf_executor_thread(&w->thread, wf_worker_main, w);
+    int        r = wf_thread_start(&w->thread, wf_worker_main, w);
 
     w->has_thread = r == 0;
     return r;

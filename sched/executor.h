@@ -34,11 +34,10 @@
 #include "monitor.h"
 #include "rt.h"
 #include "slab.h"
+#include "thread.h"
 #include "waker.h"
 #include "worker.h"
 
-#include <sched.h>
-#include <signal.h>
 #include <weft/task.h>
 
 enum { WF_VISITORS_AWAITED = 1, WF_VISITOR = 2 };
@@ -63,9 +62,7 @@ typedef struct wf_executor {
     wf_monitor    monitor;
     wf_memory     memory;
 
-    /* -- of the thread that started the runtime -- */
-    cpu_set_t cpus;    /* where it may run; none: unknown */
-    sigset_t  signals; /* what it blocks */
+    wf_thread_host host; /* constant */
 
     WF_ALIGNED uint32_t shared_lock;
     wf_heap             shared; /* under shared_lock: for threads that are not workers */
@@ -97,22 +94,6 @@ void wf_executor_run_core(wf_executor *s, uint32_t *done);
 /* Sets *done, for whoever waits. */
 void wf_executor_core_done(wf_executor *s, uint32_t *done);
 
-/* Creates a thread that blocks all signals but SIGPROF and those that it raises itself by a fault.
- * The reactor and the monitor stay so: they run none of the host's code that could expect a signal,
- * and a write by the ring raises SIGPIPE in the reactor's thread. 0 or -errno. */
-int wf_executor_thread(pthread_t *thread, void *(*body)(void *), void *arg);
-/* What to do when that fails. */
-#define WF_THREADS_REMEDY                                                                          \
-    "raise RLIMIT_NPROC (ulimit -u) or pids.max of the cgroup, or lower WEFT_WORKERS"
-/* Names the calling thread "weft-...", of which the kernel keeps 15 characters. By the thread
- * itself: to name another takes a descriptor, and that other may have ended. */
-__attribute__((format(printf, 1, 2))) void wf_executor_name_thread(const char *format, ...);
-/* The calling thread, which a pinned worker may have created, runs on any CPU of the runtime. */
-void wf_executor_unpin(const wf_executor *s);
-/* The calling thread gets the CPUs and the signal mask of the thread that started the runtime: it
- * runs the host's code, whose signals and children must be as elsewhere in the process.
- * Async-signal-safe. */
-void wf_executor_run_as_host(const wf_executor *s);
 /* Starts the thread of a worker. 0 or -errno. */
 int wf_executor_start_worker(wf_executor *s, uint32_t index);
 

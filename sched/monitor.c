@@ -241,7 +241,7 @@ static void *monitor_main(void *arg)
     wf_monitor *m = arg;
 
     wf_current_thread = (wf_current){.rt = m->executor->rt, .owned = true};
-    wf_executor_name_thread("monitor");
+    wf_thread_name("monitor");
     while (!wf_load(&m->stopping, SEQ_CST)) { /* [monitor-1] */
         wf_futex_wait(&m->stopping, 0, wf_now() + TICK);
         if (look(m, wf_now()))
@@ -254,7 +254,7 @@ static void *monitor_main(void *arg)
 
 int wf_monitor_start(wf_monitor *m)
 {
-    int r = wf_executor_thread(&m->thread, monitor_main, m);
+    int r = wf_thread_start(&m->thread, monitor_main, m);
 
     m->has_thread = r == 0;
     return r;

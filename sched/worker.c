@@ -203,32 +203,22 @@ static bool sleeps(const wf_worker *w)
            !wf_executor_is_stopping(w->executor);
 }
 
-static void pin(wf_worker *w)
+/* A worker that is no spare one gets affinity to a CPU, if the configuration says so. */
+static void settle(wf_worker *w)
 {
-    cpu_set_t all = w->executor->cpus, one;
-    uint32_t  n = 0, nth;
-
-    if (!w->executor->rt->config.pin_workers || w->index >= w->executor->idle.n_workers ||
-        CPU_COUNT(&all) == 0)
-        return;
-    nth = w->index % (uint32_t)CPU_COUNT(&all);
-    CPU_ZERO(&one);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &all) && n++ == nth)
-            CPU_SET(cpu, &one);
-    sched_setaffinity(0, sizeof one, &one); /* a wish */
-    w->pinned = true;
+    if (w->index < w->executor->idle.n_workers)
+        w->has_affinity = wf_thread_settle(&w->executor->host, w->index);
 }
 
 /* The reactor hands over to the worker that sleeps on its CPU. A leader is woken by the sender
  * itself: there the kernel must choose the CPU. */
-static void pin_or_unpin(wf_worker *w, bool sparse)
+static void settle_or_spread(wf_worker *w, bool sparse)
 {
-    if (w->pinned && sparse) {
-        wf_executor_unpin(w->executor);
-        w->pinned = false;
-    } else if (!w->pinned && !sparse) {
-        pin(w);
+    if (w->has_affinity && sparse) {
+        wf_thread_spread(&w->executor->host);
+        w->has_affinity = false;
+    } else if (!w->has_affinity && !sparse) {
+        settle(w);
     }
 }
 
@@ -237,7 +227,7 @@ static bool may_lead(wf_worker *w)
     wf_driver *driver = w->executor->rt->driver;
     bool sparse = wf_load(&driver->sparse, SEQ_CST); /* [driver-4] after the sleep was announced */
 
-    pin_or_unpin(w, sparse);
+    settle_or_spread(w, sparse);
     return sparse && !wf_load(&driver->led, RELAXED) /* advice */ &&
            !wf_swap(&driver->led, 1, ACQUIRE); /* [driver-5] */
 }
@@ -388,9 +378,9 @@ void *wf_worker_main(void *worker)
     wf_worker *w = worker;
     wf_current before = wf_worker_enter(w);
 
-    wf_executor_name_thread("%u", w->index);
-    wf_executor_run_as_host(w->executor);
-    pin(w);
+    wf_thread_name("%u", w->index);
+    wf_thread_run_as_host(&w->executor->host);
+    settle(w);
     wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
     while (!wf_executor_is_stopping(w->executor)) {
         if (__builtin_expect(w->index >= w->executor->idle.n_workers, 0) && may_stand_by(w))

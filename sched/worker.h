@@ -61,8 +61,8 @@ typedef struct wf_worker {
     uint32_t        depth; /* tasks that run in place, one within the other */
     bool            searching;
     bool            polling;
-    bool            pinned;     /* to its CPU */
-    int64_t         busy_since; /* when the clock was last looked at, and how many polls ago */
+    bool            has_affinity; /* to one CPU */
+    int64_t         busy_since;   /* when the clock was last looked at, and how many polls ago */
     uint32_t        busy_polls;
     uint32_t        n_kept; /* tasks that nobody was woken for */
     int64_t         woke;   /* when it last woke up */

@@ -1,0 +1,81 @@
+/*
+ * thread.c - the threads of a runtime: creating and naming them, their CPUs and signals
+ *
+ * Purpose     See thread.h.
+ * Threads     See thread.h.
+ * Invariants  See thread.h.
+ * Ordering    See thread.h.
+ * Failure     See thread.h.
+ */
+#include "thread.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+/* What a thread brings upon itself must reach the host's handlers and the sanitizers' wherever it
+ * happens, and a profiler samples every thread. */
+static const int never_blocked[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
+                                    SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
+
+void wf_thread_host_init(wf_thread_host *h, bool has_affinity)
+{
+    h->has_affinity = has_affinity;
+    if (sched_getaffinity(0, sizeof h->cpus, &h->cpus) < 0)
+        CPU_ZERO(&h->cpus);
+    pthread_sigmask(SIG_SETMASK, NULL, &h->signals);
+}
+
+int wf_thread_start(pthread_t *thread, void *(*body)(void *), void *arg)
+{
+    sigset_t set, before;
+    int      r;
+
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof never_blocked / sizeof *never_blocked; i++)
+        sigdelset(&set, never_blocked[i]);
+    pthread_sigmask(SIG_BLOCK, &set, &before); /* the new thread inherits it */
+    r = pthread_create(thread, NULL, body, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -r;
+}
+
+void wf_thread_name(const char *format, ...)
+{
+    char    name[16] = "weft-";
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(name + strlen(name), sizeof name - strlen(name), format, args);
+    va_end(args);
+    prctl(PR_SET_NAME, name);
+}
+
+void wf_thread_spread(const wf_thread_host *h)
+{
+    if (h->has_affinity && CPU_COUNT(&h->cpus) > 0)
+        sched_setaffinity(0, sizeof h->cpus, &h->cpus); /* best effort */
+}
+
+void wf_thread_run_as_host(const wf_thread_host *h)
+{
+    wf_thread_spread(h);
+    pthread_sigmask(SIG_SETMASK, &h->signals, NULL);
+}
+
+bool wf_thread_settle(const wf_thread_host *h, uint32_t nth)
+{
+    cpu_set_t one;
+    uint32_t  n = 0;
+
+    if (!h->has_affinity || CPU_COUNT(&h->cpus) == 0)
+        return false;
+    nth %= (uint32_t)CPU_COUNT(&h->cpus);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &h->cpus) && n++ == nth)
+            CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof one, &one); /* best effort */
+    return true;
+}
