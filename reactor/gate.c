@@ -60,7 +60,7 @@ static int64_t patience(wf_gate *g)
 {
     uint64_t n = wf_gate_present(g);
     uint64_t waits = wf_dispatch_backlog(g->executor) + mailed(g->executor);
-    uint64_t work = waits * wf_load(&g->executor->poll_ns, RELAXED); /* an estimate */
+    uint64_t work = waits * wf_load(&g->executor->load.poll_ns, RELAXED); /* an estimate */
     int64_t  needed = 2 * (int64_t)(work / (n > 0 ? n : 1));
 
     if (needed > WF_GATE_TICK)
@@ -104,7 +104,7 @@ int64_t wf_gate_next_tick(const wf_gate *g, int64_t until)
 {
     int64_t now = wf_now();
 
-    if (wf_executor_is_calm(g->executor, now))
+    if (wf_load_no_long_polls(&g->executor->load, now))
         return until;
     return now + WF_GATE_TICK < until ? now + WF_GATE_TICK : until;
 }
@@ -113,7 +113,7 @@ bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
 {
     int64_t now = wf_now(), limit = patience(g), tick = WEFT_FOREVER;
 
-    if (!wf_executor_is_calm(g->executor, now)) {
+    if (!wf_load_no_long_polls(&g->executor->load, now)) {
         tick = now + limit;
         look(g, now, limit);
     }

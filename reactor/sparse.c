@@ -32,7 +32,7 @@ void wf_sparse_hand_over(wf_sparse *p, wf_executor *e, bool alone)
         return;
     p->n_alone = 0;
     if (rt->config.current_thread || wf_clock_jumps(&rt->timers->clock) || !all_sleep(e) ||
-        !wf_executor_is_calm(e, wf_now()))
+        !wf_load_no_long_polls(&e->load, wf_now()))
         return;
     wf_store(&rt->driver->sparse, 1, SEQ_CST); /* [driver-4] the caller wakes a worker after this */
 }

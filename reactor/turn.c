@@ -221,7 +221,7 @@ static void hand_over(wf_reactor *r)
     r->may_gate = (batch || !idle) && wf_gate_is_worthwhile(&r->gate);
     if (batch || !idle)
         wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if (handed.n_free > 0 && (idle || wf_dispatch_wants_help(e)))
+    if (handed.n_free > 0 && (idle || wf_load_wants_help(e)))
         handed.n_woken += wf_dispatch_notify_any(e);
     if (handed.n_woken > 0)
         wf_count(&r->counts.wakes, 1);
@@ -398,7 +398,7 @@ static void fail_held(wf_reactor *r)
  * would wait for their end. A wish. */
 static void be_patient(wf_reactor *r)
 {
-    bool patient = r->may_be_patient && wf_executor_is_calm(r->rt->executor, wf_now());
+    bool patient = r->may_be_patient && wf_load_no_long_polls(&r->rt->executor->load, wf_now());
 
     if (patient == r->patient)
         return;

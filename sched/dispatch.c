@@ -15,8 +15,6 @@
 
 #include <sched.h>
 
-#define UNEVEN_HASTE 4
-
 /* ---- queueing ---- */
 
 /* A worker wants help, that is another CPU. Other threads, the reactor above all, are about to
@@ -195,26 +193,6 @@ wf_handed wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
 }
 
 /* ---- how much waits ---- */
-
-/* How much must wait, in us. Less where polls are long: what waits may do so behind one of them. */
-static uint64_t worth_waking(const wf_executor *s)
-{
-    uint64_t us = (uint64_t)s->rt->config.wake_us;
-
-    return wf_executor_is_calm(s, wf_now()) ? us : us / UNEVEN_HASTE;
-}
-
-bool wf_dispatch_wants_help(const wf_executor *s)
-{
-    uint64_t n = wf_inject_length_any(&s->inject);
-
-    for (uint32_t i = 0; i < s->idle.n_slots; i++) {
-        if (wf_worker_children_any(s->workers[i]) > 0)
-            return true; /* they may be anything: the normal rule */
-        n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
-    }
-    return n * wf_load(&s->poll_ns, RELAXED) / 1000 > worth_waking(s); /* an estimate */
-}
 
 uint64_t wf_dispatch_backlog(const wf_executor *s)
 {

@@ -48,8 +48,6 @@ wf_handed wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes);
  * leaves: S3. False, and nothing is to be left: the runtime stops. */
 bool wf_dispatch_visit(wf_executor *s);
 void wf_dispatch_leave(wf_executor *s);
-/* Whether what waits in the queues would take the workers longer than waking one more takes. */
-bool wf_dispatch_wants_help(const wf_executor *s);
 /* How many tasks wait in the queues for any worker. */
 uint64_t wf_dispatch_backlog(const wf_executor *s);
 

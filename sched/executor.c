@@ -120,7 +120,7 @@ int wf_executor_new(weft_runtime *rt)
     s->rt = rt;
     s->idle.n_workers = (uint32_t)rt->config.workers;
     s->idle.n_slots = s->idle.n_workers + (uint32_t)rt->config.spare_workers;
-    s->poll_ns = 2000; /* until it has been measured */
+    wf_load_init(&s->load);
     wf_thread_host_init(&s->host, rt->config.pin_workers);
     s->memory.rt = rt;
     wf_heap_init(&s->shared, &s->memory);

@@ -31,6 +31,7 @@
 
 #include "idle.h"
 #include "inject.h"
+#include "load.h"
 #include "monitor.h"
 #include "rt.h"
 #include "slab.h"
@@ -51,12 +52,8 @@ typedef struct wf_executor {
     uint32_t      core;     /* a current-thread runtime: 1 while some thread is its worker; */
     uint32_t      n_core;   /* grows when that ends, and when a caller's `done` is set */
     uint32_t      visitors; /* WF_VISITOR for each, and whether the stopping thread waits */
-    uint32_t      poll_ns;  /* how long a poll takes, about: written by any worker */
-    int64_t       uneven; /* when a poll was last seen to be long: written by any thread of ours */
-    int64_t       suspected;   /* since when polls seem to be long, and ... */
-    uint32_t      n_suspected; /* ... how many: both as above */
-    uint32_t      wariness;    /* of waking workers for a few tasks: written by any worker */
-    const char   *is_parent;   /* a page that forked children find wiped: 0 there */
+    wf_load_stats load;
+    const char   *is_parent; /* a page that forked children find wiped: 0 there */
     wf_idle       idle;
     wf_inject     inject;
     wf_monitor    monitor;
@@ -121,36 +118,6 @@ static inline bool wf_executor_is_child(const wf_executor *s)
 static inline bool wf_executor_owns_caller(void)
 {
     return wf_current_thread.owned && !wf_executor_is_child(wf_current_thread.rt->executor);
-}
-
-#define WF_LONG_POLL  WEFT_US(700)
-#define WF_CALM_AFTER WEFT_MS(100)
-#define WF_SUSPICIONS 3
-
-/* A poll lasts long. */
-static inline void wf_executor_note_long(wf_executor *s, int64_t now)
-{
-    wf_store(&s->uneven, now, RELAXED); /* advice */
-}
-
-/* Polls took longer than they should have: one of them did, or other processes had the CPU, as
- * happens now and then. It is believed when it happens often. */
-static inline void wf_executor_suspect_long(wf_executor *s, int64_t now)
-{
-    if (now - wf_load(&s->suspected, RELAXED) >= WF_CALM_AFTER) { /* advice, all of it */
-        wf_store(&s->suspected, now, RELAXED);
-        wf_store(&s->n_suspected, 1, RELAXED);
-    } else if (wf_add(&s->n_suspected, 1, RELAXED) + 1 >= WF_SUSPICIONS) {
-        wf_executor_note_long(s, now);
-    }
-}
-
-/* No poll has been long lately: events may wait for the end of those that run. */
-static inline bool wf_executor_is_calm(const wf_executor *s, int64_t now)
-{
-    int64_t uneven = wf_load(&s->uneven, RELAXED); /* advice */
-
-    return uneven == 0 || now - uneven >= WF_CALM_AFTER;
 }
 
 static inline void wf_executor_hook(const wf_executor *s, weft_thread_event event, uint32_t index)

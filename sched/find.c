@@ -33,7 +33,7 @@ static uint32_t next_random(wf_worker *w)
  * must see to it that we aren't stuck with it: the reactor, while it watches. */
 static void call_for_help(wf_executor *s)
 {
-    if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_dispatch_wants_help(s))
+    if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_load_wants_help(s))
         wf_dispatch_notify_any(s);
 }
 

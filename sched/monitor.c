@@ -205,7 +205,7 @@ static bool look(wf_monitor *m, int64_t now)
     if (n_free > 0)
         dismiss_spares(m);
     if (n_stuck > 0) {
-        wf_executor_note_long(s, now);
+        wf_load_note_long_poll(&s->load, now);
         wf_driver_open(s->rt->driver);       /* it waits for one that is stuck, perhaps */
         wf_driver_end_sparse(s->rt->driver); /* the sockets do, perhaps */
     }

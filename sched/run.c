@@ -10,27 +10,8 @@
 #include "run.h"
 
 #include "dispatch.h"
+#include "executor.h"
 #include "panic.h"
-#include "timer.h"
-
-#define MEASURE_EVERY 256 /* polls between looks at the clock while busy */
-
-WF_SELDOM int64_t wf_run_measure_owner(wf_worker *w)
-{
-    int64_t  now = wf_now(), stretch;
-    uint32_t mean, before = wf_load(&w->executor->poll_ns, RELAXED); /* an estimate */
-
-    if (w->busy_polls > 0) {
-        stretch = now - w->busy_since;
-        mean = (uint32_t)(stretch / w->busy_polls);
-        if (stretch - (int64_t)before * w->busy_polls >= WF_LONG_POLL || mean >= WF_LONG_POLL)
-            wf_executor_suspect_long(w->executor, now);
-        wf_store(&w->executor->poll_ns, before - before / 8 + mean / 8, RELAXED); /* an estimate */
-    }
-    w->busy_since = now;
-    w->busy_polls = 0;
-    return now;
-}
 
 /* CANCELLED also at the first poll: a task owns its arguments. */
 static uint32_t flags_of(uint64_t state)
@@ -92,8 +73,8 @@ bool wf_run_poll_owner(wf_worker *w, wf_task *t, uint32_t *budget)
     wf_count(&w->counters.polls, 1);
     if (__builtin_expect(wf_executor_is_child(w->executor), 0))
         weft_misuse_("fork", "the child must not return from the poll it was forked in", t->site);
-    if (++w->busy_polls == MEASURE_EVERY)
-        wf_run_measure_owner(w);
+    if (++w->busy_polls == WF_LOAD_MEASURE_EVERY)
+        wf_load_measure_owner(w);
     if (weft_poll_is_ready(poll)) {
         wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
         return true;

@@ -18,8 +18,4 @@
 bool wf_run_poll_owner(wf_worker *w, wf_task *t, uint32_t *budget);
 /* The same, and makes it COMPLETE. */
 void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget);
-/* Keeps the executor's idea of how long a poll takes: an average over the last few dozen stretches
- * of work; one ends now. Returns the time. */
-int64_t wf_run_measure_owner(wf_worker *w);
-
 #endif

@@ -21,10 +21,7 @@
 #include <sched.h>
 #include <string.h>
 
-#define WORTH_WAKING    WEFT_US(50) /* of work */
-#define WARIEST         4           /* then 16 tasks must wait before somebody is woken for them */
-#define TRY_AGAIN_AFTER 1024        /* tasks kept for ourselves */
-#define YOUNGER_MOST    32          /* children that may be younger than one which runs in place */
+#define YOUNGER_MOST 32 /* children that may be younger than one which runs in place */
 
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
@@ -47,31 +44,11 @@ void wf_worker_free(wf_worker *w)
 
 /* ---- queueing ---- */
 
-/* Others sleep, who may help. Those woken lately who slept again at once came for too little: then
- * as much must wait as `wariness` says. What a wary worker keeps for itself is the monitor's to
- * notice. */
+/* Wakes a sleeping worker to steal from this one, if it is worth it. */
 WF_SELDOM static void call_thief(wf_worker *w)
 {
-    wf_executor *s = w->executor;
-    uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
-
-    if (wariness == 0 || wf_worker_length_any(w) >> wariness) {
-        wf_dispatch_notify_any(s);
-    } else if (++w->n_kept % TRY_AGAIN_AFTER == 0) {
-        wf_store(&s->wariness, wariness - 1, RELAXED); /* as above */
-    }
-}
-
-/* We go to sleep: was it worth waking us? */
-static void learn(wf_worker *w, int64_t now)
-{
-    wf_executor *s = w->executor;
-    uint32_t     wariness = wf_load(&s->wariness, RELAXED); /* a habit, not a promise */
-
-    if (now - w->woke >= WORTH_WAKING)
-        wf_store(&s->wariness, 0, RELAXED); /* as above */
-    else if (wariness < WARIEST)
-        wf_store(&s->wariness, wariness + 1, RELAXED); /* as above */
+    if (wf_load_is_worth_a_thief_owner(w))
+        wf_dispatch_notify_any(w->executor);
 }
 
 /* Puts a woken task into its deque; wakes a sleeper unless the task is what we run next anyway. */
@@ -260,7 +237,7 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until, wf_wakes 
 {
     wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
     wf_executor_ran_dry(w->executor);
-    learn(w, wf_run_measure_owner(w));
+    wf_load_adjust_backoff_owner(w, wf_load_measure_owner(w));
     wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);

@@ -62,9 +62,9 @@ typedef struct wf_worker {
     bool            searching;
     bool            polling;
     bool            has_affinity; /* to one CPU */
-    int64_t         busy_since;   /* when the clock was last looked at, and how many polls ago */
+    int64_t         busy_since;   /* when load.c last looked at the clock, and how many polls ago */
     uint32_t        busy_polls;
-    uint32_t        n_kept; /* tasks that nobody was woken for */
+    uint32_t        n_kept; /* tasks that load.c has woken no worker for */
     int64_t         woke;   /* when it last woke up */
     wf_heap         heap;
 

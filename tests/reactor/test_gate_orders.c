@@ -70,6 +70,7 @@ static int sleep_among_sockets(wf_wakes *wakes);
 #include "executor.c"
 #include "find.c"
 #include "gate.c"
+#include "load.c"
 #include "worker.c"
 #define write(fd, from, n)          ((void)(fd), kick(from))
 #define wf_ring_enter(ring, until)  enter(until)
@@ -273,7 +274,7 @@ static void see_that_it_hangs(void)
     while (wf_load(&hung, SEQ_CST) == 0)
         wf_futex_wait(&hung, 0, INT64_MAX);
     for (int look = 0; look < 3; look++) {
-        wf_executor_note_long(&executor, explorer.now);
+        wf_load_note_long_poll(&executor.load, explorer.now);
         wf_driver_open(&reactor.driver);
         wf_driver_end_sparse(&reactor.driver);
         wf_futex_wait(&hung, 1, explorer.now + WEFT_MS(5));
@@ -310,10 +311,10 @@ static void set_up(void)
     rt.config.inject_interval = 61;
     rt.config.wake_us = 250;
     rt.config.leader_after = given.what >= LEADS;
-    executor = (wf_executor){.rt = &rt, .workers = workers, .poll_ns = 2000};
-    executor.uneven = hangs_in() && given.what != LEADS_HANGS
-                          ? START
-                          : 0; /* else the monitor would have to help */
+    executor = (wf_executor){.rt = &rt, .workers = workers, .load.poll_ns = 2000};
+    executor.load.long_poll_at = hangs_in() && given.what != LEADS_HANGS
+                                     ? START
+                                     : 0; /* else the monitor would have to help */
     executor.idle.n_workers = executor.idle.n_slots = (uint32_t)given.n_workers;
     executor.monitor.awake = 1;
     executor.is_parent = "yes";

@@ -32,6 +32,7 @@ static wf_current current[EXPLORE_THREADS + 1]; /* of set_up and the claim, then
 #include "dispatch.c"
 #include "executor.c"
 #include "find.c"
+#include "load.c"
 #include "run.c"
 #include "task.c"
 #include "waker.c"

@@ -15,6 +15,7 @@ static int tell_time(struct timespec *at);
 #include "dispatch.c"
 #include "executor.c"
 #include "find.c"
+#include "load.c"
 #include "run.c"
 #include "worker.c"
 #define sleeps monitor_sleeps

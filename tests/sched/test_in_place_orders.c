@@ -14,6 +14,7 @@
 #include "dispatch.c"
 #include "executor.c"
 #include "find.c"
+#include "load.c"
 #include "worker.c"
 
 #define TASKS 4
