@@ -8,6 +8,7 @@
  * Failure     Spawning: -errno, and nothing has happened.
  */
 #include "dispatch.h"
+#include "run.h"
 #include "task.h"
 
 #include <weft/task.h>
@@ -18,8 +19,7 @@ static inline bool run_in_place(wf_task *t, weft_context *cx)
 {
     wf_worker *w = wf_current_thread.worker;
 
-    return w && cx->waker->vtable == &wf_task_vtable &&
-           wf_worker_run_child_owner(w, t, &cx->budget);
+    return w && cx->waker->vtable == &wf_task_vtable && wf_run_child_owner(w, t, &cx->budget);
 }
 
 static inline int64_t take_result(weft_handle *handle, const wf_task *t)

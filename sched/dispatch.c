@@ -15,7 +15,16 @@
 
 #include <sched.h>
 
-/* ---- queueing ---- */
+/* ---- waking workers ---- */
+
+uint64_t wf_dispatch_backlog(const wf_executor *s)
+{
+    uint64_t n = wf_inject_length_any(&s->inject);
+
+    for (uint32_t i = 0; i < s->idle.n_slots; i++)
+        n += wf_worker_length_any(s->workers[i]);
+    return n;
+}
 
 /* A worker wants help, that is another CPU. Other threads, the reactor above all, are about to
  * sleep: a worker takes over on the same CPU many times sooner than another CPU wakes up. */
@@ -27,6 +36,8 @@ bool wf_dispatch_notify_any(wf_executor *s)
         wf_park_wake(&s->workers[i]->park);
     return i >= 0;
 }
+
+/* ---- for all workers, and for one that is not the caller's ---- */
 
 WF_SELDOM void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
@@ -51,13 +62,67 @@ WF_SELDOM static bool mail(wf_executor *s, wf_task *first, wf_task *last, uint32
     return picked == WF_IDLE_PICKED;
 }
 
+/* ---- on the caller's worker ---- */
+
+/* Wakes a sleeping worker to steal from this one, if it is worth it. */
+WF_SELDOM static void call_thief(wf_worker *w)
+{
+    if (wf_load_is_worth_a_thief_owner(w))
+        wf_dispatch_notify_any(w->executor);
+}
+
+/* Puts a woken task into its deque; wakes a sleeper unless the task is what we run next anyway. */
+static void push(wf_worker *w, wf_task *t)
+{
+    if (__builtin_expect(!wf_deque_push_owner(&w->woken, t), 0))
+        wf_dispatch_inject_any(w->executor, t, t, 1);
+    else if (wf_idle_may_pick(&w->executor->idle) &&
+             (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
+              wf_worker_length_any(w) > 1))
+        call_thief(w);
+}
+
+void wf_dispatch_push_woken_owner(wf_worker *w, wf_task *t)
+{
+    wf_task *before;
+
+    if (!w->polling) {
+        push(w, t);
+        return;
+    }
+    before = wf_worker_take_slot_any(&w->lifo);
+    wf_store(&w->lifo, t, RELEASE); /* [worker-1] nobody else fills it */
+    if (before)
+        push(w, before);
+}
+
+void wf_dispatch_push_behind_owner(wf_worker *w, wf_task *t)
+{
+    push(w, t);
+}
+
+void wf_dispatch_push_child_owner(wf_worker *w, wf_task *t)
+{
+    if (!wf_load(&w->first_child, RELAXED) && /* only the owner fills it */
+        wf_deque_length_any(&w->children) == 0) {
+        wf_store(&w->first_child, t, RELEASE); /* [worker-1] */
+    } else if (__builtin_expect(!wf_deque_push_unfenced_owner(&w->children, t), 0)) {
+        wf_dispatch_inject_any(w->executor, t, t, 1);
+        return;
+    }
+    if (wf_idle_may_pick(&w->executor->idle)) /* [worker-3] not always the newest answer */
+        call_thief(w);
+}
+
 void wf_dispatch_requeue_owner(wf_worker *w, wf_task *t)
 {
     if (__builtin_expect(wf_task_pin(t) != 0, 0))
         (void)mail(w->executor, t, t, 1);
     else
-        wf_worker_push_behind_owner(w, t);
+        wf_dispatch_push_behind_owner(w, t);
 }
+
+/* ---- wherever the caller stands ---- */
 
 static bool is_own_thread(const wf_executor *s)
 {
@@ -124,7 +189,7 @@ void wf_dispatch_queue(wf_task *t)
     wf_worker    *w = own_worker(rt);
 
     if (w && !wf_task_pin(t))
-        wf_worker_push_woken_owner(w, t);
+        wf_dispatch_push_woken_owner(w, t);
     else
         inject_woken(rt->executor, t, t, 1);
 }
@@ -192,17 +257,6 @@ wf_handed wf_dispatch_hand_over(wf_executor *s, wf_wakes *wakes)
     return handed;
 }
 
-/* ---- how much waits ---- */
-
-uint64_t wf_dispatch_backlog(const wf_executor *s)
-{
-    uint64_t n = wf_inject_length_any(&s->inject);
-
-    for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        n += wf_worker_length_any(s->workers[i]);
-    return n;
-}
-
 /* ---- spawning ---- */
 
 int wf_dispatch_spawn_owner(wf_worker *w, const wf_task_origin *from, weft_handle *ret_handle)
@@ -223,7 +277,7 @@ int wf_dispatch_spawn_owner(wf_worker *w, const wf_task_origin *from, weft_handl
     if (__builtin_expect(from->pin != 0, 0))
         (void)mail(s, t, t, 1);
     else
-        wf_worker_push_child_owner(w, t);
+        wf_dispatch_push_child_owner(w, t);
     if (__builtin_expect(wf_load(&s->closing, SEQ_CST), 0)) /* [executor-3] after it was queued */
         wf_executor_cancel_all(s);
     return 0;

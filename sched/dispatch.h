@@ -5,7 +5,7 @@
  *             somebody takes them.
  * Threads     Any, unless said otherwise.
  * Invariants  T1 in task.h; S1, S3, S4 in executor.h.
- * Ordering    [idle-1]; [executor-1] and [executor-3] in executor.h.
+ * Ordering    [idle-1]; [worker-1], [worker-3]; [executor-1] and [executor-3] in executor.h.
  * Failure     Queueing can't fail; spawning: -errno, and nothing has happened.
  */
 #ifndef WF_DISPATCH_H
@@ -28,8 +28,14 @@ int wf_dispatch_spawn_owner(wf_worker *w, const struct wf_task_origin *from,
 void wf_dispatch_queue(struct wf_task *t);
 /* The same for a chain. */
 void wf_dispatch_queue_chain(struct wf_task *t);
-/* Queues a task that was woken during its poll behind all others. */
+/* Queues a task that was woken during its poll behind all others, wherever it may run. */
 void wf_dispatch_requeue_owner(wf_worker *w, struct wf_task *t);
+/* Queues a task that a task on this worker has woken: runs next. */
+void wf_dispatch_push_woken_owner(wf_worker *w, struct wf_task *t);
+/* Queues one behind all others of this worker. */
+void wf_dispatch_push_behind_owner(wf_worker *w, struct wf_task *t);
+/* Queues a new task. */
+void wf_dispatch_push_child_owner(wf_worker *w, struct wf_task *t);
 /* Queues a chain of n for all workers and wakes one if needed. The runtime's own threads only. */
 void wf_dispatch_inject_any(wf_executor *s, struct wf_task *first, struct wf_task *last,
                             uint32_t n);

@@ -87,7 +87,7 @@ static wf_task *take_lifo(wf_worker *w)
         wf_count(&w->counters.lifo_hits, 1);
         return t;
     }
-    wf_worker_push_behind_owner(w, t);
+    wf_dispatch_push_behind_owner(w, t);
     return NULL;
 }
 

@@ -13,6 +13,8 @@
 #include "executor.h"
 #include "panic.h"
 
+#define YOUNGER_MOST 32 /* children that may be younger than one which runs in place */
+
 /* CANCELLED also at the first poll: a task owns its arguments. */
 static uint32_t flags_of(uint64_t state)
 {
@@ -59,7 +61,8 @@ static inline weft_poll poll_root(wf_worker *w, wf_task *t, weft_context *cx)
     return wf_panic_refused(caught);
 }
 
-bool wf_run_poll_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+/* True if it has ended: the caller makes it COMPLETE. */
+static bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     uint64_t          state = wf_task_to_running(t);
     struct weft_home_ home = {.waker = {&wf_task_vtable, t}};
@@ -87,8 +90,66 @@ bool wf_run_poll_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 
 void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 {
-    if (!wf_run_poll_owner(w, t, budget))
+    if (!poll_task(w, t, budget))
         return;
     wf_task_to_complete(t); /* wakes its joiner as if by the task itself */
     w->polling = false;
+}
+
+/* ---- in place: within the poll of the task that joins ---- */
+
+/* Takes the child if it is the youngest; whether it was. */
+static bool take_youngest(wf_worker *w, wf_task *t)
+{
+    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */
+        return wf_deque_pop_this_owner(&w->children, t);
+    return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
+}
+
+/* Polls a child within the current poll. True if it has ended; it is not COMPLETE yet. */
+static inline bool poll_within(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    const char *site = w->polls_site;
+    bool        ended;
+
+    wf_count(&w->counters.in_place_joins, 1);
+    w->depth++;
+    ended = poll_task(w, t, budget);
+    w->depth--;
+    w->polling = true;
+    wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
+    return ended;
+}
+
+/* Polls the children that are younger than t, the youngest first, as after the current poll, then
+ * t: a task that joins its children in the order in which it spawned them begins with the oldest.
+ * Thieves may take t meanwhile. */
+WF_FLATTEN WF_SELDOM static bool run_younger(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    wf_deque *d = &w->children;
+    int64_t   place = wf_load(&w->first_child, RELAXED) == t /* only the owner fills it */
+                          ? wf_deque_newest_owner(d) - wf_deque_length_any(d)
+                          : wf_deque_place_owner(d, t, YOUNGER_MOST);
+
+    if (place == WF_DEQUE_NOWHERE || wf_deque_newest_owner(d) - place > YOUNGER_MOST)
+        return false;
+    for (; *budget > 0; --*budget) {
+        wf_task *younger = wf_deque_newest_owner(d) > place ? wf_deque_pop_owner(d) : NULL;
+
+        if (!younger)
+            return take_youngest(w, t) && poll_within(w, t, budget) &&
+                   wf_task_to_complete_in_place(t);
+        if (poll_within(w, younger, budget))
+            wf_task_to_complete(younger); /* another thread may hold its handle */
+    }
+    return false;
+}
+
+bool wf_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
+{
+    if (__builtin_expect(w->depth == WF_IN_PLACE_DEPTH, 0))
+        return false;
+    if (__builtin_expect(!take_youngest(w, t), 0))
+        return run_younger(w, t, budget);
+    return poll_within(w, t, budget) && wf_task_to_complete_in_place(t);
 }

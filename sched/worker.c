@@ -21,8 +21,6 @@
 #include <sched.h>
 #include <string.h>
 
-#define YOUNGER_MOST 32 /* children that may be younger than one which runs in place */
-
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
     const weft_allocator *alloc = &s->rt->config.allocator;
@@ -40,116 +38,6 @@ void wf_worker_free(wf_worker *w)
 {
     wf_deque_free(&w->woken);
     wf_deque_free(&w->children);
-}
-
-/* ---- queueing ---- */
-
-/* Wakes a sleeping worker to steal from this one, if it is worth it. */
-WF_SELDOM static void call_thief(wf_worker *w)
-{
-    if (wf_load_is_worth_a_thief_owner(w))
-        wf_dispatch_notify_any(w->executor);
-}
-
-/* Puts a woken task into its deque; wakes a sleeper unless the task is what we run next anyway. */
-static void push(wf_worker *w, wf_task *t)
-{
-    if (__builtin_expect(!wf_deque_push_owner(&w->woken, t), 0))
-        wf_dispatch_inject_any(w->executor, t, t, 1);
-    else if (wf_idle_may_pick(&w->executor->idle) &&
-             (w->polling || wf_load(&w->lifo, RELAXED) || /* only the owner fills it */
-              wf_worker_length_any(w) > 1))
-        call_thief(w);
-}
-
-void wf_worker_push_woken_owner(wf_worker *w, wf_task *t)
-{
-    wf_task *before;
-
-    if (!w->polling) {
-        push(w, t);
-        return;
-    }
-    before = wf_worker_take_slot_any(&w->lifo);
-    wf_store(&w->lifo, t, RELEASE); /* [worker-1] nobody else fills it */
-    if (before)
-        push(w, before);
-}
-
-void wf_worker_push_behind_owner(wf_worker *w, wf_task *t)
-{
-    push(w, t);
-}
-
-void wf_worker_push_child_owner(wf_worker *w, wf_task *t)
-{
-    if (!wf_load(&w->first_child, RELAXED) && /* only the owner fills it */
-        wf_deque_length_any(&w->children) == 0) {
-        wf_store(&w->first_child, t, RELEASE); /* [worker-1] */
-    } else if (__builtin_expect(!wf_deque_push_unfenced_owner(&w->children, t), 0)) {
-        wf_dispatch_inject_any(w->executor, t, t, 1);
-        return;
-    }
-    if (wf_idle_may_pick(&w->executor->idle)) /* [worker-3] not always the newest answer */
-        call_thief(w);
-}
-
-/* ---- in place ---- */
-
-/* Takes the child if it is the youngest; whether it was. */
-static bool take_youngest(wf_worker *w, wf_task *t)
-{
-    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */
-        return wf_deque_pop_this_owner(&w->children, t);
-    return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
-}
-
-/* Polls a child within the current poll. True if it has ended; it is not COMPLETE yet. */
-static inline bool poll_within(wf_worker *w, wf_task *t, uint32_t *budget)
-{
-    const char *site = w->polls_site;
-    bool        ended;
-
-    wf_count(&w->counters.in_place_joins, 1);
-    w->depth++;
-    ended = wf_run_poll_owner(w, t, budget);
-    w->depth--;
-    w->polling = true;
-    wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
-    return ended;
-}
-
-/* Polls the children that are younger than t, the youngest first, as after the current poll, then
- * t: a task that joins its children in the order in which it spawned them begins with the oldest.
- * Thieves may take t meanwhile. */
-WF_FLATTEN WF_SELDOM static bool run_younger(wf_worker *w, wf_task *t, uint32_t *budget)
-{
-    wf_deque *d = &w->children;
-    int64_t   place = wf_load(&w->first_child, RELAXED) == t /* only the owner fills it */
-                          ? wf_deque_newest_owner(d) - wf_deque_length_any(d)
-                          : wf_deque_place_owner(d, t, YOUNGER_MOST);
-
-    if (place == WF_DEQUE_NOWHERE || wf_deque_newest_owner(d) - place > YOUNGER_MOST)
-        return false;
-    for (; *budget > 0; --*budget) {
-        wf_task *younger = wf_deque_newest_owner(d) > place ? wf_deque_pop_owner(d) : NULL;
-
-        if (!younger)
-            return take_youngest(w, t) && poll_within(w, t, budget) &&
-                   wf_task_to_complete_in_place(t);
-        if (poll_within(w, younger, budget))
-            wf_task_to_complete(younger); /* another thread may hold its handle */
-    }
-    return false;
-}
-
-bool wf_worker_run_child_owner(wf_worker *w, wf_task *t, uint32_t *budget)
-{
-    if (__builtin_expect(w->depth == WF_IN_PLACE_DEPTH, 0))
-        return false;
-    if (__builtin_expect(!take_youngest(w, t), 0))
-        return run_younger(w, t, budget);
-    return poll_within(w, t, budget) && wf_task_to_complete_in_place(t);
 }
 
 /* ---- sleeping ---- */

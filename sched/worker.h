@@ -93,16 +93,6 @@ void       wf_worker_leave(wf_worker *w, wf_current before);
 /* Polls one task, or sleeps until there is work or the instant. */
 void wf_worker_turn_owner(wf_worker *w, int64_t until);
 
-/* Queues a task that a task on this worker has woken: runs next. */
-void wf_worker_push_woken_owner(wf_worker *w, struct wf_task *t);
-/* Queues one that was woken during its own poll: behind all others. */
-void wf_worker_push_behind_owner(wf_worker *w, struct wf_task *t);
-/* Queues a new task. */
-void wf_worker_push_child_owner(wf_worker *w, struct wf_task *t);
-/* For a join of the task: polls it now if it is an unstarted child of this worker with few younger
- * ones, and before it these, out of the given budget, which is lowered. True: it has ended, and the
- * caller, who has its handle, has all of its references (wf_task_to_complete_in_place). */
-bool wf_worker_run_child_owner(wf_worker *w, struct wf_task *t, uint32_t *budget);
 /* Takes the task out of one of the two slots, or NULL. */
 static inline struct wf_task *wf_worker_take_slot_any(struct wf_task **slot)
 {

@@ -211,9 +211,9 @@ static void work_and_push(void)
 {
     wf_current_thread = (wf_current){.rt = &rt, .worker = &worker[0], .owned = true};
     worker[0].polling = true;
-    wf_worker_push_child_owner(&worker[0], &task[0]);
-    wf_worker_push_woken_owner(&worker[0], &task[1]);
-    wf_worker_push_woken_owner(&worker[0], &task[2]);
+    wf_dispatch_push_child_owner(&worker[0], &task[0]);
+    wf_dispatch_push_woken_owner(&worker[0], &task[1]);
+    wf_dispatch_push_woken_owner(&worker[0], &task[2]);
     worker[0].polling = false;
     work(&worker[0]);
 }
@@ -229,7 +229,7 @@ static void spawn_and_work(void)
     wf_current_thread = (wf_current){.rt = &rt, .worker = &worker[0], .owned = true};
     worker[0].polling = true;
     for (int i = 0; i < TASKS; i++)
-        wf_worker_push_child_owner(&worker[0], &task[i]);
+        wf_dispatch_push_child_owner(&worker[0], &task[i]);
     worker[0].polling = false;
     work(&worker[0]);
 }
@@ -256,7 +256,7 @@ static void push_children_and_hang(int n)
     worker[0].polling = true;
     worker[0].polls_site = "task\0here";
     for (int i = 0; i < n; i++)
-        wf_worker_push_child_owner(&worker[0], &task[i]);
+        wf_dispatch_push_child_owner(&worker[0], &task[i]);
 }
 
 static void push_two_and_hang(void)
@@ -291,8 +291,8 @@ static void set_up_unwary(void)
 static void push_behind_and_hang(void)
 {
     worker[0].polling = true;
-    wf_worker_push_behind_owner(&worker[0], &task[0]);
-    wf_worker_push_behind_owner(&worker[0], &task[1]);
+    wf_dispatch_push_behind_owner(&worker[0], &task[0]);
+    wf_dispatch_push_behind_owner(&worker[0], &task[1]);
 }
 
 Test(idle_orders, nothing_in_a_deque_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
@@ -327,9 +327,9 @@ static void push_and_come_back(void)
     wf_current_thread = (wf_current){.rt = &rt, .worker = w, .owned = true};
     w->polling = true;
     wf_store(&w->polls_site, "task\0here", RELAXED); /* advice */
-    wf_worker_push_child_owner(w, &task[0]);
-    wf_worker_push_woken_owner(w, &task[1]);
-    wf_worker_push_woken_owner(w, &task[2]);
+    wf_dispatch_push_child_owner(w, &task[0]);
+    wf_dispatch_push_woken_owner(w, &task[1]);
+    wf_dispatch_push_woken_owner(w, &task[2]);
     explore_wait();
     w->polling = false;
     work(w);

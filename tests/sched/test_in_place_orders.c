@@ -4,9 +4,6 @@
  */
 #include "explore.h"
 
-/* The worker's polls only note what they would poll. */
-#define wf_run_poll_owner note_poll
-
 #include "deque.c"
 #include "idle.c"
 #include "inject.c"
@@ -15,7 +12,7 @@
 #include "executor.c"
 #include "find.c"
 #include "load.c"
-#include "worker.c"
+#include "run.c"
 
 #define TASKS 4
 
@@ -31,6 +28,26 @@ static int          n_tasks;
 static int          joins; /* the task that is being joined */
 
 static struct wf_deque_buffer *buffer[2];
+
+static int index_of(const wf_task *t)
+{
+    return (int)(t - task);
+}
+
+/* A poll within a join. Only the joined task and younger ones run there. */
+static weft_poll note_poll(weft_future *future, weft_context *cx)
+{
+    wf_task *t = weft_container(future, wf_task, frame.future);
+
+    (void)cx;
+    check_eq(explorer.current, 0);
+    check(index_of(t) >= joins);
+    n_taken[index_of(t)]++;
+    joined[index_of(t)] = true;
+    return weft_ready(future, 0);
+}
+
+static const weft_future_ops ops = {.size = sizeof(weft_frame), .name = "noted", .poll = note_poll};
 
 static void set_up_for(int n)
 {
@@ -52,14 +69,11 @@ static void set_up_for(int n)
                              .is_parent = "yes"};
     memset(n_taken, 0, sizeof n_taken);
     memset(joined, 0, sizeof joined);
-    for (int i = 0; i < TASKS;
-         i++) /* as if the handle's and the run's reference were the only ones */
+    for (int i = 0; i < TASKS; i++) {
+        /* As if the handle's and the run's reference were the only ones. */
         task[i] = (wf_task){.state = WF_TASK_RUNNING | WF_TASK_HANDLE | 2 * WF_TASK_REF};
-}
-
-static int index_of(const wf_task *t)
-{
-    return (int)(t - task);
+        weft_future_init(&task[i].frame.future, &ops);
+    }
 }
 
 static void set_up(void)
@@ -72,17 +86,6 @@ static void set_up_four(void)
     set_up_for(4);
 }
 
-/* A poll within a join. Only the joined task and younger ones run there. */
-bool note_poll(wf_worker *w, wf_task *t, uint32_t *budget)
-{
-    (void)budget;
-    check(w == &worker[0]);
-    check(index_of(t) >= joins);
-    n_taken[index_of(t)]++;
-    joined[index_of(t)] = true;
-    return true;
-}
-
 /* Joins children one after the other, as far as they have not run within an earlier join. */
 static void spawn_and_join_from(int first)
 {
@@ -90,11 +93,11 @@ static void spawn_and_join_from(int first)
 
     worker[0].polling = true;
     for (int i = 0; i < n_tasks; i++)
-        wf_worker_push_child_owner(&worker[0], &task[i]);
+        wf_dispatch_push_child_owner(&worker[0], &task[i]);
     for (int i = 0; i < n_tasks; i++) {
         joins = (first + i) % n_tasks;
         if (!(task[joins].state & WF_TASK_COMPLETE) &&
-            wf_worker_run_child_owner(&worker[0], &task[joins], &budget))
+            wf_run_child_owner(&worker[0], &task[joins], &budget))
             check(joined[joins]);
     }
 }

@@ -67,7 +67,7 @@ static int taken(void)
 static void wake(int i)
 {
     worker.polling = true;
-    wf_worker_push_woken_owner(&worker, &task[i]);
+    wf_dispatch_push_woken_owner(&worker, &task[i]);
     worker.polling = false;
 }
 
@@ -75,7 +75,7 @@ Test(worker, takes_woken_tasks_oldest_first)
 {
     begin(1000);
     for (int i = 0; i < 4; i++) {
-        wf_worker_push_woken_owner(&worker, &task[i]); /* not by a poll: no LIFO slot */
+        wf_dispatch_push_woken_owner(&worker, &task[i]); /* not by a poll: no LIFO slot */
     }
     for (int i = 0; i < 4; i++)
         check_eq(taken(), i);
@@ -88,7 +88,7 @@ Test(worker, takes_children_newest_first)
     begin(1000);
     worker.tick = 2; /* at the first turn of all, the oldest is taken */
     for (int i = 0; i < 4; i++)
-        wf_worker_push_child_owner(&worker, &task[i]);
+        wf_dispatch_push_child_owner(&worker, &task[i]);
     for (int i = 3; i >= 0; i--)
         check_eq(taken(), i);
     end();
@@ -100,8 +100,8 @@ Test(worker, alternates_between_woken_tasks_and_children)
 
     begin(1000);
     for (int i = 0; i < 20; i++) {
-        wf_worker_push_woken_owner(&worker, &task[i]);
-        wf_worker_push_child_owner(&worker, &task[100 + i]);
+        wf_dispatch_push_woken_owner(&worker, &task[i]);
+        wf_dispatch_push_child_owner(&worker, &task[100 + i]);
     }
     for (int i = 0; i < 20; i++)
         n_woken += taken() < 100;
@@ -112,7 +112,7 @@ Test(worker, alternates_between_woken_tasks_and_children)
 Test(worker, runs_the_task_that_was_woken_last_before_all_others)
 {
     begin(1000);
-    wf_worker_push_child_owner(&worker, &task[0]);
+    wf_dispatch_push_child_owner(&worker, &task[0]);
     wake(1);
     wake(2); /* takes the slot; 1 becomes an ordinary woken task */
     check_eq(taken(), 2);
@@ -124,7 +124,7 @@ Test(worker, runs_at_most_three_tasks_in_a_row_from_the_lifo_slot)
     int n = 0;
 
     begin(1000);
-    wf_worker_push_woken_owner(&worker, &task[7]);
+    wf_dispatch_push_woken_owner(&worker, &task[7]);
     for (wake(1); taken() == 1; wake(1)) /* two tasks that wake each other for ever */
         n++;
     check_eq(n, 3);
@@ -136,7 +136,7 @@ Test(worker, takes_the_oldest_child_once_when_it_is_overdue)
 {
     begin(100000);
     for (int i = 0; i < 4; i++)
-        wf_worker_push_child_owner(&worker, &task[i]);
+        wf_dispatch_push_child_owner(&worker, &task[i]);
     check_eq(taken(), 3);
     worker.overdue = true;
     check_eq(taken(), 0);
@@ -170,7 +170,7 @@ Test(worker, looks_at_outside_tasks_after_so_many_polls_however_much_it_has_itse
     begin(61);
     wf_dispatch_inject_any(&executor, &task[0], &task[0], 1);
     for (i = 1; i < TASKS; i++) {
-        wf_worker_push_woken_owner(&worker, &task[i]);
+        wf_dispatch_push_woken_owner(&worker, &task[i]);
         if (taken() == 0)
             break;
     }
@@ -201,7 +201,7 @@ Test(worker, puts_what_its_deque_can_not_hold_into_the_injection_queue)
     check_eq(wf_deque_init(&worker.children, &rt.config.allocator), 0);
     memory.fail_at = memory.n + 1; /* the first growth; there is only one */
     for (int i = 0; i < 300; i++)
-        wf_worker_push_child_owner(&worker, &task[i]);
+        wf_dispatch_push_child_owner(&worker, &task[i]);
     check_cmp(wf_inject_length_any(&executor.inject), >, 0);
     while (taken() >= 0)
         n++;

@@ -76,7 +76,7 @@ MUTANTS = {
          "({ struct wf_task *t_ = wf_load(slot, RELAXED); wf_store(slot, NULL, RELAXED); t_; }) : NULL"),
         ("what waits in the slot of the first child does not count", "sched/worker.h",
          "(wf_load(&w->first_child, SEQ_CST) != NULL)", "0"),
-        ("the slot of the first child is filled though there are others", "sched/worker.c",
+        ("the slot of the first child is filled though there are others", "sched/dispatch.c",
          "    if (!wf_load(&w->first_child, RELAXED) && /* only the owner fills it */\n"
          "        wf_deque_length_any(&w->children) == 0) {", "    if (1) {"),
         ("the monitor wakes nobody", "sched/monitor.c",
@@ -113,15 +113,15 @@ MUTANTS = {
         ("a sleeper on another CPU is not picked", "sched/idle.c", "best = best < 0 ? i : best;", ";"),
     ],
     "sched/in_place": [
-        ("a join takes the slot of the first child though a thief was faster", "sched/worker.c",
+        ("a join takes the slot of the first child though a thief was faster", "sched/run.c",
          "wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t",
          "wf_deque_length_any(&w->children) == 0 && (wf_worker_take_slot_any(&w->first_child), true)"),
         ("a join takes the newest child though a thief was faster", "sched/deque.c",
          "return wf_deque_pop_owner(d) == t; /* else a thief was faster */",
          "return wf_deque_pop_owner(d), true;"),
-        ("a join runs children that are older", "sched/worker.c",
+        ("a join runs children that are older", "sched/run.c",
          "wf_deque_newest_owner(d) > place ? wf_deque_pop_owner(d) : NULL", "wf_deque_pop_owner(d)"),
-        ("a join begins with its child though there are younger ones", "sched/worker.c",
+        ("a join begins with its child though there are younger ones", "sched/run.c",
          "    if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */\n"
          "        return wf_deque_pop_this_owner",
          "    if (wf_worker_take_slot_any(&w->first_child) != t)\n"
@@ -252,8 +252,8 @@ MUTANTS = {
         ("a child counts as spawned once it is queued", "sched/dispatch.c",
          "    wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE); /* [executor-4] */\n"
          "    if (__builtin_expect(from->pin != 0, 0))\n        (void)mail(s, t, t, 1);\n    else\n"
-         "        wf_worker_push_child_owner(w, t);\n",
-         "    wf_worker_push_child_owner(w, t);\n"
+         "        wf_dispatch_push_child_owner(w, t);\n",
+         "    wf_dispatch_push_child_owner(w, t);\n"
          "    wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE);\n"),
         ("what was spawned is counted before what has ended", "sched/executor.c",
          "    uint64_t ended = 0, spawned = 0;\n",
