@@ -12,8 +12,8 @@
 #include "dispatch.h"
 #include "driver.h"
 #include "executor.h"
-#include "find.h"
 #include "monitor.h"
+#include "pick.h"
 #include "run.h"
 #include "task.h"
 #include "timer.h"
@@ -161,7 +161,7 @@ WF_SELDOM static void park(wf_worker *w, int64_t until)
 
 WF_FLATTEN void wf_worker_turn_owner(wf_worker *w, int64_t until)
 {
-    wf_task *t = wf_find_task_owner(w);
+    wf_task *t = wf_pick_task_owner(w);
     uint32_t budget = (uint32_t)w->executor->rt->config.budget;
 
     if (t)

@@ -68,9 +68,9 @@ static int sleep_among_sockets(wf_wakes *wakes);
 /* those first: what follows uses them */
 #include "dispatch.c"
 #include "executor.c"
-#include "find.c"
 #include "gate.c"
 #include "load.c"
+#include "pick.c"
 #include "worker.c"
 #define write(fd, from, n)          ((void)(fd), kick(from))
 #define wf_ring_enter(ring, until)  enter(until)
@@ -216,7 +216,7 @@ static void work(wf_worker *w, int last, bool submits)
 {
     wf_current_thread.worker = w;
     for (int idle_rounds = 0;; idle_rounds++) {
-        wf_task *t = wf_find_task_owner(w);
+        wf_task *t = wf_pick_task_owner(w);
 
         if (t) {
             n_taken[t - task]++;

@@ -31,8 +31,8 @@ static wf_current current[EXPLORE_THREADS + 1]; /* of set_up and the claim, then
 /* those first: what follows uses them */
 #include "dispatch.c"
 #include "executor.c"
-#include "find.c"
 #include "load.c"
+#include "pick.c"
 #include "run.c"
 #include "task.c"
 #include "waker.c"

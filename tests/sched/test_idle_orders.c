@@ -14,8 +14,8 @@ static int tell_time(struct timespec *at);
 /* those first: what follows uses them */
 #include "dispatch.c"
 #include "executor.c"
-#include "find.c"
 #include "load.c"
+#include "pick.c"
 #include "run.c"
 #include "worker.c"
 #define sleeps monitor_sleeps
@@ -99,7 +99,7 @@ static void work(wf_worker *w)
 
         if (w->index >= executor.idle.n_workers && may_stand_by(w)) {
             stand_by(w);
-        } else if ((t = wf_find_task_owner(w))) {
+        } else if ((t = wf_pick_task_owner(w))) {
             took(w, t);
             idle_rounds = 0;
         } else {
@@ -150,7 +150,7 @@ static void work_once(wf_worker *w)
 {
     wf_task *t;
 
-    for (int idle_rounds = 0; !(t = wf_find_task_owner(w));) {
+    for (int idle_rounds = 0; !(t = wf_pick_task_owner(w));) {
         park(w, INT64_MAX);
         if (++idle_rounds == 3) {
             explore_wait();

@@ -10,8 +10,8 @@
 /* those first: what follows uses them */
 #include "dispatch.c"
 #include "executor.c"
-#include "find.c"
 #include "load.c"
+#include "pick.c"
 #include "run.c"
 
 #define TASKS 4

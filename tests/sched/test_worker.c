@@ -1,7 +1,7 @@
 /* test_worker.c - which task a worker takes next; the real worker without its thread */
 #include "../helpers.h"
 
-#include "find.c"
+#include "pick.c"
 #include "worker.c"
 
 #define TASKS 600
@@ -58,7 +58,7 @@ static void end(void)
 
 static int taken(void)
 {
-    const wf_task *t = wf_find_task_owner(&worker);
+    const wf_task *t = wf_pick_task_owner(&worker);
 
     return t ? (int)(t - task) : -1;
 }

@@ -68,7 +68,7 @@ MUTANTS = {
         ("a task injected wakes nobody", "sched/dispatch.c",
          "    wf_inject_push_any(&s->inject, first, last, n);\n    wf_dispatch_notify_any(s);\n",
          "    wf_inject_push_any(&s->inject, first, last, n);\n"),
-        ("who stops searching leaves the rest alone", "sched/find.c",
+        ("who stops searching leaves the rest alone", "sched/pick.c",
          "if (wf_idle_found(&w->executor->idle) && wf_dispatch_backlog(w->executor) > 0)",
          "if (wf_idle_found(&w->executor->idle) && 0)"),
         ("a slot is emptied without asking", "sched/worker.h",

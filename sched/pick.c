@@ -1,13 +1,13 @@
 /*
- * find.c - which task a worker takes next
+ * pick.c - which task a worker takes next
  *
- * Purpose     See find.h.
- * Threads     See find.h.
- * Invariants  See find.h.
- * Ordering    See find.h.
- * Failure     See find.h.
+ * Purpose     See pick.h.
+ * Threads     See pick.h.
+ * Invariants  See pick.h.
+ * Ordering    See pick.h.
+ * Failure     See pick.h.
  */
-#include "find.h"
+#include "pick.h"
 
 #include "dispatch.h"
 #include "driver.h"
@@ -211,7 +211,7 @@ WF_SELDOM static void stop_searching(wf_worker *w)
         call_for_help(w->executor);
 }
 
-wf_task *wf_find_task_owner(wf_worker *w)
+wf_task *wf_pick_task_owner(wf_worker *w)
 {
     wf_task *t;
 
