@@ -13,6 +13,7 @@
 #include "descriptor.h"
 #include "dispatch.h"
 #include "executor.h"
+#include "handed.h"
 #include "turn.h"
 
 #include <string.h>
@@ -68,7 +69,7 @@ void wf_reactor_submit_any(wf_reactor *r, wf_submission *s)
 /* Whoever is at the gate watches, or the monitor does for it. */
 static void hand_over_watched(wf_reactor *r, wf_wakes *wakes)
 {
-    wf_dispatch_hand_over(r->rt->executor, wakes);
+    wf_handed_queue(r->rt->executor, wakes);
     wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
     if (wf_load(&r->driver.gate, SEQ_CST) == 0)   /* [driver-3] it may have looked already */
         wf_store(&r->driver.watching, false, SEQ_CST);

@@ -11,6 +11,7 @@
 
 #include "dispatch.h"
 #include "executor.h"
+#include "handed.h"
 #include "nudge.h"
 #include "operation.h"
 #include "socket.h"
@@ -207,7 +208,7 @@ static void hand_over(wf_reactor *r)
     bool         idle, batch;
 
     if (r->wakes.first)
-        handed = wf_dispatch_hand_over(e, &r->wakes);
+        handed = wf_handed_queue(e, &r->wakes);
     if (handed.n_free + handed.n_bound == 0)
         return;
     wf_count(&r->counts.batches[bucket(handed.n_free + handed.n_bound)], 1);

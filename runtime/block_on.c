@@ -183,7 +183,7 @@ static void blocked_ends(void *arg)
 {
     blocked *b = arg;
 
-    wf_executor_core_done(b->executor, &b->done);
+    wf_core_done(b->executor, &b->done);
 }
 
 struct weft_block_on {
@@ -212,7 +212,7 @@ static int64_t block_as_worker(weft_runtime *rt, weft_future *future)
 
     if (r < 0)
         return r;
-    wf_executor_run_core(rt->executor, &b.done);
+    wf_core_run(rt->executor, &b.done);
     return b.result;
 }
 

@@ -10,9 +10,10 @@
 #include "pools.h"
 
 #include "config.h"
-#include "dispatch.h"
+#include "executor.h"
 #include "lock.h"
 #include "timer.h"
+#include "visit.h"
 
 #include <string.h>
 
@@ -65,11 +66,10 @@ WEFT_API int weft_pool_open(weft_runtime *rt, weft_pool **ret, const weft_pool_c
         return -ENXIO;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
-    if (!wf_dispatch_visit(
-            rt->executor)) /* the stopping thread waits for us, then ends all pools */
+    if (!wf_visit_try(rt->executor)) /* the stopping thread waits for us, then ends all pools */
         return -ESHUTDOWN;
     r = open_pool(rt, ret, config);
-    wf_dispatch_leave(rt->executor);
+    wf_visit_leave(rt->executor);
     return r;
 }
 

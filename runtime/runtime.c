@@ -24,6 +24,7 @@
 #include "report.h"
 #include "stderr.h"
 #include "stop.h"
+#include "tasks.h"
 #include "timer.h"
 
 #include <stdlib.h>
@@ -146,7 +147,7 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
         return -ECHILD;
     patience = patience > 0 ? patience : 0;
     until = wf_after(now, patience);
-    wf_executor_close(rt->executor);
+    wf_tasks_close(rt->executor);
     if (!wait_empty(rt->executor, now, until)) {
         wf_report_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
         wf_pools_report(rt, "stop: "); /* a task may wait for its job */
@@ -237,7 +238,7 @@ WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counter
     }
     c.tasks_spawned += wf_load(&e->foreign_spawned, RELAXED); /* a counter */
     c.injected = wf_load(&e->inject.n_total, RELAXED);
-    c.tasks_alive = wf_executor_alive(rt->executor);
+    c.tasks_alive = wf_tasks_alive(rt->executor);
     wf_reactor_count(rt, &c);
     wf_timers_count(rt->timers, &c);
     if (!wf_executor_is_child(rt->executor))

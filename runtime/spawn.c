@@ -10,6 +10,7 @@
 #include "dispatch.h"
 #include "run.h"
 #include "task.h"
+#include "task_spawn.h"
 
 #include <weft/task.h>
 
@@ -122,7 +123,7 @@ WEFT_API int weft_spawn_(weft_runtime *rt, weft_handle *ret_handle, int64_t pin,
     rt = wf_rt_or_current(rt);
     if (pin != WEFT_ANYWHERE_ && (pin < 0 || pin >= WF_WORKERS_MAX))
         return -EINVAL;
-    return rt ? wf_dispatch_spawn(rt->executor, &from, ret_handle) : -ENXIO;
+    return rt ? wf_task_spawn_any(rt->executor, &from, ret_handle) : -ENXIO;
 }
 
 WF_FLATTEN WEFT_API int weft_spawn_here_(weft_handle *ret_handle, const weft_future_ops *ops,
@@ -134,5 +135,5 @@ WF_FLATTEN WEFT_API int weft_spawn_here_(weft_handle *ret_handle, const weft_fut
 
     if (__builtin_expect(!w, 0))
         return weft_spawn_(NULL, ret_handle, WEFT_ANYWHERE_, ops, at, args, size, site);
-    return wf_dispatch_spawn_owner(w, &from, ret_handle);
+    return wf_task_spawn_owner(w, &from, ret_handle);
 }

@@ -10,19 +10,14 @@
 #include "executor.h"
 
 #include "dispatch.h"
-#include "lock.h"
 #include "report.h"
-#include "task.h"
-#include "timer.h"
+#include "tasks.h"
+#include "visit.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE 4096
-/* When the stopping thread visits all tasks again. */
-#define ONCE_MORE WEFT_MS(10)
-/* How long visitors may keep the stopping thread beyond its patience. */
-#define GRACE       WEFT_MS(10)
+#define PAGE        4096
 #define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
 
 /* ---- start ---- */
@@ -56,7 +51,7 @@ static void free_workers(wf_executor *s)
 /* A thread that visits now has a runtime that is being freed: see weft_runtime_stop. */
 static void check_unvisited(const wf_executor *s)
 {
-    if (wf_load(&s->visitors, RELAXED) >= WF_VISITOR) /* best effort */
+    if (wf_visit_any(s))
         weft_misuse_("weft_runtime_stop",
                      "a thread still uses the runtime that ends, in weft_spawn_on or a wake",
                      "weft_runtime");
@@ -132,18 +127,9 @@ int wf_executor_new(weft_runtime *rt)
     return -ENOMEM;
 }
 
-int wf_executor_start_worker(wf_executor *s, uint32_t index)
-{
-    wf_worker *w = s->workers[index];
-    int        r = wf_thread_start(&w->thread, wf_worker_main, w);
-
-    w->has_thread = r == 0;
-    return r;
-}
-
 static void end_threads(wf_executor *s)
 {
-    wf_store(&s->stopping, true, RELEASE); /* [executor-2] */
+    wf_store(&s->stopping, true, RELEASE); /* [executor-1] */
     wf_monitor_stop(&s->monitor);          /* it starts workers: first */
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
         if (s->workers[i]->has_thread)
@@ -161,103 +147,12 @@ int wf_executor_start(wf_executor *s)
         wf_worker_lend(s->workers[0]); /* to whoever calls weft_block_on */
     else
         for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
-            r = wf_executor_start_worker(s, i);
+            r = wf_worker_start(s->workers[i]);
     if (r == 0)
         r = wf_monitor_start(&s->monitor);
     if (r < 0)
         end_threads(s);
     return r;
-}
-
-/* ---- all tasks ---- */
-
-static void cancel_visited(wf_task *t, void *arg)
-{
-    if (wf_task_to_notified_visitor(t, true) == WF_TASK_WAKE_QUEUE)
-        wf_wakes_add(arg, t);
-}
-
-WF_SELDOM void wf_executor_cancel_all(wf_executor *s)
-{
-    wf_wakes wakes = {0};
-
-    wf_memory_visit(&s->memory, cancel_visited, &wakes);
-    wf_wakes_flush(&wakes);
-}
-
-void wf_executor_close(wf_executor *s)
-{
-    wf_store(&s->closing, true, SEQ_CST); /* [executor-3] [executor-4] */
-    wf_executor_cancel_all(s);
-}
-
-uint64_t wf_executor_alive(wf_executor *s)
-{
-    uint64_t ended = 0, spawned = 0;
-
-    /* In this order: a task that counts as ended counts as spawned. [executor-4] */
-    for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        ended += wf_load(&s->workers[i]->counters.ended, ACQUIRE); /* [executor-4] */
-    spawned = wf_load(&s->foreign_spawned, ACQUIRE);               /* [executor-4] */
-    for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        spawned += wf_load(&s->workers[i]->counters.spawned, ACQUIRE); /* [executor-4] */
-    return spawned - ended;
-}
-
-void wf_executor_ran_dry(wf_executor *s)
-{
-    if (!wf_load(&s->closing, SEQ_CST)) /* [executor-4] */
-        return;
-    wf_add(&s->n_dry, 1, RELEASE); /* [executor-4] */
-    wf_futex_wake(&s->n_dry, INT32_MAX);
-}
-
-/* The stopping thread sleeps until no visitor is left; false at the instant. */
-static bool wait_for_visitors(wf_executor *s, int64_t until)
-{
-    uint32_t n;
-
-    while ((n = wf_load(&s->visitors, SEQ_CST)) >= WF_VISITOR) { /* [executor-1] [executor-3] */
-        if (until != WEFT_FOREVER && wf_now() >= until)
-            return false;
-        if (n & WF_VISITORS_AWAITED)
-            wf_futex_wait(&s->visitors, n, until);
-        else
-            wf_or(&s->visitors, WF_VISITORS_AWAITED, SEQ_CST); /* [executor-1] stays from now on */
-    }
-    return true;
-}
-
-static uint64_t count_alive(wf_executor *s)
-{
-    for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        (void)wf_idle_is_sleeping(&s->idle, i); /* [executor-4] what those counted is seen */
-    return wf_executor_alive(s);
-}
-
-/* While a task is alive other threads may wake it without end, so the stopping thread waits for
- * visitors only when no task seems to be: a visitor in the middle of a spawn counts the task
- * before it leaves, and later ones are refused. GRACE, since most visitors have only a few
- * instructions left. */
-static bool is_empty(wf_executor *s, int64_t until)
-{
-    return count_alive(s) == 0 && wait_for_visitors(s, wf_after(until, GRACE)) &&
-           count_alive(s) == 0;
-}
-
-/* Sleeping workers tidy up when they are woken for nothing. */
-static void remind(wf_heap *h)
-{
-    if (h != &h->memory->rt->executor->shared)
-        wf_park_wake(&weft_container(h, wf_worker, heap)->park);
-}
-
-void wf_executor_tidy(wf_executor *s)
-{
-    wf_lock(&s->shared_lock);
-    wf_heap_tidy_owner(&s->shared);
-    wf_unlock(&s->shared_lock);
-    wf_memory_remind(&s->memory, remind);
 }
 
 /* ---- for a clock that jumps ---- */
@@ -267,7 +162,7 @@ uint64_t wf_executor_progress(const wf_executor *s)
     uint64_t n = 0;
 
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        n += wf_load(&s->workers[i]->counters.polls, ACQUIRE); /* before we look on: [executor-4] */
+        n += wf_load(&s->workers[i]->counters.polls, ACQUIRE); /* before we look on: [tasks-2] */
     return n;
 }
 
@@ -286,96 +181,18 @@ bool wf_executor_is_quiet(const wf_executor *s)
     return wf_dispatch_backlog(s) == 0;
 }
 
-/* ---- the core of a current-thread runtime ---- */
-
-static bool core_take(wf_executor *s)
-{
-    uint32_t free = 0;
-
-    return wf_cas(&s->core, &free, 1, ACQUIRE); /* [executor-5] */
-}
-
-static void core_wake(wf_executor *s)
-{
-    wf_add(&s->n_core, 1, RELEASE); /* [executor-5] */
-    wf_futex_wake(&s->n_core, INT32_MAX);
-}
-
-static void core_give(wf_executor *s)
-{
-    wf_store(&s->core, 0, RELEASE); /* [executor-5] */
-    core_wake(s);
-}
-
-void wf_executor_core_done(wf_executor *s, uint32_t *done)
-{
-    wf_store(done, 1, RELEASE); /* [executor-5]; whoever waits may be gone now: */
-    core_wake(s);               /* the executor is not, we are its worker */
-}
-
-void wf_executor_run_core(wf_executor *s, uint32_t *done)
-{
-    wf_current before;
-
-    while (!wf_load(done, ACQUIRE)) {                 /* [executor-5] */
-        uint32_t seen = wf_load(&s->n_core, ACQUIRE); /* [executor-5] */
-
-        if (wf_load(done, ACQUIRE)) /* [executor-5] */
-            return;
-        if (!core_take(s)) {
-            wf_futex_wait(&s->n_core, seen, INT64_MAX);
-            continue;
-        }
-        before = wf_worker_enter(s->workers[0]);
-        while (!wf_load(done, RELAXED)) /* our own tasks set it, or who woke us released it */
-            wf_worker_turn_owner(s->workers[0], INT64_MAX);
-        wf_worker_leave(s->workers[0], before);
-        core_give(s);
-    }
-}
-
-/* Nobody polls the tasks of a current-thread runtime but who stops it. */
-static bool run_until_empty(wf_executor *s, int64_t until)
-{
-    wf_current before;
-    bool       empty;
-
-    if (!core_take(s))
-        return false; /* some thread is in weft_block_on, against the rule */
-    before = wf_worker_enter(s->workers[0]);
-    /* One turn at least: a stop without patience that is called again and again ends, too. */
-    for (bool any = false; !(empty = is_empty(s, until)) && (!any || wf_now() < until); any = true)
-        wf_worker_turn_owner(s->workers[0], until);
-    wf_worker_leave(s->workers[0], before);
-    core_give(s);
-    return empty;
-}
+/* ---- stop ---- */
 
 bool wf_executor_wait_empty(wf_executor *s, int64_t until)
 {
-    if (s->rt->config.current_thread)
-        return run_until_empty(s, until);
-    for (int64_t visit = wf_now() + ONCE_MORE;;) {
-        uint32_t seen = wf_load(&s->n_dry, ACQUIRE); /* [executor-4] */
-        int64_t  now = wf_now();
-
-        if (is_empty(s, until))
-            return true;
-        if (now >= until)
-            return false;
-        if (now >= visit) {
-            wf_executor_cancel_all(s); /* the children that the first visit missed: [executor-3] */
-            visit = INT64_MAX;
-        } else {
-            wf_futex_wait(&s->n_dry, seen, visit < until ? visit : until);
-        }
-    }
+    return s->rt->config.current_thread ? wf_core_run_until_gone(s, until)
+                                        : wf_tasks_wait_gone(s, until);
 }
 
 void wf_executor_stop(wf_executor *s)
 {
     end_threads(s);
-    (void)wait_for_visitors(s, WEFT_FOREVER); /* [executor-1] */
+    (void)wf_visit_wait_gone(s, WEFT_FOREVER); /* [visit-1] */
     wf_report_open_handles(s);
     wf_memory_close(&s->memory);
 }

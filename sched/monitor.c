@@ -13,6 +13,7 @@
 #include "driver.h"
 #include "executor.h"
 #include "task.h"
+#include "tasks.h"
 #include "timer.h"
 
 #include <string.h>
@@ -136,7 +137,7 @@ static void call_spare(wf_monitor *m, int64_t now)
             wf_park_wake(&w->park);
             return;
         }
-        r = wf_executor_start_worker(s, i);
+        r = wf_worker_start(w);
         if (r == 0)
             return;
         wf_store(&w->wanted, false, RELAXED); /* nobody runs it */
@@ -223,7 +224,7 @@ static bool look(wf_monitor *m, int64_t now)
 /* Until a worker wakes up; unless one is awake after all. */
 static void sleep_long(wf_monitor *m)
 {
-    wf_executor_tidy(m->executor);
+    wf_tasks_tidy(m->executor);
     wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
     for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
         if (!sleeps(m, i) && !stands_by(m->executor->workers[i]) &&

@@ -11,6 +11,7 @@
 
 #include "group.h"
 #include "task.h"
+#include "tasks.h"
 
 #include <stdio.h>
 
@@ -92,7 +93,7 @@ void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
 {
     const weft_config *config = &s->rt->config;
     char               text[WF_TASK_TEXT], state[AWAITED_TEXT];
-    report             r = {.most = wf_executor_alive(s) + REPORT_SLACK};
+    report             r = {.most = wf_tasks_alive(s) + REPORT_SLACK};
 
     if (wf_executor_is_child(s))
         return;

@@ -4,7 +4,7 @@
  * Purpose     See run.h.
  * Threads     The worker's own.
  * Invariants  See run.h.
- * Ordering    task.h. [executor-4]
+ * Ordering    task.h. [tasks-2]
  * Failure     See run.h.
  */
 #include "run.h"
@@ -79,7 +79,7 @@ static bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
     if (++w->busy_polls == WF_LOAD_MEASURE_EVERY)
         wf_load_measure_owner(w);
     if (weft_poll_is_ready(poll)) {
-        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [executor-4] */
+        wf_store(&w->counters.ended, w->counters.ended + 1, RELEASE); /* [tasks-2] */
         return true;
     }
     w->polling = false;

@@ -16,6 +16,7 @@
 #include "pick.h"
 #include "run.h"
 #include "task.h"
+#include "tasks.h"
 #include "timer.h"
 
 #include <sched.h>
@@ -124,7 +125,7 @@ static bool sleep_once(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wake
 static void sleep_announced(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
 {
     wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
-    wf_executor_ran_dry(w->executor);
+    wf_tasks_ran_dry(w->executor);
     wf_load_adjust_backoff_owner(w, wf_load_measure_owner(w));
     wf_heap_tidy_owner(&w->heap);
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
@@ -216,7 +217,7 @@ static void stand_by(wf_worker *w)
     work = has_work(w);
     wf_driver_open(s->rt->driver);       /* [driver-2] */
     wf_driver_end_sparse(s->rt->driver); /* as the thread's end */
-    wf_executor_ran_dry(s);
+    wf_tasks_ran_dry(s);
     if (!wf_idle_take(&s->idle, w->index)) {
         w->searching = true; /* somebody does count on us */
         return;
@@ -238,7 +239,7 @@ static bool may_stand_by(wf_worker *w)
            !wf_load(&w->lifo, RELAXED); /* only the owner fills it */
 }
 
-void *wf_worker_main(void *worker)
+static void *worker_main(void *worker)
 {
     wf_worker *w = worker;
     wf_current before = wf_worker_enter(w);
@@ -257,4 +258,12 @@ void *wf_worker_main(void *worker)
     wf_executor_hook(w->executor, WEFT_THREAD_STOPS, w->index);
     wf_worker_leave(w, before);
     return NULL;
+}
+
+int wf_worker_start(wf_worker *w)
+{
+    int r = wf_thread_start(&w->thread, worker_main, w);
+
+    w->has_thread = r == 0;
+    return r;
 }

@@ -82,8 +82,8 @@ typedef struct wf_worker {
 int  wf_worker_init(wf_worker *w, struct wf_executor *s, uint32_t index);
 void wf_worker_free(wf_worker *w);
 
-/* The thread's body. */
-void *wf_worker_main(void *worker);
+/* Starts its thread. 0 or -errno. */
+int wf_worker_start(wf_worker *w);
 /* No thread is this worker until one enters. */
 void wf_worker_lend(wf_worker *w);
 /* The calling thread becomes the worker (of a current-thread runtime) until leave, which restores

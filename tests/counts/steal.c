@@ -11,6 +11,7 @@
 #include "counts.h"
 #include "driver.h"
 #include "executor.h"
+#include "tasks.h"
 
 static bool look(wf_driver *of)
 {
@@ -62,7 +63,7 @@ static void steal(bool written_down)
         CALLGRIND_DUMP_STATS_AT("steal");
     must(counters->steals - steals == TIMES, "a task was not stolen");
     must(counters->parks == 0, "the thief slept");
-    must(wf_executor_alive(rt.executor) == 0, "a task did not end");
+    must(wf_tasks_alive(rt.executor) == 0, "a task did not end");
 }
 
 int main(void)

@@ -69,8 +69,11 @@ static int sleep_among_sockets(wf_wakes *wakes);
 #include "dispatch.c"
 #include "executor.c"
 #include "gate.c"
+#include "handed.c"
 #include "load.c"
 #include "pick.c"
+#include "tasks.c"
+#include "visit.c"
 #include "worker.c"
 #define write(fd, from, n)          ((void)(fd), kick(from))
 #define wf_ring_enter(ring, until)  enter(until)

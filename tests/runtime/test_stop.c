@@ -4,6 +4,7 @@
 #include "../helpers.h"
 
 #include "executor.h"
+#include "visit.h"
 
 #include <sys/socket.h>
 #include <time.h>

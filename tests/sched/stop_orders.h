@@ -35,6 +35,9 @@ static wf_current current[EXPLORE_THREADS + 1]; /* of set_up and the claim, then
 #include "pick.c"
 #include "run.c"
 #include "task.c"
+#include "task_spawn.c"
+#include "tasks.c"
+#include "visit.c"
 #include "waker.c"
 #include "worker.c"
 /* A region has two pages here, so that few steps visit it. */
@@ -193,7 +196,7 @@ static void spawn_it(int64_t i, bool handle)
     spawn[i].begun = true;
     spawn[i].answer = -EINPROGRESS;
     spawn[i].answer =
-        w ? wf_dispatch_spawn_owner(w, &from, ret) : wf_dispatch_spawn(&executor, &from, ret);
+        w ? wf_task_spawn_owner(w, &from, ret) : wf_task_spawn_any(&executor, &from, ret);
 }
 
 /* In a task. */
@@ -294,7 +297,7 @@ static int n_alive(void)
 /* Phases 1 and 2 of a stop. */
 static bool stop_tasks(int64_t patience)
 {
-    wf_executor_close(&executor);
+    wf_tasks_close(&executor);
     if (!wf_executor_wait_empty(&executor,
                                 patience == WEFT_FOREVER ? INT64_MAX : wf_now() + patience))
         return false;

@@ -17,6 +17,8 @@ static int tell_time(struct timespec *at);
 #include "load.c"
 #include "pick.c"
 #include "run.c"
+#include "tasks.c"
+#include "visit.c"
 #include "worker.c"
 #define sleeps monitor_sleeps
 #include "monitor.c"
@@ -389,7 +391,7 @@ static void claim_mail(void)
 static void mail_0(void)
 {
     task[0].state = UINT64_C(2) << WF_TASK_PIN_SHIFT; /* to worker 1 */
-    (void)mail(&executor, &task[0], &task[0], 1);
+    (void)wf_dispatch_mail_any(&executor, &task[0], &task[0], 1);
 }
 
 Test(idle_orders, a_pinned_task_is_taken_by_its_worker)

@@ -13,6 +13,8 @@
 #include "load.c"
 #include "pick.c"
 #include "run.c"
+#include "tasks.c"
+#include "visit.c"
 
 #define TASKS 4
 

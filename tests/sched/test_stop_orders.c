@@ -73,7 +73,7 @@ static void set_up_chain(void)
 
 static void count_and_stop(void)
 {
-    check_cmp(wf_executor_alive(&executor), >=, 1);
+    check_cmp(wf_tasks_alive(&executor), >=, 1);
     stop_all();
 }
 

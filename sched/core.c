@@ -1,0 +1,81 @@
+/*
+ * core.c - the core of a current-thread runtime
+ *
+ * Purpose     See core.h.
+ * Threads     See core.h.
+ * Invariants  See core.h.
+ * Ordering    See core.h.
+ * Failure     See core.h.
+ */
+#include "core.h"
+
+#include "clock.h"
+#include "executor.h"
+#include "futex.h"
+#include "tasks.h"
+
+static bool take(wf_executor *s)
+{
+    uint32_t free = 0;
+
+    return wf_cas(&s->core.taken, &free, 1, ACQUIRE); /* [core-1] */
+}
+
+static void wake(wf_executor *s)
+{
+    wf_add(&s->core.n_given, 1, RELEASE); /* [core-1] */
+    wf_futex_wake(&s->core.n_given, INT32_MAX);
+}
+
+static void give(wf_executor *s)
+{
+    wf_store(&s->core.taken, 0, RELEASE); /* [core-1] */
+    wake(s);
+}
+
+void wf_core_done(wf_executor *s, uint32_t *done)
+{
+    wf_store(done, 1, RELEASE); /* [core-1] */
+    /* The thread that waits, and *done with it, may be gone now. The executor is not: this thread
+     * is its worker. */
+    wake(s);
+}
+
+void wf_core_run(wf_executor *s, uint32_t *done)
+{
+    wf_current before;
+
+    while (!wf_load(done, ACQUIRE)) {                       /* [core-1] */
+        uint32_t seen = wf_load(&s->core.n_given, ACQUIRE); /* [core-1] */
+
+        if (wf_load(done, ACQUIRE)) /* [core-1] */
+            return;
+        if (!take(s)) {
+            wf_futex_wait(&s->core.n_given, seen, INT64_MAX);
+            continue;
+        }
+        before = wf_worker_enter(s->workers[0]);
+        while (!wf_load(done, RELAXED)) /* our own tasks set it, or the wake released it */
+            wf_worker_turn_owner(s->workers[0], INT64_MAX);
+        wf_worker_leave(s->workers[0], before);
+        give(s);
+    }
+}
+
+/* No other thread polls the tasks by then: the stopping thread does. */
+bool wf_core_run_until_gone(wf_executor *s, int64_t until)
+{
+    wf_current before;
+    bool       empty;
+
+    if (!take(s))
+        return false; /* some thread is in weft_block_on, against the rule */
+    before = wf_worker_enter(s->workers[0]);
+    /* One turn at least: a stop without patience that is called again and again ends, too. */
+    for (bool any = false; !(empty = wf_tasks_are_gone(s, until)) && (!any || wf_now() < until);
+         any = true)
+        wf_worker_turn_owner(s->workers[0], until);
+    wf_worker_leave(s->workers[0], before);
+    give(s);
+    return empty;
+}

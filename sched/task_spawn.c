@@ -1,0 +1,86 @@
+/*
+ * task_spawn.c - new tasks
+ *
+ * Purpose     See task_spawn.h.
+ * Threads     See task_spawn.h.
+ * Invariants  See task_spawn.h.
+ * Ordering    See task_spawn.h.
+ * Failure     See task_spawn.h.
+ */
+#include "task_spawn.h"
+
+#include "dispatch.h"
+#include "lock.h"
+#include "task.h"
+#include "tasks.h"
+#include "visit.h"
+
+int wf_task_spawn_owner(wf_worker *w, const wf_task_origin *from, weft_handle *ret_handle)
+{
+    wf_executor *s = w->executor;
+    wf_task     *t;
+
+    if (__builtin_expect(wf_load(&s->closing, RELAXED), 0)) /* looked at again */
+        return -ESHUTDOWN;
+    if (__builtin_expect(wf_executor_is_child(s), 0))
+        return -ECHILD;
+    t = wf_task_new_owner(&w->heap, from, ret_handle != NULL);
+    if (__builtin_expect(!t, 0))
+        return -ENOMEM;
+    if (ret_handle)
+        ret_handle->task_ = t;
+    wf_store(&w->counters.spawned, w->counters.spawned + 1, RELEASE); /* [tasks-2] */
+    if (__builtin_expect(from->pin != 0, 0))
+        (void)wf_dispatch_mail_any(s, t, t, 1);
+    else
+        wf_dispatch_push_child_owner(w, t);
+    if (__builtin_expect(wf_load(&s->closing, SEQ_CST), 0)) /* [tasks-1] after it was queued */
+        wf_tasks_cancel_all(s);
+    return 0;
+}
+
+static int spawn_visiting(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
+{
+    wf_task *t;
+
+    if (wf_load(&s->closing, SEQ_CST)) /* [tasks-1] */
+        return -ESHUTDOWN;
+    wf_lock(&s->shared_lock);
+    t = wf_task_new_owner(&s->shared, from, ret != NULL);
+    wf_unlock(&s->shared_lock);
+    if (!t)
+        return -ENOMEM;
+    if (ret)
+        ret->task_ = t;
+    wf_add(&s->foreign_spawned, 1, RELEASE); /* [tasks-2] */
+    wf_dispatch_push_any(s, t, t, 1);
+    if (wf_load(&s->closing, SEQ_CST)) /* [tasks-1] */
+        wf_tasks_cancel_all(s);
+    return 0;
+}
+
+/* The caller is in no poll of a task of ours, so it visits, also if it is a thread of the
+ * runtime (S3). The first look keeps threads that spawn again and again from keeping the
+ * stopping thread. */
+static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
+{
+    int r;
+
+    if (wf_executor_is_child(s))
+        return -ECHILD;
+    if (wf_load(&s->closing, RELAXED)) /* looked at again */
+        return -ESHUTDOWN;
+    wf_visit_enter(s);
+    r = spawn_visiting(s, from, ret);
+    wf_visit_leave(s);
+    return r;
+}
+
+int wf_task_spawn_any(wf_executor *s, const wf_task_origin *from, weft_handle *ret_handle)
+{
+    wf_worker *w = wf_current_thread.rt == s->rt ? wf_current_thread.worker : NULL;
+
+    if (from->pin > s->idle.n_workers)
+        return wf_load(&s->closing, RELAXED) ? -ESHUTDOWN : -EINVAL; /* either is true */
+    return w ? wf_task_spawn_owner(w, from, ret_handle) : spawn_foreign(s, from, ret_handle);
+}
