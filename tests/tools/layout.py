@@ -5,6 +5,8 @@ layers    a file is compiled with the headers of its own folder and of those to 
 headings  an internal file opens with Purpose, Threads, Invariants, Ordering, Failure
 tags      an ordering tag, [deque-1], stands at two sites at least
 fences    there are none: TSan can't see them (sched/order.h)
+circles   no .c files of sched call each other in a circle; what an upper file must do for a lower one
+          comes through a function pointer
 listed    each test file is in tests/meson.build
 tour      docs/tour.md names each source file
 mutants   the text that a planted bug (mutants.py) replaces stands exactly once in its file
@@ -27,9 +29,35 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 TAG = re.compile(r"\[([a-z][a-z_]+-[0-9]+)\]")
 FENCE = re.compile(r"\b(atomic_(thread|signal)_fence|__atomic_(thread|signal)_fence|"
                    r"__sync_synchronize|ck_pr_(stm_)?fence\w*|_mm_[lsm]?fence)\b")
+FUNCTION = re.compile(r"^[A-Za-z_][^;{}#]*?\b(w(?:f|eft)_\w+)\([^;{}]*\)\s*\{(.*?)^\}", re.M | re.S)
+NAME = re.compile(r"\bw(?:f|eft)_\w+")
 LONG = 500
 TOP = {"include", "sched", "reactor", "runtime", "bench", "tests", "docs", "dev", "meson.build",
        "meson_options.txt", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
+
+
+
+def circles(folder):
+    """The .c files there that call each other in a circle, each with what it calls of the others."""
+    code = {path: COMMENT.sub(" ", text) for path, text in sources.items() if path.parts[0] == folder}
+    functions = [(path, *found) for path, text in code.items() for found in FUNCTION.findall(text)]
+    owner = {name: path for path, name, _ in functions if path.suffix == ".c"}
+    inline = {name: body for path, name, body in functions if path.suffix == ".h"}
+    calls = {}
+    for path in set(owner.values()):
+        names, todo = set(), NAME.findall(code[path])
+        while todo:
+            name = todo.pop()
+            if name not in names:
+                names.add(name)
+                todo += NAME.findall(inline.get(name, ""))
+        calls[path] = {name: owner[name] for name in names if owner.get(name, path) != path}
+    while True:  # files that call no other one, or only such files, are in no circle
+        leaves = {path for path in calls if not set(calls[path].values()) & set(calls)}
+        if not leaves:
+            return calls
+        calls = {path: called for path, called in calls.items() if path not in leaves}
+
 
 build = pathlib.Path(sys.argv[1]).resolve()
 tally = Tally()
@@ -63,6 +91,10 @@ for path, text in sources.items():
         tags.setdefault(tag, []).append(path)
     if text.count("\n") > LONG:
         print(f"note: {path} has {text.count(chr(10))} lines")
+circle = circles("sched")
+tally.check(not circle, "sched: these call each other in a circle, or lead to one: " + "; ".join(
+    f"{path.name} ({', '.join(sorted(n for n in called if called[n] in circle))})"
+    for path, called in sorted(circle.items())))
 for tag, paths in sorted(tags.items()):
     tally.check(len(paths) > 1, f"{paths[0]}: nothing pairs with [{tag}]")
 
