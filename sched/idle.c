@@ -40,9 +40,9 @@ int wf_idle_pick(wf_idle *idle, int cpu)
     while (wf_load(&idle->n_searching, SEQ_CST) == 0 &&
            (i = best_sleeper(idle, cpu)) >= 0) { /* [idle-1] */
         wf_add(&idle->n_searching, 1, SEQ_CST);  /* [idle-1] before the bit goes: I1 */
-        if (wf_idle_take(idle, (uint32_t)i))
+        if (wf_idle_claim_sleeper(idle, (uint32_t)i))
             return i;
-        /* Somebody else has woken it. Others may have counted on us: look again. */
+        /* Another thread has woken it. Pushers may have counted on this search: look again. */
         wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
     }
     return -1;

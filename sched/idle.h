@@ -1,11 +1,12 @@
 /*
  * idle.h - which workers sleep, and how many look for work
  *
- * Purpose     Decides whom new work wakes: nobody while somebody searches, else one sleeper.
+ * Purpose     Decides which worker new work wakes: none while a worker searches, else one sleeper.
  * Threads     Any.
- * Invariants  I1 a set bit: that worker sleeps or is about to. Whoever clears it has
- *             counted it as searching before, and wakes it. I2 at most half of the workers start
- *             to search by themselves.
+ * Invariants  I1 a set bit: that worker sleeps or is about to. A thread that clears the bit of
+ *             another worker has counted that one as searching before, and wakes it. A worker that
+ *             clears its own counts itself before; only one that stands by, for which no new work
+ *             is meant, does not. I2 n_searching counts each searching worker once.
  * Ordering    [idle-1] No wake-up is lost. A pusher publishes work, then reads n_searching and the
  *             mask; a worker leaves n_searching or sets its bit, then reads all queues. All of
  *             these are SEQ_CST, so in their one order either the pusher's read comes after the
@@ -29,23 +30,24 @@ typedef struct wf_idle {
     uint16_t            cpu[WF_SLOTS_MAX]; /* where each went to sleep, plus 1: a hint */
 } wf_idle;
 
-/* The worker starts to search, if not too many do. */
-static inline bool wf_idle_search(wf_idle *idle)
+/* The worker starts to search, unless half of the workers do: more would only be in each other's
+ * way. */
+static inline bool wf_idle_start_searching(wf_idle *idle)
 {
-    if (2 * wf_load(&idle->n_searching, RELAXED) >= idle->n_workers) /* a limit, not a promise */
+    if (2 * wf_load(&idle->n_searching, RELAXED) >= idle->n_workers) /* about */
         return false;
     wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
     return true;
 }
 
-/* The worker stops searching; true if it was the last. */
-static inline bool wf_idle_found(wf_idle *idle)
+/* The worker stops searching; true if it was the last that did. */
+static inline bool wf_idle_stop_searching(wf_idle *idle)
 {
     return wf_sub(&idle->n_searching, 1, SEQ_CST) == 1; /* [idle-1] */
 }
 
 /* Worker i is about to sleep; it must look at all queues once more. */
-static inline void wf_idle_prepare(wf_idle *idle, uint32_t i)
+static inline void wf_idle_announce_sleep(wf_idle *idle, uint32_t i)
 {
     wf_or(&idle->sleeping[i / 64], UINT64_C(1) << i % 64, SEQ_CST); /* [idle-1] */
 }
@@ -55,21 +57,21 @@ static inline bool wf_idle_is_sleeping(const wf_idle *idle, uint32_t i)
     return wf_load(&idle->sleeping[i / 64], SEQ_CST) & UINT64_C(1) << i % 64; /* [idle-1] */
 }
 
-/* Takes worker i out of the sleepers; false if somebody else has, see I1. */
-static inline bool wf_idle_take(wf_idle *idle, uint32_t i)
+/* Takes worker i out of the sleepers; false if another thread has: see I1. */
+static inline bool wf_idle_claim_sleeper(wf_idle *idle, uint32_t i)
 {
     uint64_t bit = UINT64_C(1) << i % 64;
 
     return wf_and(&idle->sleeping[i / 64], ~bit, SEQ_CST) & bit; /* [idle-1] */
 }
 
-/* Worker i leaves the mask, woken or not: it counts as searching from here on, as somebody may have
- * relied on it while it was on its way to sleep. */
-static inline void wf_idle_return(wf_idle *idle, uint32_t i)
+/* Worker i leaves the mask, woken or not: it counts as searching from here on, since a pusher may
+ * have relied on it while it was on its way to sleep. */
+static inline void wf_idle_leave_sleepers(wf_idle *idle, uint32_t i)
 {
     wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
-    if (!wf_idle_take(idle, i))
-        wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] whoever took it has counted us */
+    if (!wf_idle_claim_sleeper(idle, i))
+        wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] the claimer has counted it */
 }
 
 /* Where worker i runs, from now on. */
@@ -96,7 +98,7 @@ static inline wf_idle_picked wf_idle_pick_this(wf_idle *idle, uint32_t i)
     if (!wf_idle_is_sleeping(idle, i))
         return WF_IDLE_AWAKE;
     wf_add(&idle->n_searching, 1, SEQ_CST); /* [idle-1] before the bit goes: I1 */
-    if (wf_idle_take(idle, i))
+    if (wf_idle_claim_sleeper(idle, i))
         return WF_IDLE_PICKED;
     wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
     return WF_IDLE_LOOK_AGAIN;

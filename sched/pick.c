@@ -207,7 +207,7 @@ WF_SELDOM static wf_task *steal(wf_worker *w)
 WF_SELDOM static void stop_searching(wf_worker *w)
 {
     w->searching = false;
-    if (wf_idle_found(&w->executor->idle) && wf_dispatch_backlog(w->executor) > 0)
+    if (wf_idle_stop_searching(&w->executor->idle) && wf_dispatch_backlog(w->executor) > 0)
         call_for_help(w->executor);
 }
 
@@ -224,7 +224,7 @@ wf_task *wf_pick_task_owner(wf_worker *w)
         return t;
     }
     if (!w->searching)
-        w->searching = wf_idle_search(&w->executor->idle);
+        w->searching = wf_idle_start_searching(&w->executor->idle);
     if (w->searching && (t = steal(w)))
         stop_searching(w);
     return t;

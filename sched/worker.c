@@ -46,7 +46,7 @@ void wf_worker_free(wf_worker *w)
 static void leave_searchers(wf_worker *w)
 {
     if (w->searching)
-        wf_idle_found(&w->executor->idle);
+        wf_idle_stop_searching(&w->executor->idle);
     w->searching = false;
 }
 
@@ -147,14 +147,14 @@ WF_SELDOM static void park(wf_worker *w, int64_t until)
     wf_wakes wakes = {0};
 
     wf_idle_set_cpu(idle, w->index, sched_getcpu());
-    wf_idle_prepare(idle, w->index);
+    wf_idle_announce_sleep(idle, w->index);
     leave_searchers(w);
     wf_driver_end_watch(w->executor->rt->driver);
     if (!has_work(w)) {
         wf_count(&w->counters.parks, 1);
         sleep_announced(w, key, until, &wakes);
     }
-    wf_idle_return(idle, w->index);
+    wf_idle_leave_sleepers(idle, w->index);
     w->searching = true;
     wf_monitor_rouse_any(&w->executor->monitor);
     wf_wakes_flush(&wakes);
@@ -181,7 +181,7 @@ wf_current wf_worker_enter(wf_worker *w)
         (wf_current){.rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true};
     w->busy_since = wf_now();
     if (wf_load(&w->away, RELAXED)) { /* we wrote it, or handed it on with the core */
-        wf_idle_return(&w->executor->idle, w->index);
+        wf_idle_leave_sleepers(&w->executor->idle, w->index);
         w->searching = true;
     }
     wf_store(&w->away, false, SEQ_CST); /* [monitor-1] */
@@ -191,7 +191,7 @@ wf_current wf_worker_enter(wf_worker *w)
 
 void wf_worker_lend(wf_worker *w)
 {
-    wf_idle_prepare(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
+    wf_idle_announce_sleep(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
     leave_searchers(w);
     wf_store(&w->away, true, SEQ_CST);       /* [driver-2] */
     wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
@@ -212,13 +212,13 @@ static void stand_by(wf_worker *w)
     uint32_t     key = wf_park_prepare(&w->park);
     bool         work;
 
-    wf_idle_prepare(&s->idle, w->index);
+    wf_idle_announce_sleep(&s->idle, w->index);
     leave_searchers(w);
     work = has_work(w);
     wf_driver_open(s->rt->driver);       /* [driver-2] */
     wf_driver_end_sparse(s->rt->driver); /* as the thread's end */
     wf_tasks_ran_dry(s);
-    if (!wf_idle_take(&s->idle, w->index)) {
+    if (!wf_idle_claim_sleeper(&s->idle, w->index)) {
         w->searching = true; /* somebody does count on us */
         return;
     }

@@ -78,16 +78,16 @@ static bool sleep_as(uint32_t i, bool searching)
 {
     uint32_t key = wf_park_prepare(&park[i]), n;
 
-    wf_idle_prepare(&idle, i);
+    wf_idle_announce_sleep(&idle, i);
     if (searching)
-        wf_idle_found(&idle);
+        wf_idle_stop_searching(&idle);
     n = wf_inject_length_any(&inject);
     check_cmp(n, <=, n_pushed);
     while (n == 0 && wf_idle_is_sleeping(&idle, i)) {
         wf_park_commit(&park[i], key, INT64_MAX);
         key = wf_park_prepare(&park[i]);
     }
-    return !wf_idle_take(&idle, i);
+    return !wf_idle_claim_sleeper(&idle, i);
 }
 
 static void work(uint32_t i)
@@ -100,7 +100,7 @@ static void work(uint32_t i)
             idle_rounds = 0;
         }
         while (take()) {
-            if (searching && wf_idle_found(&idle) && wf_inject_length_any(&inject) > 0)
+            if (searching && wf_idle_stop_searching(&idle) && wf_inject_length_any(&inject) > 0)
                 notify();
             searching = false;
         }
