@@ -57,7 +57,7 @@ def compile_test(folder, build, test):
     layer, name = test.split("/")
     seen = FOLDERS[:FOLDERS.index(layer) + 1]
     done = subprocess.run(
-        ["gcc", "-std=gnu11", "-O2", "-w", "-D_GNU_SOURCE", "-DWEFT_PLAIN", "-DWEFT_STRICT",
+        ["gcc", "-std=gnu11", "-O2", "-w", "-D_GNU_SOURCE", "-DWEFT_PLAIN", "-DWEFT_STRICT", "-DWF_ASSERTIONS",
          *[option for f in seen for option in ("-I", folder / f)],
          folder / f"tests/{layer}/test_{name}_orders.c", folder / "tests/plain.c", folder / "tests/test.c",
          *[build / f / f"libweft-{f}.a" for f in LIBRARIES if f in seen],
