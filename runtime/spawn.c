@@ -8,6 +8,7 @@
  * Failure     Spawning: -errno, and nothing has happened.
  */
 #include "dispatch.h"
+#include "join.h"
 #include "run.h"
 #include "task.h"
 #include "task_spawn.h"
@@ -52,14 +53,14 @@ WF_FLATTEN static weft_poll join_poll(weft_future *future, weft_context *cx)
     wf_task     *t = handle->task_;
 
     if (__builtin_expect(weft_future_is_cancelled(future), 0)) {
-        wf_task_unjoin(t);
+        wf_join_withdraw(t);
         return weft_ready(future, -ECANCELED);
     }
     if (!weft_context_spend(cx))
         return WEFT_PENDING;
     if (!wf_task_is_complete(t) && run_in_place(t, cx))
         return join_ended_in_place(handle, t);
-    return wf_task_join(t, handle, cx->waker) ? join_ended(handle, t) : WEFT_PENDING;
+    return wf_join_await(t, handle, cx->waker) ? join_ended(handle, t) : WEFT_PENDING;
 }
 
 static void join_cancel(weft_future *future)

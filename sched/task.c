@@ -11,22 +11,12 @@
 
 #include "copy.h"
 #include "dispatch.h"
-#include "lock.h"
+#include "join.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE)
-
-static bool is_only_ref(uint64_t state)
-{
-    return (state & WF_TASK_REFS_MASK) == WF_TASK_REF;
-}
-
-static void task_free(wf_task *t)
-{
-    wf_heap_free_any(wf_current_thread.heap, t);
-}
 
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 {
@@ -38,32 +28,28 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
     wf_store(&t->site, from->site, RELAXED);            /* constants; visitors read whichever */
     weft_frame_init_(&t->frame, from->ops, 0, from, 0); /* the arguments follow */
     wf_copy((char *)&t->frame + from->at, from->args, from->size);
-    wf_store(&t->state, handle ? state + WF_TASK_REF + WF_TASK_HANDLE : state,
-             RELEASE); /* [task-1] to visitors */
+    if (handle)
+        state = wf_word_changed(state, 0, WF_TASK_HANDLE, 1);
+    wf_store(&t->state, state, RELEASE); /* [task-1] to visitors */
     return t;
 }
 
-void wf_task_discard(wf_task *t)
+static inline void unref(wf_task *t, uint64_t clear)
 {
-    task_free(t);
-}
-
-static inline void unref(wf_task *t, uint64_t what)
-{
-    /* With the only reference nobody else can make one. */
-    if (is_only_ref(wf_load(&t->state, ACQUIRE)) ||    /* [task-3] */
-        is_only_ref(wf_sub(&t->state, what, ACQ_REL))) /* [task-3] */
-        task_free(t);
+    /* With the only reference no other thread can make one. */
+    if (wf_word_is_only_ref(wf_load(&t->state, ACQUIRE)) ||                    /* [task-3] */
+        wf_word_is_only_ref(wf_word_change(&t->state, clear, 0, -1, ACQ_REL))) /* [task-3] */
+        wf_task_discard(t);
 }
 
 void wf_task_unref(wf_task *t)
 {
-    unref(t, WF_TASK_REF);
+    unref(t, 0);
 }
 
 void wf_task_unref_handle(wf_task *t)
 {
-    unref(t, WF_TASK_REF + WF_TASK_HANDLE);
+    unref(t, WF_TASK_HANDLE);
 }
 
 static wf_task_wake_result notify(wf_task *t, uint64_t how)
@@ -97,23 +83,23 @@ uint64_t wf_task_to_running(wf_task *t)
 {
     uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-1] */
 
+    WF_ASSERT(!(state & WF_TASK_COMPLETE)); /* T1: in no queue any more */
     if (state & WF_TASK_RUNNING)
         return state;
-    /* NOTIFIED is set (T1): one addition flips both. [task-1] */
-    return wf_add(&t->state, (uint64_t)WF_TASK_RUNNING - WF_TASK_NOTIFIED, ACQ_REL);
+    return wf_word_change(&t->state, WF_TASK_NOTIFIED, WF_TASK_RUNNING, 0, ACQ_REL); /* [task-1] */
 }
 
 wf_task_idle_result wf_task_to_idle(wf_task *t)
 {
-    uint64_t was = wf_sub(&t->state, WF_TASK_RUNNING, ACQ_REL); /* [task-1] */
+    uint64_t was = wf_word_change(&t->state, WF_TASK_RUNNING, 0, 0, ACQ_REL); /* [task-1] */
 
     return was & WF_TASK_NOTIFIED ? WF_TASK_IDLE_REQUEUE : WF_TASK_IDLE_DONE;
 }
 
 void wf_task_to_panicked(wf_task *t, const char *message)
 {
-    wf_store(&t->site, message, RELAXED);     /* both are constants */
-    wf_or(&t->state, WF_TASK_PANIC, RELAXED); /* COMPLETE publishes both */
+    wf_store(&t->site, message, RELAXED); /* both are constants; COMPLETE publishes */
+    (void)wf_word_change(&t->state, 0, WF_TASK_PANIC, 0, RELAXED); /* COMPLETE publishes */
 }
 
 const char *wf_task_text(char text[WF_TASK_TEXT], const char *name)
@@ -132,42 +118,25 @@ const char *wf_task_panic(const wf_task *t)
     return wf_load(&t->state, ACQUIRE) & WF_TASK_PANIC ? t->site : NULL; /* [task-2] */
 }
 
-/* Somebody joins: their waker is fired under JLOCK, while their future can't end. */
-WF_SELDOM static void complete_joined(wf_task *t)
-{
-    const uint64_t gone = WF_TASK_RUNNING + WF_TASK_JOINER + WF_TASK_JLOCK + WF_TASK_REF;
-    wf_wakes       wakes = {0};
-    uint64_t       was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
-
-    if (was & WF_TASK_JOINER) {
-        wf_waker_fire(&t->joiner->waker_, &wakes);
-        was = wf_add(&t->state, WF_TASK_COMPLETE - gone, ACQ_REL); /* [task-2] [task-3] */
-    } else {                                                       /* it has just been withdrawn */
-        was = wf_add(&t->state, WF_TASK_COMPLETE + WF_TASK_JOINER - gone, ACQ_REL); /* as above */
-    }
-    wf_lock_gave();
-    if (is_only_ref(was))
-        task_free(t);
-    wf_wakes_flush(&wakes);
-}
-
 void wf_task_to_complete(wf_task *t)
 {
     uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-3] */
 
-    if (is_only_ref(state)) {
-        task_free(t);
+    WF_ASSERT(state & WF_TASK_RUNNING); /* T2 */
+    if (wf_word_is_only_ref(state)) {
+        wf_task_discard(t);
         return;
     }
     while (!(state & (WF_TASK_JOINER | WF_TASK_JLOCK))) {
-        if (!wf_cas(&t->state, &state, state + WF_TASK_COMPLETE - WF_TASK_RUNNING - WF_TASK_REF,
-                    ACQ_REL)) /* [task-2] [task-3] */
+        uint64_t complete = wf_word_changed(state, WF_TASK_RUNNING, WF_TASK_COMPLETE, -1);
+
+        if (!wf_cas(&t->state, &state, complete, ACQ_REL)) /* [task-2] [task-3] */
             continue;
-        if (is_only_ref(state))
-            task_free(t);
+        if (wf_word_is_only_ref(state))
+            wf_task_discard(t);
         return;
     }
-    complete_joined(t);
+    wf_join_complete(t);
 }
 
 bool wf_task_to_complete_in_place(wf_task *t)
@@ -181,58 +150,12 @@ bool wf_task_to_complete_in_place(wf_task *t)
     return false;
 }
 
-/* The slot may be being fired. */
-static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker)
-{
-    weft_waker next = wf_waker_prepare(waker), before = {0};
-    uint64_t   was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
-
-    if (was & WF_TASK_COMPLETE)
-        before = wf_waker_take(&handle->waker_);
-    else
-        wf_waker_exchange(&handle->waker_, &next);
-    wf_sub(&t->state, WF_TASK_JLOCK, RELEASE); /* [task-2] */
-    wf_lock_gave();
-    wf_waker_discard(before);
-    wf_waker_discard(next);
-    return was & WF_TASK_COMPLETE;
-}
-
-bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker)
-{
-    uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-2] */
-
-    if (state & WF_TASK_COMPLETE)
-        return true;
-    if (state & WF_TASK_JOINER)
-        return join_locked(t, handle, waker);
-    /* The slot is nobody else's until JOINER says that it is filled. */
-    t->joiner = handle;
-    wf_waker_store(&handle->waker_, waker);
-    state = wf_or(&t->state, WF_TASK_JOINER, ACQ_REL); /* [task-2] */
-    if (state &
-        (WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has ended, or ends without having seen us */
-        return join_locked(t, handle, waker);
-    return false;
-}
-
-void wf_task_unjoin(wf_task *t)
-{
-    weft_waker before = {0};
-    uint64_t   was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
-
-    if ((was & WF_TASK_JOINER) && !(was & WF_TASK_COMPLETE))
-        before = wf_waker_take(&t->joiner->waker_);
-    wf_sub(&t->state, WF_TASK_JLOCK + (was & WF_TASK_JOINER), RELEASE); /* [task-2] */
-    wf_lock_gave();
-    wf_waker_discard(before);
-}
-
 static weft_waker task_clone(void *data)
 {
     wf_task *t = data;
 
-    wf_add(&t->state, WF_TASK_REF, RELAXED); /* the caller's waker holds a reference meanwhile */
+    /* The caller's waker holds a reference meanwhile. */
+    (void)wf_word_change(&t->state, 0, 0, 1, RELAXED);
     return (weft_waker){&wf_task_vtable, t};
 }
 

@@ -13,11 +13,11 @@
  *
  *             RUNNING: it is being polled, or (new, or having yielded) is in a queue and will be
  *             polled without another step.
- *             CANCEL and PANIC may join any state and stay. JOINER: `joiner` is the handle that
- *             whoever joins waits with. JLOCK guards its waker and the step to COMPLETE. HANDLE: a
+ *             CANCEL and PANIC may join any state and stay. JOINER and JLOCK: join.h. HANDLE: a
  *             handle is open. Above them references: one for the run (until COMPLETE), one for the
- *             handle, one for each cloned waker; who drops the last frees the memory. On top the
- *             worker that the task is pinned to, plus 1; 0: any may run it.
+ *             handle, one for each cloned waker; the thread that drops the last one frees the
+ *             memory. On top the worker that the task is bound to, plus 1; 0: any may run it. All
+ *             of it changes by the helper in word.h.
  * Invariants  T1 a task is in at most one queue: when it is NOTIFIED and not RUNNING, and when it
  *             is RUNNING but not being polled; its run's reference keeps it there. T2 RUNNING: the
  *             frame is the polling worker's alone, or nobody's while it is queued.
@@ -29,33 +29,18 @@
  * Ordering    [task-1] a wake releases what the waker did; taking the task to RUNNING acquires it.
  *             [task-2] COMPLETE releases the result to the joiner; JLOCK. [task-3] the last
  *             reference.
- * Failure     Out of memory: wf_task_new returns NULL.
+ * Failure     Out of memory: wf_task_new_owner returns NULL.
  */
 #ifndef WF_TASK_H
 #define WF_TASK_H
 
-#include "order.h"
 #include "rt.h"
 #include "slab.h"
 #include "waker.h"
+#include "word.h"
 
 #include <string.h>
 #include <weft/task.h>
-
-enum {
-    WF_TASK_RUNNING = 1 << 0,
-    WF_TASK_NOTIFIED = 1 << 1,
-    WF_TASK_COMPLETE = 1 << 2,
-    WF_TASK_CANCEL = 1 << 3,
-    WF_TASK_PANIC = 1 << 4,
-    WF_TASK_JOINER = 1 << 5,
-    WF_TASK_JLOCK = 1 << 6,
-    WF_TASK_HANDLE = 1 << 7,
-    WF_TASK_REF = 1 << 8,
-};
-
-#define WF_TASK_PIN_SHIFT 48
-#define WF_TASK_REFS_MASK ((UINT64_C(1) << WF_TASK_PIN_SHIFT) - WF_TASK_REF)
 
 typedef struct wf_task {
     struct wf_task *next;   /* whoever has it in a chain or queue; a free slot's next one */
@@ -85,8 +70,6 @@ typedef struct wf_task_origin {
 /* A new task; the caller queues it. `handle`: with a reference for one. NULL: out of
  * memory. The heap's owner. */
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle);
-/* Frees a task that was never queued, or of which the caller has all references. */
-void wf_task_discard(wf_task *t);
 /* Drops a reference: a handle's, a waker's. */
 void wf_task_unref(wf_task *t);
 /* The same for a handle, which is not open any more. */
@@ -114,10 +97,11 @@ void wf_task_to_complete(wf_task *t);
  * the result and discards the task. */
 WEFT_NODISCARD bool wf_task_to_complete_in_place(wf_task *t);
 
-/* True if the task is COMPLETE; otherwise `waker` is woken when it will be. */
-WEFT_NODISCARD bool wf_task_join(wf_task *t, weft_handle *handle, const weft_waker *waker);
-/* Nobody waits for its end any more. */
-void wf_task_unjoin(wf_task *t);
+/* Frees a task that was never queued, or of which the caller has all references. */
+static inline void wf_task_discard(wf_task *t)
+{
+    wf_heap_free_any(wf_current_thread.heap, t);
+}
 
 static inline bool wf_task_is_complete(const wf_task *t)
 {

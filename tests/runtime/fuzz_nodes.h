@@ -12,6 +12,7 @@
 #include "../helpers.h"
 
 #include "combine.c"
+#include "join.c"
 #include "task.c"
 #include "timer.h"
 #include "waker.c"

@@ -31,6 +31,7 @@ static wf_current current[EXPLORE_THREADS + 1]; /* of set_up and the claim, then
 /* those first: what follows uses them */
 #include "dispatch.c"
 #include "executor.c"
+#include "join.c"
 #include "load.c"
 #include "pick.c"
 #include "run.c"

@@ -7,6 +7,7 @@
 
 #define nanosleep(time, left) explore_wait()
 #include "combine.c"
+#include "join.c"
 #include "lock.h"
 #include "task.c"
 #include "waker.c"

@@ -178,7 +178,7 @@ static void set_up_joined(void)
     set_up(1);
     spawn[0].ends = true;
     spawn_it(0, true);
-    check(!wf_task_join(spawn[0].handle.task_, &spawn[0].handle, &waker));
+    check(!wf_join_await(spawn[0].handle.task_, &spawn[0].handle, &waker));
 }
 
 Test(stop_orders, what_a_foreign_waker_spawns_is_refused_or_cancelled)

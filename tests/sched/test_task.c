@@ -1,6 +1,7 @@
 /* test_task.c - the task's state word, one transition after the other */
 #include "../helpers.h"
 
+#include "join.h"
 #include "task.h"
 
 static weft_runtime rt;
@@ -178,13 +179,13 @@ Test(task, wakes_its_joiner_when_it_completes_and_drops_nothing_twice)
     wf_task    *t = task(2);
 
     hand_init(&hand, NULL);
-    check(!wf_task_join(t, &handle, &hand.waker));
+    check(!wf_join_await(t, &handle, &hand.waker));
     check_eq(hand.n_wakers, 1);
     check(!taken_cancelled(t));
     wf_task_to_complete(t);
     check_eq(hand.n_wakes, 1);
     check_eq(hand.n_wakers, 0);
-    check(wf_task_join(t, &handle, &hand.waker));
+    check(wf_join_await(t, &handle, &hand.waker));
     wf_task_unref_handle(t);
     check(is_free(t));
     end();
@@ -197,8 +198,8 @@ Test(task, that_nobody_joins_any_more_wakes_nobody)
     wf_task    *t = task(2);
 
     hand_init(&hand, NULL);
-    check(!wf_task_join(t, &handle, &hand.waker));
-    wf_task_unjoin(t);
+    check(!wf_join_await(t, &handle, &hand.waker));
+    wf_join_withdraw(t);
     check_eq(hand.n_wakers, 0);
     check(!taken_cancelled(t));
     wf_task_to_complete(t);

@@ -8,6 +8,7 @@
 #include <ck_backoff.h>
 #define ck_backoff_eb(backoff) (*(backoff) = 512) /* who waits for JLOCK lets others go on */
 #define nanosleep(time, left)  explore_wait()
+#include "join.c"
 #include "task.c"
 #include "waker.c"
 
@@ -257,7 +258,7 @@ static void complete(void)
 
 static bool join_with(const weft_waker *waker)
 {
-    if (wf_task_join(task, &handle, waker))
+    if (wf_join_await(task, &handle, waker))
         told = waker;
     for (int i = 0; i < 2; i++)
         if (told || wf_task_is_complete(task))
@@ -280,7 +281,7 @@ static void join_twice(void)
 /* The handle may move while nobody joins. */
 static void unjoin(void)
 {
-    wf_task_unjoin(task);
+    wf_join_withdraw(task);
     check(!handle.waker_.vtable);
     memset(&handle, 0xdd, sizeof handle);
 }
@@ -338,7 +339,7 @@ Test(task_orders, a_joiner_that_gave_up_and_joins_again_is_told_or_woken)
 /* A cancelled join, and then the handle is dropped. */
 static void join_and_leave(void)
 {
-    if (!wf_task_join(task, &handle, &joiner[0]))
+    if (!wf_join_await(task, &handle, &joiner[0]))
         unjoin();
     wf_task_unref_handle(task);
 }
