@@ -1,21 +1,16 @@
 /*
- * timer.h - timer wheels: one a worker
+ * timer.h - the timers of a runtime
  *
- * Purpose     Sleeping tasks by the million: arming and cancelling cost a few nanoseconds.
+ * Purpose     Sleeping tasks by the million: arming and cancelling cost a few nanoseconds. Each
+ *             worker has a wheel; the reactor fires those of all.
  * Threads     arm, poll, disarm, move: the future's owner. fire, jump: the reactor's thread. next,
  *             count: any.
- * Invariants  M1 never early: an instant is rounded up to a tick of 2^20 ns, and to the roundest
- *             tick that a timer's accuracy allows. M2 six levels of 64 slots; a timer sits at the
- *             level of the highest digit in which its tick differs from the wheel's, and moves down
- *             when the wheel gets there; one whose deadline has been moved back stays until its
- *             slot comes. M3 `next` is not later than the first slot. M4 once `state_` says FIRED
- *             the wheel does not touch the timer any more. M5 a timer that a thread other than the
- *             runtime's workers has armed is counted until its owner has seen that it has fired, or
- *             disarms it: no task keeps the wheel there for it.
- * Ordering    The wheel's lock; [driver-1] `next` is lowered before looking whether the reactor
- *             sleeps.
- *             [timer-1] FIRED releases the timer to its owner. [timer-2] the owner of a counted
- *             timer touches the wheel no more behind its end; the wheels are freed after that.
+ * Invariants  M4 once `state_` says FIRED the wheel does not touch the timer any more. M5 a timer
+ *             that a thread other than the runtime's workers has armed is counted until its owner
+ *             has seen that it has fired, or disarms it: no task keeps the wheel there for it.
+ * Ordering    The wheel's lock; [driver-1] in wheel.h. [timer-1] FIRED releases the timer to its
+ *             owner. [timer-2] the owner of a counted timer touches the wheel no more behind its
+ *             end; the wheels are freed after that.
  * Failure     None: the timer is the caller's memory.
  */
 #ifndef WF_TIMER_H
@@ -25,28 +20,12 @@
 #include "driver.h"
 #include "rt.h"
 #include "waker.h"
+#include "wheel.h"
 
 #include <weft/time.h>
 
-#define WF_WHEEL_LEVELS 6
-#define WF_WHEEL_LANES  8                  /* lists a slot: see next_of in timer.c */
-#define WF_TIMER_TICK   (INT64_C(1) << 20) /* ns */
-
 /* REFUSED: it is due, and its first poll had no budget. In no wheel, as if UNARMED. */
 enum { WF_NAP_UNARMED, WF_NAP_ARMED, WF_NAP_FIRED, WF_NAP_REFUSED };
-
-struct wf_timers;
-
-typedef struct wf_wheel {
-    WF_ALIGNED uint32_t lock;
-    struct wf_timers   *timers; /* constant */
-    uint64_t            now;    /* tick up to which timers have fired */
-    int64_t             next;   /* instant, see M3 */
-    uint64_t            n_armed, n_cancelled;
-    uint64_t            occupied[WF_WHEEL_LEVELS];
-    uint32_t            lane; /* for the next timer */
-    weft_nap           *slot[WF_WHEEL_LEVELS][64][WF_WHEEL_LANES];
-} wf_wheel;
 
 /* How late timers fired: of this runtime's clock, and behind what their accuracy allows. */
 typedef struct wf_lateness {

@@ -3,6 +3,7 @@
 #include "explore.h"
 
 #include "timer.c"
+#include "wheel.c"
 
 #define BASE (INT64_C(1000) * WF_TIMER_TICK)
 

@@ -335,14 +335,14 @@ MUTANTS = {
          "    cx->waker = outer;\n    (void)wf_flag_take(&b->woken_);\n    return true;"),
     ],
     "sched/timer": [
-        ("FIRED comes before the waker has been taken", "sched/timer.c",
+        ("FIRED comes before the waker has been taken", "sched/wheel.c",
          "    wf_waker_fire(&nap->waker_, wakes);\n"
          "    wf_store(&nap->state_, WF_NAP_FIRED, RELEASE); /* [timer-1] M4: the last touch */\n",
          "    wf_store(&nap->state_, WF_NAP_FIRED, RELEASE);\n"
          "    wf_waker_fire(&nap->waker_, wakes);\n"),
         ("a cancel goes by what it saw before it had the lock", "sched/timer.c",
-         "        if (nap->state_ == WF_NAP_ARMED) {\n            wheel_remove",
-         "        if (1) {\n            wheel_remove"),
+         "        if (nap->state_ == WF_NAP_ARMED) {\n            wf_wheel_remove",
+         "        if (1) {\n            wf_wheel_remove"),
     ],
     "runtime/mutex": [
         ("unlocking does not release", "runtime/mutex.c",
