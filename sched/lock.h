@@ -63,8 +63,8 @@ static inline void wf_unlock(uint32_t *lock)
 
 /* Takes the bit of a state word: returns the word as it was, then without the bit. The holder gives
  * it back together with what else changes in the word, by a read-modify-write that releases, and
- * says wf_lock_gave(). */
-static inline uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
+ * says wf_lock_gave(). Out of line it costs 16 instructions more where a waiter is woken. */
+static inline __attribute__((always_inline)) uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
 {
     ck_backoff_t backoff = 8;
     uint64_t     was;
