@@ -342,7 +342,8 @@ static void set_up(void)
     if (!task)
         task = (wf_task *)(void *)((wf_region *)aligned_alloc(WF_REGION_SIZE, WF_REGION_SIZE) + 1);
     wf_region_of(task)->rt = &rt;
-    memset(task, 0, TASKS * sizeof *task);
+    for (int i = 0; i < TASKS; i++)
+        task[i] = (wf_task){.state = WF_TASK_REF};
     memset(n_taken, 0, sizeof n_taken);
     memset(current, 0, sizeof current);
     for (int i = 0; i < EXPLORE_THREADS; i++)
