@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "executor.h"
 #include "futex.h"
+#include "invariant.h"
 #include "tasks.h"
 
 static bool take(wf_executor *s)
@@ -29,7 +30,8 @@ static void wake(wf_executor *s)
 
 static void give(wf_executor *s)
 {
-    wf_store(&s->core.taken, 0, RELEASE); /* [core-1] */
+    WF_ASSERT(wf_peek(&s->core.taken) == 1); /* S5 */
+    wf_store(&s->core.taken, 0, RELEASE);    /* [core-1] */
     wake(s);
 }
 

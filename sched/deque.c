@@ -10,6 +10,7 @@
  */
 #include "deque.h"
 
+#include "invariant.h"
 #include "rt.h"
 
 #define FIRST_CAPACITY 256
@@ -77,7 +78,8 @@ static inline bool fill(wf_deque *d, int64_t bottom, struct wf_task *t)
         if (!b)
             return false;
     }
-    wf_store(&b->slot[bottom & b->mask], t, RELAXED); /* published by bottom */
+    WF_ASSERT(top <= bottom && bottom - top <= b->mask); /* D2 */
+    wf_store(&b->slot[bottom & b->mask], t, RELAXED);    /* published by bottom */
     return true;
 }
 
@@ -113,6 +115,7 @@ struct wf_task *wf_deque_pop_owner(wf_deque *d)
         return NULL;
     wf_store(&d->bottom, bottom, SEQ_CST); /* [deque-2] */
     top = wf_load(&d->top, SEQ_CST);       /* [deque-2] */
+    WF_ASSERT(top <= bottom + 1);          /* D4 */
     if (top <= bottom) {
         t = wf_load(&b->slot[bottom & b->mask], RELAXED); /* the owner wrote it */
         if (top == bottom) {

@@ -4,7 +4,8 @@
  * Purpose     One worker's runnable tasks; idle workers take the oldest.
  * Threads     push, pop: owner only. steal: any worker, the owner too (then the deque is a queue).
  * Invariants  D1 top never decreases. D2 bottom - top <= capacity, as the owner sees it. D3 a slot
- *             between top and bottom is written once before bottom passes it.
+ *             between top and bottom is written once before bottom passes it. D4 top does not pass
+ *             the bottom that the owner has published.
  * Ordering    [deque-1] bottom publishes a slot. [deque-2] owner and thief race for the last task.
  *             [deque-3] a grown buffer is published before the bottom that needs it.
  * Failure     Growing may fail: push says so and the caller puts the task elsewhere.

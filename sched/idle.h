@@ -17,6 +17,7 @@
 #ifndef WF_IDLE_H
 #define WF_IDLE_H
 
+#include "invariant.h"
 #include "order.h"
 
 #define WF_SLOTS_MAX   576 /* workers and spare ones */
@@ -43,7 +44,10 @@ static inline bool wf_idle_start_searching(wf_idle *idle)
 /* The worker stops searching; true if it was the last that did. */
 static inline bool wf_idle_stop_searching(wf_idle *idle)
 {
-    return wf_sub(&idle->n_searching, 1, SEQ_CST) == 1; /* [idle-1] */
+    uint32_t before = wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
+
+    WF_ASSERT(before > 0); /* I2 */
+    return before == 1;
 }
 
 /* Worker i is about to sleep; it must look at all queues once more. */

@@ -9,6 +9,7 @@
  */
 #include "inject.h"
 
+#include "invariant.h"
 #include "lock.h"
 #include "task.h"
 
@@ -39,6 +40,8 @@ void wf_inject_push_any(wf_inject *q, struct wf_task *first, struct wf_task *las
         first = fill_ring(q, first, n);
     if (first)
         append(q, first, last);
+    /* N2 */
+    WF_ASSERT(q->ring_n <= q->ring_size && !q->first == !q->last);
     wf_add(&q->n, n, SEQ_CST); /* [idle-1] */
     wf_count(&q->n_total, n);
     wf_unlock(&q->lock);
@@ -57,11 +60,14 @@ uint32_t wf_inject_take_any(wf_inject *q, struct wf_task **ret_tasks, uint32_t n
         ret_tasks[taken++] = q->first;
     if (!q->first)
         q->last = NULL;
+    WF_ASSERT(!q->first || taken == n); /* N2: the ring is empty then */
     wf_unlock(&q->lock);
     return taken;
 }
 
 void wf_inject_taken_any(wf_inject *q, uint32_t n)
 {
-    wf_sub(&q->n, n, RELEASE); /* [idle-1] after the tasks have become visible elsewhere */
+    uint32_t before = wf_sub(&q->n, n, RELEASE); /* [idle-1] the tasks are visible elsewhere now */
+
+    WF_ASSERT(before >= n); /* N1 */
 }

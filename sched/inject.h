@@ -4,10 +4,10 @@
  * Purpose     A first-in-first-out queue for the reactor, foreign threads and overflow; workers
  *             take from it in batches.
  * Threads     Any.
- * Invariants  All guarded by the lock. The oldest stand in a ring of pointers: a walk along a list,
- *             from task to task, would cost a cache miss for each. Those for which it is too small
- *             follow in a list (task->next); while there is one nothing enters the ring. `n` counts
- *             both and the tasks just taken out.
+ * Invariants  All guarded by the lock. N1 `n` counts the tasks in the ring, in the list, and those
+ *             just taken out. N2 the oldest stand in a ring of pointers: a walk along a list, from
+ *             task to task, would cost a cache miss for each. Those for which it is too small
+ *             follow in a list (task->next); while there is one nothing enters the ring.
  * Ordering    [idle-1] `n` is raised before a pusher looks for sleepers, read by who goes to sleep.
  * Failure     None: pushing allocates nothing.
  */

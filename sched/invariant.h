@@ -5,7 +5,7 @@
  *             tests and models (meson: -Dassertions). What is shipped does not even evaluate them.
  * Threads     Any.
  * Invariants  A condition has no side effects, and is no step of a protocol: it looks at what the
- *             code around it has loaded already, or at what is the caller's alone.
+ *             code around it has loaded already, at what is the caller's alone, or peeks (order.h).
  * Ordering    None.
  * Failure     A rule that does not hold is a bug of weft's, or of a program that has overwritten
  *             its memory: the process ends with a line that says which rule, and where.

@@ -33,6 +33,9 @@
 #define wf_cas(p, expected, v, order)                                                              \
     __atomic_compare_exchange_n((p), (expected), (v), false, WF_ORDER_##order, __ATOMIC_ACQUIRE)
 
+/* What an assertion (invariant.h) looks at: no part of any protocol, and no step of an explorer. */
+#define wf_peek(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+
 /* A counter with one writer: readers get some recent value, never a torn one. */
 #define wf_count(p, n) wf_store((p), wf_load((p), RELAXED) + (n), RELAXED)
 

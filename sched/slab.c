@@ -9,6 +9,7 @@
  */
 #include "slab.h"
 
+#include "invariant.h"
 #include "lock.h"
 #include "memcheck.h"
 #include "rt.h"
@@ -91,6 +92,7 @@ static void region_drop(wf_heap *h, wf_region *r)
 {
     wf_region **at = &h->regions;
 
+    WF_ASSERT(is_empty(r) && r->heap == h);
     while (*at != r)
         at = &(*at)->heap_next;
     *at = r->heap_next;
@@ -106,6 +108,7 @@ static void region_drop(wf_heap *h, wf_region *r)
 
 static void room_add(wf_heap *h, wf_slab *s)
 {
+    WF_ASSERT(!s->listed && s != h->current[s->class]); /* B5 */
     s->listed = true;
     s->prev = NULL;
     s->next = h->room[s->class];
@@ -116,6 +119,7 @@ static void room_add(wf_heap *h, wf_slab *s)
 
 static void room_remove(wf_heap *h, wf_slab *s)
 {
+    WF_ASSERT(s->listed && (s->prev ? s->prev->next == s : h->room[s->class] == s)); /* B5 */
     s->listed = false;
     if (s->next)
         s->next->prev = s->prev;
@@ -146,6 +150,7 @@ static wf_slab *slab_begin(wf_heap *h, wf_region *r, uint32_t page, uint32_t cla
     size_t   slot = wf_slot_size(class), begin = page ? page * WF_PAGE_SIZE : FIRST_SLOT;
     size_t   end = n == WF_REGION_PAGES ? r->size : (page + n) * WF_PAGE_SIZE;
 
+    WF_ASSERT((r->free_pages & page_bits(page, n)) == page_bits(page, n)); /* B6 */
     h->n_empty -= is_empty(r);
     wf_lock(&h->memory->lock);
     r->free_pages &= ~page_bits(page, n);
@@ -163,6 +168,7 @@ static wf_slab *slab_begin(wf_heap *h, wf_region *r, uint32_t page, uint32_t cla
 
 static void slab_end(wf_heap *h, wf_region *r, wf_slab *s)
 {
+    WF_ASSERT(s->n_used == 0 && s != h->current[s->class]); /* B6 */
     if (s->listed)
         room_remove(h, s);
     wf_lock(&h->memory->lock);
@@ -218,6 +224,7 @@ static wf_task *pop(wf_slab *s)
 {
     wf_task *t = s->free;
 
+    WF_ASSERT(wf_peek(&t->state) == 0 && s->n_used < s->capacity); /* B1 */
     s->free = t->next;
     s->n_used++;
     return t;
@@ -255,6 +262,7 @@ static void free_owner(wf_heap *h, wf_region *r, wf_task *t)
     wf_slab *s = slab_of(r, t);
     bool     current = s == h->current[s->class], was_full = !current && is_full(s);
 
+    WF_ASSERT(s->n_used > 0 && s->n_used <= s->n_carved); /* B7 */
     t->next = s->free;
     s->free = t;
     s->n_used--;
@@ -399,7 +407,8 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
         free_seldom(h, r, t);
         return;
     }
-    wf_store(&t->state, 0, RELEASE); /* [slab-1] to visitors */
+    WF_ASSERT(s->n_used > 0 && s->n_used <= s->n_carved); /* B7 */
+    wf_store(&t->state, 0, RELEASE);                      /* [slab-1] to visitors */
     t->next = s->free;
     s->free = t;
     s->n_used--;

@@ -17,7 +17,10 @@
  *             long as its slab lives. B2 slabs begin and end, and regions come and go, under the
  *             memory's lock: who holds it may visit all slots. B3 a slot freed by another thread
  *             goes to its region's stack `remote`, from where the owner takes all at once. B4 after
- *             the runtime's end a region lives until its last slot has been freed.
+ *             the runtime's end a region lives until its last slot has been freed. B5 a heap's slab
+ *             is current for its size, or listed as one with room, or full. B6 a page is free, or
+ *             belongs to one slab; a slab ends when none of its slots is in use. B7 slots in use
+ *             have been carved.
  * Ordering    [slab-1] a freed slot is released to the owner who takes it. [slab-2] n_carved is
  *             raised once the slot's state word is 0. [slab-3] the last slot of an orphaned region.
  * Failure     Out of memory: NULL, and nothing has happened.

@@ -54,8 +54,10 @@ void wf_task_unref_handle(wf_task *t)
 
 static wf_task_wake_result notify(wf_task *t, uint64_t how)
 {
-    return wf_or(&t->state, how, ACQ_REL) & NOT_IDLE ? WF_TASK_WAKE_NOTHING /* [task-1] */
-                                                     : WF_TASK_WAKE_QUEUE;
+    uint64_t was = wf_or(&t->state, how, ACQ_REL); /* [task-1] */
+
+    WF_ASSERT((was & WF_TASK_REFS_MASK) > 0); /* T5 in word.h */
+    return was & NOT_IDLE ? WF_TASK_WAKE_NOTHING : WF_TASK_WAKE_QUEUE;
 }
 
 wf_task_wake_result wf_task_to_notified(wf_task *t)
@@ -144,6 +146,7 @@ bool wf_task_to_complete_in_place(wf_task *t)
     const uint64_t looked_at = WF_TASK_REFS_MASK | WF_TASK_HANDLE | WF_TASK_JOINER | WF_TASK_JLOCK;
     uint64_t       state = wf_load(&t->state, ACQUIRE); /* [task-3] */
 
+    WF_ASSERT(state & WF_TASK_RUNNING);                                                 /* T2 */
     if (__builtin_expect((state & looked_at) == (2 * WF_TASK_REF | WF_TASK_HANDLE), 1)) /* T4 */
         return true;
     wf_task_to_complete(t);

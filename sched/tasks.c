@@ -10,6 +10,7 @@
 #include "tasks.h"
 
 #include "clock.h"
+#include "invariant.h"
 #include "lock.h"
 #include "task.h"
 #include "visit.h"
@@ -49,6 +50,7 @@ uint64_t wf_tasks_alive(wf_executor *s)
     spawned = wf_load(&s->foreign_spawned, ACQUIRE);               /* [tasks-2] */
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
         spawned += wf_load(&s->workers[i]->counters.spawned, ACQUIRE); /* [tasks-2] */
+    WF_ASSERT(spawned >= ended);                                       /* S1 */
     return spawned - ended;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "timer.h"
 
+#include "invariant.h"
 #include "lock.h"
 #include "worker.h"
 
@@ -81,11 +82,18 @@ static void begins(wf_timers *timers, weft_nap *nap)
         wf_add(&timers->n_foreign, 1, RELAXED); /* the caller knows that the runtime is there */
 }
 
+static void leaves(wf_timers *timers)
+{
+    uint32_t before = wf_sub(&timers->n_foreign, 1, RELEASE); /* [timer-2] */
+
+    WF_ASSERT(before > 0); /* M5 */
+}
+
 /* The owner's last touch of the wheel. */
 static void ends(wf_wheel *w, const weft_nap *nap)
 {
     if (__builtin_expect(nap->foreign_, 0))
-        wf_sub(&w->timers->n_foreign, 1, RELEASE); /* [timer-2] */
+        leaves(w->timers);
 }
 
 /* The instant of CLOCK_MONOTONIC at which the reactor must look at a timer for `next`. */

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "futex.h"
+#include "invariant.h"
 
 void wf_visit_enter(wf_executor *s)
 {
@@ -20,7 +21,10 @@ void wf_visit_enter(wf_executor *s)
 /* Behind the subtraction the executor may be gone: the visitor passes on its address, no more. */
 void wf_visit_leave(wf_executor *s)
 {
-    if (wf_sub(&s->visitors, WF_VISITOR, RELEASE) == (WF_VISITOR | WF_VISITORS_AWAITED))
+    uint32_t before = wf_sub(&s->visitors, WF_VISITOR, RELEASE); /* [visit-1] */
+
+    WF_ASSERT(before >= WF_VISITOR); /* S3 */
+    if (before == (WF_VISITOR | WF_VISITORS_AWAITED))
         wf_futex_wake(&s->visitors, INT32_MAX); /* [visit-1] */
 }
 

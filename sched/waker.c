@@ -10,6 +10,7 @@
 #include "waker.h"
 
 #include "dispatch.h"
+#include "invariant.h"
 #include "lock.h"
 #include "task.h"
 
@@ -67,7 +68,8 @@ void wf_waker_fire(weft_waker *slot, wf_wakes *wakes)
         if (t)
             wf_wakes_add(wakes, t);
     } else {
-        wakes->foreign[wakes->n_foreign++] = *slot; /* W4 */
+        WF_ASSERT(wakes->n_foreign < sizeof wakes->foreign / sizeof *wakes->foreign); /* W4 */
+        wakes->foreign[wakes->n_foreign++] = *slot;
     }
     slot->vtable = NULL;
 }
