@@ -251,8 +251,8 @@ static void monitor(void)
 }
 
 /* As long as the worker that queued them does not get to them: it polls one task for ever. Children
- * may be seen late ([worker-3]), and a wary worker wakes no other for a few: then the monitor does.
- */
+ * may be seen late ([worker-3]), and a worker that backs off wakes no other for a few: then the
+ * monitor does. */
 static void push_children_and_hang(int n)
 {
     worker[0].polling = true;
@@ -283,8 +283,8 @@ Test(idle_orders, another_worker_takes_all_three_children_of_a_task_that_hangs)
             (void (*const[])(void)){push_three_and_hang, work_1, monitor});
 }
 
-/* Without the monitor, where waking somebody was always worth it. */
-static void set_up_unwary(void)
+/* Without the monitor, where a wake was always worth it. */
+static void set_up_without_backoff(void)
 {
     set_up_two();
     passes = WEFT_MS(1);
@@ -299,7 +299,7 @@ static void push_behind_and_hang(void)
 
 Test(idle_orders, nothing_in_a_deque_waits_behind_a_task_that_hangs_while_another_worker_sleeps)
 {
-    explore(3, 1, set_up_unwary, claim_two, 2,
+    explore(3, 1, set_up_without_backoff, claim_two, 2,
             (void (*const[])(void)){push_behind_and_hang, work_1});
 }
 
@@ -317,7 +317,7 @@ static void claim_one(void)
  * child. */
 Test(idle_orders, a_lone_child_is_seen_by_a_worker_that_falls_asleep_behind_its_spawn)
 {
-    explore(4, 0, set_up_unwary, claim_one, 2,
+    explore(4, 0, set_up_without_backoff, claim_one, 2,
             (void (*const[])(void)){push_child_and_hang, work_1});
 }
 
