@@ -213,7 +213,7 @@ static int run(weft_runtime *rt, const operation *op)
 
 static weft_runtime *begin(void)
 {
-    read_list();
+    read_list("`test_differential_paths.c`");
     umask(022);
     memset(long_name, 'x', sizeof long_name - 1);
     return start(1);
