@@ -32,7 +32,9 @@ int64_t wf_datagram_receive(weft_io *io, wf_socket *s)
     }
     n = recvmsg(s->fd, &message, (int)io->option_ | MSG_DONTWAIT | MSG_TRUNC);
     if (n < 0)
-        return -errno;
+        n = wf_message_missed(s, &message);
+    if (n < 0)
+        return n;
     if (from)
         from->size_ = message.msg_namelen;
     if (from && message.msg_namelen == 0)
@@ -125,8 +127,13 @@ int64_t wf_datagram_receive_batch(weft_io *io, wf_socket *s)
         message->msg_namelen = sizeof packet[i].address.u;
     }
     n = recvmmsg(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_TRUNC, NULL);
-    if (n < 0)
-        return -errno;
+    if (n < 0) { /* at the end the kernel makes an empty datagram of it */
+        n = wf_message_missed(s, &b.message[0].msg_hdr);
+        if (n < 0)
+            return n;
+        b.message[0].msg_len = 0;
+        n = 1;
+    }
     for (int i = 0; i < n; i++) {
         packet[i].length = b.message[i].msg_len;
         packet[i].address.size_ = b.message[i].msg_hdr.msg_namelen;

@@ -12,6 +12,7 @@
 #include "operation.h"
 #include "stream.h"
 
+#include <poll.h>
 #include <weft/datagram.h>
 
 #define FULL_PAUSE_MS 5
@@ -23,11 +24,34 @@ int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to)
     return to && to->sa_family == AF_UNIX ? wf_nudge_again(s, FULL_PAUSE_MS) : -EAGAIN;
 }
 
+bool wf_message_ended(const wf_socket *s)
+{
+    struct pollfd end = {s->fd, POLLRDHUP, 0};
+
+    return wf_load(&s->always_try, RELAXED) & WF_TRY_ENDED && /* published by seq, as in stream.c */
+           poll(&end, 1, 0) > 0 && end.revents & POLLRDHUP;
+}
+
+int wf_message_missed(const wf_socket *s, struct msghdr *message)
+{
+    int error = errno;
+
+    if (error != EAGAIN || !wf_message_ended(s))
+        return -error;
+    message->msg_namelen = 0;
+    message->msg_controllen = 0;
+    message->msg_flags = 0;
+    return 0;
+}
+
 int64_t wf_message_receive(weft_io *io, wf_socket *s)
 {
-    ssize_t n = recvmsg(s->fd, io->memory_, (int)io->option_ | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    int     flags = (int)io->option_ | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    ssize_t n = recvmsg(s->fd, io->memory_, flags);
 
-    return n < 0 ? -errno : n;
+    if (n >= 0)
+        return n;
+    return flags & MSG_ERRQUEUE ? -errno : wf_message_missed(s, io->memory_);
 }
 
 int64_t wf_message_send(weft_io *io, wf_socket *s)

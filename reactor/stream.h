@@ -24,11 +24,18 @@ int64_t wf_stream_transmit(const wf_socket *s, const char *memory, size_t size);
 wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp);
 
 /* What a datagram socket always asks for; POLLOUT comes with the first writer that waits. */
-#define WF_DATAGRAM_EVENTS POLLIN
+#define WF_DATAGRAM_EVENTS (POLLIN | POLLRDHUP)
 
 /* Of a datagram that found no room: -EAGAIN, tried again after an event or in a while; or
  * -ENOMEM. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to);
+
+/* After a call that found nothing: whether the socket is shut down for reading. Where datagrams or
+ * Unix connections come in, the kernel tells that only a call that waits. */
+bool wf_message_ended(const wf_socket *s);
+
+/* Of a message that did not come, with errno: 0 at the end, and the message is empty; or -errno. */
+int wf_message_missed(const wf_socket *s, struct msghdr *message);
 
 static inline bool wf_address_is_ip(const weft_address *address)
 {
