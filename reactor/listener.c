@@ -68,6 +68,8 @@ int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
     if (fd >= 0)
         return deliver(l, io, fd, &peer.any);
     switch (-fd) {
+    case EAGAIN:
+        return wf_message_ended(l) ? -EINVAL : fd;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
@@ -197,7 +199,7 @@ static int open_socket(const weft_address *address, const weft_listen_options *o
 
 wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp)
 {
-    wf_socket *l = wf_socket_new(r, fd, POLLIN);
+    wf_socket *l = wf_socket_new(r, fd, POLLIN | POLLRDHUP);
 
     if (!l)
         return NULL;
