@@ -41,14 +41,19 @@ static mode_t type_of(int fd)
     return fstat(fd, &st) < 0 ? 0 : st.st_mode & S_IFMT;
 }
 
+static bool is_open(int fd, bool writes)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != (writes ? O_RDONLY : O_WRONLY);
+}
+
 /* As the ring it waits also where the descriptor has O_NONBLOCK, but not where the descriptor is
  * open for the other direction only: the system call says so. */
 static bool may_wait(int fd, mode_t type, bool writes)
 {
-    int flags = fcntl(fd, F_GETFL);
-
-    return (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && isatty(fd))) && flags >= 0 &&
-           !(flags & O_PATH) && (flags & O_ACCMODE) != (writes ? O_RDONLY : O_WRONLY);
+    return (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && isatty(fd))) &&
+           is_open(fd, writes);
 }
 
 bool wf_entry_may_wait(const struct io_uring_sqe *sqe)
@@ -208,25 +213,55 @@ static int32_t move_vector(const struct io_uring_sqe *sqe, bool writes, int inte
         interrupt);
 }
 
+static bool is_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && flags & O_NONBLOCK;
+}
+
+/* The system call answers at once: it moves nothing, or refuses what it is asked for. */
+static bool splices_nothing(const struct io_uring_sqe *sqe, bool in_waits, bool out_waits)
+{
+    const unsigned known = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+
+    return sqe->len == 0 || sqe->splice_flags & ~known ||
+           (in_waits && sqe->splice_off_in != UINT64_MAX) ||
+           (out_waits && sqe->off != UINT64_MAX) || !is_open(sqe->splice_fd_in, false) ||
+           !is_open(sqe->fd, true) ||
+           (type_of(sqe->splice_fd_in) != S_IFIFO && type_of(sqe->fd) != S_IFIFO);
+}
+
+/* The flag that says not to wait is for pipes: a socket that would wait is waited for before. What
+ * has O_NONBLOCK is not waited for, as by the ring here. */
 static int32_t run_splice(const struct io_uring_sqe *sqe, int interrupt)
 {
     int      in = sqe->splice_fd_in, out = sqe->fd;
-    bool     in_waits = may_wait(in, type_of(in), false);
-    bool     out_waits = may_wait(out, type_of(out), true);
+    mode_t   in_type = type_of(in), out_type = type_of(out);
+    bool     in_waits = may_wait(in, in_type, false), out_waits = may_wait(out, out_type, true);
+    bool     nothing = splices_nothing(sqe, in_waits, out_waits);
+    bool     once = is_nonblocking(in) || is_nonblocking(out), in_first, out_first;
     loff_t   off_in = (loff_t)sqe->splice_off_in, off_out = (loff_t)sqe->off;
     unsigned flags = sqe->splice_flags;
     int64_t  n;
     int      r;
 
-    for (;;) {
-        if (in_waits && (r = wait_for(in, POLLIN, interrupt)) < 0)
+    in_waits &= !is_nonblocking(in);
+    out_waits &= !is_nonblocking(out);
+    in_first = !nothing && in_waits && in_type != S_IFIFO;
+    out_first = !nothing && out_waits && out_type != S_IFIFO;
+    for (int turn = 0;; turn++) {
+        if (in_first && (r = wait_for(in, POLLIN, interrupt)) < 0)
             return r;
-        if (out_waits && (r = wait_for(out, POLLOUT, interrupt)) < 0)
+        if (out_first && (r = wait_for(out, POLLOUT, interrupt)) < 0)
             return r;
         n = splice(in, off_in == -1 ? NULL : &off_in, out, off_out == -1 ? NULL : &off_out,
                    sqe->len, flags | SPLICE_F_NONBLOCK);
-        if (n >= 0 || errno != EAGAIN || (flags & SPLICE_F_NONBLOCK) || !(in_waits || out_waits))
+        if (n >= 0 || errno != EAGAIN || flags & SPLICE_F_NONBLOCK || !(in_waits || out_waits) ||
+            (once && (turn > 0 || in_type == out_type)))
             return answer(n);
+        in_first = in_waits;
+        out_first = out_waits;
     }
 }
 
