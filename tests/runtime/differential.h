@@ -194,13 +194,20 @@ static inline bool has_kind(const char *row, const char *kind)
     return has;
 }
 
-static inline listed *listed_as(const char *kind, const char *argument, const char *operation)
+static inline bool lists(const listed *row, const char *kind, const char *argument,
+                         const char *operation)
 {
-    for (int i = 0; i < n_listed; i++)
-        if (has_kind(list[i].text, kind) && has_name(list[i].text, 1, argument) &&
-            has_name(list[i].text, 2, operation))
-            return &list[i];
-    return NULL;
+    return has_kind(row->text, kind) && has_name(row->text, 1, argument) &&
+           has_name(row->text, 2, operation);
+}
+
+/* Whether a word of the text is this number. */
+static inline bool has_number(const char *text, int64_t number)
+{
+    for (; *text; text++)
+        if (text[0] == ' ' && text[1] >= '0' && text[1] <= '9' && atoll(text + 1) == number)
+            return true;
+    return false;
 }
 
 /* Whether the nth cell of the row tells of the result: "-EBADF", "waits", "0", "a count". */
@@ -223,7 +230,7 @@ static inline bool tells(const char *row, int nth, int64_t result)
     if (result == WAITS)
         return strstr(cell, "waits");
     if (result >= 0)
-        return strstr(cell, "a count") || atoll(cell) == result;
+        return strstr(cell, "a count") || has_number(cell, result);
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
         if (errors[i].code == -result)
             return strstr(cell, errors[i].name);
@@ -234,9 +241,11 @@ static inline bool tells(const char *row, int nth, int64_t result)
 static inline bool may_wait(const char *kind, const char *argument, const char *operation,
                             int64_t result)
 {
-    const listed *row = listed_as(kind, argument, operation);
+    bool may = result == WAITS;
 
-    return result == WAITS || (row && tells(row->text, 4, WAITS));
+    for (int i = 0; i < n_listed; i++)
+        may |= lists(&list[i], kind, argument, operation) && tells(list[i].text, 4, WAITS);
+    return may;
 }
 
 /* 1 and a line on standard error if the outcomes differ and no row says so. */
@@ -244,10 +253,12 @@ static inline int compare(const char *kind, const char *argument, const char *op
                           const outcome *plain, const outcome *weft)
 {
     const char *field = difference(plain, weft);
-    listed     *row = field ? listed_as(kind, argument, operation) : NULL;
+    listed     *row = NULL;
 
-    if (row && !(tells(row->text, 3, plain->result) && tells(row->text, 4, weft->result)))
-        row = NULL;
+    for (int i = 0; field && i < n_listed; i++)
+        if (lists(&list[i], kind, argument, operation) && tells(list[i].text, 3, plain->result) &&
+            tells(list[i].text, 4, weft->result))
+            row = &list[i];
     if (row)
         row->n_used++;
     if (!field || row)
