@@ -205,8 +205,9 @@ static void look_at(const scene *s, const operation *op, const argument *a, int6
 
     *ret = (outcome){.result = r, .buffer = hash(0, g->bytes, sizeof g->bytes)};
     for (int64_t i = 0; op->many && !op->sends && i < r; i++) {
-        ret->flags = ret->flags * 8 + (int64_t)hash_sender(s, &g->packet[i].address);
-        ret->position = ret->position * 100000 + (int64_t)g->packet[i].length;
+        uint64_t each[] = {hash_sender(s, &g->packet[i].address), g->packet[i].length};
+
+        ret->position = (int64_t)hash((uint64_t)ret->position, each, sizeof each);
     }
     if (!op->many && !op->sends && r >= 0) {
         ret->flags = (int64_t)hash_sender(s, &g->from);
@@ -281,14 +282,80 @@ static int try(weft_runtime *rt, const operation *op, const argument *a, const k
     return compare(name, a->name, op->name, &plain, &weft);
 }
 
-static int run(weft_runtime *rt, const operation *op)
+static int run(weft_runtime *rt, const operation *op, size_t n_states)
 {
     int n_bad = 0;
 
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        for (size_t i = 0; i < n_states; i++)
             for (const argument *a = op->arguments; a->name; a++)
                 n_bad += try(rt, op, a, &kinds[k], &states[i]);
+    return n_bad;
+}
+
+/* ---- connecting, which is no operation ---- */
+
+static const struct {
+    const char *name;
+    target      to;
+} targets[] = {
+    {"no address", CONNECTED},        {"the peer", PEER}, {"nobody", NOBODY},
+    {"another family", OTHER_FAMILY}, {"port 0", PORT_0}, {"a broadcast address", BROADCAST},
+    {"no family", UNSPECIFIED},
+};
+
+typedef int64_t plain_connect(int fd, const weft_address *to);
+
+static int64_t connect_it(int fd, const weft_address *to)
+{
+    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+    return answer(to ? connect(fd, &to->u.any, size_of_any(to))
+                     : connect(fd, &nowhere, sizeof nowhere));
+}
+
+/* The two addresses now, as far as they don't change from try to try; and where a datagram goes. */
+static void look_at_connection(const scene *s, target to, int64_t r, outcome *ret)
+{
+    weft_address peer = {0}, own = named(s->fd);
+    socklen_t    size = sizeof peer.u;
+    int64_t      told = answer(getpeername(s->fd, &peer.u.any, &size));
+
+    *ret = (outcome){.result = r, .position = told};
+    peer.size_ = told == 0 ? size : 0;
+    ret->flags = (int64_t)hash_sender(s, &peer);
+    ret->unread = weft_address_port(&own) == weft_address_port(&s->at);
+    if (to != CONNECTED && to != PEER)
+        return;
+    ret->content = (uint64_t)answer(send(s->fd, sample, 5, MSG_DONTWAIT));
+    ret->peer = hash_waiting(s->peer, ret->content == 5);
+}
+
+static int run_connect(weft_runtime *rt, plain_connect *call, const kind *k, size_t i)
+{
+    scene          s = make(k);
+    target         to = targets[i].to;
+    outcome        plain, weft;
+    weft_datagram *d;
+    weft_io        io;
+
+    look_at_connection(&s, to, call(s.fd, address_of(&s, to)), &plain);
+    let_go(&s);
+    s = make(k);
+    check_eq(weft_datagram_adopt(rt, &d, s.fd), 0);
+    look_at_connection(&s, to, weft_datagram_connect(d, address_of(&s, to)), &weft);
+    check_eq(weft_block_on(rt, weft_datagram_release(&io, d)), s.fd);
+    let_go(&s);
+    return compare(k->name, targets[i].name, "weft_datagram_connect", &plain, &weft);
+}
+
+static int run_connects(weft_runtime *rt, plain_connect *call)
+{
+    int n_bad = 0;
+
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t i = 0; kinds[k].type != 0 && i < sizeof targets / sizeof *targets; i++)
+            n_bad += run_connect(rt, call, &kinds[k], i);
     return n_bad;
 }
 
@@ -307,7 +374,8 @@ Test(differential_datagrams, operations_do_what_the_system_calls_do, .timeout = 
     int           n_bad = 0;
 
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
-        n_bad += run(rt, &operations[i]);
+        n_bad += run(rt, &operations[i], sizeof states / sizeof *states);
+    n_bad += run_connects(rt, connect_it);
     check_eq(n_bad, 0);
     check_list(rt);
     stop(rt);
@@ -353,6 +421,12 @@ static int64_t another_length(const scene *s, const argument *a, given *g)
     return n;
 }
 
+static int64_t no_connection(int fd, const weft_address *to)
+{
+    (void)fd, (void)to;
+    return 0;
+}
+
 Test(differential_datagrams, a_difference_is_seen, .timeout = 120)
 {
     static const operation wrong[] = {
@@ -365,6 +439,7 @@ Test(differential_datagrams, a_difference_is_seen, .timeout = 120)
     weft_runtime *rt = begin();
 
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        check_cmp(run(rt, &wrong[i]), >, 0);
+        check_cmp(run(rt, &wrong[i], 4), >, 0);
+    check_cmp(run_connects(rt, no_connection), >, 0);
     stop(rt);
 }
