@@ -184,7 +184,7 @@ int64_t wf_release_attempt(weft_io *io, wf_socket *s)
 
 int64_t wf_release_end(weft_io *io, int64_t result, bool cancelled)
 {
-    wf_socket *s = io->object_;
+    wf_socket *s = io->target_;
 
     (void)cancelled;
     if (s && wf_load(&s->out.owner, RELAXED) == io) /* as above */
@@ -194,10 +194,7 @@ int64_t wf_release_end(weft_io *io, int64_t result, bool cancelled)
 
 static weft_future *release(weft_io *io, void *handle)
 {
-    weft_future *future = wf_io_init(io, WF_OP_RELEASE);
-
-    io->object_ = handle;
-    return future;
+    return wf_io_init(io, WF_OP_RELEASE, handle);
 }
 
 WEFT_API weft_future *weft_stream_release(weft_io *io, weft_stream *stream)

@@ -18,9 +18,14 @@
 
 #define FULL_PAUSE_MS 5
 
+typedef struct connect_args {
+    const weft_address *address;
+    weft_stream       **ret;
+} connect_args;
+
 int wf_connect_begin(weft_io *io, weft_context *cx)
 {
-    const weft_address *address = io->memory_;
+    const weft_address *address = WF_ARGS(io, connect_args)->address;
     wf_socket          *s;
     int                 fd;
 
@@ -38,7 +43,7 @@ int wf_connect_begin(weft_io *io, weft_context *cx)
         return -ENOMEM;
     }
     wf_peer_note(&s->peer, &address->u.any);
-    io->object_ = wf_socket_handle(s);
+    io->target_ = wf_socket_handle(s);
     return 0;
 }
 
@@ -68,7 +73,7 @@ static int64_t refuse_itself(const wf_socket *s)
 
 int64_t wf_connect_attempt(weft_io *io, wf_socket *s)
 {
-    const weft_address *address = io->memory_;
+    const weft_address *address = WF_ARGS(io, connect_args)->address;
 
     if (connect(s->fd, &address->u.any, wf_address_size(address)) == 0 || errno == EISCONN)
         return is_connected_with_itself(s, address) ? refuse_itself(s) : 0;
@@ -79,11 +84,11 @@ int64_t wf_connect_attempt(weft_io *io, wf_socket *s)
 
 int64_t wf_connect_end(weft_io *io, int64_t result, bool cancelled)
 {
-    void *stream = io->object_ ? wf_socket_handle(io->object_) : NULL;
+    void *stream = io->target_ ? wf_socket_handle(io->target_) : NULL;
 
     wf_nudge_end(io, result, cancelled);
     if (result == 0)
-        *(weft_stream **)io->out_ = stream;
+        *WF_ARGS(io, connect_args)->ret = stream;
     else if (stream)
         wf_socket_close(stream);
     return result;
@@ -92,9 +97,6 @@ int64_t wf_connect_end(weft_io *io, int64_t result, bool cancelled)
 WEFT_API weft_future *weft_connect(weft_io *io, weft_stream **ret_stream,
                                    const weft_address *address)
 {
-    weft_future *future = wf_io_init(io, WF_OP_CONNECT);
-
-    io->memory_ = (void *)(uintptr_t)address;
-    io->out_ = ret_stream;
-    return future;
+    *WF_ARGS(io, connect_args) = (connect_args){address, ret_stream};
+    return wf_io_init(io, WF_OP_CONNECT, NULL);
 }

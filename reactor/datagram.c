@@ -19,10 +19,18 @@
 
 /* ---- one datagram ---- */
 
+typedef struct one {
+    void         *memory;
+    size_t        size;
+    weft_address *address; /* where it goes, or room for where it came from; or NULL */
+    int           flags;
+} one;
+
 int64_t wf_datagram_receive(weft_io *io, wf_socket *s)
 {
-    weft_address *from = io->out_;
-    struct iovec  room = {.iov_base = io->memory_, .iov_len = io->size_};
+    const one    *args = WF_ARGS(io, one);
+    weft_address *from = args->address;
+    struct iovec  room = {.iov_base = args->memory, .iov_len = args->size};
     struct msghdr message = {.msg_iov = &room, .msg_iovlen = 1};
     ssize_t       n;
 
@@ -30,7 +38,7 @@ int64_t wf_datagram_receive(weft_io *io, wf_socket *s)
         message.msg_name = &from->u;
         message.msg_namelen = sizeof from->u;
     }
-    n = recvmsg(s->fd, &message, (int)io->option_ | MSG_DONTWAIT | MSG_TRUNC);
+    n = recvmsg(s->fd, &message, args->flags | MSG_DONTWAIT | MSG_TRUNC);
     if (n < 0)
         n = wf_message_missed(s, &message);
     if (n < 0)
@@ -40,14 +48,15 @@ int64_t wf_datagram_receive(weft_io *io, wf_socket *s)
     if (from && message.msg_namelen == 0)
         from->u.any.sa_family = AF_UNIX; /* unnamed: UDP always tells */
     io->done = (size_t)n;
-    return io->done < io->size_ ? n : (int64_t)io->size_;
+    return io->done < args->size ? n : (int64_t)args->size;
 }
 
 int64_t wf_datagram_send(weft_io *io, wf_socket *s)
 {
-    const weft_address    *to = io->out_;
+    const one             *args = WF_ARGS(io, one);
+    const weft_address    *to = args->address;
     const struct sockaddr *name = to ? &to->u.any : NULL;
-    ssize_t n = sendto(s->fd, io->memory_, io->size_, MSG_DONTWAIT | MSG_NOSIGNAL, name,
+    ssize_t n = sendto(s->fd, args->memory, args->size, MSG_DONTWAIT | MSG_NOSIGNAL, name,
                        to ? wf_address_size(to) : 0);
 
     if (n >= 0)
@@ -55,40 +64,35 @@ int64_t wf_datagram_send(weft_io *io, wf_socket *s)
     return errno == EAGAIN ? wf_message_blocked(s, name) : -errno;
 }
 
-static weft_future *transfer(weft_io *io, int op, weft_datagram *datagram, const void *memory,
-                             size_t size, const void *out)
-{
-    weft_future *future = wf_io_init(io, op);
-
-    io->object_ = datagram;
-    io->memory_ = (void *)(uintptr_t)memory;
-    io->size_ = size;
-    io->out_ = (void *)(uintptr_t)out;
-    return future;
-}
-
 WEFT_API weft_future *weft_send_to(weft_io *io, weft_datagram *datagram, const void *buffer,
                                    size_t size, const weft_address *address)
 {
-    return transfer(io, WF_OP_SEND_TO, datagram, buffer, size, address);
+    *WF_ARGS(io, one) = (one){.memory = (void *)(uintptr_t)buffer,
+                              .size = size,
+                              .address = (weft_address *)(uintptr_t)address};
+    return wf_io_init(io, WF_OP_SEND_TO, datagram);
 }
 
 WEFT_API weft_future *weft_receive_from(weft_io *io, weft_datagram *datagram, void *buffer,
                                         size_t size, weft_address *ret_from)
 {
-    return transfer(io, WF_OP_RECEIVE_FROM, datagram, buffer, size, ret_from);
+    *WF_ARGS(io, one) = (one){buffer, size, ret_from, 0};
+    return wf_io_init(io, WF_OP_RECEIVE_FROM, datagram);
 }
 
 WEFT_API weft_future *weft_peek_from(weft_io *io, weft_datagram *datagram, void *buffer,
                                      size_t size, weft_address *ret_from)
 {
-    weft_future *future = weft_receive_from(io, datagram, buffer, size, ret_from);
-
-    io->option_ = MSG_PEEK;
-    return future;
+    *WF_ARGS(io, one) = (one){buffer, size, ret_from, MSG_PEEK};
+    return wf_io_init(io, WF_OP_RECEIVE_FROM, datagram);
 }
 
 /* ---- many ---- */
+
+typedef struct packet_list {
+    weft_packet *first;
+    int          n;
+} packet_list;
 
 typedef struct batch {
     struct mmsghdr message[WEFT_BATCH_MOST];
@@ -96,11 +100,11 @@ typedef struct batch {
 } batch;
 
 /* How many packets of the operation go into one call, or -EINVAL. */
-static int batch_size(const weft_io *io)
+static int batch_size(const packet_list *args)
 {
-    if (io->size_ > INT32_MAX)
+    if (args->n < 0)
         return -EINVAL;
-    return io->size_ < WEFT_BATCH_MOST ? (int)io->size_ : WEFT_BATCH_MOST;
+    return args->n < WEFT_BATCH_MOST ? args->n : WEFT_BATCH_MOST;
 }
 
 static struct msghdr *batch_add(batch *b, int i, const weft_packet *packet)
@@ -114,9 +118,10 @@ static struct msghdr *batch_add(batch *b, int i, const weft_packet *packet)
 
 int64_t wf_datagram_receive_batch(weft_io *io, wf_socket *s)
 {
-    weft_packet *packet = io->memory_;
-    batch        b;
-    int          n = batch_size(io);
+    const packet_list *args = WF_ARGS(io, packet_list);
+    weft_packet       *packet = args->first;
+    batch              b;
+    int                n = batch_size(args);
 
     if (n <= 0)
         return n;
@@ -145,9 +150,10 @@ int64_t wf_datagram_receive_batch(weft_io *io, wf_socket *s)
 
 int64_t wf_datagram_send_batch(weft_io *io, wf_socket *s)
 {
-    const weft_packet *packet = io->memory_;
+    const packet_list *args = WF_ARGS(io, packet_list);
+    const weft_packet *packet = args->first;
     batch              b;
-    int                n = batch_size(io);
+    int                n = batch_size(args);
 
     if (n <= 0)
         return n;
@@ -168,13 +174,15 @@ int64_t wf_datagram_send_batch(weft_io *io, wf_socket *s)
 WEFT_API weft_future *weft_receive_batch(weft_io *io, weft_datagram *datagram, weft_packet *packets,
                                          int n)
 {
-    return transfer(io, WF_OP_RECEIVE_BATCH, datagram, packets, n < 0 ? SIZE_MAX : (size_t)n, NULL);
+    *WF_ARGS(io, packet_list) = (packet_list){packets, n};
+    return wf_io_init(io, WF_OP_RECEIVE_BATCH, datagram);
 }
 
 WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
                                       const weft_packet *packets, int n)
 {
-    return transfer(io, WF_OP_SEND_BATCH, datagram, packets, n < 0 ? SIZE_MAX : (size_t)n, NULL);
+    *WF_ARGS(io, packet_list) = (packet_list){(weft_packet *)(uintptr_t)packets, n};
+    return wf_io_init(io, WF_OP_SEND_BATCH, datagram);
 }
 
 /* ---- making one ---- */

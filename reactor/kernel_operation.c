@@ -38,7 +38,7 @@ static void kernel_take(void *reactor, wf_submission *submission);
 static void kernel_submit(weft_io *io)
 {
     wf_submission *s = (wf_submission *)(void *)io->link_;
-    wf_reactor    *r = io->object_;
+    wf_reactor    *r = io->target_;
 
     io->phase_ |= KERNEL_IN_INBOX;
     s->take = kernel_take;
@@ -48,7 +48,7 @@ static void kernel_submit(weft_io *io)
 /* No other thread has the weft_io. */
 static weft_poll kernel_start(weft_io *io, weft_context *cx)
 {
-    wf_reactor *r = io->object_;
+    wf_reactor *r = io->target_;
 
     wf_waker_store(&io->waker_, cx->waker);
     io->answer_ = -ECANCELED; /* unless the ring gives another */
@@ -113,7 +113,7 @@ static weft_poll kernel_begin(weft_io *io, weft_context *cx)
         return weft_ready(future, n);
     if (wf_io_row(io)->begin && (r = wf_io_row(io)->begin(io, cx)) < 0)
         return weft_ready(future, r);
-    io->object_ = cx->runtime->reactor;
+    io->target_ = cx->runtime->reactor;
     return kernel_start(io, cx);
 }
 
@@ -123,9 +123,9 @@ weft_poll wf_kernel_operation_poll(weft_future *future, weft_context *cx)
     weft_waker next;
     bool       done;
 
-    if (!io->object_) /* only its owner writes it */
+    if (!io->target_) /* only its owner writes it */
         return kernel_begin(io, cx);
-    if (wf_reactor_is_child(io->object_)) /* it is the parent's that the ring has */
+    if (wf_reactor_is_child(io->target_)) /* it is the parent's that the ring has */
         return weft_ready(future, -ECHILD);
     next = wf_waker_prepare(cx->waker);
     wf_lock(&io->lock_);
@@ -140,7 +140,7 @@ weft_poll wf_kernel_operation_poll(weft_future *future, weft_context *cx)
 void wf_kernel_operation_cancel(weft_future *future)
 {
     weft_io    *io = weft_container(future, weft_io, future);
-    wf_reactor *r = io->object_;
+    wf_reactor *r = io->target_;
 
     if (!r || wf_reactor_is_child(r))
         return; /* not started: see kernel_begin's budget; or the next poll refuses it */
@@ -173,7 +173,7 @@ static void settle_unseen(wf_reactor *r, weft_io *io, int error)
 
 static bool takes_turns(const weft_io *io)
 {
-    return wf_io_row(io)->takes_turns && io->option_;
+    return wf_io_row(io)->takes_turns && WF_ARGS(io, wf_place)->takes_turns;
 }
 
 static bool waits_long(const weft_io *io)
@@ -197,6 +197,12 @@ static bool give_to_ring(wf_reactor *r, weft_io *io)
     io->phase_ |= KERNEL_IN_RING;
     wf_count(&r->n_begun, 1);
     return true;
+}
+
+/* While the ring has it. Above the slot is the first of two answers. */
+static uint32_t slot_of(const weft_io *io)
+{
+    return (uint32_t)io->answer_;
 }
 
 static wf_file_job *job_of(const weft_io *io)
@@ -269,7 +275,7 @@ void wf_io_cancel_again(wf_reactor_token token, weft_io *io)
 static weft_io *leave_ring(wf_reactor *r, weft_io *io)
 {
     if (io->phase_ & KERNEL_IN_RING) {
-        wf_held_remove(&r->held, (uint32_t)io->answer_);
+        wf_held_remove(&r->held, slot_of(io));
         if (waits_long(io))
             wf_ring_add_threads(&r->ring, -1);
     }
@@ -384,12 +390,12 @@ void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32
 
     wf_lock(&io->lock_);
     if (flags & IORING_CQE_F_MORE) { /* of SEND_ZC: the buffer is lent until the notification */
-        io->offset_ = result;
+        io->answer_ = result * (INT64_C(1) << 32) | slot_of(io);
         wf_unlock(&io->lock_);
         return;
     }
     next = leave_ring(token.r, io);
-    io->answer_ = flags & IORING_CQE_F_NOTIF ? io->offset_ : result;
+    io->answer_ = flags & IORING_CQE_F_NOTIF ? io->answer_ >> 32 : result;
     if (io->answer_ == -ECANCELED && !(io->phase_ & KERNEL_CANCEL))
         settle_unseen(token.r, io, reason_to_cancel(token.r));
     else

@@ -26,6 +26,10 @@
 
 /* ---- accepting ---- */
 
+typedef struct accept_args {
+    weft_stream **ret;
+} accept_args;
+
 static int64_t deliver(wf_socket *l, weft_io *io, int fd, const struct sockaddr *peer)
 {
     wf_socket *s;
@@ -36,7 +40,7 @@ static int64_t deliver(wf_socket *l, weft_io *io, int fd, const struct sockaddr 
         return -ENOMEM;
     }
     wf_peer_note(&s->peer, peer); /* one that has reset is asked for later in vain */
-    *(weft_stream **)io->out_ = wf_socket_handle(s);
+    *WF_ARGS(io, accept_args)->ret = wf_socket_handle(s);
     return 0;
 }
 
@@ -92,11 +96,8 @@ int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
 
 WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_stream **ret_stream)
 {
-    weft_future *future = wf_io_init(io, WF_OP_ACCEPT);
-
-    io->object_ = listener;
-    io->out_ = ret_stream;
-    return future;
+    *WF_ARGS(io, accept_args) = (accept_args){ret_stream};
+    return wf_io_init(io, WF_OP_ACCEPT, listener);
 }
 
 /* ---- listening ---- */

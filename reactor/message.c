@@ -17,6 +17,11 @@
 
 #define FULL_PAUSE_MS 5
 
+typedef struct message {
+    struct msghdr *header;
+    int            flags;
+} message;
+
 /* Of a datagram that found no room: poll(2) can't say when a Unix socket that we are not connected
  * to will have some. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to)
@@ -46,58 +51,54 @@ int wf_message_missed(const wf_socket *s, struct msghdr *message)
 
 int64_t wf_message_receive(weft_io *io, wf_socket *s)
 {
-    int     flags = (int)io->option_ | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
-    ssize_t n = recvmsg(s->fd, io->memory_, flags);
+    const message *args = WF_ARGS(io, message);
+    int            flags = args->flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    ssize_t        n = recvmsg(s->fd, args->header, flags);
 
     if (n >= 0)
         return n;
-    return flags & MSG_ERRQUEUE ? -errno : wf_message_missed(s, io->memory_);
+    return flags & MSG_ERRQUEUE ? -errno : wf_message_missed(s, args->header);
 }
 
 int64_t wf_message_send(weft_io *io, wf_socket *s)
 {
-    const struct msghdr *message = io->memory_;
-    ssize_t              n;
+    const message *args = WF_ARGS(io, message);
+    ssize_t        n;
 
-    if (io->option_ & MSG_ZEROCOPY)
+    if (args->flags & MSG_ZEROCOPY)
         return -EINVAL; /* the kernel would have the memory beyond READY */
-    n = sendmsg(s->fd, message, (int)io->option_ | MSG_DONTWAIT | MSG_NOSIGNAL);
+    n = sendmsg(s->fd, args->header, args->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0)
         return n;
-    return errno == EAGAIN ? wf_message_blocked(s, message->msg_name) : -errno;
+    return errno == EAGAIN ? wf_message_blocked(s, args->header->msg_name) : -errno;
 }
 
-static weft_future *transfer(weft_io *io, int op, void *handle, const struct msghdr *message,
-                             int flags)
+static weft_future *begin(weft_io *io, int op, void *handle, const struct msghdr *header, int flags)
 {
-    weft_future *future = wf_io_init(io, op);
-
-    io->object_ = handle;
-    io->memory_ = (void *)(uintptr_t)message;
-    io->option_ = (uint32_t)flags;
-    return future;
+    *WF_ARGS(io, message) = (message){(struct msghdr *)(uintptr_t)header, flags};
+    return wf_io_init(io, op, handle);
 }
 
 WEFT_API weft_future *weft_receive_message(weft_io *io, weft_stream *stream, struct msghdr *message,
                                            int flags)
 {
-    return transfer(io, WF_OP_RECEIVE_MESSAGE, stream, message, flags);
+    return begin(io, WF_OP_RECEIVE_MESSAGE, stream, message, flags);
 }
 
 WEFT_API weft_future *weft_send_message(weft_io *io, weft_stream *stream,
                                         const struct msghdr *message, int flags)
 {
-    return transfer(io, WF_OP_SEND_MESSAGE, stream, message, flags);
+    return begin(io, WF_OP_SEND_MESSAGE, stream, message, flags);
 }
 
 WEFT_API weft_future *weft_datagram_receive_message(weft_io *io, weft_datagram *datagram,
                                                     struct msghdr *message, int flags)
 {
-    return transfer(io, WF_OP_RECEIVE_MESSAGE, datagram, message, flags);
+    return begin(io, WF_OP_RECEIVE_MESSAGE, datagram, message, flags);
 }
 
 WEFT_API weft_future *weft_datagram_send_message(weft_io *io, weft_datagram *datagram,
                                                  const struct msghdr *message, int flags)
 {
-    return transfer(io, WF_OP_SEND_MESSAGE, datagram, message, flags);
+    return begin(io, WF_OP_SEND_MESSAGE, datagram, message, flags);
 }

@@ -144,7 +144,7 @@ void wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx)
 int64_t wf_nudge_end(weft_io *io, int64_t result, bool cancelled)
 {
     (void)cancelled;
-    if (io->object_)
-        disarm(io->object_);
+    if (io->target_)
+        disarm(io->target_);
     return result;
 }

@@ -99,15 +99,13 @@ const wf_operation wf_operations[WF_OP_COUNT] = {
                         .end = wf_ready_end},
 };
 
-weft_future *wf_io_init(weft_io *io, int op)
+weft_future *wf_io_init(weft_io *io, int op, void *target)
 {
     weft_future_init(&io->future, &wf_operations[op].future);
     io->done = 0;
     io->waker_ = (weft_waker){0};
-    io->object_ = io->out_ = io->memory_ = NULL;
-    io->size_ = 0;
-    io->offset_ = io->answer_ = 0;
-    io->fd_ = -1;
-    io->option_ = io->lock_ = io->phase_ = 0;
+    io->target_ = target;
+    io->answer_ = 0;
+    io->lock_ = io->phase_ = 0;
     return &io->future;
 }

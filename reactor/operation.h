@@ -26,6 +26,13 @@
  * end of a kernel operation answers when it wants to be submitted again. */
 #define WF_IO_MORE INT64_MIN
 
+/* The arguments of an operation: what is in args_, as the operation's own struct. Its constructor
+ * assigns the whole struct. */
+#define WF_ARGS(io, type)                                                                          \
+    ((void)sizeof(char[sizeof(type) <= sizeof(io)->args_ ? 1 : -1]), (type *)(uintptr_t)(io)->args_)
+
+WEFT_STATIC_ASSERT_(offsetof(weft_io, args_) % sizeof(void *) == 0, "arguments are aligned");
+
 typedef struct wf_operation {
     weft_future_ops future; /* first: the row of a weft_io is its ops */
     unsigned        side;   /* WF_SIDE_... */
@@ -47,7 +54,7 @@ typedef struct wf_operation {
     /* Kernel: whether it may keep a thread of the kernel's for as long as another program likes. Or
      * NULL. */
     bool (*waits_long)(const weft_io *io);
-    /* Kernel: those with option_ take turns, one at a time for a descriptor. */
+    /* Kernel: the arguments begin with a wf_place, which says whether it takes turns. */
     bool takes_turns;
     /* The result is known; returns what the future answers. A cancelled one takes grants back. */
     int64_t (*end)(weft_io *io, int64_t result, bool cancelled);
@@ -97,8 +104,8 @@ enum {
 
 extern const wf_operation wf_operations[WF_OP_COUNT];
 
-/* Makes an unpolled operation of the caller's weft_io. */
-weft_future *wf_io_init(weft_io *io, int op);
+/* Makes an unpolled operation of the caller's weft_io, whose arguments are set apart. */
+weft_future *wf_io_init(weft_io *io, int op, void *target);
 
 static inline const wf_operation *wf_io_row(const weft_io *io)
 {

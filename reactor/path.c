@@ -3,7 +3,7 @@
  *
  * Purpose     Fills submission entries.
  * Threads     Constructors: the caller. prepare: the reactor's thread. end: the future's owner.
- * Invariants  Of two paths, the second is in out_ and its directory in offset_.
+ * Invariants  None.
  * Ordering    None.
  * Failure     The kernel's answer.
  */
@@ -16,72 +16,47 @@
  * it. */
 #define STATUS_SIZE 256
 
-static weft_future *path_io(weft_io *io, int op, int dir, const char *path, unsigned option)
-{
-    weft_future *future = wf_io_init(io, op);
+typedef struct one_path {
+    const char *path;
+    int         dir;
+    unsigned    option; /* flags, or a mode */
+} one_path;
 
-    io->fd_ = dir;
-    io->memory_ = (void *)(uintptr_t)path;
-    io->option_ = option;
-    return future;
-}
+typedef struct two_paths {
+    const char *path, *new_path;
+    int         dir, new_dir;
+    unsigned    flags;
+} two_paths;
 
-static weft_future *two_paths(weft_io *io, int op, int dir, const char *path, int new_dir,
-                              const char *new_path, unsigned flags)
-{
-    weft_future *future = path_io(io, op, dir, path, flags);
+/* ---- what a path leads to ---- */
 
-    io->offset_ = new_dir;
-    io->out_ = (void *)(uintptr_t)new_path;
-    return future;
-}
+typedef struct look {
+    const char   *path;
+    struct statx *ret;
+    int           dir, flags;
+    unsigned      mask;
+} look;
 
 void wf_path_prepare_stat(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    io_uring_prep_statx(sqe, io->fd_, io->memory_, (int)io->option_, (unsigned)io->size_, io->out_);
+    const look *args = WF_ARGS(io, look);
+
+    io_uring_prep_statx(sqe, args->dir, args->path, args->flags, args->mask, args->ret);
 }
 
 int64_t wf_path_end_stat(weft_io *io, int64_t result, bool cancelled)
 {
     (void)cancelled;
     if (result == 0)
-        wf_memcheck_defined(io->out_, STATUS_SIZE);
+        wf_memcheck_defined(WF_ARGS(io, look)->ret, STATUS_SIZE);
     return result;
-}
-
-void wf_path_prepare_unlink(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_unlinkat(sqe, io->fd_, io->memory_, (int)io->option_);
-}
-
-void wf_path_prepare_rename(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_renameat(sqe, io->fd_, io->memory_, (int)io->offset_, io->out_, io->option_);
-}
-
-void wf_path_prepare_make_dir(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_mkdirat(sqe, io->fd_, io->memory_, io->option_);
-}
-
-void wf_path_prepare_link(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_linkat(sqe, io->fd_, io->memory_, (int)io->offset_, io->out_, (int)io->option_);
-}
-
-void wf_path_prepare_symlink(const weft_io *io, struct io_uring_sqe *sqe)
-{
-    io_uring_prep_symlinkat(sqe, io->memory_, io->fd_, io->out_);
 }
 
 WEFT_API weft_future *weft_path_stat(weft_io *io, int dir, const char *path, int flags,
                                      unsigned mask, struct statx *ret)
 {
-    weft_future *future = path_io(io, WF_OP_PATH_STAT, dir, path, (unsigned)flags);
-
-    io->size_ = mask;
-    io->out_ = ret;
-    return future;
+    *WF_ARGS(io, look) = (look){.path = path, .ret = ret, .dir = dir, .flags = flags, .mask = mask};
+    return wf_io_init(io, WF_OP_PATH_STAT, NULL);
 }
 
 WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct statx *ret)
@@ -89,29 +64,74 @@ WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct 
     return weft_path_stat(io, fd, "", AT_EMPTY_PATH, mask, ret);
 }
 
+/* ---- one path ---- */
+
+void wf_path_prepare_unlink(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    const one_path *args = WF_ARGS(io, one_path);
+
+    io_uring_prep_unlinkat(sqe, args->dir, args->path, (int)args->option);
+}
+
 WEFT_API weft_future *weft_path_unlink(weft_io *io, int dir, const char *path, int flags)
 {
-    return path_io(io, WF_OP_PATH_UNLINK, dir, path, (unsigned)flags);
+    *WF_ARGS(io, one_path) = (one_path){path, dir, (unsigned)flags};
+    return wf_io_init(io, WF_OP_PATH_UNLINK, NULL);
+}
+
+void wf_path_prepare_make_dir(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    const one_path *args = WF_ARGS(io, one_path);
+
+    io_uring_prep_mkdirat(sqe, args->dir, args->path, args->option);
+}
+
+WEFT_API weft_future *weft_path_make_dir(weft_io *io, int dir, const char *path, unsigned mode)
+{
+    *WF_ARGS(io, one_path) = (one_path){path, dir, mode};
+    return wf_io_init(io, WF_OP_PATH_MAKE_DIR, NULL);
+}
+
+/* ---- two paths ---- */
+
+void wf_path_prepare_rename(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    const two_paths *args = WF_ARGS(io, two_paths);
+
+    io_uring_prep_renameat(sqe, args->dir, args->path, args->new_dir, args->new_path, args->flags);
 }
 
 WEFT_API weft_future *weft_path_rename(weft_io *io, int dir, const char *path, int new_dir,
                                        const char *new_path, unsigned flags)
 {
-    return two_paths(io, WF_OP_PATH_RENAME, dir, path, new_dir, new_path, flags);
+    *WF_ARGS(io, two_paths) = (two_paths){path, new_path, dir, new_dir, flags};
+    return wf_io_init(io, WF_OP_PATH_RENAME, NULL);
 }
 
-WEFT_API weft_future *weft_path_make_dir(weft_io *io, int dir, const char *path, unsigned mode)
+void wf_path_prepare_link(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    return path_io(io, WF_OP_PATH_MAKE_DIR, dir, path, mode);
+    const two_paths *args = WF_ARGS(io, two_paths);
+
+    io_uring_prep_linkat(sqe, args->dir, args->path, args->new_dir, args->new_path,
+                         (int)args->flags);
 }
 
 WEFT_API weft_future *weft_path_link(weft_io *io, int dir, const char *path, int new_dir,
                                      const char *new_path, int flags)
 {
-    return two_paths(io, WF_OP_PATH_LINK, dir, path, new_dir, new_path, (unsigned)flags);
+    *WF_ARGS(io, two_paths) = (two_paths){path, new_path, dir, new_dir, (unsigned)flags};
+    return wf_io_init(io, WF_OP_PATH_LINK, NULL);
+}
+
+void wf_path_prepare_symlink(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    const two_paths *args = WF_ARGS(io, two_paths);
+
+    io_uring_prep_symlinkat(sqe, args->path, args->new_dir, args->new_path);
 }
 
 WEFT_API weft_future *weft_path_symlink(weft_io *io, const char *target, int dir, const char *path)
 {
-    return two_paths(io, WF_OP_PATH_SYMLINK, dir, target, dir, path, 0);
+    *WF_ARGS(io, two_paths) = (two_paths){.path = target, .new_path = path, .new_dir = dir};
+    return wf_io_init(io, WF_OP_PATH_SYMLINK, NULL);
 }

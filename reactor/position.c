@@ -9,45 +9,50 @@
  */
 #include "position.h"
 
-static weft_io **list_of(wf_positions *p, const weft_io *io)
+#include "operation.h"
+
+static wf_place *place_of(const weft_io *io)
 {
-    return &p->first[(unsigned)io->fd_ % WF_POSITION_LISTS];
+    return WF_ARGS(io, wf_place);
 }
 
 /* The first one from here on that is at the same position, or NULL. */
 static weft_io *find(weft_io *from, int fd)
 {
-    while (from && from->fd_ != fd)
-        from = from->out_;
+    while (from && place_of(from)->fd != fd)
+        from = place_of(from)->next;
     return from;
+}
+
+static weft_io **list_of(wf_positions *p, int fd)
+{
+    return &p->first[(unsigned)fd % WF_POSITION_LISTS];
+}
+
+/* The link that leads to the operation; with NULL, the one at the end. */
+static weft_io **link_to(weft_io **link, const weft_io *io)
+{
+    while (*link != io)
+        link = &place_of(*link)->next;
+    return link;
 }
 
 bool wf_positions_enter(wf_positions *p, weft_io *io)
 {
-    weft_io **list = list_of(p, io), *last = *list;
-    bool      turn = !find(last, io->fd_);
+    wf_place *place = place_of(io);
+    weft_io **list = list_of(p, place->fd);
 
-    io->out_ = NULL;
-    while (last && last->out_)
-        last = last->out_;
-    if (last)
-        last->out_ = io;
-    else
-        *list = io;
-    return turn;
+    place->next = NULL;
+    *link_to(list, NULL) = io;
+    return find(*list, place->fd) == io;
 }
 
 weft_io *wf_positions_leave(wf_positions *p, weft_io *io)
 {
-    weft_io **list = list_of(p, io), *before = *list, *after = io->out_;
-    bool      turn = find(before, io->fd_) == io;
+    const wf_place *place = place_of(io);
+    weft_io       **list = list_of(p, place->fd);
+    bool            had_turn = find(*list, place->fd) == io;
 
-    if (before == io) {
-        *list = after;
-    } else {
-        while (before->out_ != io)
-            before = before->out_;
-        before->out_ = after;
-    }
-    return turn ? find(after, io->fd_) : NULL;
+    *link_to(list, io) = place->next;
+    return had_turn ? find(place->next, place->fd) : NULL;
 }

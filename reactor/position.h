@@ -6,7 +6,7 @@
  *             take turns, in the order in which the reactor got them.
  * Threads     The reactor's thread.
  * Invariants  P1 the first operation of a descriptor in the list has its turn; the others wait.
- *             P2 an operation in the list stays until it leaves; out_ links it to the next.
+ *             P2 an operation in the list stays until it leaves.
  * Ordering    None.
  * Failure     None.
  */
@@ -16,6 +16,14 @@
 #include <weft/net.h>
 
 #define WF_POSITION_LISTS 64
+
+/* Where in a file: what the arguments of an operation that may take turns begin with. */
+typedef struct wf_place {
+    weft_io *next; /* in the list */
+    int64_t  offset;
+    int      fd;
+    bool     takes_turns; /* it is at the file's position */
+} wf_place;
 
 typedef struct wf_positions {
     weft_io *first[WF_POSITION_LISTS]; /* by the descriptor's low bits */

@@ -20,6 +20,12 @@
 #define PORTION ((size_t)128 << 10)
 #define PIECE   ((size_t)16 << 10) /* that a worker's stack has room for */
 
+typedef struct part {
+    int     file;
+    int64_t offset;
+    size_t  size;
+} part;
+
 static int64_t copy(int file, off_t offset, const wf_socket *s, size_t size)
 {
     char    piece[PIECE];
@@ -40,26 +46,22 @@ static int64_t send_pages(int file, off_t offset, const wf_socket *s, size_t siz
 
 int64_t wf_send_file_attempt(weft_io *io, wf_socket *s)
 {
-    size_t  left = io->size_ - io->done;
-    size_t  size = left < PORTION ? left : PORTION;
-    off_t   offset = io->offset_ + (off_t)io->done;
-    int64_t n = wf_socket_may_wait(s) ? copy(io->fd_, offset, s, size)
-                                      : send_pages(io->fd_, offset, s, size);
+    const part *args = WF_ARGS(io, part);
+    size_t      left = args->size - io->done;
+    size_t      size = left < PORTION ? left : PORTION;
+    off_t       offset = args->offset + (off_t)io->done;
+    int64_t     n = wf_socket_may_wait(s) ? copy(args->file, offset, s, size)
+                                          : send_pages(args->file, offset, s, size);
 
     if (n < 0)
         return n;
     io->done += (size_t)n;
-    return n == 0 || io->done == io->size_ ? (int64_t)io->done : WF_IO_MORE;
+    return n == 0 || io->done == args->size ? (int64_t)io->done : WF_IO_MORE;
 }
 
 WEFT_API weft_future *weft_send_file(weft_io *io, weft_stream *stream, int fd, int64_t offset,
                                      size_t size)
 {
-    weft_future *future = wf_io_init(io, WF_OP_SEND_FILE);
-
-    io->object_ = stream;
-    io->fd_ = fd;
-    io->offset_ = offset;
-    io->size_ = size;
-    return future;
+    *WF_ARGS(io, part) = (part){fd, offset, size};
+    return wf_io_init(io, WF_OP_SEND_FILE, stream);
 }

@@ -40,12 +40,12 @@ static int64_t socket_start(weft_io *io, weft_context *cx)
 
     if (wf_io_row(io)->begin && (r = wf_io_row(io)->begin(io, cx)) < 0)
         return r;
-    s = wf_socket_ref(io->object_, wf_io_row(io)->side);
+    s = wf_socket_ref(io->target_, wf_io_row(io)->side);
     if (s && wf_reactor_is_child(s->reactor)) {
         r = -ECHILD; /* the count is the child's own, and does not matter there */
     } else if (s) {
         if (wf_socket_claim(direction(io, s), io)) {
-            io->object_ = s; /* the handle before */
+            io->target_ = s; /* the handle before */
             io->phase_ = SOCKET_TRY;
             return 0;
         }
@@ -54,13 +54,13 @@ static int64_t socket_start(weft_io *io, weft_context *cx)
     } else {
         r = -EBADF;
     }
-    io->object_ = NULL; /* nothing to clean up */
+    io->target_ = NULL; /* nothing to clean up */
     return r;
 }
 
 static weft_poll socket_end(weft_io *io, int64_t result)
 {
-    wf_socket *s = io->object_;
+    wf_socket *s = io->target_;
     weft_poll  poll = io_end(io, result);
 
     wf_socket_let_go(direction(io, s));
@@ -71,7 +71,7 @@ static weft_poll socket_end(weft_io *io, int64_t result)
 /* A later poll: 0: it tries again, STILL_WAITS, or its result. */
 static int64_t socket_resume(weft_io *io, weft_context *cx)
 {
-    wf_socket    *s = io->object_;
+    wf_socket    *s = io->target_;
     wf_direction *d = direction(io, s);
 
     if (weft_future_is_cancelled(&io->future) || wf_socket_is_closed(s, wf_io_row(io)->side)) {
@@ -89,7 +89,7 @@ static int64_t socket_resume(weft_io *io, weft_context *cx)
 /* Until it ends, or has to wait. */
 static weft_poll socket_try(weft_io *io, weft_context *cx)
 {
-    wf_socket    *s = io->object_;
+    wf_socket    *s = io->target_;
     wf_direction *d = direction(io, s);
 
     while (weft_context_spend(cx)) {
@@ -129,7 +129,7 @@ weft_poll wf_socket_operation_poll(weft_future *future, weft_context *cx)
             return io_end(io, r);
     } else {
         /* Of the parent's it is left as it is: its ends take locks, which may be held for ever. */
-        if (wf_reactor_is_child(((wf_socket *)io->object_)->reactor))
+        if (wf_reactor_is_child(((wf_socket *)io->target_)->reactor))
             return weft_ready(future, -ECHILD);
         r = socket_resume(io, cx);
         if (r == STILL_WAITS)

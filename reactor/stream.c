@@ -136,56 +136,76 @@ static int64_t receive(const wf_socket *s, void *memory, size_t size)
                         : read_pipe(s, memory, size);
 }
 
+typedef struct transfer {
+    void  *memory;
+    size_t size;
+} transfer;
+
+typedef struct pieces {
+    struct iovec *first;
+    int           n;
+} pieces;
+
 int64_t wf_stream_read(weft_io *io, wf_socket *s)
 {
-    uint32_t seq = wf_socket_seq(&s->in);
+    const transfer *args = WF_ARGS(io, transfer);
+    uint32_t        seq = wf_socket_seq(&s->in);
 
-    if (is_drained(s, seq) && io->size_ > 0)
+    if (is_drained(s, seq) && args->size > 0)
         return -EAGAIN;
-    return note_drained(s, seq, receive(s, io->memory_, io->size_), io->size_);
+    return note_drained(s, seq, receive(s, args->memory, args->size), args->size);
 }
 
 int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
 {
-    size_t  left = io->size_ - io->done;
-    int64_t n;
+    const transfer *args = WF_ARGS(io, transfer);
+    size_t          left = args->size - io->done;
+    int64_t         n;
 
     if (left == 0)
         return 0;
-    n = receive(s, (char *)io->memory_ + io->done, left);
+    n = receive(s, (char *)args->memory + io->done, left);
     if (n < 0)
         return n;
     io->done += (size_t)n;
-    if (io->done == io->size_)
-        return (int64_t)io->size_;
+    if (io->done == args->size)
+        return (int64_t)args->size;
     return n == 0 ? WEFT_EOF : WF_IO_MORE;
 }
 
-static bool is_empty(const struct iovec *vector, size_t n)
+static bool is_empty(const pieces *args)
 {
-    while (n > 0)
-        if (vector[--n].iov_len > 0)
+    for (int i = 0; i < args->n; i++)
+        if (args->first[i].iov_len > 0)
             return false;
     return true;
 }
 
+static bool is_too_many(const pieces *args)
+{
+    return args->n < 0 || args->n > IOV_MOST;
+}
+
 int64_t wf_stream_readv(weft_io *io, wf_socket *s)
 {
-    struct msghdr message = {.msg_iov = io->memory_, .msg_iovlen = io->size_};
+    const pieces *args = WF_ARGS(io, pieces);
+    struct msghdr message = {.msg_iov = args->first, .msg_iovlen = (size_t)args->n};
 
-    if (io->size_ > IOV_MOST)
+    if (is_too_many(args))
         return -EINVAL;
-    if (is_empty(io->memory_, io->size_))
+    if (is_empty(args))
         return 0; /* recvmsg would wait for data */
     return s->is_socket ? answer(recvmsg(s->fd, &message, MSG_DONTWAIT))
-                        : read_at_once(s, io->memory_, (int)io->size_);
+                        : read_at_once(s, args->first, args->n);
 }
 
 int64_t wf_stream_peek(weft_io *io, wf_socket *s)
 {
-    if (io->size_ == 0)
-        return 0; /* as read */
-    return answer(recv(s->fd, io->memory_, io->size_, MSG_DONTWAIT | MSG_PEEK));
+    const transfer *args = WF_ARGS(io, transfer);
+
+    if (args->size == 0)
+        return 0; /* recv would wait for data */
+    return answer(recv(s->fd, args->memory, args->size, MSG_DONTWAIT | MSG_PEEK));
 }
 
 /* ---- writing ---- */
@@ -200,44 +220,48 @@ int64_t wf_stream_transmit(const wf_socket *s, const char *memory, size_t size)
 
 int64_t wf_stream_write(weft_io *io, wf_socket *s)
 {
-    return wf_stream_transmit(s, io->memory_, io->size_);
+    const transfer *args = WF_ARGS(io, transfer);
+
+    return wf_stream_transmit(s, args->memory, args->size);
 }
 
 int64_t wf_stream_write_all(weft_io *io, wf_socket *s)
 {
-    int64_t n = wf_stream_transmit(s, (const char *)io->memory_ + io->done, io->size_ - io->done);
+    const transfer *args = WF_ARGS(io, transfer);
+    int64_t n = wf_stream_transmit(s, (const char *)args->memory + io->done, args->size - io->done);
 
     if (n < 0)
         return n;
     io->done += (size_t)n;
-    return io->done == io->size_ ? (int64_t)io->size_ : WF_IO_MORE;
+    return io->done == args->size ? (int64_t)args->size : WF_IO_MORE;
 }
 
 int64_t wf_stream_writev(weft_io *io, wf_socket *s)
 {
-    struct msghdr message = {.msg_iov = io->memory_, .msg_iovlen = io->size_};
+    const pieces *args = WF_ARGS(io, pieces);
+    struct msghdr message = {.msg_iov = args->first, .msg_iovlen = (size_t)args->n};
 
-    if (io->size_ > IOV_MOST)
+    if (is_too_many(args))
         return -EINVAL;
     return s->is_socket ? answer(sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL))
-                        : write_at_once(s, io->memory_, (int)io->size_);
+                        : write_at_once(s, args->first, args->n);
 }
 
 /* ---- at once or not at all ---- */
 
 /* Without a look at `drained`: an event that has not been taken yet may say otherwise. */
-static int64_t read_now(weft_io *io, wf_socket *s)
+static int64_t read_now(wf_socket *s, void *memory, size_t size)
 {
     uint32_t seq = wf_socket_seq(&s->in);
 
-    return note_drained(s, seq, receive(s, io->memory_, io->size_), io->size_);
+    return note_drained(s, seq, receive(s, memory, size), size);
 }
 
-/* The direction is claimed with an operation that is never polled, so that it stays with one
+/* The direction is claimed for an operation that is never polled, so that it stays with one
  * caller. */
 static int64_t try_transfer(weft_stream *stream, unsigned side, void *memory, size_t size)
 {
-    weft_io       io = {.memory_ = memory, .size_ = size};
+    weft_io       claim;
     wf_direction *d;
     wf_socket    *s;
     int64_t       n = -EBUSY;
@@ -248,9 +272,10 @@ static int64_t try_transfer(weft_stream *stream, unsigned side, void *memory, si
     if (!s)
         return -EBADF;
     d = side == WF_SIDE_IN ? &s->in : &s->out;
-    if (wf_socket_claim(d, &io)) {
+    if (wf_socket_claim(d, &claim)) {
         do
-            n = side == WF_SIDE_IN ? read_now(&io, s) : wf_stream_write(&io, s);
+            n = side == WF_SIDE_IN ? read_now(s, memory, size)
+                                   : wf_stream_transmit(s, memory, size);
         while (n == -EINTR);
         wf_socket_let_go(d);
     }
@@ -270,17 +295,23 @@ WEFT_API int64_t weft_stream_try_write(weft_stream *stream, const void *buffer, 
 
 /* ---- the kernel writes, from the caller's memory ---- */
 
+typedef struct zero_copy {
+    transfer     what;
+    weft_stream *stream;
+    wf_socket   *socket; /* once it has begun */
+} zero_copy;
+
 int wf_zero_copy_begin(weft_io *io, weft_context *cx)
 {
-    wf_socket *s = wf_socket_ref(io->out_, WF_SIDE_OUT);
+    zero_copy *args = WF_ARGS(io, zero_copy);
+    wf_socket *s = wf_socket_ref(args->stream, WF_SIDE_OUT);
 
     (void)cx;
     if (!s)
         return -EBADF;
     if (wf_socket_claim(&s->out, io)) {
         if (wf_socket_lend(s)) {
-            io->fd_ = s->fd;
-            io->out_ = s;
+            args->socket = s;
             return 0;
         }
         wf_socket_let_go(&s->out);
@@ -293,13 +324,16 @@ int wf_zero_copy_begin(weft_io *io, weft_context *cx)
 
 void wf_zero_copy_prepare(const weft_io *io, struct io_uring_sqe *sqe)
 {
+    const zero_copy *args = WF_ARGS(io, zero_copy);
+
     /* WAITALL: the kernel goes on with the rest itself. */
-    io_uring_prep_send_zc(sqe, io->fd_, io->memory_, io->size_, MSG_NOSIGNAL | MSG_WAITALL, 0);
+    io_uring_prep_send_zc(sqe, args->socket->fd, args->what.memory, args->what.size,
+                          MSG_NOSIGNAL | MSG_WAITALL, 0);
 }
 
 int64_t wf_zero_copy_end(weft_io *io, int64_t result, bool cancelled)
 {
-    wf_socket *s = io->out_;
+    wf_socket *s = WF_ARGS(io, zero_copy)->socket;
     bool       closed = wf_socket_regain(s);
 
     wf_socket_let_go(&s->out);
@@ -307,53 +341,56 @@ int64_t wf_zero_copy_end(weft_io *io, int64_t result, bool cancelled)
     return result < 0 && (closed || cancelled) ? -ECANCELED : result;
 }
 
-static weft_future *transfer(weft_io *io, int op, weft_stream *stream, const void *memory,
-                             size_t size)
+static weft_future *begin_transfer(weft_io *io, int op, weft_stream *stream, const void *memory,
+                                   size_t size)
 {
-    weft_future *future = wf_io_init(io, op);
+    *WF_ARGS(io, transfer) = (transfer){(void *)(uintptr_t)memory, size};
+    return wf_io_init(io, op, stream);
+}
 
-    io->object_ = stream;
-    io->memory_ = (void *)(uintptr_t)memory;
-    io->size_ = size;
-    return future;
+static weft_future *begin_pieces(weft_io *io, int op, weft_stream *stream,
+                                 const struct iovec *vector, int n)
+{
+    *WF_ARGS(io, pieces) = (pieces){(struct iovec *)(uintptr_t)vector, n};
+    return wf_io_init(io, op, stream);
 }
 
 WEFT_API weft_future *weft_read(weft_io *io, weft_stream *stream, void *buffer, size_t size)
 {
-    return transfer(io, WF_OP_READ, stream, buffer, size);
+    return begin_transfer(io, WF_OP_READ, stream, buffer, size);
 }
 
 WEFT_API weft_future *weft_read_exact(weft_io *io, weft_stream *stream, void *buffer, size_t size)
 {
-    return transfer(io, WF_OP_READ_EXACT, stream, buffer, size);
+    return begin_transfer(io, WF_OP_READ_EXACT, stream, buffer, size);
 }
 
 WEFT_API weft_future *weft_readv(weft_io *io, weft_stream *stream, const struct iovec *vector,
                                  int n)
 {
-    return transfer(io, WF_OP_READV, stream, vector, n < 0 ? SIZE_MAX : (size_t)n);
+    return begin_pieces(io, WF_OP_READV, stream, vector, n);
 }
 
 WEFT_API weft_future *weft_peek(weft_io *io, weft_stream *stream, void *buffer, size_t size)
 {
-    return transfer(io, WF_OP_PEEK, stream, buffer, size);
+    return begin_transfer(io, WF_OP_PEEK, stream, buffer, size);
 }
 
 WEFT_API weft_future *weft_write(weft_io *io, weft_stream *stream, const void *buffer, size_t size)
 {
-    return transfer(io, WF_OP_WRITE, stream, buffer, size);
+    return begin_transfer(io, WF_OP_WRITE, stream, buffer, size);
 }
 
 WEFT_API weft_future *weft_write_all(weft_io *io, weft_stream *stream, const void *buffer,
                                      size_t size)
 {
-    return transfer(io, WF_OP_WRITE_ALL, stream, buffer, size);
+    return begin_transfer(io, WF_OP_WRITE_ALL, stream, buffer, size);
 }
 
 WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct iovec *vector,
                                   int n)
 {
-    return transfer(io, WF_OP_WRITEV, stream, vector, n < 0 ? SIZE_MAX : (size_t)n);
+    return begin_pieces(io, WF_OP_WRITEV, stream, vector, n);
 }
 
 #define ZERO_COPY_MOST (1u << 30) /* what the submission has room for */
@@ -370,8 +407,8 @@ WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, con
     }
     if (!can || size == 0)
         return weft_write(io, stream, buffer, size);
-    transfer(io, WF_OP_WRITE_ZERO_COPY, NULL, buffer,
-             size < ZERO_COPY_MOST ? size : ZERO_COPY_MOST);
-    io->out_ = stream;
-    return &io->future;
+    *WF_ARGS(io, zero_copy) = (zero_copy){
+        .what = {(void *)(uintptr_t)buffer, size < ZERO_COPY_MOST ? size : ZERO_COPY_MOST},
+        .stream = stream};
+    return wf_io_init(io, WF_OP_WRITE_ZERO_COPY, NULL);
 }

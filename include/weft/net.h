@@ -53,20 +53,15 @@ typedef struct weft_listener weft_listener;
  * awaits. `done` is how many bytes weft_write_all, weft_read_exact and the like have moved so far.
  * For a received datagram it is the datagram's length. The other fields are weft's. */
 typedef struct weft_io {
-    weft_future future;
-    size_t      done;
-    weft_waker  waker_;
-    void       *link_[2]; /* on its way to the reactor */
-    void       *object_;  /* stream or listener */
-    void       *out_;
-    void       *memory_;
-    size_t      size_;
-    int64_t     offset_;
-    int64_t     answer_;
-    int32_t     fd_;
-    uint32_t    option_;
-    uint32_t    lock_;
-    uint32_t    phase_;
+    weft_future   future;
+    size_t        done;
+    weft_waker    waker_;
+    void         *link_[2];  /* on its way to the reactor */
+    void         *target_;   /* a stream or the like, or the reactor */
+    unsigned char args_[40]; /* the operation's arguments: a struct of its own */
+    int64_t       answer_;
+    uint32_t      lock_;
+    uint32_t      phase_;
 } weft_io;
 
 /* An IPv4 or IPv6 address with a port, or a Unix address. */

@@ -30,6 +30,8 @@ static struct source {
     bool           whole;   /* reads bring all that there is room for */
     bool           late;    /* the read has been PENDING once */
     bool           give_up; /* cancel the read that is PENDING */
+    void          *memory;  /* of the read */
+    size_t         size;
 } source;
 
 static uint8_t next_of_script(void)
@@ -39,9 +41,8 @@ static uint8_t next_of_script(void)
 
 static weft_poll source_poll(weft_future *future, weft_context *cx)
 {
-    weft_io *io = weft_container(future, weft_io, future);
-    size_t   n = source.n - source.at;
-    uint8_t  how = source.whole ? 0xff : next_of_script();
+    size_t  n = source.n - source.at;
+    uint8_t how = source.whole ? 0xff : next_of_script();
 
     (void)cx;
     if (weft_future_is_cancelled(future))
@@ -56,9 +57,9 @@ static weft_poll source_poll(weft_future *future, weft_context *cx)
         return weft_ready(future, -EIO);
     if (how != 0xff && n > (size_t)how / 8 + 1)
         n = (size_t)how / 8 + 1;
-    n = least(n, io->size_);
+    n = least(n, source.size);
     if (n > 0)
-        memcpy(io->memory_, source.bytes + source.at, n);
+        memcpy(source.memory, source.bytes + source.at, n);
     source.at += n;
     return weft_ready(future, (int64_t)n);
 }
@@ -76,8 +77,8 @@ static weft_future *fuzz_read(weft_io *io, weft_stream *stream, void *buffer, si
     (void)stream;
     REQUIRE(size > 0); /* its 0 would be taken for the end */
     weft_future_init(&io->future, &ops);
-    io->memory_ = buffer;
-    io->size_ = size;
+    source.memory = buffer;
+    source.size = size;
     source.late = false;
     return &io->future;
 }

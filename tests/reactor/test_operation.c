@@ -41,7 +41,7 @@ Test(operation, ends_with_enxio_where_there_is_no_runtime)
         if (wf_operations[i].side != WF_SIDE_KERNEL && i != WF_OP_CONNECT)
             continue; /* on a socket of a runtime's */
         weft_context_init(&cx, &noop, NULL);
-        check(weft_poll_is_ready(weft_future_poll(wf_io_init(&io, i), &cx)));
+        check(weft_poll_is_ready(weft_future_poll(wf_io_init(&io, i, NULL), &cx)));
         check_eq(io.future.result, -ENXIO);
     }
 }

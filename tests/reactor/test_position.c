@@ -3,13 +3,17 @@
  */
 #include "../test.h"
 
+#include "operation.h"
 #include "position.h"
 
 static wf_positions positions;
 
 static weft_io at(int fd)
 {
-    return (weft_io){.fd_ = fd};
+    weft_io io = {0};
+
+    *WF_ARGS(&io, wf_place) = (wf_place){.fd = fd};
+    return io;
 }
 
 Test(position, the_first_of_a_descriptor_has_its_turn)

@@ -48,7 +48,7 @@ static void *wait_on(wf_socket *s, weft_io *io)
 {
     void *handle = wf_socket_handle(s);
 
-    wf_io_init(io, WF_OP_ACCEPT);
+    weft_accept(io, handle, NULL);
     check(wf_socket_ref(handle, WF_SIDE_IN) == s);
     check(wf_socket_claim(&s->in, io));
     check_eq(wf_socket_wait(s, &s->in, io, wf_socket_seq(&s->in), &noop), WF_SOCKET_WAITING);
@@ -223,7 +223,7 @@ Test(socket, of_a_forked_child_waits_for_no_thread_of_the_parent)
     char         byte;
 
     weft_context_init(&cx, &noop, &rt);
-    waiting.object_ = s;
+    waiting.target_ = s;
     s->lock = 1;
     s->telling = true;
     reactor.is_parent = "";

@@ -53,30 +53,29 @@ static wf_socket *start_datagram(void)
     return s;
 }
 
-static wf_direction *side_of(wf_socket *s, const weft_io *io)
+static wf_direction *side_of(const weft_io *io)
 {
-    return io->option_ == WF_SIDE_IN ? &s->in : &s->out;
+    return io->target_; /* of an operation that is not polled */
 }
 
 /* An operation that has begun, and waits: what the wait answers. */
 static wf_socket_wait_result wait_for(wf_socket *s, weft_io *io, unsigned side)
 {
-    wf_io_init(io, side == WF_SIDE_IN ? WF_OP_READ : WF_OP_WRITE);
-    io->option_ = side;
+    *io = (weft_io){.target_ = side == WF_SIDE_IN ? &s->in : &s->out};
     check(wf_socket_ref(wf_socket_handle(s), side) == s);
-    check(wf_socket_claim(side_of(s, io), io));
-    return wf_socket_wait(s, side_of(s, io), io, wf_socket_seq(side_of(s, io)), &noop);
+    check(wf_socket_claim(side_of(io), io));
+    return wf_socket_wait(s, side_of(io), io, wf_socket_seq(side_of(io)), &noop);
 }
 
 static bool waits(wf_socket *s, weft_io *io)
 {
-    return wf_socket_is_waiting(s, side_of(s, io), io, &noop);
+    return wf_socket_is_waiting(s, side_of(io), io, &noop);
 }
 
 static void end_operation(wf_socket *s, weft_io *io)
 {
-    wf_socket_withdraw(s, side_of(s, io), io);
-    wf_socket_let_go(side_of(s, io));
+    wf_socket_withdraw(s, side_of(io), io);
+    wf_socket_let_go(side_of(io));
     wf_socket_unref(s);
 }
 
