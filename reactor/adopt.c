@@ -9,8 +9,8 @@
  * Failure     -errno.
  */
 #include "descriptor.h"
-#include "operation.h"
 #include "own.h"
+#include "socket_operation.h"
 #include "stream.h"
 
 #include <netinet/tcp.h>
@@ -174,7 +174,7 @@ WEFT_API int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a, weft_stream
 
 /* ---- going ---- */
 
-int64_t wf_release_attempt(weft_io *io, wf_socket *s)
+static int64_t attempt_release(weft_io *io, wf_socket *s)
 {
     /* `in` is ours already: now nobody can wait. */
     if (wf_load(&s->out.owner, RELAXED) != io && !wf_socket_claim(&s->out, io)) /* ours, or not */
@@ -182,7 +182,7 @@ int64_t wf_release_attempt(weft_io *io, wf_socket *s)
     return wf_socket_take_fd(s);
 }
 
-int64_t wf_release_end(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_release(weft_io *io, int64_t result, bool cancelled)
 {
     wf_socket *s = io->target_;
 
@@ -192,9 +192,13 @@ int64_t wf_release_end(weft_io *io, int64_t result, bool cancelled)
     return result;
 }
 
+const wf_socket_op wf_op_stream_release = {WF_SOCKET_OP("weft_stream_release"),
+                                           .side = WF_SIDE_BOTH, .attempt = attempt_release,
+                                           .end = end_release};
+
 static weft_future *release(weft_io *io, void *handle)
 {
-    return wf_io_init(io, WF_OP_RELEASE, handle);
+    return wf_socket_op_init(io, &wf_op_stream_release, handle);
 }
 
 WEFT_API weft_future *weft_stream_release(weft_io *io, weft_stream *stream)

@@ -13,7 +13,12 @@
 #ifndef WF_CALLS_H
 #define WF_CALLS_H
 
+#include "memcheck.h"
+
+#include <fcntl.h>
+#include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -59,6 +64,28 @@ static inline ssize_t wf_readv_nowait(int fd, const struct iovec *vector, int n)
 static inline ssize_t wf_writev_nowait(int fd, const struct iovec *vector, int n)
 {
     return syscall(SYS_pwritev2, fd, vector, n, -1L, -1L, RWF_NOWAIT);
+}
+
+/* Tells valgrind of the bytes that a read has put into pieces of memory. It knows neither the ring
+ * nor preadv2. */
+static inline void wf_pieces_defined(const struct iovec *piece, int64_t n)
+{
+    for (size_t left = n > 0 ? (size_t)n : 0; left > 0; piece++) {
+        size_t size = piece->iov_len < left ? piece->iov_len : left;
+
+        wf_memcheck_defined(piece->iov_base, size);
+        left -= size;
+    }
+}
+
+/* The type bits of the file's mode, without asking a server; 0: the descriptor is not open. */
+static inline mode_t wf_type_of(int fd)
+{
+    struct statx st;
+
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+        return 0;
+    return st.stx_mode & S_IFMT;
 }
 
 #endif

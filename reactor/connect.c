@@ -1,7 +1,7 @@
 /*
  * connect.c - connecting streams
  *
- * Purpose     The connect row of the operation table.
+ * Purpose     Connecting, from the making of the socket.
  * Threads     Any.
  * Invariants  The socket is the operation's until it has ended well; then it is its caller's
  *             stream.
@@ -10,7 +10,7 @@
  */
 #include "descriptor.h"
 #include "nudge.h"
-#include "operation.h"
+#include "socket_operation.h"
 #include "stream.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ typedef struct connect_args {
     weft_stream       **ret;
 } connect_args;
 
-int wf_connect_begin(weft_io *io, weft_context *cx)
+static int begin_connect(weft_io *io, weft_context *cx)
 {
     const weft_address *address = WF_ARGS(io, connect_args)->address;
     wf_socket          *s;
@@ -71,7 +71,7 @@ static int64_t refuse_itself(const wf_socket *s)
     return -ECONNREFUSED;
 }
 
-int64_t wf_connect_attempt(weft_io *io, wf_socket *s)
+static int64_t attempt_connect(weft_io *io, wf_socket *s)
 {
     const weft_address *address = WF_ARGS(io, connect_args)->address;
 
@@ -82,7 +82,7 @@ int64_t wf_connect_attempt(weft_io *io, wf_socket *s)
     return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : -errno;
 }
 
-int64_t wf_connect_end(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_connect(weft_io *io, int64_t result, bool cancelled)
 {
     void *stream = io->target_ ? wf_socket_handle(io->target_) : NULL;
 
@@ -94,9 +94,13 @@ int64_t wf_connect_end(weft_io *io, int64_t result, bool cancelled)
     return result;
 }
 
+const wf_socket_op wf_op_connect = {WF_SOCKET_OP("weft_connect"), .side = WF_SIDE_OUT,
+                                    .begin = begin_connect,       .attempt = attempt_connect,
+                                    .waits = wf_nudge_waits,      .end = end_connect};
+
 WEFT_API weft_future *weft_connect(weft_io *io, weft_stream **ret_stream,
                                    const weft_address *address)
 {
     *WF_ARGS(io, connect_args) = (connect_args){address, ret_stream};
-    return wf_io_init(io, WF_OP_CONNECT, NULL);
+    return wf_socket_op_init(io, &wf_op_connect, NULL);
 }

@@ -1,7 +1,7 @@
 /*
  * datagram.c - UDP and Unix datagram sockets
  *
- * Purpose     The rows of the operation table that move datagrams, and making such sockets.
+ * Purpose     The operations that move datagrams, and making such sockets.
  * Threads     Any.
  * Invariants  A weft_datagram is the handle of a wf_socket. MSG_TRUNC makes the kernel answer what
  *             a datagram had, not what found room.
@@ -9,7 +9,8 @@
  * Failure     As the system calls: -errno.
  */
 #include "descriptor.h"
-#include "operation.h"
+#include "nudge.h"
+#include "socket_operation.h"
 #include "stream.h"
 
 #include <poll.h>
@@ -26,7 +27,7 @@ typedef struct one {
     int           flags;
 } one;
 
-int64_t wf_datagram_receive(weft_io *io, wf_socket *s)
+static int64_t attempt_receive(weft_io *io, wf_socket *s)
 {
     const one    *args = WF_ARGS(io, one);
     weft_address *from = args->address;
@@ -51,7 +52,24 @@ int64_t wf_datagram_receive(weft_io *io, wf_socket *s)
     return io->done < args->size ? n : (int64_t)args->size;
 }
 
-int64_t wf_datagram_send(weft_io *io, wf_socket *s)
+const wf_socket_op wf_op_receive_from = {WF_SOCKET_OP("weft_receive_from"), .side = WF_SIDE_IN,
+                                         .attempt = attempt_receive};
+
+WEFT_API weft_future *weft_receive_from(weft_io *io, weft_datagram *datagram, void *buffer,
+                                        size_t size, weft_address *ret_from)
+{
+    *WF_ARGS(io, one) = (one){buffer, size, ret_from, 0};
+    return wf_socket_op_init(io, &wf_op_receive_from, datagram);
+}
+
+WEFT_API weft_future *weft_peek_from(weft_io *io, weft_datagram *datagram, void *buffer,
+                                     size_t size, weft_address *ret_from)
+{
+    *WF_ARGS(io, one) = (one){buffer, size, ret_from, MSG_PEEK};
+    return wf_socket_op_init(io, &wf_op_receive_from, datagram);
+}
+
+static int64_t attempt_send(weft_io *io, wf_socket *s)
 {
     const one             *args = WF_ARGS(io, one);
     const weft_address    *to = args->address;
@@ -64,27 +82,16 @@ int64_t wf_datagram_send(weft_io *io, wf_socket *s)
     return errno == EAGAIN ? wf_message_blocked(s, name) : -errno;
 }
 
+const wf_socket_op wf_op_send_to = {WF_SOCKET_OP("weft_send_to"), .side = WF_SIDE_OUT,
+                                    .attempt = attempt_send, WF_NUDGED};
+
 WEFT_API weft_future *weft_send_to(weft_io *io, weft_datagram *datagram, const void *buffer,
                                    size_t size, const weft_address *address)
 {
     *WF_ARGS(io, one) = (one){.memory = (void *)(uintptr_t)buffer,
                               .size = size,
                               .address = (weft_address *)(uintptr_t)address};
-    return wf_io_init(io, WF_OP_SEND_TO, datagram);
-}
-
-WEFT_API weft_future *weft_receive_from(weft_io *io, weft_datagram *datagram, void *buffer,
-                                        size_t size, weft_address *ret_from)
-{
-    *WF_ARGS(io, one) = (one){buffer, size, ret_from, 0};
-    return wf_io_init(io, WF_OP_RECEIVE_FROM, datagram);
-}
-
-WEFT_API weft_future *weft_peek_from(weft_io *io, weft_datagram *datagram, void *buffer,
-                                     size_t size, weft_address *ret_from)
-{
-    *WF_ARGS(io, one) = (one){buffer, size, ret_from, MSG_PEEK};
-    return wf_io_init(io, WF_OP_RECEIVE_FROM, datagram);
+    return wf_socket_op_init(io, &wf_op_send_to, datagram);
 }
 
 /* ---- many ---- */
@@ -116,7 +123,7 @@ static struct msghdr *batch_add(batch *b, int i, const weft_packet *packet)
     return message;
 }
 
-int64_t wf_datagram_receive_batch(weft_io *io, wf_socket *s)
+static int64_t attempt_receive_batch(weft_io *io, wf_socket *s)
 {
     const packet_list *args = WF_ARGS(io, packet_list);
     weft_packet       *packet = args->first;
@@ -148,7 +155,17 @@ int64_t wf_datagram_receive_batch(weft_io *io, wf_socket *s)
     return n;
 }
 
-int64_t wf_datagram_send_batch(weft_io *io, wf_socket *s)
+const wf_socket_op wf_op_receive_batch = {WF_SOCKET_OP("weft_receive_batch"), .side = WF_SIDE_IN,
+                                          .attempt = attempt_receive_batch};
+
+WEFT_API weft_future *weft_receive_batch(weft_io *io, weft_datagram *datagram, weft_packet *packets,
+                                         int n)
+{
+    *WF_ARGS(io, packet_list) = (packet_list){packets, n};
+    return wf_socket_op_init(io, &wf_op_receive_batch, datagram);
+}
+
+static int64_t attempt_send_batch(weft_io *io, wf_socket *s)
 {
     const packet_list *args = WF_ARGS(io, packet_list);
     const weft_packet *packet = args->first;
@@ -171,18 +188,14 @@ int64_t wf_datagram_send_batch(weft_io *io, wf_socket *s)
     return errno == EAGAIN ? wf_message_blocked(s, b.message[0].msg_hdr.msg_name) : -errno;
 }
 
-WEFT_API weft_future *weft_receive_batch(weft_io *io, weft_datagram *datagram, weft_packet *packets,
-                                         int n)
-{
-    *WF_ARGS(io, packet_list) = (packet_list){packets, n};
-    return wf_io_init(io, WF_OP_RECEIVE_BATCH, datagram);
-}
+const wf_socket_op wf_op_send_batch = {WF_SOCKET_OP("weft_send_batch"), .side = WF_SIDE_OUT,
+                                       .attempt = attempt_send_batch, WF_NUDGED};
 
 WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
                                       const weft_packet *packets, int n)
 {
     *WF_ARGS(io, packet_list) = (packet_list){(weft_packet *)(uintptr_t)packets, n};
-    return wf_io_init(io, WF_OP_SEND_BATCH, datagram);
+    return wf_socket_op_init(io, &wf_op_send_batch, datagram);
 }
 
 /* ---- making one ---- */

@@ -1,20 +1,21 @@
 /*
- * file.c - the rows of the operation table for open files
+ * file.c - operations on files
  *
  * Purpose     Fills submission entries; goes on after short transfers; takes back the descriptor of
  *             a cancelled open.
- * Threads     Constructors: the caller. prepare: the reactor's thread. begin, end, plain: the
- *             future's owner.
+ * Threads     Constructors: the caller. prepare: the reactor's thread. at_once, begin, end, plain:
+ *             the future's owner.
  * Invariants  io->done bytes have been moved by the submissions that ended; only those that move
- *             all are submitted again. D1 what the kernel does on the reactor's thread has a bound:
- *             a longer copy, and a close, which may free a whole file, go to a thread of the
- *             kernel's (IOSQE_ASYNC). D2 an open that may wait for another program goes there, too:
- *             on the reactor's thread the kernel would open as with O_NONBLOCK.
+ *             all are submitted again. X1 a close, which may free a whole file, goes to a thread of
+ *             the kernel's (IOSQE_ASYNC). X2 an open that may wait for another program goes there,
+ *             too: on the reactor's thread the kernel would open as with O_NONBLOCK. X3 what the
+ *             kernel does on the reactor's thread has a bound: a longer copy goes there, too.
  * Ordering    None.
  * Failure     The kernel's answer.
  */
+#include "calls.h"
+#include "kernel_operation.h"
 #include "memcheck.h"
-#include "operation.h"
 
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -52,20 +53,10 @@ static int look_flags(const opening *args)
     return O_PATH | O_CLOEXEC | (args->flags & O_NOFOLLOW);
 }
 
-/* The type bits of the file's mode, without asking a server; 0: the descriptor is not open. */
-static mode_t type_of(int fd)
-{
-    struct statx st;
-
-    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
-        return 0;
-    return st.stx_mode & S_IFMT;
-}
-
 /* The step that follows the look, which has opened the path without opening the file. */
 static enum step step_for(int path)
 {
-    mode_t type = type_of(path);
+    mode_t type = wf_type_of(path);
 
     close(path);
     return type == S_IFIFO || type == S_IFCHR ? OPEN_WAITS : OPEN_PLAIN;
@@ -73,7 +64,7 @@ static enum step step_for(int path)
 
 /* A look costs less than a microsecond where the path is in the kernel's cache, and else is made by
  * the ring. */
-int wf_file_begin_open(weft_io *io, weft_context *cx)
+static int begin_open(weft_io *io, weft_context *cx)
 {
     opening        *args = WF_ARGS(io, opening);
     struct open_how how = {.flags = (unsigned)look_flags(args), .resolve = RESOLVE_CACHED};
@@ -90,22 +81,22 @@ int wf_file_begin_open(weft_io *io, weft_context *cx)
     return 0; /* the open tells of other errors */
 }
 
-bool wf_file_open_waits(const weft_io *io)
+static bool open_waits(const weft_io *io)
 {
     return WF_ARGS(io, opening)->step == OPEN_WAITS;
 }
 
-void wf_file_prepare_open(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_open(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const opening *args = WF_ARGS(io, opening);
     int            flags = args->step == OPEN_LOOK ? look_flags(args) : args->flags | O_CLOEXEC;
 
     io_uring_prep_openat(sqe, args->dir, args->path, flags, args->mode);
     if (args->step == OPEN_WAITS)
-        sqe->flags |= IOSQE_ASYNC; /* D2 */
+        sqe->flags |= IOSQE_ASYNC; /* X2 */
 }
 
-int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_open(weft_io *io, int64_t result, bool cancelled)
 {
     opening *args = WF_ARGS(io, opening);
 
@@ -119,11 +110,15 @@ int64_t wf_file_end_open(weft_io *io, int64_t result, bool cancelled)
     return -ECANCELED;
 }
 
+const wf_kernel_op wf_op_file_open = {WF_KERNEL_OP("weft_file_open"), .begin = begin_open,
+                                      .prepare = prepare_open, .waits_long = open_waits,
+                                      .end = end_open};
+
 WEFT_API weft_future *weft_file_open_at(weft_io *io, int dir, const char *path, int flags,
                                         unsigned mode)
 {
     *WF_ARGS(io, opening) = (opening){path, dir, flags, (mode_t)mode, OPEN_PLAIN};
-    return wf_io_init(io, WF_OP_FILE_OPEN, NULL);
+    return wf_kernel_op_init(io, &wf_op_file_open);
 }
 
 WEFT_API weft_future *weft_file_open(weft_io *io, const char *path, int flags, unsigned mode)
@@ -133,26 +128,29 @@ WEFT_API weft_future *weft_file_open(weft_io *io, const char *path, int flags, u
 
 /* ---- closing ---- */
 
-typedef struct whole {
-    int      fd;
-    unsigned flags;
-} whole;
+typedef struct closing {
+    int fd;
+} closing;
 
-void wf_file_prepare_close(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_close(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    io_uring_prep_close(sqe, WF_ARGS(io, whole)->fd);
-    sqe->flags |= IOSQE_ASYNC; /* D1 */
+    io_uring_prep_close(sqe, WF_ARGS(io, closing)->fd);
+    sqe->flags |= IOSQE_ASYNC; /* X1 */
 }
 
-int64_t wf_file_plain_close(const weft_io *io)
+static int64_t plain_close(const weft_io *io)
 {
-    return close(WF_ARGS(io, whole)->fd) < 0 ? -errno : 0;
+    return close(WF_ARGS(io, closing)->fd) < 0 ? -errno : 0;
 }
+
+const wf_kernel_op wf_op_file_close = {
+    WF_KERNEL_OP_FLAGS("weft_file_close", WEFT_FUTURE_DRAINS | WEFT_FUTURE_CLEANS_UP),
+    .prepare = prepare_close, .plain = plain_close};
 
 WEFT_API weft_future *weft_file_close(weft_io *io, int fd)
 {
-    *WF_ARGS(io, whole) = (whole){.fd = fd};
-    return wf_io_init(io, WF_OP_FILE_CLOSE, NULL);
+    *WF_ARGS(io, closing) = (closing){fd};
+    return wf_kernel_op_init(io, &wf_op_file_close);
 }
 
 /* ---- reading and writing ---- */
@@ -197,7 +195,7 @@ static uint64_t offset(const weft_io *io)
     return (uint64_t)(at == NO_OFFSET ? NO_OFFSET : at + (int64_t)io->done);
 }
 
-/* D1 */
+/* X3 */
 static void bound(struct io_uring_sqe *sqe, size_t size)
 {
     if (size > CACHED_MOST)
@@ -215,38 +213,44 @@ static size_t size_of(const pieces *args)
     return size;
 }
 
-void wf_file_prepare_read(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_transfer(int code, const weft_io *io, struct io_uring_sqe *sqe)
 {
-    io_uring_prep_read(sqe, fd_of(io), rest(io), length(io), offset(io));
+    io_uring_prep_rw(code, sqe, fd_of(io), rest(io), length(io), offset(io));
     bound(sqe, length(io));
 }
 
-void wf_file_prepare_write(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_read(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    io_uring_prep_write(sqe, fd_of(io), rest(io), length(io), offset(io));
-    bound(sqe, length(io));
+    prepare_transfer(IORING_OP_READ, io, sqe);
 }
 
-void wf_file_prepare_readv(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_write(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    prepare_transfer(IORING_OP_WRITE, io, sqe);
+}
+
+static void prepare_pieces(int code, const weft_io *io, struct io_uring_sqe *sqe)
 {
     const pieces *args = WF_ARGS(io, pieces);
 
-    io_uring_prep_readv(sqe, fd_of(io), args->first, (unsigned)args->n, offset(io));
+    io_uring_prep_rw(code, sqe, fd_of(io), args->first, (unsigned)args->n, offset(io));
     bound(sqe, size_of(args));
 }
 
-void wf_file_prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_readv(const weft_io *io, struct io_uring_sqe *sqe)
 {
-    const pieces *args = WF_ARGS(io, pieces);
+    prepare_pieces(IORING_OP_READV, io, sqe);
+}
 
-    io_uring_prep_writev(sqe, fd_of(io), args->first, (unsigned)args->n, offset(io));
-    bound(sqe, size_of(args));
+static void prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
+{
+    prepare_pieces(IORING_OP_WRITEV, io, sqe);
 }
 
 /* The ring ignores an offset where there is no position; pread(2) and pwrite(2) refuse it, as we
  * do. Nor does it lock the position, as read(2) does: operations there must take turns. What has no
  * position (pipes, terminals, sockets) must not: there a read may wait beside a write. */
-int wf_file_begin_transfer(weft_io *io, weft_context *cx)
+static int begin_transfer(weft_io *io, weft_context *cx)
 {
     wf_place *place = WF_ARGS(io, wf_place);
     mode_t    type;
@@ -254,13 +258,16 @@ int wf_file_begin_transfer(weft_io *io, weft_context *cx)
     (void)cx;
     if (place->offset < NO_OFFSET)
         return -EINVAL;
-    type = type_of(place->fd);
+    type = wf_type_of(place->fd);
     if (type == S_IFREG || type == S_IFBLK)
         place->takes_turns = place->offset == NO_OFFSET;
     else if (place->offset != NO_OFFSET && lseek(place->fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)
         return -ESPIPE;
     return 0;
 }
+
+/* In the rows. */
+#define PLACE .takes_turns = true, .begin = begin_transfer
 
 /* No bytes: that does not wait, and the ring would, for a terminal, and takes directories for
  * files. */
@@ -277,7 +284,7 @@ static int64_t read_nothing(const weft_io *io)
 /* Reads all of it from the page cache, or nothing. A shorter answer may be the end of the file or
  * where the cache ends, and Linux 5.9 and 5.10 answer 0 by mistake: the ring finds out, as it does
  * with errors. Not at the file's own position, which a read that gives up must not move. */
-int64_t wf_file_read_cached(const weft_io *io, weft_context *cx)
+static int64_t read_cached(const weft_io *io, weft_context *cx)
 {
     struct iovec piece = {.iov_base = rest(io), .iov_len = length(io)};
     size_t       more = piece.iov_len / CACHED_UNIT;
@@ -292,7 +299,7 @@ int64_t wf_file_read_cached(const weft_io *io, weft_context *cx)
     return (int64_t)piece.iov_len;
 }
 
-int64_t wf_file_readv_nothing(const weft_io *io, weft_context *cx)
+static int64_t readv_nothing(const weft_io *io, weft_context *cx)
 {
     const pieces *args = WF_ARGS(io, pieces);
     int64_t       at = args->place.offset;
@@ -306,7 +313,7 @@ int64_t wf_file_readv_nothing(const weft_io *io, weft_context *cx)
     return n < 0 ? -errno : n;
 }
 
-int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_read(weft_io *io, int64_t result, bool cancelled)
 {
     (void)cancelled;
     if (result > 0)
@@ -314,17 +321,10 @@ int64_t wf_file_end_read(weft_io *io, int64_t result, bool cancelled)
     return result;
 }
 
-int64_t wf_file_end_readv(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_readv(weft_io *io, int64_t result, bool cancelled)
 {
-    const struct iovec *piece = WF_ARGS(io, pieces)->first;
-
     (void)cancelled;
-    for (size_t left = result > 0 ? (size_t)result : 0; left > 0; piece++) {
-        size_t n = piece->iov_len < left ? piece->iov_len : left;
-
-        wf_memcheck_defined(piece->iov_base, n);
-        left -= n;
-    }
+    wf_pieces_defined(WF_ARGS(io, pieces)->first, result);
     return result;
 }
 
@@ -343,63 +343,83 @@ static int64_t end_step(weft_io *io, int64_t result, bool cancelled, int at_end)
     return cancelled ? -ECANCELED : WF_IO_MORE;
 }
 
-int64_t wf_file_end_read_exact(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_read_exact(weft_io *io, int64_t result, bool cancelled)
 {
-    return end_step(io, wf_file_end_read(io, result, cancelled), cancelled, WEFT_EOF);
+    return end_step(io, end_read(io, result, cancelled), cancelled, WEFT_EOF);
 }
 
-int64_t wf_file_end_write_all(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_write_all(weft_io *io, int64_t result, bool cancelled)
 {
     return end_step(io, result, cancelled, -EIO); /* a file that takes nothing and names no cause */
 }
 
-static weft_future *begin_transfer(weft_io *io, int op, int fd, const void *memory, size_t size,
-                                   int64_t at)
+static weft_future *make_transfer(weft_io *io, const wf_kernel_op *op, int fd, const void *memory,
+                                  size_t size, int64_t at)
 {
     *WF_ARGS(io, transfer) = (transfer){{.fd = fd, .offset = at}, (char *)(uintptr_t)memory, size};
-    return wf_io_init(io, op, NULL);
+    return wf_kernel_op_init(io, op);
 }
 
-static weft_future *begin_pieces(weft_io *io, int op, int fd, const struct iovec *vector, int n,
-                                 int64_t at)
+static weft_future *make_pieces(weft_io *io, const wf_kernel_op *op, int fd,
+                                const struct iovec *vector, int n, int64_t at)
 {
     *WF_ARGS(io, pieces) = (pieces){{.fd = fd, .offset = at}, vector, n};
-    return wf_io_init(io, op, NULL);
+    return wf_kernel_op_init(io, op);
 }
+
+const wf_kernel_op wf_op_file_read = {WF_KERNEL_OP("weft_file_read"), PLACE, .at_once = read_cached,
+                                      .prepare = prepare_read, .end = end_read};
 
 WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t size, int64_t at)
 {
-    return begin_transfer(io, WF_OP_FILE_READ, fd, buffer, size, at);
+    return make_transfer(io, &wf_op_file_read, fd, buffer, size, at);
 }
+
+const wf_kernel_op wf_op_file_read_exact = {WF_KERNEL_OP("weft_file_read_exact"), PLACE,
+                                            .at_once = read_cached, .prepare = prepare_read,
+                                            .end = end_read_exact};
 
 WEFT_API weft_future *weft_file_read_exact(weft_io *io, int fd, void *buffer, size_t size,
                                            int64_t at)
 {
-    return begin_transfer(io, WF_OP_FILE_READ_EXACT, fd, buffer, size, at);
+    return make_transfer(io, &wf_op_file_read_exact, fd, buffer, size, at);
 }
+
+const wf_kernel_op wf_op_file_readv = {WF_KERNEL_OP("weft_file_readv"), PLACE,
+                                       .at_once = readv_nothing, .prepare = prepare_readv,
+                                       .end = end_readv};
 
 WEFT_API weft_future *weft_file_readv(weft_io *io, int fd, const struct iovec *vector, int n,
                                       int64_t at)
 {
-    return begin_pieces(io, WF_OP_FILE_READV, fd, vector, n, at);
+    return make_pieces(io, &wf_op_file_readv, fd, vector, n, at);
 }
+
+const wf_kernel_op wf_op_file_write = {WF_KERNEL_OP("weft_file_write"), PLACE,
+                                       .prepare = prepare_write};
 
 WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, size_t size,
                                       int64_t at)
 {
-    return begin_transfer(io, WF_OP_FILE_WRITE, fd, buffer, size, at);
+    return make_transfer(io, &wf_op_file_write, fd, buffer, size, at);
 }
+
+const wf_kernel_op wf_op_file_write_all = {WF_KERNEL_OP("weft_file_write_all"), PLACE,
+                                           .prepare = prepare_write, .end = end_write_all};
 
 WEFT_API weft_future *weft_file_write_all(weft_io *io, int fd, const void *buffer, size_t size,
                                           int64_t at)
 {
-    return begin_transfer(io, WF_OP_FILE_WRITE_ALL, fd, buffer, size, at);
+    return make_transfer(io, &wf_op_file_write_all, fd, buffer, size, at);
 }
+
+const wf_kernel_op wf_op_file_writev = {WF_KERNEL_OP("weft_file_writev"), PLACE,
+                                        .prepare = prepare_writev};
 
 WEFT_API weft_future *weft_file_writev(weft_io *io, int fd, const struct iovec *vector, int n,
                                        int64_t at)
 {
-    return begin_pieces(io, WF_OP_FILE_WRITEV, fd, vector, n, at);
+    return make_pieces(io, &wf_op_file_writev, fd, vector, n, at);
 }
 
 /* ---- splicing ---- */
@@ -411,7 +431,7 @@ typedef struct splicing {
     unsigned flags;
 } splicing;
 
-void wf_file_prepare_splice(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_splice(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const splicing *args = WF_ARGS(io, splicing);
 
@@ -419,32 +439,44 @@ void wf_file_prepare_splice(const weft_io *io, struct io_uring_sqe *sqe)
                          at_most(args->size), args->flags);
 }
 
+const wf_kernel_op wf_op_splice = {WF_KERNEL_OP("weft_splice"), .prepare = prepare_splice};
+
 WEFT_API weft_future *weft_splice(weft_io *io, int fd_in, int64_t offset_in, int fd_out,
                                   int64_t offset_out, size_t size, unsigned flags)
 {
     *WF_ARGS(io, splicing) = (splicing){offset_in, offset_out, size, fd_in, fd_out, flags};
-    return wf_io_init(io, WF_OP_SPLICE, NULL);
+    return wf_kernel_op_init(io, &wf_op_splice);
 }
 
 /* ---- the file itself ---- */
 
-void wf_file_prepare_sync(const weft_io *io, struct io_uring_sqe *sqe)
+typedef struct whole {
+    int      fd;
+    unsigned flags;
+} whole;
+
+static void prepare_sync(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const whole *args = WF_ARGS(io, whole);
 
     io_uring_prep_fsync(sqe, args->fd, args->flags);
 }
 
+const wf_kernel_op wf_op_file_sync = {WF_KERNEL_OP("weft_file_sync"), .prepare = prepare_sync};
+
 WEFT_API weft_future *weft_file_sync(weft_io *io, int fd)
 {
     *WF_ARGS(io, whole) = (whole){.fd = fd};
-    return wf_io_init(io, WF_OP_FILE_SYNC, NULL);
+    return wf_kernel_op_init(io, &wf_op_file_sync);
 }
+
+const wf_kernel_op wf_op_file_sync_data = {WF_KERNEL_OP("weft_file_sync_data"),
+                                           .prepare = prepare_sync};
 
 WEFT_API weft_future *weft_file_sync_data(weft_io *io, int fd)
 {
     *WF_ARGS(io, whole) = (whole){fd, IORING_FSYNC_DATASYNC};
-    return wf_io_init(io, WF_OP_FILE_SYNC_DATA, NULL);
+    return wf_kernel_op_init(io, &wf_op_file_sync_data);
 }
 
 typedef struct range {
@@ -452,27 +484,30 @@ typedef struct range {
     int     fd, mode;
 } range;
 
-void wf_file_prepare_allocate(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_allocate(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const range *args = WF_ARGS(io, range);
 
     io_uring_prep_fallocate(sqe, args->fd, args->mode, args->offset, args->size);
 }
 
+const wf_kernel_op wf_op_file_allocate = {WF_KERNEL_OP("weft_file_allocate"),
+                                          .prepare = prepare_allocate};
+
 WEFT_API weft_future *weft_file_allocate(weft_io *io, int fd, int mode, int64_t at, int64_t size)
 {
     *WF_ARGS(io, range) = (range){at, size, fd, mode};
-    return wf_io_init(io, WF_OP_FILE_ALLOCATE, NULL);
+    return wf_kernel_op_init(io, &wf_op_file_allocate);
 }
 
-void wf_file_prepare_truncate(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_truncate(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const range *args = WF_ARGS(io, range);
 
     io_uring_prep_rw(WF_RING_OP_FTRUNCATE, sqe, args->fd, NULL, 0, (uint64_t)args->size);
 }
 
-int64_t wf_file_plain_truncate(const weft_io *io)
+static int64_t plain_truncate(const weft_io *io)
 {
     const range *args = WF_ARGS(io, range);
     int          r;
@@ -483,8 +518,12 @@ int64_t wf_file_plain_truncate(const weft_io *io)
     return r < 0 ? -errno : 0;
 }
 
+const wf_kernel_op wf_op_file_truncate = {WF_KERNEL_OP("weft_file_truncate"),
+                                          .prepare = prepare_truncate, .needs = WF_RING_FTRUNCATE,
+                                          .plain = plain_truncate};
+
 WEFT_API weft_future *weft_file_truncate(weft_io *io, int fd, int64_t size)
 {
     *WF_ARGS(io, range) = (range){.fd = fd, .size = size};
-    return wf_io_init(io, WF_OP_FILE_TRUNCATE, NULL);
+    return wf_kernel_op_init(io, &wf_op_file_truncate);
 }

@@ -1,52 +1,55 @@
 /*
- * kernel_operation.c - operations that the kernel runs: hand over, wait for the answer
+ * kernel_operation.c - operations that the kernel runs: hand over, then wait until it lets go
  *
- * Purpose     Polls a row of the table whose side is KERNEL: its entry goes to the reactor by the
- *             inbox, and from there to the ring, or to a thread of files.h where there is no ring.
+ * Purpose     Polls a wf_kernel_op. The states are in phase_, with 0 for START:
  *
- *               new --poll--> IN_INBOX --reactor--> [QUEUED, its turn] --> IN_RING or IN_FILES
- *                                ^                                              |
- *                                +---- a cancel visits the reactor again        +--> DONE --poll-->
- *                                READY
+ *               START --poll--> IN_INBOX -----------------+--> IN_RING ---+--> DONE --poll--> READY
+ *                 |                 |                     |               |     |
+ *                 |                 +--> QUEUED --turn----+--> IN_FILES --+     |
+ *                 |                                                             |
+ *                 +--poll--> READY               IN_INBOX <--poll, WF_IO_MORE---+
  *
+ *             START ends at once what is refused or need not wait. IN_INBOX and QUEUED lead to
+ *             DONE, too: when the operation has been cancelled, or can't be given to the kernel
+ *             (UNSEEN). A cancel visits the reactor: IN_INBOX then stands beside the other state
+ *             until it has got there.
  * Threads     The owner polls and cancels. The reactor's thread takes, begins and completes.
- * Invariants  O2 and O3 in operation.h.
+ * Invariants  O3 and O4 in kernel_operation.h.
  * Ordering    lock_; [inbox-1]. [reactor-3] the end of an operation is counted before its owner
  *             knows.
- * Failure     See operation.h.
+ * Failure     See kernel_operation.h.
  */
-#include "operation.h"
+#include "kernel_operation.h"
 
 #include "lock.h"
 
 #define ERESTARTSYS 512 /* the kernel's own, which it tells of here and there */
 
 enum {
-    KERNEL_IN_INBOX = 1 << 0,
-    KERNEL_IN_RING = 1 << 1,
-    KERNEL_CANCEL = 1 << 2,
-    KERNEL_DONE = 1 << 3,
-    KERNEL_UNSEEN =
-        1 << 4, /* the kernel has done nothing: the ring is lost, or memory or threads are short */
-    KERNEL_QUEUED = 1 << 5, /* the reactor has it, until it is its turn */
-    KERNEL_IN_FILES =
-        1 << 6, /* a job of files.h has it, in place of the ring: `answer_` points to it */
+    IN_INBOX = 1 << 0, /* on its way to the reactor */
+    QUEUED = 1 << 1,   /* the reactor has it, until it is its turn */
+    IN_RING = 1 << 2,  /* answer_ is its slot */
+    IN_FILES = 1 << 3, /* answer_ points to its job of files.h, in place of the ring */
+    DONE = 1 << 4,     /* answer_ is the result */
+    /* Beside these: */
+    CANCEL = 1 << 5, /* its owner wants it no more */
+    UNSEEN = 1 << 6, /* the kernel has done nothing, for want of a ring, memory or threads */
 };
 
-static void kernel_take(void *reactor, wf_submission *submission);
+static void take(void *reactor, wf_submission *submission);
 
-static void kernel_submit(weft_io *io)
+static void submit(weft_io *io)
 {
     wf_submission *s = (wf_submission *)(void *)io->link_;
     wf_reactor    *r = io->target_;
 
-    io->phase_ |= KERNEL_IN_INBOX;
-    s->take = kernel_take;
+    io->phase_ |= IN_INBOX;
+    s->take = take;
     wf_inbox_push_any(&r->inbox, s);
 }
 
 /* No other thread has the weft_io. */
-static weft_poll kernel_start(weft_io *io, weft_context *cx)
+static weft_poll start(weft_io *io, weft_context *cx)
 {
     wf_reactor *r = io->target_;
 
@@ -54,50 +57,55 @@ static weft_poll kernel_start(weft_io *io, weft_context *cx)
     io->answer_ = -ECANCELED; /* unless the ring gives another */
     io->phase_ = 0;
     wf_add(&r->n_asked, 1, RELAXED); /* [reactor-3] its end is what counts */
-    kernel_submit(io);
+    submit(io);
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
     return WEFT_PENDING;
 }
 
 /* What a kernel lacks never changes: a table's row is refused, or done without the ring. */
-static weft_poll kernel_end_without(weft_io *io)
+static weft_poll end_without(weft_io *io)
 {
-    return weft_ready(&io->future, wf_io_row(io)->plain ? wf_io_row(io)->plain(io) : -EOPNOTSUPP);
+    const wf_kernel_op *op = wf_kernel_op_of(io);
+
+    return weft_ready(&io->future, op->plain ? op->plain(io) : -EOPNOTSUPP);
 }
 
-static weft_poll kernel_end(weft_io *io, weft_context *cx)
+static weft_poll end(weft_io *io, weft_context *cx)
 {
-    bool    cancelled = weft_future_is_cancelled(&io->future);
-    bool    unseen = io->phase_ & KERNEL_UNSEEN;
-    int64_t result = unseen && cancelled ? -ECANCELED : io->answer_;
+    const wf_kernel_op *op = wf_kernel_op_of(io);
+    bool                cancelled = weft_future_is_cancelled(&io->future);
+    bool                unseen = io->phase_ & UNSEEN;
+    int64_t             result = unseen && cancelled ? -ECANCELED : io->answer_;
 
-    if (unseen && !cancelled && wf_io_row(io)->plain)
-        return weft_ready(&io->future, wf_io_row(io)->plain(io));
+    if (unseen && !cancelled && op->plain)
+        return weft_ready(&io->future, op->plain(io));
     if (result == -ERESTARTSYS)
         result = -EINTR;
     /* The kernel interrupts what a thread of its own works on. A file is closed then all the
      * same. */
-    if (cancelled && result == -EINTR && !(wf_io_row(io)->future.flags & WEFT_FUTURE_CLEANS_UP))
+    if (cancelled && result == -EINTR && !(op->future.flags & WEFT_FUTURE_CLEANS_UP))
         result = -ECANCELED;
-    if (wf_io_row(io)->end)
-        result = wf_io_row(io)->end(io, result, cancelled);
-    return result == WF_IO_MORE ? kernel_start(io, cx) : weft_ready(&io->future, result);
+    if (op->end)
+        result = op->end(io, result, cancelled);
+    return result == WF_IO_MORE ? start(io, cx) : weft_ready(&io->future, result);
 }
 
 /* What need not wait is done here; the answer, or WF_IO_MORE. */
-static int64_t kernel_at_once(weft_io *io, weft_context *cx)
+static int64_t at_once(weft_io *io, weft_context *cx)
 {
-    int64_t n = wf_io_row(io)->at_once ? wf_io_row(io)->at_once(io, cx) : WF_IO_MORE;
+    const wf_kernel_op *op = wf_kernel_op_of(io);
+    int64_t             n = op->at_once ? op->at_once(io, cx) : WF_IO_MORE;
 
-    return n == WF_IO_MORE ? n : wf_io_row(io)->end(io, n, false);
+    return n == WF_IO_MORE ? n : op->end(io, n, false);
 }
 
 /* The polls until it is handed over, or has ended without that. */
-static weft_poll kernel_begin(weft_io *io, weft_context *cx)
+static weft_poll begin(weft_io *io, weft_context *cx)
 {
-    weft_future *future = &io->future;
-    int64_t      n;
-    int          r;
+    const wf_kernel_op *op = wf_kernel_op_of(io);
+    weft_future        *future = &io->future;
+    int64_t             n;
+    int                 r;
 
     if (weft_future_is_cancelled(future))
         return weft_ready(future, -ECANCELED);
@@ -107,48 +115,48 @@ static weft_poll kernel_begin(weft_io *io, weft_context *cx)
         return weft_ready(future, -ECHILD);
     if (!weft_context_spend(cx))
         return WEFT_PENDING;
-    if (wf_io_row(io)->needs & ~cx->runtime->reactor->ring.features)
-        return kernel_end_without(io);
-    if ((n = kernel_at_once(io, cx)) != WF_IO_MORE)
+    if (op->needs & ~cx->runtime->reactor->ring.features)
+        return end_without(io);
+    if ((n = at_once(io, cx)) != WF_IO_MORE)
         return weft_ready(future, n);
-    if (wf_io_row(io)->begin && (r = wf_io_row(io)->begin(io, cx)) < 0)
+    if (op->begin && (r = op->begin(io, cx)) < 0)
         return weft_ready(future, r);
     io->target_ = cx->runtime->reactor;
-    return kernel_start(io, cx);
+    return start(io, cx);
 }
 
-weft_poll wf_kernel_operation_poll(weft_future *future, weft_context *cx)
+weft_poll wf_kernel_op_poll(weft_future *future, weft_context *cx)
 {
     weft_io   *io = weft_container(future, weft_io, future);
     weft_waker next;
     bool       done;
 
     if (!io->target_) /* only its owner writes it */
-        return kernel_begin(io, cx);
+        return begin(io, cx);
     if (wf_reactor_is_child(io->target_)) /* it is the parent's that the ring has */
         return weft_ready(future, -ECHILD);
     next = wf_waker_prepare(cx->waker);
     wf_lock(&io->lock_);
-    done = io->phase_ & KERNEL_DONE;
+    done = io->phase_ & DONE;
     if (!done)
         wf_waker_exchange(&io->waker_, &next);
     wf_unlock(&io->lock_);
     wf_waker_discard(next);
-    return done ? kernel_end(io, cx) : WEFT_PENDING;
+    return done ? end(io, cx) : WEFT_PENDING;
 }
 
-void wf_kernel_operation_cancel(weft_future *future)
+void wf_kernel_op_cancel(weft_future *future)
 {
     weft_io    *io = weft_container(future, weft_io, future);
     wf_reactor *r = io->target_;
 
     if (!r || wf_reactor_is_child(r))
-        return; /* not started: see kernel_begin's budget; or the next poll refuses it */
+        return; /* not started: see begin's budget; or the next poll refuses it */
     wf_lock(&io->lock_);
-    if (!(io->phase_ & KERNEL_DONE)) {
-        io->phase_ |= KERNEL_CANCEL;
-        if (!(io->phase_ & KERNEL_IN_INBOX))
-            kernel_submit(io);
+    if (!(io->phase_ & DONE)) {
+        io->phase_ |= CANCEL;
+        if (!(io->phase_ & IN_INBOX))
+            submit(io);
     }
     wf_unlock(&io->lock_);
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
@@ -157,28 +165,28 @@ void wf_kernel_operation_cancel(weft_future *future)
 /* Under the lock: the operation has its answer, and may end if no other thread has the weft_io. */
 static void settle(wf_reactor *r, weft_io *io)
 {
-    if (io->phase_ & (KERNEL_IN_INBOX | KERNEL_IN_RING | KERNEL_IN_FILES))
+    if (io->phase_ & (IN_INBOX | IN_RING | IN_FILES))
         return;
     wf_sub(&r->n_asked, 1, RELEASE); /* [reactor-3] before its owner can know */
-    io->phase_ |= KERNEL_DONE;
+    io->phase_ |= DONE;
     wf_waker_fire(&io->waker_, &r->wakes);
 }
 
 static void settle_unseen(wf_reactor *r, weft_io *io, int error)
 {
     io->answer_ = error;
-    io->phase_ |= KERNEL_UNSEEN;
+    io->phase_ |= UNSEEN;
     settle(r, io);
 }
 
 static bool takes_turns(const weft_io *io)
 {
-    return wf_io_row(io)->takes_turns && WF_ARGS(io, wf_place)->takes_turns;
+    return wf_kernel_op_of(io)->takes_turns && WF_ARGS(io, wf_place)->takes_turns;
 }
 
 static bool waits_long(const weft_io *io)
 {
-    return wf_io_row(io)->waits_long && wf_io_row(io)->waits_long(io);
+    return wf_kernel_op_of(io)->waits_long && wf_kernel_op_of(io)->waits_long(io);
 }
 
 /* Under the lock, with room in r->held and for the entry. False: the ring is broken. */
@@ -191,10 +199,10 @@ static bool give_to_ring(wf_reactor *r, weft_io *io)
         return false;
     if (waits_long(io))
         wf_ring_add_threads(&r->ring, 1);
-    wf_io_row(io)->prepare(io, sqe);
+    wf_kernel_op_of(io)->prepare(io, sqe);
     sqe->user_data = tag;
     io->answer_ = wf_held_add(&r->held, tag);
-    io->phase_ |= KERNEL_IN_RING;
+    io->phase_ |= IN_RING;
     wf_count(&r->n_begun, 1);
     return true;
 }
@@ -231,12 +239,12 @@ static int give_to_files(wf_reactor *r, weft_io *io)
     if (!job)
         return -ENOMEM;
     job->back.take = job_done;
-    wf_io_row(io)->prepare(io, &job->sqe);
+    wf_kernel_op_of(io)->prepare(io, &job->sqe);
     result = wf_files_begin(job);
     if (result < 0)
         return result;
     io->answer_ = (int64_t)(uintptr_t)job;
-    io->phase_ |= KERNEL_IN_FILES;
+    io->phase_ |= IN_FILES;
     wf_count(&r->n_begun, 1);
     return 0;
 }
@@ -266,7 +274,7 @@ void wf_io_cancel_again(wf_reactor_token token, weft_io *io)
 {
     wf_ring_make_room(&token.r->ring);
     wf_lock(&io->lock_);
-    if ((io->phase_ & KERNEL_IN_RING) && (io->phase_ & KERNEL_CANCEL))
+    if ((io->phase_ & IN_RING) && (io->phase_ & CANCEL))
         cancel_in_ring(token.r, io);
     wf_unlock(&io->lock_);
 }
@@ -274,12 +282,12 @@ void wf_io_cancel_again(wf_reactor_token token, weft_io *io)
 /* The operation whose turn comes then, or NULL. */
 static weft_io *leave_ring(wf_reactor *r, weft_io *io)
 {
-    if (io->phase_ & KERNEL_IN_RING) {
+    if (io->phase_ & IN_RING) {
         wf_held_remove(&r->held, slot_of(io));
         if (waits_long(io))
             wf_ring_add_threads(&r->ring, -1);
     }
-    io->phase_ &= ~(uint32_t)(KERNEL_IN_RING | KERNEL_IN_FILES);
+    io->phase_ &= ~(uint32_t)(IN_RING | IN_FILES);
     wf_count(&r->n_ended, 1);
     return takes_turns(io) ? wf_positions_leave(&r->positions, io) : NULL;
 }
@@ -300,15 +308,15 @@ static weft_io *cancel_in_files(wf_reactor *r, weft_io *io)
 /* On its way to the ring, or it has its answer already. */
 static void cancel_outside(wf_reactor *r, weft_io *io)
 {
-    if (io->phase_ & KERNEL_QUEUED)
+    if (io->phase_ & QUEUED)
         (void)wf_positions_leave(&r->positions, io); /* it was not its turn */
-    io->phase_ &= ~(uint32_t)KERNEL_QUEUED;
+    io->phase_ &= ~(uint32_t)QUEUED;
     settle(r, io);
 }
 
 static void begin_turn(wf_reactor *r, weft_io *io);
 
-static void kernel_take(void *reactor, wf_submission *submission)
+static void take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
     weft_io    *io = weft_container(submission, weft_io, link_), *next = NULL;
@@ -316,15 +324,15 @@ static void kernel_take(void *reactor, wf_submission *submission)
 
     wf_ring_make_room(&r->ring);
     wf_lock(&io->lock_);
-    io->phase_ &= ~(uint32_t)KERNEL_IN_INBOX;
-    if (io->phase_ & KERNEL_IN_RING) /* a second visit: to be cancelled */
+    io->phase_ &= ~(uint32_t)IN_INBOX;
+    if (io->phase_ & IN_RING) /* a second visit: to be cancelled */
         cancel_in_ring(r, io);
-    else if (io->phase_ & KERNEL_IN_FILES)
+    else if (io->phase_ & IN_FILES)
         next = cancel_in_files(r, io);
-    else if (io->phase_ & KERNEL_CANCEL)
+    else if (io->phase_ & CANCEL)
         cancel_outside(r, io);
     else if (takes_turns(io) && !wf_positions_enter(&r->positions, io))
-        io->phase_ |= KERNEL_QUEUED;
+        io->phase_ |= QUEUED;
     else if (!begin_in_kernel(r, io, room) && takes_turns(io))
         next = wf_positions_leave(&r->positions, io);
     wf_unlock(&io->lock_);
@@ -340,8 +348,8 @@ static void begin_turn(wf_reactor *r, weft_io *io)
 
         wf_ring_make_room(&r->ring);
         wf_lock(&io->lock_);
-        io->phase_ &= ~(uint32_t)KERNEL_QUEUED;
-        if (io->phase_ & KERNEL_CANCEL) {
+        io->phase_ &= ~(uint32_t)QUEUED;
+        if (io->phase_ & CANCEL) {
             next = wf_positions_leave(&r->positions, io);
             settle(r, io);
         } else if (!begin_in_kernel(r, io, room)) {
@@ -372,13 +380,13 @@ static int reason_to_cancel(const wf_reactor *r)
 
 void wf_io_lost(wf_reactor_token token, weft_io *io)
 {
-    bool     cleans_up = wf_io_row(io)->future.flags & WEFT_FUTURE_CLEANS_UP;
+    bool     cleans_up = wf_kernel_op_of(io)->future.flags & WEFT_FUTURE_CLEANS_UP;
     weft_io *next;
 
     wf_lock(&io->lock_);
     next = leave_ring(token.r, io);
     /* Of a close -ECANCELED would say that the file is still open, which is not known. */
-    io->answer_ = io->phase_ & KERNEL_CANCEL && !cleans_up ? -ECANCELED : token.r->ring.error;
+    io->answer_ = io->phase_ & CANCEL && !cleans_up ? -ECANCELED : token.r->ring.error;
     settle(token.r, io);
     wf_unlock(&io->lock_);
     begin_turn(token.r, next);
@@ -396,7 +404,7 @@ void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32
     }
     next = leave_ring(token.r, io);
     io->answer_ = flags & IORING_CQE_F_NOTIF ? io->answer_ >> 32 : result;
-    if (io->answer_ == -ECANCELED && !(io->phase_ & KERNEL_CANCEL))
+    if (io->answer_ == -ECANCELED && !(io->phase_ & CANCEL))
         settle_unseen(token.r, io, reason_to_cancel(token.r));
     else
         settle(token.r, io);

@@ -1,7 +1,7 @@
 /*
  * listener.c - listening, and accepting connections
  *
- * Purpose     The accept row of the operation table, and making listeners.
+ * Purpose     Accepting, and making listeners.
  * Threads     Any; one accept at a time.
  * Invariants  L1 a connection is taken by accept4 in the poll that delivers it: a cancelled accept
  *             has taken none. L2 out of descriptors or memory, the waiting accept is nudged by a
@@ -11,7 +11,7 @@
  */
 #include "descriptor.h"
 #include "nudge.h"
-#include "operation.h"
+#include "socket_operation.h"
 #include "stream.h"
 
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static int take(const wf_socket *l, struct sockaddr *peer, socklen_t *size)
     return fd < 0 ? -errno : fd;
 }
 
-int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
+static int64_t attempt_accept(weft_io *io, wf_socket *l)
 {
     union {
         struct sockaddr     any; /* of a Unix peer: what fits */
@@ -94,10 +94,13 @@ int64_t wf_accept_attempt(weft_io *io, wf_socket *l)
     }
 }
 
+const wf_socket_op wf_op_accept = {WF_SOCKET_OP("weft_accept"), .side = WF_SIDE_IN,
+                                   .attempt = attempt_accept, WF_NUDGED};
+
 WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_stream **ret_stream)
 {
     *WF_ARGS(io, accept_args) = (accept_args){ret_stream};
-    return wf_io_init(io, WF_OP_ACCEPT, listener);
+    return wf_socket_op_init(io, &wf_op_accept, listener);
 }
 
 /* ---- listening ---- */

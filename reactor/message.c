@@ -1,7 +1,7 @@
 /*
  * message.c - sendmsg and recvmsg, for streams and datagram sockets
  *
- * Purpose     The rows of the operation table that take a struct msghdr.
+ * Purpose     The operations that take a struct msghdr.
  * Threads     Any.
  * Invariants  A message is taken in the poll that delivers it: a cancelled receive loses no
  *             descriptor.
@@ -9,7 +9,7 @@
  * Failure     As the system calls: -errno.
  */
 #include "nudge.h"
-#include "operation.h"
+#include "socket_operation.h"
 #include "stream.h"
 
 #include <poll.h>
@@ -49,7 +49,7 @@ int wf_message_missed(const wf_socket *s, struct msghdr *message)
     return 0;
 }
 
-int64_t wf_message_receive(weft_io *io, wf_socket *s)
+static int64_t attempt_receive(weft_io *io, wf_socket *s)
 {
     const message *args = WF_ARGS(io, message);
     int            flags = args->flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
@@ -60,7 +60,7 @@ int64_t wf_message_receive(weft_io *io, wf_socket *s)
     return flags & MSG_ERRQUEUE ? -errno : wf_message_missed(s, args->header);
 }
 
-int64_t wf_message_send(weft_io *io, wf_socket *s)
+static int64_t attempt_send(weft_io *io, wf_socket *s)
 {
     const message *args = WF_ARGS(io, message);
     ssize_t        n;
@@ -73,32 +73,39 @@ int64_t wf_message_send(weft_io *io, wf_socket *s)
     return errno == EAGAIN ? wf_message_blocked(s, args->header->msg_name) : -errno;
 }
 
-static weft_future *begin(weft_io *io, int op, void *handle, const struct msghdr *header, int flags)
+const wf_socket_op wf_op_receive_message = {WF_SOCKET_OP("weft_receive_message"),
+                                            .side = WF_SIDE_IN, .attempt = attempt_receive};
+
+const wf_socket_op wf_op_send_message = {WF_SOCKET_OP("weft_send_message"), .side = WF_SIDE_OUT,
+                                         .attempt = attempt_send, WF_NUDGED};
+
+static weft_future *make(weft_io *io, const wf_socket_op *op, void *handle,
+                         const struct msghdr *header, int flags)
 {
     *WF_ARGS(io, message) = (message){(struct msghdr *)(uintptr_t)header, flags};
-    return wf_io_init(io, op, handle);
+    return wf_socket_op_init(io, op, handle);
 }
 
 WEFT_API weft_future *weft_receive_message(weft_io *io, weft_stream *stream, struct msghdr *message,
                                            int flags)
 {
-    return begin(io, WF_OP_RECEIVE_MESSAGE, stream, message, flags);
+    return make(io, &wf_op_receive_message, stream, message, flags);
 }
 
 WEFT_API weft_future *weft_send_message(weft_io *io, weft_stream *stream,
                                         const struct msghdr *message, int flags)
 {
-    return begin(io, WF_OP_SEND_MESSAGE, stream, message, flags);
+    return make(io, &wf_op_send_message, stream, message, flags);
 }
 
 WEFT_API weft_future *weft_datagram_receive_message(weft_io *io, weft_datagram *datagram,
                                                     struct msghdr *message, int flags)
 {
-    return begin(io, WF_OP_RECEIVE_MESSAGE, datagram, message, flags);
+    return make(io, &wf_op_receive_message, datagram, message, flags);
 }
 
 WEFT_API weft_future *weft_datagram_send_message(weft_io *io, weft_datagram *datagram,
                                                  const struct msghdr *message, int flags)
 {
-    return begin(io, WF_OP_SEND_MESSAGE, datagram, message, flags);
+    return make(io, &wf_op_send_message, datagram, message, flags);
 }

@@ -17,7 +17,6 @@
 #ifndef WF_NUDGE_H
 #define WF_NUDGE_H
 
-#include "operation.h"
 #include "socket.h"
 
 /* Makes sure that the socket can be nudged. 0 or -ENOMEM. */
@@ -27,7 +26,8 @@ void wf_nudge_free(wf_socket *s);
 /* -EAGAIN for an attempt that is to be made again in a while; or -ENOMEM. */
 int wf_nudge_again(wf_socket *s, uint8_t ms);
 
-/* In the operation table: waits, end. */
+/* In the rows of operations that may want it. */
+#define WF_NUDGED .waits = wf_nudge_waits, .end = wf_nudge_end
 void    wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx);
 int64_t wf_nudge_end(weft_io *io, int64_t result, bool cancelled);
 

@@ -1,5 +1,5 @@
 /*
- * path.c - the rows of the operation table for paths
+ * path.c - operations on paths
  *
  * Purpose     Fills submission entries.
  * Threads     Constructors: the caller. prepare: the reactor's thread. end: the future's owner.
@@ -7,8 +7,8 @@
  * Ordering    None.
  * Failure     The kernel's answer.
  */
+#include "kernel_operation.h"
 #include "memcheck.h"
-#include "operation.h"
 
 #include <sys/stat.h>
 
@@ -37,14 +37,14 @@ typedef struct look {
     unsigned      mask;
 } look;
 
-void wf_path_prepare_stat(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_stat(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const look *args = WF_ARGS(io, look);
 
     io_uring_prep_statx(sqe, args->dir, args->path, args->flags, args->mask, args->ret);
 }
 
-int64_t wf_path_end_stat(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_stat(weft_io *io, int64_t result, bool cancelled)
 {
     (void)cancelled;
     if (result == 0)
@@ -52,11 +52,14 @@ int64_t wf_path_end_stat(weft_io *io, int64_t result, bool cancelled)
     return result;
 }
 
+const wf_kernel_op wf_op_path_stat = {WF_KERNEL_OP("weft_path_stat"), .prepare = prepare_stat,
+                                      .end = end_stat};
+
 WEFT_API weft_future *weft_path_stat(weft_io *io, int dir, const char *path, int flags,
                                      unsigned mask, struct statx *ret)
 {
     *WF_ARGS(io, look) = (look){.path = path, .ret = ret, .dir = dir, .flags = flags, .mask = mask};
-    return wf_io_init(io, WF_OP_PATH_STAT, NULL);
+    return wf_kernel_op_init(io, &wf_op_path_stat);
 }
 
 WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct statx *ret)
@@ -66,49 +69,58 @@ WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct 
 
 /* ---- one path ---- */
 
-void wf_path_prepare_unlink(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_unlink(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const one_path *args = WF_ARGS(io, one_path);
 
     io_uring_prep_unlinkat(sqe, args->dir, args->path, (int)args->option);
 }
 
+const wf_kernel_op wf_op_path_unlink = {WF_KERNEL_OP("weft_path_unlink"),
+                                        .prepare = prepare_unlink};
+
 WEFT_API weft_future *weft_path_unlink(weft_io *io, int dir, const char *path, int flags)
 {
     *WF_ARGS(io, one_path) = (one_path){path, dir, (unsigned)flags};
-    return wf_io_init(io, WF_OP_PATH_UNLINK, NULL);
+    return wf_kernel_op_init(io, &wf_op_path_unlink);
 }
 
-void wf_path_prepare_make_dir(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_make_dir(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const one_path *args = WF_ARGS(io, one_path);
 
     io_uring_prep_mkdirat(sqe, args->dir, args->path, args->option);
 }
 
+const wf_kernel_op wf_op_path_make_dir = {WF_KERNEL_OP("weft_path_make_dir"),
+                                          .prepare = prepare_make_dir};
+
 WEFT_API weft_future *weft_path_make_dir(weft_io *io, int dir, const char *path, unsigned mode)
 {
     *WF_ARGS(io, one_path) = (one_path){path, dir, mode};
-    return wf_io_init(io, WF_OP_PATH_MAKE_DIR, NULL);
+    return wf_kernel_op_init(io, &wf_op_path_make_dir);
 }
 
 /* ---- two paths ---- */
 
-void wf_path_prepare_rename(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_rename(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const two_paths *args = WF_ARGS(io, two_paths);
 
     io_uring_prep_renameat(sqe, args->dir, args->path, args->new_dir, args->new_path, args->flags);
 }
 
+const wf_kernel_op wf_op_path_rename = {WF_KERNEL_OP("weft_path_rename"),
+                                        .prepare = prepare_rename};
+
 WEFT_API weft_future *weft_path_rename(weft_io *io, int dir, const char *path, int new_dir,
                                        const char *new_path, unsigned flags)
 {
     *WF_ARGS(io, two_paths) = (two_paths){path, new_path, dir, new_dir, flags};
-    return wf_io_init(io, WF_OP_PATH_RENAME, NULL);
+    return wf_kernel_op_init(io, &wf_op_path_rename);
 }
 
-void wf_path_prepare_link(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_link(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const two_paths *args = WF_ARGS(io, two_paths);
 
@@ -116,22 +128,27 @@ void wf_path_prepare_link(const weft_io *io, struct io_uring_sqe *sqe)
                          (int)args->flags);
 }
 
+const wf_kernel_op wf_op_path_link = {WF_KERNEL_OP("weft_path_link"), .prepare = prepare_link};
+
 WEFT_API weft_future *weft_path_link(weft_io *io, int dir, const char *path, int new_dir,
                                      const char *new_path, int flags)
 {
     *WF_ARGS(io, two_paths) = (two_paths){path, new_path, dir, new_dir, (unsigned)flags};
-    return wf_io_init(io, WF_OP_PATH_LINK, NULL);
+    return wf_kernel_op_init(io, &wf_op_path_link);
 }
 
-void wf_path_prepare_symlink(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_symlink(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const two_paths *args = WF_ARGS(io, two_paths);
 
     io_uring_prep_symlinkat(sqe, args->path, args->new_dir, args->new_path);
 }
 
+const wf_kernel_op wf_op_path_symlink = {WF_KERNEL_OP("weft_path_symlink"),
+                                         .prepare = prepare_symlink};
+
 WEFT_API weft_future *weft_path_symlink(weft_io *io, const char *target, int dir, const char *path)
 {
     *WF_ARGS(io, two_paths) = (two_paths){.path = target, .new_path = path, .new_dir = dir};
-    return wf_io_init(io, WF_OP_PATH_SYMLINK, NULL);
+    return wf_kernel_op_init(io, &wf_op_path_symlink);
 }

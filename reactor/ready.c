@@ -1,8 +1,7 @@
 /*
  * ready.c - waiting until a descriptor shows an event
  *
- * Purpose     The row of the operation table for descriptors of other libraries: as poll(2), by the
- *             ring.
+ * Purpose     Waits for descriptors of other libraries: as poll(2), by the ring.
  * Threads     Constructor: the caller. prepare: the reactor's thread. end: the future's owner.
  * Invariants  R1 the ring's poll also ends with POLLRDHUP that nobody asked for, and at once while
  *             that lasts: whoever waits for POLLOUT would never sleep. Then the descriptor is put
@@ -11,7 +10,7 @@
  * Failure     The kernel's answer; -EMFILE and the like if the set can't be had.
  */
 #include "descriptor.h"
-#include "operation.h"
+#include "kernel_operation.h"
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -26,7 +25,7 @@ typedef struct ready {
     int      set; /* R1, or NO_SET */
 } ready;
 
-void wf_ready_prepare(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_ready(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const ready *args = WF_ARGS(io, ready);
 
@@ -61,7 +60,7 @@ static int64_t shown(int set)
     return n < 0 ? -errno : (int64_t)event.events;
 }
 
-int64_t wf_ready_end(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_ready(weft_io *io, int64_t result, bool cancelled)
 {
     ready *args = WF_ARGS(io, ready);
     bool   has_set = args->set != NO_SET;
@@ -79,9 +78,12 @@ int64_t wf_ready_end(weft_io *io, int64_t result, bool cancelled)
     return result;
 }
 
+const wf_kernel_op wf_op_fd_ready = {WF_KERNEL_OP("weft_fd_ready"), .prepare = prepare_ready,
+                                     .end = end_ready};
+
 WEFT_API weft_future *weft_fd_ready(weft_io *io, int fd, unsigned events)
 {
     /* The other bits are flags of epoll's. */
     *WF_ARGS(io, ready) = (ready){.fd = fd, .events = events & 0xffff, .set = NO_SET};
-    return wf_io_init(io, WF_OP_FD_READY, NULL);
+    return wf_kernel_op_init(io, &wf_op_fd_ready);
 }

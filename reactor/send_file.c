@@ -1,8 +1,8 @@
 /*
  * send_file.c - a file's bytes into a stream without a copy
  *
- * Purpose     The row of the operation table for sendfile(2) on a non-blocking socket. To a stream
- *             that others may make blocking the bytes are copied: send has a flag against waiting.
+ * Purpose     sendfile(2) on a non-blocking socket. To a stream that others may make blocking the
+ *             bytes are copied: send has a flag against waiting.
  * Threads     The future's owner.
  * Invariants  F1 at most PORTION bytes are read from the disk by one attempt: as long as that
  *             takes, the worker stands still. F2 no SIGPIPE is raised: quiet.h. F3 it never waits
@@ -10,8 +10,8 @@
  * Ordering    socket.h.
  * Failure     As sendfile(2): -errno, with io->done bytes sent.
  */
-#include "operation.h"
 #include "quiet.h"
+#include "socket_operation.h"
 #include "stream.h"
 
 #include <sys/sendfile.h>
@@ -44,7 +44,7 @@ static int64_t send_pages(int file, off_t offset, const wf_socket *s, size_t siz
     return wf_quiet_end(&quiet, sendfile(s->fd, file, &offset, size), size);
 }
 
-int64_t wf_send_file_attempt(weft_io *io, wf_socket *s)
+static int64_t attempt_send_file(weft_io *io, wf_socket *s)
 {
     const part *args = WF_ARGS(io, part);
     size_t      left = args->size - io->done;
@@ -59,9 +59,12 @@ int64_t wf_send_file_attempt(weft_io *io, wf_socket *s)
     return n == 0 || io->done == args->size ? (int64_t)io->done : WF_IO_MORE;
 }
 
+const wf_socket_op wf_op_send_file = {WF_SOCKET_OP("weft_send_file"), .side = WF_SIDE_OUT,
+                                      .attempt = attempt_send_file};
+
 WEFT_API weft_future *weft_send_file(weft_io *io, weft_stream *stream, int fd, int64_t offset,
                                      size_t size)
 {
     *WF_ARGS(io, part) = (part){fd, offset, size};
-    return wf_io_init(io, WF_OP_SEND_FILE, stream);
+    return wf_socket_op_init(io, &wf_op_send_file, stream);
 }

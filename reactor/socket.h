@@ -77,7 +77,7 @@ enum { WF_SOCKET_NUDGE = 1, WF_SOCKET_FREE = 2 };
 enum { WF_TRY_KIND = 1, WF_TRY_EAGER = 2, WF_TRY_ENDED = 4 }; /* see stream.c, net.h, socket.c */
 
 /* Directions, as bits. */
-enum { WF_SIDE_KERNEL = 0, WF_SIDE_IN = 1, WF_SIDE_OUT = 2, WF_SIDE_BOTH = 3 };
+enum { WF_SIDE_IN = 1, WF_SIDE_OUT = 2, WF_SIDE_BOTH = 3 };
 
 /* refs */
 #define WF_SOCKET_GENERATION (UINT64_C(0xffff) << 48)

@@ -1,52 +1,56 @@
 /*
  * socket_operation.c - operations on sockets: try, then wait for readiness
  *
- * Purpose     Polls a row of the table whose side is IN, OUT or BOTH.
+ * Purpose     Polls a wf_socket_op. The states are in phase_:
  *
- *               START --begin, claim--> TRY --attempt says -EAGAIN--> WAIT --event--> TRY
- *                 |                      |                              |
- *                 +------- ends <--------+---- answer, close, cancel ---+
+ *               START --poll--> TRY --EAGAIN--> WAIT --poll, after an event--> TRY
+ *                 |              |               |
+ *                 +--> READY     +--> READY      +--poll--> READY
  *
+ *             START claims the direction, or ends. TRY ends with the answer of an attempt, and
+ *             stays TRY until the next poll when the budget is spent. WAIT ends with the error of
+ *             the wait. TRY and WAIT end when they are cancelled or the socket is closed.
  * Threads     The owner of the weft_io. Events come by socket.c, under the socket's lock.
- * Invariants  O1 in operation.h.
+ * Invariants  O2 in socket_operation.h.
  * Ordering    The socket's lock.
- * Failure     See operation.h.
+ * Failure     See socket_operation.h.
  */
-#include "operation.h"
+#include "socket_operation.h"
+
+enum { START, TRY, WAIT };
+
+#define STILL_WAITS 1
 
 static weft_poll io_end(weft_io *io, int64_t result)
 {
-    const wf_operation *op = wf_io_row(io);
+    const wf_socket_op *op = wf_socket_op_of(io);
 
     if (op->end)
         result = op->end(io, result, weft_future_is_cancelled(&io->future));
     return weft_ready(&io->future, result);
 }
 
-enum { SOCKET_START, SOCKET_TRY, SOCKET_WAIT };
-
-#define STILL_WAITS 1
-
 static wf_direction *direction(const weft_io *io, wf_socket *s)
 {
-    return wf_io_row(io)->side & WF_SIDE_IN ? &s->in : &s->out;
+    return wf_socket_op_of(io)->side & WF_SIDE_IN ? &s->in : &s->out;
 }
 
 /* The first poll: 0, or the result. */
-static int64_t socket_start(weft_io *io, weft_context *cx)
+static int64_t start(weft_io *io, weft_context *cx)
 {
-    int        r = 0;
-    wf_socket *s;
+    const wf_socket_op *op = wf_socket_op_of(io);
+    int                 r = op->begin ? op->begin(io, cx) : 0;
+    wf_socket          *s;
 
-    if (wf_io_row(io)->begin && (r = wf_io_row(io)->begin(io, cx)) < 0)
+    if (r < 0)
         return r;
-    s = wf_socket_ref(io->target_, wf_io_row(io)->side);
+    s = wf_socket_ref(io->target_, op->side);
     if (s && wf_reactor_is_child(s->reactor)) {
         r = -ECHILD; /* the count is the child's own, and does not matter there */
     } else if (s) {
         if (wf_socket_claim(direction(io, s), io)) {
             io->target_ = s; /* the handle before */
-            io->phase_ = SOCKET_TRY;
+            io->phase_ = TRY;
             return 0;
         }
         wf_socket_unref(s);
@@ -58,7 +62,7 @@ static int64_t socket_start(weft_io *io, weft_context *cx)
     return r;
 }
 
-static weft_poll socket_end(weft_io *io, int64_t result)
+static weft_poll end(weft_io *io, int64_t result)
 {
     wf_socket *s = io->target_;
     weft_poll  poll = io_end(io, result);
@@ -69,78 +73,80 @@ static weft_poll socket_end(weft_io *io, int64_t result)
 }
 
 /* A later poll: 0: it tries again, STILL_WAITS, or its result. */
-static int64_t socket_resume(weft_io *io, weft_context *cx)
+static int64_t resume(weft_io *io, weft_context *cx)
 {
     wf_socket    *s = io->target_;
     wf_direction *d = direction(io, s);
 
-    if (weft_future_is_cancelled(&io->future) || wf_socket_is_closed(s, wf_io_row(io)->side)) {
+    if (weft_future_is_cancelled(&io->future) ||
+        wf_socket_is_closed(s, wf_socket_op_of(io)->side)) {
         wf_socket_withdraw(s, d, io);
         return -ECANCELED;
     }
-    if (io->phase_ != SOCKET_WAIT)
+    if (io->phase_ != WAIT)
         return 0;
     if (wf_socket_is_waiting(s, d, io, cx->waker))
         return STILL_WAITS;
-    io->phase_ = SOCKET_TRY;
+    io->phase_ = TRY;
     return io->answer_ < 0 ? io->answer_ : 0; /* waiting has failed, or not */
 }
 
 /* Until it ends, or has to wait. */
-static weft_poll socket_try(weft_io *io, weft_context *cx)
+static weft_poll attempt(weft_io *io, weft_context *cx)
 {
-    wf_socket    *s = io->target_;
-    wf_direction *d = direction(io, s);
+    const wf_socket_op *op = wf_socket_op_of(io);
+    wf_socket          *s = io->target_;
+    wf_direction       *d = direction(io, s);
 
     while (weft_context_spend(cx)) {
         uint32_t seq = wf_socket_seq(d);
-        int64_t  r = wf_io_row(io)->attempt(io, s);
+        int64_t  r = op->attempt(io, s);
 
         if (r == WF_IO_MORE || r == -EINTR) {
-            if (wf_socket_is_closed(s, wf_io_row(io)->side))
-                return socket_end(io, -ECANCELED);
+            if (wf_socket_is_closed(s, op->side))
+                return end(io, -ECANCELED);
             continue;
         }
         if (r != -EAGAIN)
-            return socket_end(io, r);
+            return end(io, r);
         switch (wf_socket_wait(s, d, io, seq, cx->waker)) {
         case WF_SOCKET_WAITING:
-            io->phase_ = SOCKET_WAIT;
-            if (wf_io_row(io)->waits)
-                wf_io_row(io)->waits(io, s, cx);
+            io->phase_ = WAIT;
+            if (op->waits)
+                op->waits(io, s, cx);
             return WEFT_PENDING;
         case WF_SOCKET_RETRY:
             break;
         case WF_SOCKET_IS_CLOSED:
-            return socket_end(io, -ECANCELED);
+            return end(io, -ECANCELED);
         }
     }
     return WEFT_PENDING;
 }
 
-weft_poll wf_socket_operation_poll(weft_future *future, weft_context *cx)
+weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx)
 {
     weft_io *io = weft_container(future, weft_io, future);
     int64_t  r;
 
-    if (io->phase_ == SOCKET_START) {
-        r = socket_start(io, cx);
+    if (io->phase_ == START) {
+        r = start(io, cx);
         if (r < 0)
             return io_end(io, r);
     } else {
         /* Of the parent's it is left as it is: its ends take locks, which may be held for ever. */
         if (wf_reactor_is_child(((wf_socket *)io->target_)->reactor))
             return weft_ready(future, -ECHILD);
-        r = socket_resume(io, cx);
+        r = resume(io, cx);
         if (r == STILL_WAITS)
             return WEFT_PENDING;
         if (r < 0)
-            return socket_end(io, r);
+            return end(io, r);
     }
-    return socket_try(io, cx);
+    return attempt(io, cx);
 }
 
-void wf_socket_operation_cancel(weft_future *future)
+void wf_socket_op_cancel(weft_future *future)
 {
     (void)future; /* the next poll withdraws it */
 }

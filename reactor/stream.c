@@ -1,7 +1,7 @@
 /*
  * stream.c - streams: reading and writing
  *
- * Purpose     The rows of the operation table that move a stream's bytes.
+ * Purpose     The operations that move a stream's bytes.
  * Threads     Any.
  * Invariants  A weft_stream is the handle of a wf_socket. Writing never raises SIGPIPE.
  * Ordering    socket.h.
@@ -10,9 +10,9 @@
 #include "stream.h"
 
 #include "calls.h"
-#include "memcheck.h"
-#include "operation.h"
+#include "kernel_operation.h"
 #include "quiet.h"
+#include "socket_operation.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -81,16 +81,6 @@ static bool is_refused(ssize_t n)
     return n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS);
 }
 
-static void mark_read(const struct iovec *piece, ssize_t n)
-{
-    for (size_t left = n > 0 ? (size_t)n : 0; left > 0; piece++) {
-        size_t size = piece->iov_len < left ? piece->iov_len : left;
-
-        wf_memcheck_defined(piece->iov_base, size);
-        left -= size;
-    }
-}
-
 /* A file never waits for another program, and only reads that may wait get what a disk has. */
 static int64_t read_at_once(const wf_socket *s, const struct iovec *vector, int n)
 {
@@ -100,7 +90,7 @@ static int64_t read_at_once(const wf_socket *s, const struct iovec *vector, int 
         insist(s->fd);
         r = readv(s->fd, vector, n);
     }
-    mark_read(vector, r);
+    wf_pieces_defined(vector, r);
     return answer(r);
 }
 
@@ -146,7 +136,21 @@ typedef struct pieces {
     int           n;
 } pieces;
 
-int64_t wf_stream_read(weft_io *io, wf_socket *s)
+static weft_future *make_transfer(weft_io *io, const wf_socket_op *op, weft_stream *stream,
+                                  const void *memory, size_t size)
+{
+    *WF_ARGS(io, transfer) = (transfer){(void *)(uintptr_t)memory, size};
+    return wf_socket_op_init(io, op, stream);
+}
+
+static weft_future *make_pieces(weft_io *io, const wf_socket_op *op, weft_stream *stream,
+                                const struct iovec *vector, int n)
+{
+    *WF_ARGS(io, pieces) = (pieces){(struct iovec *)(uintptr_t)vector, n};
+    return wf_socket_op_init(io, op, stream);
+}
+
+static int64_t attempt_read(weft_io *io, wf_socket *s)
 {
     const transfer *args = WF_ARGS(io, transfer);
     uint32_t        seq = wf_socket_seq(&s->in);
@@ -156,7 +160,15 @@ int64_t wf_stream_read(weft_io *io, wf_socket *s)
     return note_drained(s, seq, receive(s, args->memory, args->size), args->size);
 }
 
-int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
+const wf_socket_op wf_op_read = {WF_SOCKET_OP("weft_read"), .side = WF_SIDE_IN,
+                                 .attempt = attempt_read};
+
+WEFT_API weft_future *weft_read(weft_io *io, weft_stream *stream, void *buffer, size_t size)
+{
+    return make_transfer(io, &wf_op_read, stream, buffer, size);
+}
+
+static int64_t attempt_read_exact(weft_io *io, wf_socket *s)
 {
     const transfer *args = WF_ARGS(io, transfer);
     size_t          left = args->size - io->done;
@@ -173,6 +185,14 @@ int64_t wf_stream_read_exact(weft_io *io, wf_socket *s)
     return n == 0 ? WEFT_EOF : WF_IO_MORE;
 }
 
+const wf_socket_op wf_op_read_exact = {WF_SOCKET_OP("weft_read_exact"), .side = WF_SIDE_IN,
+                                       .attempt = attempt_read_exact};
+
+WEFT_API weft_future *weft_read_exact(weft_io *io, weft_stream *stream, void *buffer, size_t size)
+{
+    return make_transfer(io, &wf_op_read_exact, stream, buffer, size);
+}
+
 static bool is_empty(const pieces *args)
 {
     for (int i = 0; i < args->n; i++)
@@ -181,17 +201,12 @@ static bool is_empty(const pieces *args)
     return true;
 }
 
-static bool is_too_many(const pieces *args)
-{
-    return args->n < 0 || args->n > IOV_MOST;
-}
-
-int64_t wf_stream_readv(weft_io *io, wf_socket *s)
+static int64_t attempt_readv(weft_io *io, wf_socket *s)
 {
     const pieces *args = WF_ARGS(io, pieces);
     struct msghdr message = {.msg_iov = args->first, .msg_iovlen = (size_t)args->n};
 
-    if (is_too_many(args))
+    if ((unsigned)args->n > IOV_MOST)
         return -EINVAL;
     if (is_empty(args))
         return 0; /* recvmsg would wait for data */
@@ -199,13 +214,30 @@ int64_t wf_stream_readv(weft_io *io, wf_socket *s)
                         : read_at_once(s, args->first, args->n);
 }
 
-int64_t wf_stream_peek(weft_io *io, wf_socket *s)
+const wf_socket_op wf_op_readv = {WF_SOCKET_OP("weft_readv"), .side = WF_SIDE_IN,
+                                  .attempt = attempt_readv};
+
+WEFT_API weft_future *weft_readv(weft_io *io, weft_stream *stream, const struct iovec *vector,
+                                 int n)
+{
+    return make_pieces(io, &wf_op_readv, stream, vector, n);
+}
+
+static int64_t attempt_peek(weft_io *io, wf_socket *s)
 {
     const transfer *args = WF_ARGS(io, transfer);
 
     if (args->size == 0)
         return 0; /* recv would wait for data */
     return answer(recv(s->fd, args->memory, args->size, MSG_DONTWAIT | MSG_PEEK));
+}
+
+const wf_socket_op wf_op_peek = {WF_SOCKET_OP("weft_peek"), .side = WF_SIDE_IN,
+                                 .attempt = attempt_peek};
+
+WEFT_API weft_future *weft_peek(weft_io *io, weft_stream *stream, void *buffer, size_t size)
+{
+    return make_transfer(io, &wf_op_peek, stream, buffer, size);
 }
 
 /* ---- writing ---- */
@@ -218,14 +250,22 @@ int64_t wf_stream_transmit(const wf_socket *s, const char *memory, size_t size)
                         : write_at_once(s, &vector, 1);
 }
 
-int64_t wf_stream_write(weft_io *io, wf_socket *s)
+static int64_t attempt_write(weft_io *io, wf_socket *s)
 {
     const transfer *args = WF_ARGS(io, transfer);
 
     return wf_stream_transmit(s, args->memory, args->size);
 }
 
-int64_t wf_stream_write_all(weft_io *io, wf_socket *s)
+const wf_socket_op wf_op_write = {WF_SOCKET_OP("weft_write"), .side = WF_SIDE_OUT,
+                                  .attempt = attempt_write};
+
+WEFT_API weft_future *weft_write(weft_io *io, weft_stream *stream, const void *buffer, size_t size)
+{
+    return make_transfer(io, &wf_op_write, stream, buffer, size);
+}
+
+static int64_t attempt_write_all(weft_io *io, wf_socket *s)
 {
     const transfer *args = WF_ARGS(io, transfer);
     int64_t n = wf_stream_transmit(s, (const char *)args->memory + io->done, args->size - io->done);
@@ -236,15 +276,33 @@ int64_t wf_stream_write_all(weft_io *io, wf_socket *s)
     return io->done == args->size ? (int64_t)args->size : WF_IO_MORE;
 }
 
-int64_t wf_stream_writev(weft_io *io, wf_socket *s)
+const wf_socket_op wf_op_write_all = {WF_SOCKET_OP("weft_write_all"), .side = WF_SIDE_OUT,
+                                      .attempt = attempt_write_all};
+
+WEFT_API weft_future *weft_write_all(weft_io *io, weft_stream *stream, const void *buffer,
+                                     size_t size)
+{
+    return make_transfer(io, &wf_op_write_all, stream, buffer, size);
+}
+
+static int64_t attempt_writev(weft_io *io, wf_socket *s)
 {
     const pieces *args = WF_ARGS(io, pieces);
     struct msghdr message = {.msg_iov = args->first, .msg_iovlen = (size_t)args->n};
 
-    if (is_too_many(args))
+    if ((unsigned)args->n > IOV_MOST)
         return -EINVAL;
     return s->is_socket ? answer(sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL))
                         : write_at_once(s, args->first, args->n);
+}
+
+const wf_socket_op wf_op_writev = {WF_SOCKET_OP("weft_writev"), .side = WF_SIDE_OUT,
+                                   .attempt = attempt_writev};
+
+WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct iovec *vector,
+                                  int n)
+{
+    return make_pieces(io, &wf_op_writev, stream, vector, n);
 }
 
 /* ---- at once or not at all ---- */
@@ -301,7 +359,7 @@ typedef struct zero_copy {
     wf_socket   *socket; /* once it has begun */
 } zero_copy;
 
-int wf_zero_copy_begin(weft_io *io, weft_context *cx)
+static int begin_zero_copy(weft_io *io, weft_context *cx)
 {
     zero_copy *args = WF_ARGS(io, zero_copy);
     wf_socket *s = wf_socket_ref(args->stream, WF_SIDE_OUT);
@@ -322,7 +380,7 @@ int wf_zero_copy_begin(weft_io *io, weft_context *cx)
     return -EBUSY;
 }
 
-void wf_zero_copy_prepare(const weft_io *io, struct io_uring_sqe *sqe)
+static void prepare_zero_copy(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const zero_copy *args = WF_ARGS(io, zero_copy);
 
@@ -331,7 +389,7 @@ void wf_zero_copy_prepare(const weft_io *io, struct io_uring_sqe *sqe)
                           MSG_NOSIGNAL | MSG_WAITALL, 0);
 }
 
-int64_t wf_zero_copy_end(weft_io *io, int64_t result, bool cancelled)
+static int64_t end_zero_copy(weft_io *io, int64_t result, bool cancelled)
 {
     wf_socket *s = WF_ARGS(io, zero_copy)->socket;
     bool       closed = wf_socket_regain(s);
@@ -341,57 +399,9 @@ int64_t wf_zero_copy_end(weft_io *io, int64_t result, bool cancelled)
     return result < 0 && (closed || cancelled) ? -ECANCELED : result;
 }
 
-static weft_future *begin_transfer(weft_io *io, int op, weft_stream *stream, const void *memory,
-                                   size_t size)
-{
-    *WF_ARGS(io, transfer) = (transfer){(void *)(uintptr_t)memory, size};
-    return wf_io_init(io, op, stream);
-}
-
-static weft_future *begin_pieces(weft_io *io, int op, weft_stream *stream,
-                                 const struct iovec *vector, int n)
-{
-    *WF_ARGS(io, pieces) = (pieces){(struct iovec *)(uintptr_t)vector, n};
-    return wf_io_init(io, op, stream);
-}
-
-WEFT_API weft_future *weft_read(weft_io *io, weft_stream *stream, void *buffer, size_t size)
-{
-    return begin_transfer(io, WF_OP_READ, stream, buffer, size);
-}
-
-WEFT_API weft_future *weft_read_exact(weft_io *io, weft_stream *stream, void *buffer, size_t size)
-{
-    return begin_transfer(io, WF_OP_READ_EXACT, stream, buffer, size);
-}
-
-WEFT_API weft_future *weft_readv(weft_io *io, weft_stream *stream, const struct iovec *vector,
-                                 int n)
-{
-    return begin_pieces(io, WF_OP_READV, stream, vector, n);
-}
-
-WEFT_API weft_future *weft_peek(weft_io *io, weft_stream *stream, void *buffer, size_t size)
-{
-    return begin_transfer(io, WF_OP_PEEK, stream, buffer, size);
-}
-
-WEFT_API weft_future *weft_write(weft_io *io, weft_stream *stream, const void *buffer, size_t size)
-{
-    return begin_transfer(io, WF_OP_WRITE, stream, buffer, size);
-}
-
-WEFT_API weft_future *weft_write_all(weft_io *io, weft_stream *stream, const void *buffer,
-                                     size_t size)
-{
-    return begin_transfer(io, WF_OP_WRITE_ALL, stream, buffer, size);
-}
-
-WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct iovec *vector,
-                                  int n)
-{
-    return begin_pieces(io, WF_OP_WRITEV, stream, vector, n);
-}
+const wf_kernel_op wf_op_write_zero_copy = {WF_KERNEL_OP("weft_write_zero_copy"),
+                                            .begin = begin_zero_copy, .prepare = prepare_zero_copy,
+                                            .needs = WF_RING_SEND_ZC, .end = end_zero_copy};
 
 #define ZERO_COPY_MOST (1u << 30) /* what the submission has room for */
 
@@ -410,5 +420,5 @@ WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, con
     *WF_ARGS(io, zero_copy) = (zero_copy){
         .what = {(void *)(uintptr_t)buffer, size < ZERO_COPY_MOST ? size : ZERO_COPY_MOST},
         .stream = stream};
-    return wf_io_init(io, WF_OP_WRITE_ZERO_COPY, NULL);
+    return wf_kernel_op_init(io, &wf_op_write_zero_copy);
 }

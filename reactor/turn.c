@@ -12,8 +12,8 @@
 #include "dispatch.h"
 #include "executor.h"
 #include "handed.h"
+#include "kernel_operation.h"
 #include "nudge.h"
-#include "operation.h"
 #include "socket.h"
 #include "timer.h"
 

@@ -8,7 +8,8 @@
 
 #include "alloc.h"
 #include "executor.h"
-#include "operation.h"
+#include "kernel_operation.h"
+#include "socket_operation.h"
 
 static weft_runtime rt;
 static wf_executor  executor;

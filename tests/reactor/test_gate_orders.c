@@ -19,8 +19,8 @@ static void    ring(int fd);
 #include "bell.h"
 #define wf_bell_ring(fd) ring(fd)
 #include "executor.h"
+#include "kernel_operation.h"
 #include "nudge.h"
-#include "operation.h"
 #include "task.h"
 #include "timer.h"
 

@@ -261,15 +261,16 @@ static int64_t closes(weft_io *io, wf_socket *s)
 
 Test(socket, one_that_is_closed_between_two_attempts_has_no_other)
 {
-    wf_operation row = wf_operations[WF_OP_WRITE_ALL];
+    wf_socket_op row;
     wf_socket   *s = make_event_socket();
     weft_context cx;
     weft_io      io;
 
     to_close = wf_socket_handle(s);
-    row.attempt = closes;
     weft_context_init(&cx, &noop, &rt);
     weft_write_all(&io, to_close, "x", 1);
+    row = *wf_socket_op_of(&io);
+    row.attempt = closes;
     io.future.ops = &row.future;
     check(weft_poll_is_ready(weft_future_poll(&io.future, &cx)));
     check_eq(io.future.result, -ECANCELED);
@@ -295,7 +296,7 @@ Test(socket, one_that_is_connected_with_itself_is_refused)
     s = wf_stream_new(&reactor, fd, true);
     handle = wf_socket_handle(s);
     weft_connect(&io, NULL, &address);
-    check_eq(wf_connect_attempt(&io, s), -ECONNREFUSED);
+    check_eq(wf_socket_op_of(&io)->attempt(&io, s), -ECONNREFUSED);
     wf_socket_close(handle);
     again = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the port is free at once */
     check_eq(bind(again, &address.u.any, sizeof address.u.v4), 0);

@@ -7,7 +7,8 @@
 
 #include "../net_helpers.h"
 
-#include "operation.h"
+#include "kernel_operation.h"
+#include "socket_operation.h"
 
 #include <linux/tcp.h> /* libc's tcp_info has no window */
 #include <netinet/in.h>
@@ -37,6 +38,7 @@ typedef struct stage {
 } stage;
 
 typedef struct row_case {
+    const char *name;
     weft_future *(*begin)(stage *s, weft_io *io);
     int64_t result;                         /* once it is done; -1: anything >= 0 */
     void (*let_go)(stage *s);               /* it waits, until this */
@@ -362,90 +364,85 @@ static void has_sub(stage *s, bool done)
     check_eq(exists(s, "sub"), done);
 }
 
-static const row_case cases[WF_OP_COUNT] = {
-    [WF_OP_READ] = {.begin = begin_read,
-                    .result = SIZE,
-                    .let_go = send_to_stream,
-                    .left = left_in_stream},
-    [WF_OP_READ_EXACT] = {.begin = begin_read_exact,
-                          .result = SIZE,
-                          .let_go = send_to_stream,
-                          .left = left_in_stream},
-    [WF_OP_READV] = {.begin = begin_readv,
-                     .result = SIZE,
-                     .let_go = send_to_stream,
-                     .left = left_in_stream},
-    [WF_OP_PEEK] = {.begin = begin_peek, .result = SIZE, .let_go = send_to_stream},
-    [WF_OP_WRITE_ZERO_COPY] = {.begin = begin_write_zero_copy,
-                               .result = SIZE,
-                               .let_go = drain_full},
-    [WF_OP_RECEIVE_MESSAGE] = {.begin = begin_receive_message,
-                               .result = SIZE,
-                               .let_go = send_to_stream,
-                               .left = left_in_stream},
-    [WF_OP_SEND_MESSAGE] = {.begin = begin_send_message, .result = SIZE, .let_go = drain_full},
-    [WF_OP_RECEIVE_FROM] = {.begin = begin_receive_from,
-                            .result = SIZE,
-                            .let_go = send_datagram,
-                            .left = left_in_datagram},
-    [WF_OP_SEND_TO] = {.begin = begin_send_to, .result = SIZE, .let_go = drain_receiver},
-    [WF_OP_RECEIVE_BATCH] = {.begin = begin_receive_batch,
-                             .result = 1,
-                             .let_go = send_datagram,
-                             .left = left_in_datagram},
-    [WF_OP_SEND_BATCH] = {.begin = begin_send_batch, .result = 1, .let_go = drain_receiver},
-    [WF_OP_RELEASE] = {.begin = begin_release, .result = -1, .give_back = close_opened},
-    [WF_OP_WRITE] = {.begin = begin_write, .result = SIZE, .let_go = drain_full},
-    [WF_OP_WRITE_ALL] = {.begin = begin_write_all, .result = SIZE, .let_go = drain_full},
-    [WF_OP_WRITEV] = {.begin = begin_writev, .result = SIZE, .let_go = drain_full},
-    [WF_OP_ACCEPT] = {.begin = begin_accept, .let_go = connect_to, .give_back = has_no_grant},
-    [WF_OP_CONNECT] = {.begin = begin_connect, .give_back = has_no_grant},
-    [WF_OP_SEND_FILE] = {.begin = begin_send_file, .result = SIZE, .let_go = drain_full},
-    [WF_OP_FILE_OPEN] = {.begin = begin_file_open, .result = -1, .give_back = close_opened},
-    [WF_OP_FILE_CLOSE] = {.begin = begin_file_close, .give_back = close_extra},
-    [WF_OP_FILE_READ] = {.begin = begin_file_read,
-                         .result = SIZE,
-                         .let_go = write_to_pipe,
-                         .left = left_in_pipe},
-    [WF_OP_FILE_READ_EXACT] = {.begin = begin_file_read_exact,
-                               .result = SIZE,
-                               .let_go = write_to_pipe,
-                               .left = left_in_pipe},
-    [WF_OP_FILE_READV] = {.begin = begin_file_readv,
-                          .result = SIZE,
-                          .let_go = write_to_pipe,
-                          .left = left_in_pipe},
-    [WF_OP_FILE_WRITE] = {.begin = begin_file_write, .result = SIZE, .let_go = drain_packed},
-    [WF_OP_FILE_WRITE_ALL] = {.begin = begin_file_write_all,
-                              .result = SIZE,
-                              .let_go = drain_packed},
-    [WF_OP_FILE_WRITEV] = {.begin = begin_file_writev, .result = SIZE, .let_go = drain_packed},
-    [WF_OP_SPLICE] = {.begin = begin_splice,
-                      .result = SIZE,
-                      .let_go = write_to_pipe,
-                      .left = left_in_pipe},
-    [WF_OP_FILE_SYNC] = {.begin = begin_file_sync},
-    [WF_OP_FILE_SYNC_DATA] = {.begin = begin_file_sync_data},
-    [WF_OP_FILE_ALLOCATE] = {.begin = begin_file_allocate},
-    [WF_OP_FILE_TRUNCATE] = {.begin = begin_file_truncate},
-    [WF_OP_PATH_STAT] = {.begin = begin_path_stat},
-    [WF_OP_PATH_UNLINK] = {.begin = begin_path_unlink, .give_back = lost_file},
-    [WF_OP_PATH_RENAME] = {.begin = begin_path_rename, .give_back = has_other},
-    [WF_OP_PATH_MAKE_DIR] = {.begin = begin_path_make_dir, .give_back = has_sub},
-    [WF_OP_PATH_LINK] = {.begin = begin_path_link, .give_back = has_other},
-    [WF_OP_PATH_SYMLINK] = {.begin = begin_path_symlink, .give_back = has_other},
-    [WF_OP_FD_READY] = {.begin = begin_fd_ready, .result = POLLIN, .let_go = write_to_pipe},
+static const row_case cases[] = {
+    {"weft_read", begin_read, .result = SIZE, .let_go = send_to_stream, .left = left_in_stream},
+    {"weft_read_exact", begin_read_exact, .result = SIZE, .let_go = send_to_stream,
+     .left = left_in_stream},
+    {"weft_readv", begin_readv, .result = SIZE, .let_go = send_to_stream, .left = left_in_stream},
+    {"weft_peek", begin_peek, .result = SIZE, .let_go = send_to_stream},
+    {"weft_write_zero_copy", begin_write_zero_copy, .result = SIZE, .let_go = drain_full},
+    {"weft_receive_message", begin_receive_message, .result = SIZE, .let_go = send_to_stream,
+     .left = left_in_stream},
+    {"weft_send_message", begin_send_message, .result = SIZE, .let_go = drain_full},
+    {"weft_receive_from", begin_receive_from, .result = SIZE, .let_go = send_datagram,
+     .left = left_in_datagram},
+    {"weft_send_to", begin_send_to, .result = SIZE, .let_go = drain_receiver},
+    {"weft_receive_batch", begin_receive_batch, .result = 1, .let_go = send_datagram,
+     .left = left_in_datagram},
+    {"weft_send_batch", begin_send_batch, .result = 1, .let_go = drain_receiver},
+    {"weft_stream_release", begin_release, .result = -1, .give_back = close_opened},
+    {"weft_write", begin_write, .result = SIZE, .let_go = drain_full},
+    {"weft_write_all", begin_write_all, .result = SIZE, .let_go = drain_full},
+    {"weft_writev", begin_writev, .result = SIZE, .let_go = drain_full},
+    {"weft_accept", begin_accept, .let_go = connect_to, .give_back = has_no_grant},
+    {"weft_connect", begin_connect, .give_back = has_no_grant},
+    {"weft_send_file", begin_send_file, .result = SIZE, .let_go = drain_full},
+    {"weft_file_open", begin_file_open, .result = -1, .give_back = close_opened},
+    {"weft_file_close", begin_file_close, .give_back = close_extra},
+    {"weft_file_read", begin_file_read, .result = SIZE, .let_go = write_to_pipe,
+     .left = left_in_pipe},
+    {"weft_file_read_exact", begin_file_read_exact, .result = SIZE, .let_go = write_to_pipe,
+     .left = left_in_pipe},
+    {"weft_file_readv", begin_file_readv, .result = SIZE, .let_go = write_to_pipe,
+     .left = left_in_pipe},
+    {"weft_file_write", begin_file_write, .result = SIZE, .let_go = drain_packed},
+    {"weft_file_write_all", begin_file_write_all, .result = SIZE, .let_go = drain_packed},
+    {"weft_file_writev", begin_file_writev, .result = SIZE, .let_go = drain_packed},
+    {"weft_splice", begin_splice, .result = SIZE, .let_go = write_to_pipe, .left = left_in_pipe},
+    {"weft_file_sync", begin_file_sync, .result = 0},
+    {"weft_file_sync_data", begin_file_sync_data, .result = 0},
+    {"weft_file_allocate", begin_file_allocate, .result = 0},
+    {"weft_file_truncate", begin_file_truncate, .result = 0},
+    {"weft_path_stat", begin_path_stat, .result = 0},
+    {"weft_path_unlink", begin_path_unlink, .give_back = lost_file},
+    {"weft_path_rename", begin_path_rename, .give_back = has_other},
+    {"weft_path_make_dir", begin_path_make_dir, .give_back = has_sub},
+    {"weft_path_link", begin_path_link, .give_back = has_other},
+    {"weft_path_symlink", begin_path_symlink, .give_back = has_other},
+    {"weft_fd_ready", begin_fd_ready, .result = POLLIN, .let_go = write_to_pipe},
 };
+
+#define ROWS (int)(sizeof cases / sizeof *cases)
 
 #define CHECK(row, condition)                                                                      \
     ((condition) ? (void)0                                                                         \
-                 : test_fail(__FILE__, __LINE__, "%s: false: %s", wf_operations[row].future.name,  \
-                             #condition))
+                 : test_fail(__FILE__, __LINE__, "%s: false: %s", cases[row].name, #condition))
 
-static const row_case *case_of(int row)
+static inline bool is_row(int row, const char *name)
 {
-    CHECK(row, cases[row].begin); /* a row has come without a case */
-    return &cases[row];
+    return strcmp(cases[row].name, name) == 0;
+}
+
+/* The case of a row of the table. */
+static inline int row_of(const weft_future_ops *ops)
+{
+    int row = 0;
+
+    while (row < ROWS && !is_row(row, ops->name))
+        row++;
+    if (row == ROWS)
+        test_fail(__FILE__, __LINE__, "%s: it has no case", ops->name);
+    return row;
+}
+
+static inline bool withdraws(int row)
+{
+    const weft_future_ops *const *ops = wf_operations;
+
+    while (*ops && !is_row(row, (*ops)->name))
+        ops++;
+    CHECK(row, *ops); /* it is not in the table */
+    return (*ops)->flags & WEFT_FUTURE_WITHDRAWS;
 }
 
 #endif

@@ -15,7 +15,7 @@
 
 /* What is cancelled: rows of the table, and futures that are none. */
 enum {
-    STORM_NAP = WF_OP_COUNT,
+    STORM_NAP = ROWS,
     STORM_INTERVAL,
     STORM_JOB,
     STORM_NAMED_JOB,

@@ -31,9 +31,6 @@ struct lane_writer {
 
 static weft_future *begin_lane_write(struct lane_writer *self)
 {
-    static const int ops[] = {WF_OP_WRITE,     WF_OP_WRITE_ALL,    WF_OP_WRITEV,
-                              WF_OP_SEND_FILE, WF_OP_SEND_MESSAGE, WF_OP_WRITE_ZERO_COPY};
-
     lane        *l = self->in.lane;
     weft_stream *s = l->to;
     weft_io     *io = &self->io;
@@ -45,17 +42,16 @@ static weft_future *begin_lane_write(struct lane_writer *self)
     self->vector[0] = (struct iovec){self->buffer, size / 3};
     self->vector[1] = (struct iovec){self->buffer + size / 3, size - size / 3};
     self->message = (struct msghdr){.msg_iov = self->vector, .msg_iovlen = 2};
-    self->op = ops[rnd(&self->in.seed) % 6];
-    switch (self->op) {
-    case WF_OP_WRITE:
+    switch (rnd(&self->in.seed) % 6) {
+    case 0:
         return weft_write(io, s, self->buffer, size);
-    case WF_OP_WRITE_ALL:
+    case 1:
         return weft_write_all(io, s, self->buffer, size);
-    case WF_OP_WRITEV:
+    case 2:
         return weft_writev(io, s, self->vector, 2);
-    case WF_OP_SEND_FILE:
+    case 3:
         return weft_send_file(io, s, pattern_file, (int64_t)at, size);
-    case WF_OP_SEND_MESSAGE:
+    case 4:
         return weft_send_message(io, s, &self->message, 0);
     default:
         return weft_write_zero_copy(io, s, self->buffer, size);
@@ -72,9 +68,10 @@ WEFT_ASYNC(lane_writer)
     while (self->in.lane->written < self->in.lane->length && !WEFT_CANCELLED()) {
         WEFT_AWAIT(n, hesitantly(&self->why, begin_lane_write(self), &self->in.seed));
         l = self->in.lane;
+        self->op = row_of(self->io.future.ops);
         n = outcome(&self->why, self->op);
         memset(self->buffer, OURS, sizeof self->buffer); /* what is sent late is wrong */
-        if (self->op == WF_OP_WRITE_ALL || self->op == WF_OP_SEND_FILE)
+        if (is_row(self->op, "weft_write_all") || is_row(self->op, "weft_send_file"))
             l->written += self->io.done;
         else
             l->written += n > 0 ? (size_t)n : 0;
@@ -111,9 +108,6 @@ struct lane_reader {
 
 static weft_future *begin_lane_read(struct lane_reader *self)
 {
-    static const int ops[] = {WF_OP_READ, WF_OP_READ_EXACT, WF_OP_READV, WF_OP_PEEK,
-                              WF_OP_RECEIVE_MESSAGE};
-
     weft_stream *s = self->in.lane->from;
     weft_io     *io = &self->io;
     size_t       size = 1 + rnd(&self->in.seed) % (rnd(&self->in.seed) % 4 ? 700 : STRETCH);
@@ -122,7 +116,6 @@ static weft_future *begin_lane_read(struct lane_reader *self)
     self->taken = (char *)self->buffer;
     self->exact = false;
     if (self->in.buffered) {
-        self->op = STORM_READER;
         switch (self->ending ? 0 : rnd(&self->in.seed) % 4) {
         case 0:
             return weft_reader_read(&self->reader, self->buffer, size);
@@ -138,16 +131,15 @@ static weft_future *begin_lane_read(struct lane_reader *self)
     self->vector[0] = (struct iovec){self->buffer, size / 3};
     self->vector[1] = (struct iovec){self->buffer + size / 3, size - size / 3};
     self->message = (struct msghdr){.msg_iov = self->vector, .msg_iovlen = 2};
-    self->op = ops[rnd(&self->in.seed) % 5];
-    self->exact = self->op == WF_OP_READ_EXACT;
-    switch (self->op) {
-    case WF_OP_READ:
+    switch (rnd(&self->in.seed) % 5) {
+    case 0:
         return weft_read(io, s, self->buffer, size);
-    case WF_OP_READ_EXACT:
+    case 1:
+        self->exact = true;
         return weft_read_exact(io, s, self->buffer, size);
-    case WF_OP_READV:
+    case 2:
         return weft_readv(io, s, self->vector, 2);
-    case WF_OP_PEEK:
+    case 3:
         return weft_peek(io, s, self->buffer, size);
     default:
         return weft_receive_message(io, s, &self->message, 0);
@@ -175,10 +167,11 @@ WEFT_ASYNC(lane_reader)
     while (!WEFT_CANCELLED()) {
         WEFT_AWAIT(n, hesitantly(&self->why, begin_lane_read(self), &self->in.seed));
         l = self->in.lane;
+        self->op = self->in.buffered ? STORM_READER : row_of(self->io.future.ops);
         n = outcome(&self->why, self->op);
         size = lane_bytes(self, n);
         check_pattern(l->id, l->read, self->taken, size);
-        l->read += self->op == WF_OP_PEEK ? 0 : size;
+        l->read += self->op < ROWS && is_row(self->op, "weft_peek") ? 0 : size;
         memset(self->buffer, OURS, sizeof self->buffer);
         if (n == 0 || n == -EBADF || n == -ECONNRESET)
             break;
@@ -223,7 +216,7 @@ WEFT_ASYNC(lane_relay)
                        hesitantly(&self->why,
                                   weft_write_all(&self->io, l->relay_out, self->data, self->left),
                                   &self->in.seed));
-            n = outcome(&self->why, WF_OP_WRITE_ALL);
+            n = outcome(&self->why, row_of(self->io.future.ops));
             self->data += self->io.done;
             self->left -= self->io.done;
             if (n > 0)
@@ -401,7 +394,7 @@ WEFT_ASYNC(lanes)
                 WEFT_AWAIT(n, hesitantly(&self->why,
                                          weft_connect(&self->io, &self->lane->to, &self->address),
                                          &self->in.seed));
-                n = outcome(&self->why, WF_OP_CONNECT);
+                n = outcome(&self->why, row_of(self->io.future.ops));
                 SCHECK(n == 0 || n == -ECANCELED);
             } while (n < 0 && !WEFT_CANCELLED());
             do {
@@ -410,7 +403,7 @@ WEFT_ASYNC(lanes)
                 WEFT_AWAIT(n, hesitantly(&self->why,
                                          weft_accept(&self->io, self->listener, &self->lane->from),
                                          &self->in.seed));
-                n = outcome(&self->why, WF_OP_ACCEPT);
+                n = outcome(&self->why, row_of(self->io.future.ops));
                 SCHECK(n == 0 || n == -ECANCELED);
             } while (!WEFT_CANCELLED() &&
                      (n < 0 || !same_address(self->lane->to, self->lane->from)));

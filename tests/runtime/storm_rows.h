@@ -35,10 +35,10 @@ static weft_future *begin_row(struct rows *self)
 
     check_ours(s->buffer, SIZE);
     memset(s->buffer, 'b', SIZE);
-    self->row = (int)(rnd(&self->in.seed) % WF_OP_COUNT);
-    if (self->row == WF_OP_RELEASE) /* its case wants a stream without bytes */
+    self->row = (int)(rnd(&self->in.seed) % ROWS);
+    if (is_row(self->row, "weft_stream_release")) /* its case wants a stream without bytes */
         return weft_stream_release(&self->io, s->stream);
-    return case_of(self->row)->begin(s, &self->io);
+    return cases[self->row].begin(s, &self->io);
 }
 
 static void end_row(struct rows *self, int64_t n)
@@ -48,15 +48,16 @@ static void end_row(struct rows *self, int64_t n)
     memset(s->buffer, OURS, SIZE);
     if (n < 0) /* some find no file, or one that is there already, and there is RLIMIT_MEMLOCK */
         CHECK(self->row, n == -ECANCELED || n == -ENOENT || n == -EEXIST || n == -ENOBUFS ||
-                             n == -ENOMEM || (self->row == WF_OP_FILE_READ_EXACT && n == WEFT_EOF));
-    if (n >= 0 && self->row == WF_OP_FILE_OPEN)
+                             n == -ENOMEM ||
+                             (is_row(self->row, "weft_file_read_exact") && n == WEFT_EOF));
+    if (n >= 0 && is_row(self->row, "weft_file_open"))
         check_eq(close((int)n), 0);
-    if (n >= 0 && self->row == WF_OP_RELEASE &&
+    if (n >= 0 && is_row(self->row, "weft_stream_release") &&
         weft_stream_adopt(NULL, &s->stream, (int)n) < 0) /* the runtime is being stopped */
         check_eq(close((int)n), 0);
-    if (n < 0 && self->row == WF_OP_FILE_CLOSE)
+    if (n < 0 && is_row(self->row, "weft_file_close"))
         check_eq(close(s->extra), 0);
-    if (self->row == WF_OP_CONNECT || self->row == WF_OP_ACCEPT) {
+    if (is_row(self->row, "weft_connect") || is_row(self->row, "weft_accept")) {
         check_eq(s->granted != NULL, n == 0);
         weft_stream_close(s->granted);
         s->granted = NULL;

@@ -48,7 +48,7 @@ static int64_t receivable(int fd)
  * it waited for. */
 static void check_row(weft_runtime *rt, int row)
 {
-    const row_case *c = case_of(row);
+    const row_case *c = &cases[row];
     int             n = n_fds(), kept;
     stage           s;
     weft_io         io;
@@ -57,7 +57,7 @@ static void check_row(weft_runtime *rt, int row)
     kept = dup(weft_stream_fd(c->let_go == drain_full ? s.full : s.stream));
     CHECK(row, !poll_once(rt, c->begin(&s, &io)));
     if (c->left) { /* what it could take stays to be seen */
-        int in = row == WF_OP_RECEIVE_FROM || row == WF_OP_RECEIVE_BATCH
+        int in = is_row(row, "weft_receive_from") || is_row(row, "weft_receive_batch")
                      ? weft_datagram_fd(s.datagram)
                      : weft_stream_fd(s.stream);
 
@@ -86,8 +86,8 @@ Test(close, ends_every_operation_that_waits_and_it_moves_nothing, .timeout = 60)
     weft_runtime *rt = start(1);
     int           n_rows = 0;
 
-    for (int row = 0; row < WF_OP_COUNT; row++)
-        if (wf_operations[row].side != WF_SIDE_KERNEL && case_of(row)->let_go) {
+    for (int row = 0; row < ROWS; row++)
+        if (withdraws(row) && cases[row].let_go) {
             check_row(rt, row);
             n_rows++;
         }

@@ -49,8 +49,8 @@ typedef struct fork_case {
 /* A release is made of a stream that has waited, which the child cannot make it. */
 static weft_future *begin(fork_case *f, weft_io *io)
 {
-    return f->row == WF_OP_RELEASE ? weft_stream_release(io, f->stage.stream)
-                                   : case_of(f->row)->begin(&f->stage, io);
+    return is_row(f->row, "weft_stream_release") ? weft_stream_release(io, f->stage.stream)
+                                                 : cases[f->row].begin(&f->stage, io);
 }
 
 static void begins(void *arg)
@@ -96,7 +96,7 @@ static void closes(void *arg)
 static void check_row(weft_runtime *rt, int row)
 {
     fork_case       f = {.row = row};
-    const row_case *c = case_of(row);
+    const row_case *c = &cases[row];
     int             n = n_fds();
     int64_t         result;
 
@@ -113,7 +113,7 @@ static void check_row(weft_runtime *rt, int row)
     }
     result = weft_block_on(rt, &f.pending.future);
     CHECK(row, c->result < 0 ? result >= 0 : result == c->result);
-    if (row == WF_OP_FILE_OPEN || row == WF_OP_RELEASE)
+    if (is_row(row, "weft_file_open") || is_row(row, "weft_stream_release"))
         f.stage.extra = (int)result;
     if (c->give_back)
         c->give_back(&f.stage, true);
@@ -125,7 +125,7 @@ Test(fork_operations, every_operation_says_echild_and_the_parent_s_goes_on, .tim
 {
     weft_runtime *rt = start(1);
 
-    for (int row = 0; row < WF_OP_COUNT; row++)
+    for (int row = 0; row < ROWS; row++)
         check_row(rt, row);
     stop(rt);
 }

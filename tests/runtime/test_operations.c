@@ -1,7 +1,7 @@
 /*
  * test_operations.c - every row of the table is begun for real, and cancelled at every point
  *
- * A row without a case in operation_cases.h fails.
+ * An operation without a case in operation_cases.h fails.
  */
 #include "operation_cases.h"
 
@@ -56,11 +56,11 @@ static weft_future *cancel_after(victim *self, weft_future *inner, int n_polls)
 /* The result is one that the row may have; what it granted is given back. */
 static void settle(int row, stage *s, int64_t result)
 {
-    const row_case *c = case_of(row);
+    const row_case *c = &cases[row];
     bool            done = result >= 0;
 
     CHECK(row, result == -ECANCELED || (c->result < 0 ? done : result == c->result));
-    if (row == WF_OP_FILE_OPEN || row == WF_OP_RELEASE)
+    if (is_row(row, "weft_file_open") || is_row(row, "weft_stream_release"))
         s->extra = (int)result;
     if (c->give_back)
         c->give_back(s, done);
@@ -84,10 +84,18 @@ static void check_buffer_is_ours(int row, stage *s)
 
 /* ---- the tests: each row, each point ---- */
 
+Test(operations, each_has_a_case)
+{
+    int n = 0;
+
+    for (const weft_future_ops *const *ops = wf_operations; *ops; ops++, n++)
+        check_cmp(row_of(*ops), >=, 0);
+    check_eq(n, ROWS);
+}
+
 static void cancel_at(weft_runtime *rt, int row, int n_polls, bool race)
 {
-    const row_case *c = case_of(row);
-    bool            withdraws = wf_operations[row].future.flags & WEFT_FUTURE_WITHDRAWS;
+    const row_case *c = &cases[row];
     int             n = n_fds();
     stage           s;
     weft_io         io;
@@ -104,7 +112,7 @@ static void cancel_at(weft_runtime *rt, int row, int n_polls, bool race)
         CHECK(row, result == -ECANCELED);
     if (c->let_go && !race)
         CHECK(row, result == -ECANCELED && io.done == 0);
-    if (withdraws)
+    if (withdraws(row))
         CHECK(row, v.n_after <= 1);
     if (race && c->left && n_polls > 0)
         CHECK(row, c->left(&s) == (result < 0 ? SIZE - io.done : 0));
@@ -118,7 +126,7 @@ Test(operations, can_be_cancelled_after_any_poll, .timeout = 120)
 {
     weft_runtime *rt = start(1);
 
-    for (int row = 0; row < WF_OP_COUNT; row++)
+    for (int row = 0; row < ROWS; row++)
         for (int n_polls = 0; n_polls < 6; n_polls++)
             cancel_at(rt, row, n_polls, false);
     stop(rt);
@@ -128,8 +136,8 @@ Test(operations, what_lets_them_end_may_race_the_cancel, .timeout = 120)
 {
     weft_runtime *rt = start(1);
 
-    for (int row = 0; row < WF_OP_COUNT; row++)
-        for (int n_polls = 1; case_of(row)->let_go && n_polls < 6; n_polls++)
+    for (int row = 0; row < ROWS; row++)
+        for (int n_polls = 1; cases[row].let_go && n_polls < 6; n_polls++)
             cancel_at(rt, row, n_polls, true);
     stop(rt);
 }
@@ -148,8 +156,8 @@ Test(operations, a_cancel_that_comes_too_late_changes_nothing, .timeout = 60)
 {
     weft_runtime *rt = start(1);
 
-    for (int row = 0; row < WF_OP_COUNT; row++) {
-        const row_case *c = case_of(row);
+    for (int row = 0; row < ROWS; row++) {
+        const row_case *c = &cases[row];
         int             n = n_fds();
         stage           s;
         weft_io         io;
@@ -178,8 +186,8 @@ Test(operations, can_have_a_deadline, .timeout = 60)
 {
     weft_runtime *rt = start(1);
 
-    for (int row = 0; row < WF_OP_COUNT; row++) {
-        const row_case *c = case_of(row);
+    for (int row = 0; row < ROWS; row++) {
+        const row_case *c = &cases[row];
         int             n = n_fds();
         stage           s;
         weft_io         io;
@@ -217,19 +225,19 @@ WEFT_ASYNC(hesitate)
 
     WEFT_BEGIN();
     for (; self->in.n > 0; self->in.n--) {
-        self->row = (int)(rnd(&self->in.seed) % WF_OP_COUNT);
-        WEFT_AWAIT(n, weft_select(&self->sel, case_of(self->row)->begin(self->in.stage, &self->io),
+        self->row = (int)(rnd(&self->in.seed) % ROWS);
+        WEFT_AWAIT(n, weft_select(&self->sel, cases[self->row].begin(self->in.stage, &self->io),
                                   after_ticks(&self->turn, rnd(&self->in.seed) % 40)));
         n = weft_future_result(&self->io.future);
         if (n < 0 && n != -ECANCELED) /* an earlier one was done: there is no file, say */
             check(n == -ENOENT || n == -EEXIST);
-        if (n >= 0 && self->row == WF_OP_FILE_OPEN)
+        if (n >= 0 && is_row(self->row, "weft_file_open"))
             close((int)n);
-        if (n >= 0 && self->row == WF_OP_RELEASE)
+        if (n >= 0 && is_row(self->row, "weft_stream_release"))
             check_eq(weft_stream_adopt(NULL, &self->in.stage->stream, (int)n), 0);
-        if (n < 0 && self->row == WF_OP_FILE_CLOSE)
+        if (n < 0 && is_row(self->row, "weft_file_close"))
             close(self->in.stage->extra);
-        if (n >= 0 && (self->row == WF_OP_CONNECT || self->row == WF_OP_ACCEPT)) {
+        if (n >= 0 && (is_row(self->row, "weft_connect") || is_row(self->row, "weft_accept"))) {
             weft_stream_close(self->in.stage->granted);
             self->in.stage->granted = NULL;
         }
@@ -263,11 +271,12 @@ Test(operations, cancelled_at_random_leave_nothing_behind, .timeout = 120)
 Test(operations, a_kernel_that_lacks_one_says_so)
 {
     weft_runtime *rt = start(1);
-    wf_operation  newer = wf_operations[WF_OP_FILE_SYNC];
+    wf_kernel_op  newer;
     weft_io       io;
 
-    newer.needs = UINT32_C(1) << 31; /* no kernel has it */
     weft_file_sync(&io, 0);
+    newer = *wf_kernel_op_of(&io);
+    newer.needs = UINT32_C(1) << 31; /* no kernel has it */
     io.future.ops = &newer.future;
     check_eq(weft_block_on(rt, &io.future), -EOPNOTSUPP);
     stop(rt);

@@ -152,7 +152,7 @@ static void check_every_kind(void)
     for (int i = 0; i < STORM_KINDS; i++)
         if (storm.cancelled[i] == 0 || storm.done[i] == 0)
             test_fail(__FILE__, __LINE__, "STORM_SEED=%u: kind %d (%s): %lld cancelled, %lld done",
-                      storm.seed, i, i < WF_OP_COUNT ? wf_operations[i].future.name : "no row",
+                      storm.seed, i, i < ROWS ? cases[i].name : "no row",
                       (long long)storm.cancelled[i], (long long)storm.done[i]);
 }
 

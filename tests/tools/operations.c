@@ -7,8 +7,8 @@
 
 int main(void)
 {
-    for (int i = 0; i < WF_OP_COUNT; i++)
-        printf("%s %s\n", wf_operations[i].future.name,
-               wf_operations[i].future.flags & WEFT_FUTURE_WITHDRAWS ? "WITHDRAWS" : "DRAINS");
+    for (const weft_future_ops *const *row = wf_operations; *row; row++)
+        printf("%s %s\n", (*row)->name,
+               (*row)->flags & WEFT_FUTURE_WITHDRAWS ? "WITHDRAWS" : "DRAINS");
     return 0;
 }

@@ -1,0 +1,53 @@
+/*
+ * socket_operation.h - operations on sockets: try, then wait for readiness
+ *
+ * Purpose     The type of their rows.
+ * Threads     The owner of the weft_io.
+ * Invariants  O2 an operation makes the system call itself, without blocking, and waits only after
+ *             -EAGAIN. target_ is the handle until the operation has its direction of the socket,
+ *             and the socket from then on; NULL: it has ended without.
+ * Ordering    The socket's lock.
+ * Failure     -EBADF, -EBUSY, -ECANCELED, -ECHILD; else what the system call answers.
+ */
+#ifndef WF_SOCKET_OPERATION_H
+#define WF_SOCKET_OPERATION_H
+
+#include "operation.h"
+#include "socket.h"
+
+typedef struct wf_socket_op {
+    weft_future_ops future; /* first: O1 */
+    unsigned        side;   /* WF_SIDE_... */
+    /* Acquires what the first attempt needs: 0 or -errno. Or NULL. */
+    int (*begin)(weft_io *io, weft_context *cx);
+    /* The system call, without blocking; -EAGAIN: wait. */
+    int64_t (*attempt)(weft_io *io, wf_socket *s);
+    /* The operation waits now. Or NULL. */
+    void (*waits)(weft_io *io, wf_socket *s, weft_context *cx);
+    /* The result is known; returns what the future answers. A cancelled one takes grants back. Or
+     * NULL. */
+    int64_t (*end)(weft_io *io, int64_t result, bool cancelled);
+} wf_socket_op;
+
+weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx);
+void      wf_socket_op_cancel(weft_future *future);
+
+/* What the row of one begins with. */
+#define WF_SOCKET_OP(name_)                                                                        \
+    .future = {.size = sizeof(weft_io),                                                            \
+               .flags = WEFT_FUTURE_WITHDRAWS,                                                     \
+               .name = (name_),                                                                    \
+               .poll = wf_socket_op_poll,                                                          \
+               .cancel = wf_socket_op_cancel}
+
+static inline weft_future *wf_socket_op_init(weft_io *io, const wf_socket_op *op, void *handle)
+{
+    return wf_io_init(io, &op->future, handle);
+}
+
+static inline const wf_socket_op *wf_socket_op_of(const weft_io *io)
+{
+    return (const wf_socket_op *)(const void *)io->future.ops;
+}
+
+#endif
