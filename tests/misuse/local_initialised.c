@@ -3,7 +3,7 @@
  * initialiser.
  *
  *   gcc   -DWEFT_STRICT            switch jumps into scope|switch jumps over variable
- *   initialization clang -DWEFT_STRICT            uninitialized
+ *   clang -DWEFT_STRICT            uninitialized
  *   g++                            crosses initialization
  *   clang++                        cannot jump from switch statement to this case label
  */
