@@ -52,7 +52,7 @@ void expect(const char *what, int64_t is, int64_t must_be)
 void countdown_begin(struct countdown *c, int64_t n)
 {
     c->n = n;
-    must(weft_oneshot_open(&c->sender, &c->receiver, 0));
+    must(weft_oneshot_open(0, &c->sender, &c->receiver));
     atomic_store(&c->left, n);
 }
 
@@ -268,7 +268,7 @@ int bench_main(int argc, char **argv, struct bench *benches, size_t n_benches)
     }
     if (options.config.current_thread)
         n_benches = without_foreign(benches, n_benches);
-    must(weft_runtime_start(&rt, &options.config));
+    must(weft_runtime_start(&options.config, &rt));
     if (strcmp(command, "bench") == 0)
         serve(rt, benches, n_benches);
     else

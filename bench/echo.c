@@ -83,9 +83,9 @@ WEFT_ASYNC(server)
     int64_t      n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    n = weft_address_parse("127.0.0.1", self->in.port, &address);
     if (n >= 0)
-        n = weft_listen(NULL, &self->listener, &address, &options);
+        n = weft_listen(NULL, &address, &options, &self->listener);
     if (n >= 0)
         n = weft_listener_address(self->listener, &address);
     if (n < 0)

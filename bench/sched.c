@@ -188,8 +188,8 @@ WEFT_ASYNC(ping)
     int64_t                n;
 
     WEFT_BEGIN();
-    must(weft_oneshot_open(&ping_sender, &ping_receiver, 0));
-    must(weft_oneshot_open(&pong_sender, &self->pong, 0));
+    must(weft_oneshot_open(0, &ping_sender, &ping_receiver));
+    must(weft_oneshot_open(0, &pong_sender, &self->pong));
     must(weft_spawn(NULL, pong, .ping = ping_receiver, .pong = pong_sender));
     must(weft_oneshot_send(ping_sender, NULL));
     WEFT_AWAIT(n, weft_oneshot_receive(&self->wait, self->pong, NULL));

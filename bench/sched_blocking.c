@@ -28,9 +28,9 @@ struct round_trip {
     struct {
         struct bench_run *run;
     } in;
-    weft_job        job;
-    int64_t         k;
-    _Atomic int64_t sum;
+    struct weft_spawn_blocking job;
+    int64_t                    k;
+    _Atomic int64_t            sum;
 };
 
 WEFT_ASYNC(round_trip)
@@ -66,7 +66,7 @@ struct awaits_job {
         struct countdown *countdown;
         _Atomic int64_t  *sum;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 
 WEFT_ASYNC(awaits_job)

@@ -138,8 +138,8 @@ static void ask_often(struct crew *crew)
     weft_handle         handle;
     int64_t             begin;
 
-    must(weft_mpsc_open(&questions, &get_questions, sizeof(int64_t), 1));
-    must(weft_mpsc_open(&answers, &get_answers, sizeof(int64_t), 1));
+    must(weft_mpsc_open(sizeof(int64_t), 1, &questions, &get_questions));
+    must(weft_mpsc_open(sizeof(int64_t), 1, &answers, &get_answers));
     must(weft_spawn_on(rt, &handle, answering, .questions = get_questions, .answers = answers));
     do {
         if (crew->pause_us > 0)

@@ -144,8 +144,8 @@ struct tasks_1m {
     struct {
         struct bench_run *run;
     } in;
-    struct crowd crowd;
-    weft_nap     nap;
+    struct crowd      crowd;
+    struct weft_sleep nap;
 };
 
 WEFT_ASYNC(tasks_1m)

@@ -26,8 +26,8 @@ struct sleeper {
         struct sleepers *all;
         int64_t          i;
     } in;
-    weft_nap nap;
-    int64_t  until;
+    struct weft_sleep nap;
+    int64_t           until;
 };
 
 WEFT_ASYNC(sleeper)
@@ -87,9 +87,9 @@ void bench_sleep_1m(struct bench_run *run, int argument)
 
 /* Polls its sleep once, then cancels it. */
 struct dropped {
-    weft_future future;
-    weft_nap    nap;
-    int64_t     n;
+    weft_future       future;
+    struct weft_sleep nap;
+    int64_t           n;
 };
 
 static weft_poll dropped_poll(weft_future *future, weft_context *cx)
@@ -137,7 +137,7 @@ struct waits {
     struct {
         int64_t i;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 
 WEFT_ASYNC(waits)

@@ -83,7 +83,7 @@ static int parse_v6(struct sockaddr_in6 *v6, char *host)
     return inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 ? 0 : -EINVAL;
 }
 
-WEFT_API int weft_address_parse(weft_address *ret, const char *text, uint16_t port)
+WEFT_API int weft_address_parse(const char *text, uint16_t port, weft_address *ret_address)
 {
     weft_address address;
     char         host[INET6_ADDRSTRLEN + IF_NAMESIZE];
@@ -102,11 +102,11 @@ WEFT_API int weft_address_parse(weft_address *ret, const char *text, uint16_t po
         if (*text == '[' || inet_pton(AF_INET, host, &address.u.v4.sin_addr) != 1)
             return -EINVAL;
     }
-    *ret = address;
+    *ret_address = address;
     return 0;
 }
 
-WEFT_API int weft_address_unix(weft_address *ret, const char *path)
+WEFT_API int weft_address_unix(const char *path, weft_address *ret_address)
 {
     weft_address address = {0};
     size_t       n = strlen(path), room = sizeof address.u.un.sun_path;
@@ -120,7 +120,7 @@ WEFT_API int weft_address_unix(weft_address *ret, const char *path)
     else if (n > 0)
         n++;
     address.size_ = (uint32_t)(offsetof(struct sockaddr_un, sun_path) + n);
-    *ret = address;
+    *ret_address = address;
     return 0;
 }
 

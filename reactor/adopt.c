@@ -67,7 +67,7 @@ static int adopt(wf_socket *s, int kind, void **ret)
     return r;
 }
 
-WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
+WEFT_API int weft_stream_adopt(weft_runtime *rt, int fd, weft_stream **ret_stream)
 {
     weft_address peer = {.u.any.sa_family = AF_UNSPEC};
     wf_reactor  *reactor;
@@ -88,11 +88,11 @@ WEFT_API int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd)
     wf_peer_note(&s->peer, &peer.u.any);
     r = adopt(s, kind, &handle);
     if (r == 0)
-        *ret = handle;
+        *ret_stream = handle;
     return r;
 }
 
-WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
+WEFT_API int weft_listener_adopt(weft_runtime *rt, int fd, weft_listener **ret_listener)
 {
     wf_reactor *reactor;
     int         kind, r = wf_reactor_of(rt, &reactor);
@@ -111,11 +111,11 @@ WEFT_API int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd)
         return -ENOMEM;
     r = adopt(s, kind, &handle);
     if (r == 0)
-        *ret = handle;
+        *ret_listener = handle;
     return r;
 }
 
-WEFT_API int weft_datagram_adopt(weft_runtime *rt, weft_datagram **ret, int fd)
+WEFT_API int weft_datagram_adopt(weft_runtime *rt, int fd, weft_datagram **ret_datagram)
 {
     wf_reactor *reactor;
     int         kind, r = wf_reactor_of(rt, &reactor);
@@ -134,17 +134,17 @@ WEFT_API int weft_datagram_adopt(weft_runtime *rt, weft_datagram **ret, int fd)
         return -ENOMEM;
     r = adopt(s, kind, &handle);
     if (r == 0)
-        *ret = handle;
+        *ret_datagram = handle;
     return r;
 }
 
 static int pair_of(weft_runtime *rt, const int fd[2], weft_stream *ret[2])
 {
-    int r = weft_stream_adopt(rt, &ret[0], fd[0]);
+    int r = weft_stream_adopt(rt, fd[0], &ret[0]);
 
     if (r < 0)
         return r;
-    r = weft_stream_adopt(rt, &ret[1], fd[1]);
+    r = weft_stream_adopt(rt, fd[1], &ret[1]);
     if (r < 0) { /* fd[0] is to be the caller's again */
         wf_socket_of(ret[0])->fd = -1;
         weft_stream_close(ret[0]);

@@ -98,8 +98,8 @@ const wf_socket_op wf_op_connect = {WF_SOCKET_OP("weft_connect"), .side = WF_SID
                                     .begin = begin_connect,       .attempt = attempt_connect,
                                     .waits = wf_nudge_waits,      .end = end_connect};
 
-WEFT_API weft_future *weft_connect(weft_io *io, weft_stream **ret_stream,
-                                   const weft_address *address)
+WEFT_API weft_future *weft_connect(weft_io *io, const weft_address *address,
+                                   weft_stream **ret_stream)
 {
     *WF_ARGS(io, connect_args) = (connect_args){address, ret_stream};
     return wf_socket_op_init(io, &wf_op_connect, NULL);

@@ -240,8 +240,8 @@ static int open_socket(const weft_address *address, const weft_datagram_options 
     return r < 0 ? r : fd;
 }
 
-WEFT_API int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret, const weft_address *address,
-                                const weft_datagram_options *options)
+WEFT_API int weft_datagram_bind(weft_runtime *rt, const weft_address *address,
+                                const weft_datagram_options *options, weft_datagram **ret_datagram)
 {
     const weft_datagram_options none = {0};
     wf_reactor                 *r;
@@ -258,7 +258,7 @@ WEFT_API int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret, const wef
         wf_address_unbind(fd, address);
         return -ENOMEM;
     }
-    *ret = wf_socket_handle(s);
+    *ret_datagram = wf_socket_handle(s);
     return 0;
 }
 

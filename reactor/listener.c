@@ -215,8 +215,8 @@ wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp)
     return NULL;
 }
 
-WEFT_API int weft_listen(weft_runtime *rt, weft_listener **ret, const weft_address *address,
-                         const weft_listen_options *options)
+WEFT_API int weft_listen(weft_runtime *rt, const weft_address *address,
+                         const weft_listen_options *options, weft_listener **ret_listener)
 {
     const weft_listen_options  none = {0};
     const weft_listen_options *o = options ? options : &none;
@@ -234,6 +234,6 @@ WEFT_API int weft_listen(weft_runtime *rt, weft_listener **ret, const weft_addre
         wf_address_unbind(fd, address);
         return -ENOMEM;
     }
-    *ret = wf_socket_handle(l);
+    *ret_listener = wf_socket_handle(l);
     return 0;
 }

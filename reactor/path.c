@@ -56,15 +56,16 @@ const wf_kernel_op wf_op_path_stat = {WF_KERNEL_OP("weft_path_stat"), .prepare =
                                       .end = end_stat};
 
 WEFT_API weft_future *weft_path_stat(weft_io *io, int dir, const char *path, int flags,
-                                     unsigned mask, struct statx *ret)
+                                     unsigned mask, struct statx *ret_stat)
 {
-    *WF_ARGS(io, look) = (look){.path = path, .ret = ret, .dir = dir, .flags = flags, .mask = mask};
+    *WF_ARGS(io, look) =
+        (look){.path = path, .ret = ret_stat, .dir = dir, .flags = flags, .mask = mask};
     return wf_kernel_op_init(io, &wf_op_path_stat);
 }
 
-WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct statx *ret)
+WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct statx *ret_stat)
 {
-    return weft_path_stat(io, fd, "", AT_EMPTY_PATH, mask, ret);
+    return weft_path_stat(io, fd, "", AT_EMPTY_PATH, mask, ret_stat);
 }
 
 /* ---- one path ---- */

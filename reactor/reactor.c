@@ -246,7 +246,7 @@ void wf_reactor_stop(weft_runtime *rt)
     reactor_free(r);
 }
 
-void wf_reactor_count(const weft_runtime *rt, weft_counters *ret)
+void wf_reactor_count(const weft_runtime *rt, struct weft_runtime_counters *ret)
 {
     const wf_reactor *r = rt->reactor;
     const wf_gate    *g = &r->gate;

@@ -141,7 +141,7 @@ bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until);
 void wf_reactor_stop(weft_runtime *rt);
 
 /* What this layer counts. Any thread. */
-void wf_reactor_count(const weft_runtime *rt, weft_counters *ret);
+void wf_reactor_count(const weft_runtime *rt, struct weft_runtime_counters *ret);
 
 /* Events were left in the set: the reactor takes them. */
 void wf_reactor_look_again_any(wf_reactor *r);

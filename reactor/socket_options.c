@@ -108,29 +108,29 @@ WEFT_API int weft_datagram_fd(const weft_datagram *datagram)
     return fd_of(datagram);
 }
 
-WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret)
+WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret_address)
 {
-    return peer_address_of(stream, ret);
+    return peer_address_of(stream, ret_address);
 }
 
-WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret)
+WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret_address)
 {
-    return local_address_of(stream, ret);
+    return local_address_of(stream, ret_address);
 }
 
-WEFT_API int weft_listener_address(const weft_listener *listener, weft_address *ret)
+WEFT_API int weft_listener_address(const weft_listener *listener, weft_address *ret_address)
 {
-    return local_address_of(listener, ret);
+    return local_address_of(listener, ret_address);
 }
 
-WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_address *ret)
+WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_address *ret_address)
 {
-    return peer_address_of(datagram, ret);
+    return peer_address_of(datagram, ret_address);
 }
 
-WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_address *ret)
+WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_address *ret_address)
 {
-    return local_address_of(datagram, ret);
+    return local_address_of(datagram, ret_address);
 }
 
 static int set_buffers(const void *handle, int receive, int send)

@@ -34,7 +34,7 @@ const wf_knob wf_knobs[] = {
      "threads that stand in when all workers are stuck in a poll", NULL},
     {"WEFT_CURRENT_THREAD", FIELD(current_thread), 0, 1, 0,
      "1: no worker threads, tasks run on the thread that calls weft_block_on", NULL},
-    {"WEFT_PIN_WORKERS", FIELD(pin_workers), 0, 1, 0,
+    {"WEFT_CPU_AFFINITY", FIELD(cpu_affinity), 0, 1, 0,
      "1: each worker stays on one CPU of the affinity mask", NULL},
     {"WEFT_WATCHDOG_MS", FIELD(watchdog_ms), 1, 3600000, 1000,
      "how long a poll may take before it is reported, in ms", NULL},

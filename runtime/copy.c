@@ -14,7 +14,7 @@
 
 /* ---- one way ---- */
 
-static void begin_step(weft_copying *c)
+static void begin_step(struct weft_copy *c)
 {
     if (c->writing_)
         weft_write_all(&c->io_, c->to_, c->data, c->left);
@@ -22,7 +22,7 @@ static void begin_step(weft_copying *c)
         weft_read(&c->io_, c->from_, c->buffer_, c->size_);
 }
 
-static int64_t end_read(weft_copying *c, int64_t n)
+static int64_t end_read(struct weft_copy *c, int64_t n)
 {
     if (n <= 0)
         return n < 0 ? n : (int64_t)c->done;
@@ -32,7 +32,7 @@ static int64_t end_read(weft_copying *c, int64_t n)
     return MORE;
 }
 
-static int64_t end_write(weft_copying *c, int64_t n)
+static int64_t end_write(struct weft_copy *c, int64_t n)
 {
     c->done += c->io_.done;
     c->data += c->io_.done;
@@ -44,7 +44,7 @@ static int64_t end_write(weft_copying *c, int64_t n)
 }
 
 /* The step has ended: a result for the copying, or MORE. */
-static int64_t end_step(weft_copying *c)
+static int64_t end_step(struct weft_copy *c)
 {
     int64_t n = weft_future_result(&c->io_.future);
 
@@ -52,7 +52,7 @@ static int64_t end_step(weft_copying *c)
 }
 
 /* The step WITHDRAWS. */
-static weft_poll copying_withdraw(weft_copying *c, weft_context *cx)
+static weft_poll copying_withdraw(struct weft_copy *c, weft_context *cx)
 {
     if (weft_future_is_pending(&c->io_.future) &&
         (weft_poll_is_ready(weft_future_cancel(&c->io_.future)) ||
@@ -63,8 +63,8 @@ static weft_poll copying_withdraw(weft_copying *c, weft_context *cx)
 
 static weft_poll copying_poll(weft_future *future, weft_context *cx)
 {
-    weft_copying *c = weft_container(future, weft_copying, future);
-    int64_t       result = MORE;
+    struct weft_copy *c = weft_container(future, struct weft_copy, future);
+    int64_t           result = MORE;
 
     if (weft_future_is_cancelled(future))
         return copying_withdraw(c, cx);
@@ -83,15 +83,15 @@ static void copying_cancel(weft_future *future)
     (void)future; /* the next poll withdraws the step */
 }
 
-static const weft_future_ops copying_ops = {sizeof(weft_copying), WEFT_FUTURE_WITHDRAWS,
+static const weft_future_ops copying_ops = {sizeof(struct weft_copy), WEFT_FUTURE_WITHDRAWS,
                                             "weft_copy", copying_poll, copying_cancel};
 
-WEFT_API weft_future *weft_copy(weft_copying *copying, weft_stream *from, weft_stream *to,
+WEFT_API weft_future *weft_copy(struct weft_copy *copying, weft_stream *from, weft_stream *to,
                                 void *buffer, size_t size)
 {
     if (size == 0)
         weft_misuse_("weft_copy", "the buffer must have a size", "weft_copy");
-    *copying = (weft_copying){.from_ = from, .to_ = to, .buffer_ = buffer, .size_ = size};
+    *copying = (struct weft_copy){.from_ = from, .to_ = to, .buffer_ = buffer, .size_ = size};
     weft_future_init(&copying->future, &copying_ops);
     return &copying->future;
 }
@@ -99,7 +99,7 @@ WEFT_API weft_future *weft_copy(weft_copying *copying, weft_stream *from, weft_s
 /* ---- both ways ---- */
 
 /* Polls one way; its error, or 0. */
-static int64_t advance(weft_copying *way, weft_context *cx)
+static int64_t advance(struct weft_copy *way, weft_context *cx)
 {
     if (weft_future_is_ready(&way->future) ||
         !weft_poll_is_ready(weft_future_poll_inner(&way->future, cx)))
@@ -110,7 +110,7 @@ static int64_t advance(weft_copying *way, weft_context *cx)
     return 0;
 }
 
-static void withdraw(weft_copying *way, weft_context *cx)
+static void withdraw(struct weft_copy *way, weft_context *cx)
 {
     if (!weft_poll_is_ready(weft_future_cancel(&way->future)))
         (void)!weft_poll_is_ready(weft_future_poll_inner(&way->future, cx)); /* READY now */
@@ -118,10 +118,10 @@ static void withdraw(weft_copying *way, weft_context *cx)
 
 static weft_poll both_poll(weft_future *future, weft_context *cx)
 {
-    weft_copying_both *both = weft_container(future, weft_copying_both, future);
-    weft_copying      *first = both->turn_ ? &both->from_b : &both->from_a;
-    weft_copying      *second = both->turn_ ? &both->from_a : &both->from_b;
-    int64_t            error = -ECANCELED;
+    struct weft_copy_both *both = weft_container(future, struct weft_copy_both, future);
+    struct weft_copy      *first = both->turn_ ? &both->from_b : &both->from_a;
+    struct weft_copy      *second = both->turn_ ? &both->from_a : &both->from_b;
+    int64_t                error = -ECANCELED;
 
     both->turn_ = !both->turn_; /* or one way could use up the budget of every poll */
     if (!weft_future_is_cancelled(future)) {
@@ -139,10 +139,10 @@ static weft_poll both_poll(weft_future *future, weft_context *cx)
     return WEFT_PENDING;
 }
 
-static const weft_future_ops both_ops = {sizeof(weft_copying_both), WEFT_FUTURE_WITHDRAWS,
+static const weft_future_ops both_ops = {sizeof(struct weft_copy_both), WEFT_FUTURE_WITHDRAWS,
                                          "weft_copy_both", both_poll, copying_cancel};
 
-WEFT_API weft_future *weft_copy_both(weft_copying_both *both, weft_stream *a, weft_stream *b,
+WEFT_API weft_future *weft_copy_both(struct weft_copy_both *both, weft_stream *a, weft_stream *b,
                                      void *buffer, size_t size)
 {
     size_t half = size / 2;

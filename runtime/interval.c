@@ -77,14 +77,14 @@ WEFT_API void weft_interval_about(weft_interval *interval, int64_t accuracy)
 WEFT_API weft_future *weft_interval_tick(weft_interval *interval)
 {
     weft_future_init(&interval->future, &interval_ops);
-    weft_nap_reset(&interval->nap_, interval->next_);
+    weft_sleep_reset(&interval->nap_, interval->next_);
     return &interval->future;
 }
 
 WEFT_API void weft_interval_reset_at(weft_interval *interval, int64_t instant)
 {
     interval->next_ = instant;
-    weft_nap_reset(&interval->nap_, instant);
+    weft_sleep_reset(&interval->nap_, instant);
 }
 
 WEFT_API void weft_interval_reset(weft_interval *interval)

@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-static wf_job *job_new(weft_pool *p, const weft_job *from)
+static wf_job *job_new(weft_pool *p, const struct weft_spawn_blocking *from)
 {
     size_t  size = from->kind_->size;
     wf_job *job = wf_alloc(&p->alloc, sizeof *job + size);
@@ -54,14 +54,14 @@ void wf_job_finish(wf_job *job, int64_t result)
 /* ---- the future ---- */
 
 /* The job is gone, or its thread's alone. */
-static weft_poll job_leave(weft_job *self, weft_pool *p, int64_t result)
+static weft_poll job_leave(struct weft_spawn_blocking *self, weft_pool *p, int64_t result)
 {
     self->job_ = NULL;
     wf_pool_drop(p);
     return weft_ready(&self->future, result);
 }
 
-static weft_poll job_start(weft_job *self, weft_context *cx)
+static weft_poll job_start(struct weft_spawn_blocking *self, weft_context *cx)
 {
     weft_pool *p = self->pool_;
     wf_job    *job;
@@ -87,7 +87,7 @@ static weft_poll job_start(weft_job *self, weft_context *cx)
     return job_leave(self, p, r);
 }
 
-static weft_poll job_end(weft_job *self, wf_job *job)
+static weft_poll job_end(struct weft_spawn_blocking *self, wf_job *job)
 {
     weft_pool *p = job->pool;
     int64_t    result = job->result;
@@ -100,7 +100,7 @@ static weft_poll job_end(weft_job *self, wf_job *job)
 }
 
 /* A thread goes on with it alone, unless it has not begun. */
-static weft_poll job_abandon(weft_job *self, wf_job *job)
+static weft_poll job_abandon(struct weft_spawn_blocking *self, wf_job *job)
 {
     weft_pool *p = job->pool;
     bool       ours = wf_pool_abandon(p, job);
@@ -118,7 +118,7 @@ static weft_poll job_abandon(weft_job *self, wf_job *job)
 }
 
 /* READY if no thread has begun it: then it has not touched what it was lent, nor will. */
-static weft_poll job_withdraw(weft_job *self, wf_job *job)
+static weft_poll job_withdraw(struct weft_spawn_blocking *self, wf_job *job)
 {
     weft_pool *p = job->pool;
 
@@ -132,11 +132,11 @@ static weft_poll job_withdraw(weft_job *self, wf_job *job)
 
 static weft_poll job_poll(weft_future *future, weft_context *cx)
 {
-    weft_job  *self = weft_container(future, weft_job, future);
-    wf_job    *job = self->job_;
-    bool       done, cancelled = weft_future_is_cancelled(future);
-    bool       waits = !cancelled || !self->detachable_;
-    weft_waker next = {0};
+    struct weft_spawn_blocking *self = weft_container(future, struct weft_spawn_blocking, future);
+    wf_job                     *job = self->job_;
+    bool                        done, cancelled = weft_future_is_cancelled(future);
+    bool                        waits = !cancelled || !self->detachable_;
+    weft_waker                  next = {0};
 
     if (!job)
         return cancelled ? weft_ready(future, -ECANCELED) : job_start(self, cx);
@@ -164,13 +164,14 @@ static void job_cancel(weft_future *future)
     (void)future; /* the next poll withdraws or abandons it */
 }
 
-static const weft_future_ops job_ops = {sizeof(weft_job), WEFT_FUTURE_DRAINS, "weft_spawn_blocking",
-                                        job_poll, job_cancel};
-static const weft_future_ops detachable_ops = {sizeof(weft_job), WEFT_FUTURE_WITHDRAWS,
-                                               "weft_job_detachable", job_poll, job_cancel};
+static const weft_future_ops job_ops = {sizeof(struct weft_spawn_blocking), WEFT_FUTURE_DRAINS,
+                                        "weft_spawn_blocking", job_poll, job_cancel};
+static const weft_future_ops detachable_ops = {sizeof(struct weft_spawn_blocking),
+                                               WEFT_FUTURE_WITHDRAWS, "weft_job_detachable",
+                                               job_poll, job_cancel};
 
-weft_future *wf_job_init(weft_job *job, weft_pool *pool, const weft_job_kind_ *kind,
-                         const void *from, void *ret)
+weft_future *wf_job_init(struct weft_spawn_blocking *job, weft_pool *pool,
+                         const weft_job_kind_ *kind, const void *from, void *ret)
 {
     weft_future_init(&job->future, &job_ops);
     job->kind_ = kind;
@@ -189,12 +190,12 @@ WEFT_API weft_future *weft_job_detachable(weft_future *job)
         weft_misuse_("weft_job_detachable",
                      "it takes what weft_spawn_blocking made, before its first poll",
                      job->ops ? job->ops->name : "nothing");
-    weft_container(job, weft_job, future)->detachable_ = true;
+    weft_container(job, struct weft_spawn_blocking, future)->detachable_ = true;
     weft_future_init(job, &detachable_ops);
     return job;
 }
 
-WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,
+WEFT_API weft_future *weft_spawn_blocking_(struct weft_spawn_blocking *job, weft_pool *pool,
                                            const weft_job_kind_ *kind, const void *args, void *ret)
 {
     memcpy(job->args_, args, kind->size); /* the macro has checked the size */

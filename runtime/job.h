@@ -37,7 +37,7 @@ typedef struct wf_job {
 /* Tells whoever awaits the job; it is gone then. Under no lock. */
 void wf_job_finish(wf_job *job, int64_t result);
 /* A job with arguments of any size: they are copied from `from` at the first poll. */
-weft_future *wf_job_init(weft_job *job, weft_pool *pool, const weft_job_kind_ *kind,
-                         const void *from, void *ret);
+weft_future *wf_job_init(struct weft_spawn_blocking *job, weft_pool *pool,
+                         const weft_job_kind_ *kind, const void *from, void *ret);
 
 #endif

@@ -35,7 +35,7 @@ WEFT_API int weft_main_(const weft_config *config, const weft_future_ops *ops, u
     int64_t       result;
     int           status = 0;
 
-    if (weft_runtime_start(&rt, config) < 0)
+    if (weft_runtime_start(config, &rt) < 0)
         return 1; /* logged */
     result = weft_spawn_(rt, &handle, WEFT_ANYWHERE_, ops, at, args, size, name);
     if (result == 0)

@@ -42,8 +42,8 @@ static void channel_free(mpsc *c)
     wf_release(&alloc, c, sizeof *c + c->size * c->capacity);
 }
 
-WEFT_API int weft_mpsc_open(weft_mpsc_sender **ret_sender, weft_mpsc_receiver **ret_receiver,
-                            size_t size, size_t capacity)
+WEFT_API int weft_mpsc_open(size_t size, size_t capacity, weft_mpsc_sender **ret_sender,
+                            weft_mpsc_receiver **ret_receiver)
 {
     const weft_allocator *alloc = wf_alloc_current();
     size_t                bytes;

@@ -45,8 +45,8 @@ static void channel_free(oneshot *c)
     wf_release(&alloc, c, sizeof *c + c->size);
 }
 
-WEFT_API int weft_oneshot_open(weft_oneshot_sender   **ret_sender,
-                               weft_oneshot_receiver **ret_receiver, size_t size)
+WEFT_API int weft_oneshot_open(size_t size, weft_oneshot_sender **ret_sender,
+                               weft_oneshot_receiver **ret_receiver)
 {
     const weft_allocator *alloc = wf_alloc_current();
     oneshot              *c;

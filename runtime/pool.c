@@ -216,7 +216,7 @@ bool wf_pool_end(weft_pool *p, int64_t until, bool leave)
     return true;
 }
 
-void wf_pool_count(weft_pool *p, weft_pool_counters *ret)
+void wf_pool_count(weft_pool *p, struct weft_pool_counters *ret)
 {
     wf_lock(&p->lock);
     *ret = p->counters;

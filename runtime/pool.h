@@ -27,25 +27,25 @@ struct weft_pool {
     weft_pool     *next; /* under the lock of the runtime's list */
     uint64_t       refs; /* futures that await jobs; the pool itself until it is closed */
 
-    WF_ALIGNED uint32_t lock;    /* guards all below */
-    uint32_t            n_ended; /* what who closes sleeps on */
-    bool                closing;
-    wf_job             *first, *last;
-    struct wf_thread   *idle; /* the last to come first */
-    struct wf_thread   *watcher, *unused, *newest;
-    int64_t             n_threads; /* those being created, too */
-    int64_t             n_running, n_stuck, room;
-    int64_t             n_left;      /* of those that run: with jobs that were given up */
-    bool                left_behind; /* threads may run after the pool's end */
-    uint32_t            n_telling;   /* [pool-3] threads that have run a job and tell of it */
-    bool                coming;
-    uint32_t            round;      /* how often those that ran were found to be stuck */
-    int64_t             last_taken; /* when */
-    uint64_t            n_seen;     /* jobs taken before the watcher's last look */
-    int64_t             failed;     /* when no thread could be created, or 0 */
-    pthread_t           corpse;     /* the thread that ended last, not yet joined */
-    bool                has_corpse;
-    weft_pool_counters  counters; /* but for `threads` and `running` */
+    WF_ALIGNED uint32_t       lock;    /* guards all below */
+    uint32_t                  n_ended; /* what who closes sleeps on */
+    bool                      closing;
+    wf_job                   *first, *last;
+    struct wf_thread         *idle; /* the last to come first */
+    struct wf_thread         *watcher, *unused, *newest;
+    int64_t                   n_threads; /* those being created, too */
+    int64_t                   n_running, n_stuck, room;
+    int64_t                   n_left;      /* of those that run: with jobs that were given up */
+    bool                      left_behind; /* threads may run after the pool's end */
+    uint32_t                  n_telling;   /* [pool-3] threads that have run a job and tell of it */
+    bool                      coming;
+    uint32_t                  round;      /* how often those that ran were found to be stuck */
+    int64_t                   last_taken; /* when */
+    uint64_t                  n_seen;     /* jobs taken before the watcher's last look */
+    int64_t                   failed;     /* when no thread could be created, or 0 */
+    pthread_t                 corpse;     /* the thread that ended last, not yet joined */
+    bool                      has_corpse;
+    struct weft_pool_counters counters; /* but for `threads` and `running` */
 };
 
 /* A pool for so many CPUs. 0 or -ENOMEM. */
@@ -72,6 +72,6 @@ bool wf_pool_end(weft_pool *p, int64_t until, bool leave);
 bool wf_pool_is_quiet(weft_pool *p);
 /* Logs the jobs that run. */
 void wf_pool_report(weft_pool *p, const char *what);
-void wf_pool_count(weft_pool *p, weft_pool_counters *ret);
+void wf_pool_count(weft_pool *p, struct weft_pool_counters *ret);
 
 #endif

@@ -57,7 +57,7 @@ static int open_pool(weft_runtime *rt, weft_pool **ret, const weft_pool_config *
     return r;
 }
 
-WEFT_API int weft_pool_open(weft_runtime *rt, weft_pool **ret, const weft_pool_config *config)
+WEFT_API int weft_pool_open(weft_runtime *rt, const weft_pool_config *config, weft_pool **ret_pool)
 {
     int r;
 
@@ -68,7 +68,7 @@ WEFT_API int weft_pool_open(weft_runtime *rt, weft_pool **ret, const weft_pool_c
         return -ECHILD;
     if (!wf_visit_try(rt->executor)) /* the stopping thread waits for us, then ends all pools */
         return -ESHUTDOWN;
-    r = open_pool(rt, ret, config);
+    r = open_pool(rt, ret_pool, config);
     wf_visit_leave(rt->executor);
     return r;
 }
@@ -83,11 +83,11 @@ WEFT_API weft_pool *weft_pool_dns(weft_runtime *rt)
     return rt->pools->dns;
 }
 
-WEFT_API int weft_pool_count(weft_pool *pool, weft_pool_counters *ret)
+WEFT_API int weft_pool_counters(weft_pool *pool, struct weft_pool_counters *ret_counters)
 {
     if (wf_executor_is_child(pool->rt->executor))
         return -ECHILD; /* somebody may have held the lock */
-    wf_pool_count(pool, ret);
+    wf_pool_count(pool, ret_counters);
     return 0;
 }
 
@@ -200,7 +200,7 @@ bool wf_pools_are_quiet(weft_runtime *rt)
     return quiet;
 }
 
-static void add_pool(weft_counters *to, const weft_pool_counters *from)
+static void add_pool(struct weft_runtime_counters *to, const struct weft_pool_counters *from)
 {
     to->blocking_jobs += from->jobs;
     to->blocking_threads += from->threads;
@@ -215,11 +215,11 @@ static void add_pool(weft_counters *to, const weft_pool_counters *from)
     to->blocking_run_ns += from->run_ns;
 }
 
-void wf_pools_count(weft_runtime *rt, weft_counters *counters)
+void wf_pools_count(weft_runtime *rt, struct weft_runtime_counters *counters)
 {
     wf_lock(&rt->pools->lock);
     for (weft_pool *p = rt->pools->first; p; p = p->next) {
-        weft_pool_counters c;
+        struct weft_pool_counters c;
 
         wf_pool_count(p, &c);
         add_pool(counters, &c);

@@ -14,7 +14,7 @@
 
 typedef struct wf_pools {
     weft_pool *standard, *dns; /* constant, as is the next */
-    int64_t    cpus;           /* for the runtime: a worker that is pinned sees but one */
+    int64_t    cpus;           /* for the runtime: a worker with CPU affinity sees but one */
     uint32_t   lock;
     weft_pool *first;
 } wf_pools;
@@ -30,6 +30,6 @@ void wf_pools_report(weft_runtime *rt, const char *what);
 /* Whether no pool has anything to do. */
 bool wf_pools_are_quiet(weft_runtime *rt);
 /* Adds up what all pools count. */
-void wf_pools_count(weft_runtime *rt, weft_counters *counters);
+void wf_pools_count(weft_runtime *rt, struct weft_runtime_counters *counters);
 
 #endif

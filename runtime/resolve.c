@@ -54,8 +54,8 @@ static const weft_job_kind_ look_up_kind = {look_up, sizeof(weft_lookup),
 
 static weft_poll resolution_poll(weft_future *future, weft_context *cx)
 {
-    weft_resolution *self = weft_container(future, weft_resolution, future);
-    weft_future     *job = &self->job_.future;
+    struct weft_resolve *self = weft_container(future, struct weft_resolve, future);
+    weft_future         *job = &self->job_.future;
 
     if (!self->found.host_[0])
         return weft_ready(future, -EINVAL);
@@ -75,10 +75,10 @@ static void resolution_cancel(weft_future *future)
     (void)future; /* the next poll cancels the job */
 }
 
-static const weft_future_ops resolution_ops = {sizeof(weft_resolution), WEFT_FUTURE_WITHDRAWS,
+static const weft_future_ops resolution_ops = {sizeof(struct weft_resolve), WEFT_FUTURE_WITHDRAWS,
                                                "weft_resolve", resolution_poll, resolution_cancel};
 
-WEFT_API weft_future *weft_resolve(weft_resolution *resolution, const char *host, uint16_t port)
+WEFT_API weft_future *weft_resolve(struct weft_resolve *resolution, const char *host, uint16_t port)
 {
     size_t n = strnlen(host, WEFT_HOST_MAX + 1);
 

@@ -105,7 +105,7 @@ no_executor:
     return r;
 }
 
-WEFT_API int weft_runtime_start(weft_runtime **ret, const weft_config *config)
+WEFT_API int weft_runtime_start(const weft_config *config, weft_runtime **ret_runtime)
 {
     weft_config   complete;
     weft_runtime *rt;
@@ -121,7 +121,7 @@ WEFT_API int weft_runtime_start(weft_runtime **ret, const weft_config *config)
     if (r < 0)
         runtime_free(rt);
     else
-        *ret = rt;
+        *ret_runtime = rt;
     return r;
 }
 
@@ -176,17 +176,17 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
 }
 
 /* A struct of counters, each with one writer. */
-static weft_worker_counters count_worker(const wf_worker *w)
+static struct weft_worker_counters count_worker(const wf_worker *w)
 {
-    weft_worker_counters c;
-    const uint64_t      *from = (const uint64_t *)&w->counters;
+    struct weft_worker_counters c;
+    const uint64_t             *from = (const uint64_t *)&w->counters;
 
     for (size_t i = 0; i < sizeof c / sizeof *from; i++)
         ((uint64_t *)&c)[i] = wf_load(&from[i], RELAXED); /* counters: see wf_count */
     return c;
 }
 
-static void add_worker(weft_counters *to, const weft_worker_counters *from)
+static void add_worker(struct weft_runtime_counters *to, const struct weft_worker_counters *from)
 {
     to->tasks_spawned += from->spawned;
     to->tasks_ended += from->ended;
@@ -212,8 +212,8 @@ WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt)
     return rt->executor->idle.n_workers;
 }
 
-WEFT_API int weft_worker_count(const weft_runtime *rt, uint32_t index,
-                               weft_worker_counters *ret_counters)
+WEFT_API int weft_worker_counters(const weft_runtime *rt, uint32_t index,
+                                  struct weft_worker_counters *ret_counters)
 {
     if (index >= rt->executor->idle.n_slots)
         return -EINVAL;
@@ -226,13 +226,13 @@ WEFT_API void weft_runtime_dump(weft_runtime *rt)
     wf_report_tasks(rt->executor, WEFT_LOG_INFO, "");
 }
 
-WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters)
+WEFT_API void weft_runtime_counters(weft_runtime *rt, struct weft_runtime_counters *ret_counters)
 {
-    weft_counters      c = {0};
-    const wf_executor *e = rt->executor;
+    struct weft_runtime_counters c = {0};
+    const wf_executor           *e = rt->executor;
 
     for (uint32_t i = 0; i < e->idle.n_slots; i++) {
-        weft_worker_counters w = count_worker(e->workers[i]);
+        struct weft_worker_counters w = count_worker(e->workers[i]);
 
         add_worker(&c, &w);
     }

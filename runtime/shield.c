@@ -11,7 +11,7 @@
 
 /* The guarded future is not told of the cancel, and limits outside end it no sooner than that
  * does. */
-static weft_poll shield_poll_inner(weft_guard *self, weft_context *cx)
+static weft_poll shield_poll_inner(struct weft_shield *self, weft_context *cx)
 {
     uint32_t  flags = cx->flags;
     int64_t   deadline = cx->deadline;
@@ -26,7 +26,7 @@ static weft_poll shield_poll_inner(weft_guard *self, weft_context *cx)
 }
 
 /* Patience is at an end: the guarded future is cancelled as it would have been. */
-static weft_poll shield_drain(weft_guard *self, weft_context *cx)
+static weft_poll shield_drain(struct weft_shield *self, weft_context *cx)
 {
     weft_poll poll = weft_future_cancel(self->inner_);
 
@@ -38,9 +38,9 @@ static weft_poll shield_drain(weft_guard *self, weft_context *cx)
 
 static weft_poll shield_poll(weft_future *future, weft_context *cx)
 {
-    weft_guard *self = weft_container(future, weft_guard, future);
-    bool        unwinds = cx->flags & WEFT_CONTEXT_UNWINDS_;
-    bool        begun = weft_future_is_pending(self->inner_) || self->counts_;
+    struct weft_shield *self = weft_container(future, struct weft_shield, future);
+    bool                unwinds = cx->flags & WEFT_CONTEXT_UNWINDS_;
+    bool                begun = weft_future_is_pending(self->inner_) || self->counts_;
     bool cancelled = weft_future_is_cancelled(future) || (cx->flags & WEFT_CONTEXT_CANCELLED_);
 
     if (weft_future_is_cancelled(future) && !begun)
@@ -71,10 +71,10 @@ static void shield_cancel(weft_future *future)
 }
 
 static const weft_future_ops shield_ops = {
-    sizeof(weft_guard), WEFT_FUTURE_DRAINS | WEFT_FUTURE_CLEANS_UP | WEFT_FUTURE_HOLDS_,
+    sizeof(struct weft_shield), WEFT_FUTURE_DRAINS | WEFT_FUTURE_CLEANS_UP | WEFT_FUTURE_HOLDS_,
     "weft_shield", shield_poll, shield_cancel};
 
-WEFT_API weft_future *weft_shield(weft_guard *guard, weft_future *future, int64_t patience)
+WEFT_API weft_future *weft_shield(struct weft_shield *guard, weft_future *future, int64_t patience)
 {
     weft_future_init(&guard->future, &shield_ops);
     guard->inner_ = future;

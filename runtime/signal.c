@@ -37,13 +37,13 @@
 
 /* Signals belong to the process, not to a runtime. */
 static struct {
-    uint64_t         set;        /* those with the handler */
-    pid_t            process;    /* that installed it */
-    uint32_t         n_handlers; /* that may be reading the list */
-    uint32_t         lock;       /* of the list's writers */
-    weft_signal     *waits;      /* handlers read it without the lock */
-    uint32_t         kept[SIGNALS + 1];
-    struct sigaction before[SIGNALS + 1];
+    uint64_t                 set;        /* those with the handler */
+    pid_t                    process;    /* that installed it */
+    uint32_t                 n_handlers; /* that may be reading the list */
+    uint32_t                 lock;       /* of the list's writers */
+    struct weft_signal_wait *waits;      /* handlers read it without the lock */
+    uint32_t                 kept[SIGNALS + 1];
+    struct sigaction         before[SIGNALS + 1];
 } process;
 
 static void fill(sigset_t *to, uint64_t set)
@@ -77,7 +77,7 @@ static void ring(int fd)
 static void ring_waits(int signo)
 {
     wf_add(&process.n_handlers, 1, SEQ_CST); /* [signal-1] */
-    for (weft_signal *w = wf_load(&process.waits, SEQ_CST) /* [signal-1] */; w;
+    for (struct weft_signal_wait *w = wf_load(&process.waits, SEQ_CST) /* [signal-1] */; w;
          w = wf_load(&w->next_, SEQ_CST)) /* [signal-1] */
         if (w->set_ & WEFT_SIGNAL(signo))
             ring(w->fd_);
@@ -180,7 +180,7 @@ WEFT_API int weft_signal_block(uint64_t set)
 
 /* ---- waiting ---- */
 
-static void enlist(weft_signal *self)
+static void enlist(struct weft_signal_wait *self)
 {
     wf_lock(&process.lock);
     self->next_ = wf_load(&process.waits, RELAXED); /* written under the lock */
@@ -188,10 +188,10 @@ static void enlist(weft_signal *self)
     wf_unlock(&process.lock);
 }
 
-static void delist(weft_signal *self)
+static void delist(struct weft_signal_wait *self)
 {
-    weft_signal **link = &process.waits;
-    uint32_t      n;
+    struct weft_signal_wait **link = &process.waits;
+    uint32_t                  n;
 
     wf_lock(&process.lock);
     while (*link != self)
@@ -202,7 +202,7 @@ static void delist(weft_signal *self)
         wf_futex_wait(&process.n_handlers, n, INT64_MAX);
 }
 
-static int open_eventfd(weft_signal *self)
+static int open_eventfd(struct weft_signal_wait *self)
 {
     if (process.process != getpid())
         return -ECHILD;
@@ -213,7 +213,7 @@ static int open_eventfd(weft_signal *self)
     return 0;
 }
 
-static int open_signalfd(weft_signal *self)
+static int open_signalfd(struct weft_signal_wait *self)
 {
     sigset_t set;
 
@@ -222,7 +222,7 @@ static int open_signalfd(weft_signal *self)
     return self->fd_ < 0 ? -errno : 0;
 }
 
-static int open_fd(weft_signal *self)
+static int open_fd(struct weft_signal_wait *self)
 {
     uint64_t handled = self->set_ & wf_load(&process.set, RELAXED); /* set before threads start */
 
@@ -234,7 +234,7 @@ static int open_fd(weft_signal *self)
     return handled == self->set_ ? open_eventfd(self) : -EINVAL;
 }
 
-static weft_poll signal_ready(weft_signal *self, int64_t result)
+static weft_poll signal_ready(struct weft_signal_wait *self, int64_t result)
 {
     if (self->handled_)
         delist(self);
@@ -243,7 +243,7 @@ static weft_poll signal_ready(weft_signal *self, int64_t result)
 }
 
 /* The signal's number, -EAGAIN if none has come, or another error. */
-static int64_t read_signal(weft_signal *self)
+static int64_t read_signal(struct weft_signal_wait *self)
 {
     struct signalfd_siginfo info;
     uint64_t                n_rings;
@@ -260,10 +260,10 @@ static int64_t read_signal(weft_signal *self)
 
 static weft_poll signal_poll(weft_future *future, weft_context *cx)
 {
-    weft_signal *self = weft_container(future, weft_signal, future);
-    weft_future *ready = &self->io_.future;
-    bool         cancelled = weft_future_is_cancelled(future);
-    int64_t      r;
+    struct weft_signal_wait *self = weft_container(future, struct weft_signal_wait, future);
+    weft_future             *ready = &self->io_.future;
+    bool                     cancelled = weft_future_is_cancelled(future);
+    int64_t                  r;
 
     if (self->fd_ < 0 && (r = open_fd(self)) < 0)
         return weft_ready(future, r);
@@ -290,10 +290,10 @@ static void signal_cancel(weft_future *future)
     (void)future; /* the next poll cancels the wait for readiness */
 }
 
-static const weft_future_ops signal_ops = {sizeof(weft_signal), WEFT_FUTURE_DRAINS,
+static const weft_future_ops signal_ops = {sizeof(struct weft_signal_wait), WEFT_FUTURE_DRAINS,
                                            "weft_signal_wait", signal_poll, signal_cancel};
 
-WEFT_API weft_future *weft_signal_wait(weft_signal *signal, uint64_t set)
+WEFT_API weft_future *weft_signal_wait(struct weft_signal_wait *signal, uint64_t set)
 {
     weft_future_init(&signal->future, &signal_ops);
     weft_fd_ready(&signal->io_, -1, POLLIN);

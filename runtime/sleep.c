@@ -3,7 +3,7 @@
  *
  * Purpose     The future over the timer wheels.
  * Threads     The future's owner.
- * Invariants  Y1 a weft_nap is in a wheel from its first poll to READY at most.
+ * Invariants  Y1 a struct weft_sleep is in a wheel from its first poll to READY at most.
  * Ordering    timer.h.
  * Failure     -ENXIO without a runtime; -ECHILD in a forked child.
  */
@@ -15,7 +15,7 @@
 #define UNKNOWN INT64_MIN /* when it was made */
 
 /* Whether made_ is of another clock than the runtime's, as far as they may differ. */
-static bool is_of_another_clock(const weft_nap *nap, const weft_runtime *rt)
+static bool is_of_another_clock(const struct weft_sleep *nap, const weft_runtime *rt)
 {
     bool used = wf_clock_is_used(&rt->timers->clock);
 
@@ -24,7 +24,7 @@ static bool is_of_another_clock(const weft_nap *nap, const weft_runtime *rt)
     return nap->maker_ != rt && (nap->maker_ || used);
 }
 
-void wf_nap_settle(weft_nap *nap, weft_runtime *rt)
+void wf_nap_settle(struct weft_sleep *nap, weft_runtime *rt)
 {
     int64_t now;
 
@@ -39,7 +39,7 @@ void wf_nap_settle(weft_nap *nap, weft_runtime *rt)
 }
 
 /* What time it is, or was: the clock is not read again for a sleep that was made just now. */
-static int64_t now_or_before(weft_nap *nap, weft_runtime *rt)
+static int64_t now_or_before(struct weft_sleep *nap, weft_runtime *rt)
 {
     wf_nap_settle(nap, rt);
     return nap->made_ == UNKNOWN ? wf_clock_now(&rt->timers->clock) : nap->made_;
@@ -48,7 +48,7 @@ static int64_t now_or_before(weft_nap *nap, weft_runtime *rt)
 /* A sleep that has to wait costs no budget: beside work that uses up the budget of every poll it
  * would never begin. One that is due costs some, so that a loop of them yields; refused, it yields
  * once. */
-static weft_poll nap_start(weft_nap *nap, weft_context *cx)
+static weft_poll nap_start(struct weft_sleep *nap, weft_context *cx)
 {
     weft_runtime *rt = cx->runtime;
     bool          was_refused = nap->state_ == WF_NAP_REFUSED;
@@ -66,7 +66,7 @@ static weft_poll nap_start(weft_nap *nap, weft_context *cx)
     return WEFT_PENDING;
 }
 
-static bool is_armed(const weft_nap *nap)
+static bool is_armed(const struct weft_sleep *nap)
 {
     uint8_t state = wf_load(&nap->state_, RELAXED); /* only the owner arms and disarms */
 
@@ -74,7 +74,7 @@ static bool is_armed(const weft_nap *nap)
 }
 
 /* Of one that is armed: a thread of the parent may have held the wheel's lock at the fork. */
-static bool is_the_parents(const weft_nap *nap)
+static bool is_the_parents(const struct weft_sleep *nap)
 {
     const wf_wheel *wheel = nap->wheel_;
 
@@ -83,7 +83,7 @@ static bool is_the_parents(const weft_nap *nap)
 
 WF_FLATTEN static weft_poll nap_poll(weft_future *future, weft_context *cx)
 {
-    weft_nap *nap = weft_container(future, weft_nap, future);
+    struct weft_sleep *nap = weft_container(future, struct weft_sleep, future);
 
     if (weft_future_is_cancelled(future)) {
         if (is_armed(nap)) {
@@ -108,8 +108,8 @@ static void nap_cancel(weft_future *future)
     (void)future; /* the next poll takes it out of its wheel */
 }
 
-static const weft_future_ops nap_ops = {sizeof(weft_nap), WEFT_FUTURE_WITHDRAWS, "weft_sleep",
-                                        nap_poll, nap_cancel};
+static const weft_future_ops nap_ops = {sizeof(struct weft_sleep), WEFT_FUTURE_WITHDRAWS,
+                                        "weft_sleep", nap_poll, nap_cancel};
 
 /* ---- making one ---- */
 
@@ -133,7 +133,7 @@ static uint32_t ticks_of(int64_t accuracy)
     return n < 0 ? 0 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-static inline weft_future *init_until(weft_nap *nap, int64_t instant, int64_t accuracy)
+static inline weft_future *init_until(struct weft_sleep *nap, int64_t instant, int64_t accuracy)
 {
     weft_future_init(&nap->future, &nap_ops);
     nap->deadline_ = instant;
@@ -143,7 +143,7 @@ static inline weft_future *init_until(weft_nap *nap, int64_t instant, int64_t ac
     return &nap->future;
 }
 
-static inline weft_future *init_for(weft_nap *nap, int64_t duration, int64_t accuracy)
+static inline weft_future *init_for(struct weft_sleep *nap, int64_t duration, int64_t accuracy)
 {
     weft_runtime *rt = wf_current_thread.rt;
     int64_t       now = current_time();
@@ -156,27 +156,28 @@ static inline weft_future *init_for(weft_nap *nap, int64_t duration, int64_t acc
     return &nap->future;
 }
 
-WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int64_t accuracy)
+WEFT_API weft_future *weft_sleep_until_about(struct weft_sleep *nap, int64_t instant,
+                                             int64_t accuracy)
 {
     return init_until(nap, instant, accuracy);
 }
 
-WEFT_API weft_future *weft_sleep_until(weft_nap *nap, int64_t instant)
+WEFT_API weft_future *weft_sleep_until(struct weft_sleep *nap, int64_t instant)
 {
     return init_until(nap, instant, 0);
 }
 
-WEFT_API weft_future *weft_sleep_about(weft_nap *nap, int64_t duration, int64_t accuracy)
+WEFT_API weft_future *weft_sleep_about(struct weft_sleep *nap, int64_t duration, int64_t accuracy)
 {
     return init_for(nap, duration, accuracy);
 }
 
-WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration)
+WEFT_API weft_future *weft_sleep(struct weft_sleep *nap, int64_t duration)
 {
     return init_for(nap, duration, 0);
 }
 
-WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant)
+WEFT_API void weft_sleep_reset(struct weft_sleep *nap, int64_t instant)
 {
     if (is_armed(nap) && is_the_parents(nap))
         return; /* its next poll says so */
@@ -190,7 +191,7 @@ WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant)
     nap->made_ = UNKNOWN;
 }
 
-void wf_nap_end(weft_nap *nap, weft_context *cx)
+void wf_nap_end(struct weft_sleep *nap, weft_context *cx)
 {
     if (!weft_poll_is_ready(weft_future_cancel(&nap->future)))
         (void)!weft_poll_is_ready(

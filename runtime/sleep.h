@@ -14,8 +14,8 @@
 
 /* Before the sleep's first poll: if it was made by another clock (another runtime's, or that of a
  * thread without one), and one of the two is a test's, it begins now, by this runtime's clock. */
-void wf_nap_settle(weft_nap *nap, weft_runtime *rt);
+void wf_nap_settle(struct weft_sleep *nap, weft_runtime *rt);
 /* The sleep is not needed any more: READY, whatever it was. */
-void wf_nap_end(weft_nap *nap, weft_context *cx);
+void wf_nap_end(struct weft_sleep *nap, weft_context *cx);
 
 #endif

@@ -11,7 +11,7 @@
  */
 #include "sleep.h"
 
-static weft_poll poll_inner(weft_limit *self, weft_context *cx)
+static weft_poll poll_inner(struct weft_timeout *self, weft_context *cx)
 {
     int64_t   outer = cx->deadline;
     weft_poll poll;
@@ -25,7 +25,7 @@ static weft_poll poll_inner(weft_limit *self, weft_context *cx)
 
 /* The timer has fired, or can't be had: from here on the inner future is asked to end, and its
  * answer decides. */
-static weft_poll limit_drain(weft_limit *self, weft_context *cx)
+static weft_poll limit_drain(struct weft_timeout *self, weft_context *cx)
 {
     weft_poll poll = weft_future_cancel(self->inner_);
     int64_t   result;
@@ -42,7 +42,7 @@ static weft_poll limit_drain(weft_limit *self, weft_context *cx)
 
 static weft_poll limit_poll(weft_future *future, weft_context *cx)
 {
-    weft_limit *self = weft_container(future, weft_limit, future);
+    struct weft_timeout *self = weft_container(future, struct weft_timeout, future);
 
     if (weft_future_is_ready(&self->nap_.future))
         return limit_drain(self, cx);
@@ -66,24 +66,26 @@ static void limit_cancel(weft_future *future)
     (void)future; /* the next poll cancels the inner future */
 }
 
-static const weft_future_ops limit_ops = {sizeof(weft_limit),
+static const weft_future_ops limit_ops = {sizeof(struct weft_timeout),
                                           WEFT_FUTURE_DRAINS | WEFT_FUTURE_HOLDS_, "weft_timeout",
                                           limit_poll, limit_cancel};
 
-static weft_future *limit_init(weft_limit *limit, weft_future *future)
+static weft_future *limit_init(struct weft_timeout *limit, weft_future *future)
 {
     weft_future_init(&limit->future, &limit_ops);
     limit->inner_ = future;
     return &limit->future;
 }
 
-WEFT_API weft_future *weft_timeout_at(weft_limit *limit, weft_future *future, int64_t instant)
+WEFT_API weft_future *weft_timeout_at(struct weft_timeout *limit, weft_future *future,
+                                      int64_t instant)
 {
     weft_sleep_until(&limit->nap_, instant);
     return limit_init(limit, future);
 }
 
-WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64_t duration)
+WEFT_API weft_future *weft_timeout(struct weft_timeout *limit, weft_future *future,
+                                   int64_t duration)
 {
     weft_sleep(&limit->nap_, duration);
     return limit_init(limit, future);

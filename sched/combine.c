@@ -459,22 +459,25 @@ WEFT_API weft_future *weft_group_init_(weft_group *group, int kind, int biased, 
     return group_start(group, kind, biased, group->inline_, n);
 }
 
-WEFT_API weft_future *weft_select_array(weft_group *group, weft_branch *branch, uint32_t n)
+WEFT_API weft_future *weft_select_array(struct weft_select *group, weft_branch *branch, uint32_t n)
 {
-    return group_start(group, WEFT_GROUP_SELECT_, 0, branch, n);
+    return group_start(&group->group_, WEFT_GROUP_SELECT_, 0, branch, n);
 }
 
-WEFT_API weft_future *weft_select_biased_array(weft_group *group, weft_branch *branch, uint32_t n)
+WEFT_API weft_future *weft_select_biased_array(struct weft_select *group, weft_branch *branch,
+                                               uint32_t n)
 {
-    return group_start(group, WEFT_GROUP_SELECT_, 1, branch, n);
+    return group_start(&group->group_, WEFT_GROUP_SELECT_, 1, branch, n);
 }
 
-WEFT_API weft_future *weft_join_all_array(weft_group *group, weft_branch *branch, uint32_t n)
+WEFT_API weft_future *weft_join_all_array(struct weft_join_all *group, weft_branch *branch,
+                                          uint32_t n)
 {
-    return group_start(group, WEFT_GROUP_JOIN_, 0, branch, n);
+    return group_start(&group->group_, WEFT_GROUP_JOIN_, 0, branch, n);
 }
 
-WEFT_API weft_future *weft_try_join_array(weft_group *group, weft_branch *branch, uint32_t n)
+WEFT_API weft_future *weft_try_join_array(struct weft_try_join *group, weft_branch *branch,
+                                          uint32_t n)
 {
-    return group_start(group, WEFT_GROUP_TRY_JOIN_, 0, branch, n);
+    return group_start(&group->group_, WEFT_GROUP_TRY_JOIN_, 0, branch, n);
 }

@@ -48,7 +48,7 @@ WF_SELDOM void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *l
  * then on, as any sleeper that is woken, and as present at the gate. */
 WF_SELDOM bool wf_dispatch_mail_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
-    uint32_t       i = wf_task_pin(first) - 1;
+    uint32_t       i = wf_task_bound_to(first) - 1;
     wf_idle_picked picked;
 
     wf_inject_push_any(&s->workers[i]->mailbox, first, last, n);
@@ -62,7 +62,7 @@ WF_SELDOM bool wf_dispatch_mail_any(wf_executor *s, wf_task *first, wf_task *las
 
 void wf_dispatch_push_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
-    if (wf_task_pin(first))
+    if (wf_task_bound_to(first))
         (void)wf_dispatch_mail_any(s, first, last, n);
     else
         wf_dispatch_inject_any(s, first, last, n);
@@ -122,7 +122,7 @@ void wf_dispatch_push_child_owner(wf_worker *w, wf_task *t)
 
 void wf_dispatch_requeue_owner(wf_worker *w, wf_task *t)
 {
-    if (__builtin_expect(wf_task_pin(t) != 0, 0))
+    if (__builtin_expect(wf_task_bound_to(t) != 0, 0))
         (void)wf_dispatch_mail_any(w->executor, t, t, 1);
     else
         wf_dispatch_push_behind_owner(w, t);
@@ -161,7 +161,7 @@ void wf_dispatch_queue(wf_task *t)
     weft_runtime *rt = wf_task_rt(t);
     wf_worker    *w = own_worker(rt);
 
-    if (w && !wf_task_pin(t))
+    if (w && !wf_task_bound_to(t))
         wf_dispatch_push_woken_owner(w, t);
     else
         inject_woken(rt->executor, t, t, 1);
@@ -174,12 +174,12 @@ void wf_dispatch_queue_chain(wf_task *t)
         wf_task      *first = t, *last = t, *next = t->next;
         uint32_t      n = 1;
 
-        if (own_worker(rt) && !wf_task_pin(t)) {
+        if (own_worker(rt) && !wf_task_bound_to(t)) {
             wf_dispatch_queue(t);
             t = next;
             continue;
         }
-        for (; next && wf_task_rt(next) == rt && wf_task_pin(next) == wf_task_pin(t);
+        for (; next && wf_task_rt(next) == rt && wf_task_bound_to(next) == wf_task_bound_to(t);
              next = next->next, n++)
             last = next;
         inject_woken(rt->executor, first, last, n);

@@ -117,7 +117,7 @@ int wf_executor_new(weft_runtime *rt)
     s->idle.n_workers = (uint32_t)rt->config.workers;
     s->idle.n_slots = s->idle.n_workers + (uint32_t)rt->config.spare_workers;
     wf_load_init(&s->load);
-    wf_thread_host_init(&s->host, rt->config.pin_workers);
+    wf_thread_host_init(&s->host, rt->config.cpu_affinity);
     s->memory.rt = rt;
     wf_heap_init(&s->shared, &s->memory);
     wf_monitor_init(&s->monitor, s);

@@ -19,12 +19,12 @@ static wf_handed mail_all(wf_executor *s, wf_task *t)
 
     while (t) {
         wf_wakes same = {0}, rest = {0};
-        uint32_t n = 0, pin = wf_task_pin(t);
+        uint32_t n = 0, pin = wf_task_bound_to(t);
 
         for (wf_task *next; t; t = next) {
             next = t->next;
-            wf_wakes_add(wf_task_pin(t) == pin ? &same : &rest, t);
-            n += wf_task_pin(t) == pin;
+            wf_wakes_add(wf_task_bound_to(t) == pin ? &same : &rest, t);
+            n += wf_task_bound_to(t) == pin;
         }
         handed.n_bound += n;
         handed.n_woken += wf_dispatch_mail_any(s, same.first, same.last, n);
@@ -40,7 +40,7 @@ wf_handed wf_handed_queue(wf_executor *s, wf_wakes *wakes)
     uint32_t  n = 0;
 
     for (wf_task *t = wakes->first, *next; t; t = next) {
-        wf_wakes *to = wf_task_rt(t) != s->rt ? &others : wf_task_pin(t) ? &bound : &ours;
+        wf_wakes *to = wf_task_rt(t) != s->rt ? &others : wf_task_bound_to(t) ? &bound : &ours;
 
         next = t->next;
         wf_wakes_add(to, t);

@@ -66,7 +66,7 @@ WF_SELDOM static wf_task *take_injected(wf_worker *w, uint32_t most)
     return t[0];
 }
 
-/* The oldest of the tasks pinned to us. */
+/* The oldest of the tasks bound to this worker. */
 static wf_task *take_mail(wf_worker *w)
 {
     wf_task *t;

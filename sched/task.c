@@ -21,7 +21,7 @@
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 {
     wf_task *t = wf_heap_take_owner(h, offsetof(wf_task, frame) + from->ops->size);
-    uint64_t state = WF_TASK_RUNNING | WF_TASK_REF | (uint64_t)from->pin << WF_TASK_PIN_SHIFT;
+    uint64_t state = WF_TASK_RUNNING | WF_TASK_REF | (uint64_t)from->pin << WF_TASK_BOUND_SHIFT;
 
     if (!t)
         return NULL;

@@ -109,9 +109,9 @@ static inline bool wf_task_is_complete(const wf_task *t)
 }
 
 /* Constant while somebody has a reference. */
-static inline uint32_t wf_task_pin(const wf_task *t)
+static inline uint32_t wf_task_bound_to(const wf_task *t)
 {
-    return (uint32_t)(wf_load(&t->state, RELAXED) >> WF_TASK_PIN_SHIFT); /* constant bits */
+    return (uint32_t)(wf_load(&t->state, RELAXED) >> WF_TASK_BOUND_SHIFT); /* constant bits */
 }
 
 static inline weft_runtime *wf_task_rt(const wf_task *t)

@@ -75,7 +75,7 @@ static wf_wheel *wheel_for_caller(wf_timers *timers)
     return &timers->wheel[worker ? worker->index % timers->n_wheels : 0];
 }
 
-static void begins(wf_timers *timers, weft_nap *nap)
+static void begins(wf_timers *timers, struct weft_sleep *nap)
 {
     nap->foreign_ = !wf_current_thread.worker || wf_current_thread.rt != timers->rt;
     if (__builtin_expect(nap->foreign_, 0))
@@ -90,7 +90,7 @@ static void leaves(wf_timers *timers)
 }
 
 /* The owner's last touch of the wheel. */
-static void ends(wf_wheel *w, const weft_nap *nap)
+static void ends(wf_wheel *w, const struct weft_sleep *nap)
 {
     if (__builtin_expect(nap->foreign_, 0))
         leaves(w->timers);
@@ -120,7 +120,7 @@ static void hint(wf_wheel *w)
                    look_at(timers, wf_load(&w->next, RELAXED))); /* or earlier */
 }
 
-bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_waker *waker)
+bool wf_timer_arm(wf_timers *timers, struct weft_sleep *nap, int64_t now, const weft_waker *waker)
 {
     wf_wheel *w = wheel_for_caller(timers);
     bool      sooner;
@@ -143,7 +143,7 @@ bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_wake
 }
 
 /* Another executor's waker comes or goes. */
-WF_SELDOM static bool poll_foreign(wf_wheel *w, weft_nap *nap, const weft_waker *waker)
+WF_SELDOM static bool poll_foreign(wf_wheel *w, struct weft_sleep *nap, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);
     bool       fired;
@@ -157,7 +157,7 @@ WF_SELDOM static bool poll_foreign(wf_wheel *w, weft_nap *nap, const weft_waker 
     return fired;
 }
 
-bool wf_timer_poll(weft_nap *nap, const weft_waker *waker)
+bool wf_timer_poll(struct weft_sleep *nap, const weft_waker *waker)
 {
     wf_wheel *w = nap->wheel_;
     bool      fired = wf_load(&nap->state_, ACQUIRE) == WF_NAP_FIRED; /* [timer-1] */
@@ -176,7 +176,7 @@ bool wf_timer_poll(weft_nap *nap, const weft_waker *waker)
     return fired;
 }
 
-void wf_timer_disarm(weft_nap *nap)
+void wf_timer_disarm(struct weft_sleep *nap)
 {
     wf_wheel *w = nap->wheel_;
 
@@ -193,7 +193,7 @@ void wf_timer_disarm(weft_nap *nap)
     nap->state_ = WF_NAP_UNARMED;
 }
 
-void wf_timer_move(weft_nap *nap, int64_t deadline)
+void wf_timer_move(struct weft_sleep *nap, int64_t deadline)
 {
     wf_wheel *w = nap->wheel_;
     bool      sooner = false, fired;
@@ -301,7 +301,7 @@ bool wf_timers_jump(wf_timers *timers)
     return true;
 }
 
-void wf_timers_count(const wf_timers *timers, weft_counters *counters)
+void wf_timers_count(const wf_timers *timers, struct weft_runtime_counters *counters)
 {
     for (uint32_t i = 0; i < timers->n_wheels; i++) { /* counters: see wf_count */
         counters->timers_armed += wf_load(&timers->wheel[i].n_armed, RELAXED);

@@ -51,13 +51,13 @@ void wf_timers_stop(weft_runtime *rt);
 
 /* Arms the unarmed timer for nap->deadline_; wakes `waker` then. False: the instant has come. `now`
  * may be old: then a timer that is due fires a little later instead. */
-bool wf_timer_arm(wf_timers *timers, weft_nap *nap, int64_t now, const weft_waker *waker);
+bool wf_timer_arm(wf_timers *timers, struct weft_sleep *nap, int64_t now, const weft_waker *waker);
 /* True once it has fired; otherwise `waker` is the one to wake. */
-bool wf_timer_poll(weft_nap *nap, const weft_waker *waker);
+bool wf_timer_poll(struct weft_sleep *nap, const weft_waker *waker);
 /* Takes it out, fired or not: it is unarmed. */
-void wf_timer_disarm(weft_nap *nap);
+void wf_timer_disarm(struct weft_sleep *nap);
 /* Another deadline for the armed timer. If it has fired, it is unarmed. */
-void wf_timer_move(weft_nap *nap, int64_t deadline);
+void wf_timer_move(struct weft_sleep *nap, int64_t deadline);
 
 /* Fires what is due. `now` is CLOCK_MONOTONIC's, whatever clock the runtime has. */
 void wf_timers_fire(wf_timers *timers, int64_t now);
@@ -66,6 +66,6 @@ int64_t wf_timers_next(wf_timers *timers);
 /* Of a clock that jumps: to the first timer, and fires it. False: there is none. */
 bool wf_timers_jump(wf_timers *timers);
 /* Adds what the counters say. */
-void wf_timers_count(const wf_timers *timers, weft_counters *counters);
+void wf_timers_count(const wf_timers *timers, struct weft_runtime_counters *counters);
 
 #endif

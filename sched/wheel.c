@@ -17,7 +17,7 @@
 
 /* Of the ticks that its accuracy allows the roundest, so that timers whose windows overlap fire
  * together. */
-uint64_t wf_wheel_tick_of(const weft_nap *nap)
+uint64_t wf_wheel_tick_of(const struct weft_sleep *nap)
 {
     uint64_t first = 1, last;
 
@@ -38,11 +38,11 @@ static int64_t instant_of(uint64_t tick)
 }
 
 /* Puts it into its slot; the tick at which that begins. */
-static uint64_t place(wf_wheel *w, weft_nap *nap)
+static uint64_t place(wf_wheel *w, struct weft_sleep *nap)
 {
-    uint64_t   when = wf_wheel_tick_of(nap);
-    uint32_t   level, shift, slot, here;
-    weft_nap **list;
+    uint64_t            when = wf_wheel_tick_of(nap);
+    uint32_t            level, shift, slot, here;
+    struct weft_sleep **list;
 
     if (when < w->now)
         when = w->now; /* due since the caller looked at the clock: the slot that fires next */
@@ -68,7 +68,7 @@ static uint64_t place(wf_wheel *w, weft_nap *nap)
     return when >> shift << shift;
 }
 
-static bool is_empty(weft_nap *const lanes[WF_WHEEL_LANES])
+static bool is_empty(struct weft_sleep *const lanes[WF_WHEEL_LANES])
 {
     for (uint32_t i = 0; i < WF_WHEEL_LANES; i++)
         if (lanes[i])
@@ -76,7 +76,7 @@ static bool is_empty(weft_nap *const lanes[WF_WHEEL_LANES])
     return true;
 }
 
-void wf_wheel_remove_locked(wf_wheel *w, weft_nap *nap)
+void wf_wheel_remove_locked(wf_wheel *w, struct weft_sleep *nap)
 {
     size_t at = ((uintptr_t)nap->link_ - (uintptr_t)w->slot) / sizeof w->slot[0][0];
 
@@ -135,7 +135,7 @@ void wf_wheel_set_next_locked(wf_wheel *w)
     wf_store(&w->next, next, SEQ_CST); /* [driver-1] */
 }
 
-bool wf_wheel_arm_locked(wf_wheel *w, weft_nap *nap)
+bool wf_wheel_arm_locked(wf_wheel *w, struct weft_sleep *nap)
 {
     int64_t next = instant_of(place(w, nap));
 
@@ -145,7 +145,7 @@ bool wf_wheel_arm_locked(wf_wheel *w, weft_nap *nap)
     return true;
 }
 
-static void count_late(wf_timers *t, const weft_nap *nap, int64_t now)
+static void count_late(wf_timers *t, const struct weft_sleep *nap, int64_t now)
 {
     int64_t  late = now - nap->deadline_ - ((int64_t)nap->accuracy_ << WF_WHEEL_TICK_SHIFT);
     uint64_t n = late > 0 ? (uint64_t)late : 0;
@@ -158,7 +158,7 @@ static void count_late(wf_timers *t, const weft_nap *nap, int64_t now)
         wf_store(&t->late.max, n, RELAXED); /* a counter */
 }
 
-static void fire_one(wf_wheel *w, weft_nap *nap, int64_t now, wf_wakes *wakes)
+static void fire_one(wf_wheel *w, struct weft_sleep *nap, int64_t now, wf_wakes *wakes)
 {
     count_late(w->timers, nap, now);
     wf_waker_fire(&nap->waker_, wakes);
@@ -168,9 +168,10 @@ static void fire_one(wf_wheel *w, weft_nap *nap, int64_t now, wf_wakes *wakes)
 /* The slot's next timer. Timers and their tasks come from memory, as a rule, and a list tells where
  * the next one is only when this one has come; so there are LANES of them, taken in turn, and what
  * comes after this one in its lane is on its way while the others have theirs. */
-static weft_nap *next_of(weft_nap *const lanes[WF_WHEEL_LANES], uint32_t *lane, bool to_fire)
+static struct weft_sleep *next_of(struct weft_sleep *const lanes[WF_WHEEL_LANES], uint32_t *lane,
+                                  bool to_fire)
 {
-    weft_nap *nap, *soon;
+    struct weft_sleep *nap, *soon;
 
     do
         nap = lanes[ *lane = (*lane + 1) % WF_WHEEL_LANES];
@@ -195,7 +196,7 @@ bool wf_wheel_fire_locked(wf_wheel *w, int64_t now, wf_wakes *wakes)
         if (tick > w->now)
             w->now = tick;
         for (; w->occupied[level] >> slot & 1; n++) {
-            weft_nap *nap;
+            struct weft_sleep *nap;
 
             if (n == FIRE_BATCH || wf_wakes_full(wakes))
                 return true;

@@ -41,14 +41,14 @@ typedef struct wf_wheel {
     uint64_t            n_armed, n_cancelled;
     uint64_t            occupied[WF_WHEEL_LEVELS];
     uint32_t            lane; /* for the next timer */
-    weft_nap           *slot[WF_WHEEL_LEVELS][64][WF_WHEEL_LANES];
+    struct weft_sleep  *slot[WF_WHEEL_LEVELS][64][WF_WHEEL_LANES];
 } wf_wheel;
 
 /* The tick at which the timer fires. */
-uint64_t wf_wheel_tick_of(const weft_nap *nap);
+uint64_t wf_wheel_tick_of(const struct weft_sleep *nap);
 /* Adds it and lowers `next`; true if it did. */
-bool wf_wheel_arm_locked(wf_wheel *w, weft_nap *nap);
-void wf_wheel_remove_locked(wf_wheel *w, weft_nap *nap);
+bool wf_wheel_arm_locked(wf_wheel *w, struct weft_sleep *nap);
+void wf_wheel_remove_locked(wf_wheel *w, struct weft_sleep *nap);
 /* Sets `next` to when the first slot begins. */
 void wf_wheel_set_next_locked(wf_wheel *w);
 /* Fires at most a batch of the timers due at `now`; false when none is left. */

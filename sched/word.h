@@ -29,8 +29,8 @@ enum {
     WF_TASK_REF = 1 << 8,
 };
 
-#define WF_TASK_PIN_SHIFT 48
-#define WF_TASK_REFS_MASK ((UINT64_C(1) << WF_TASK_PIN_SHIFT) - WF_TASK_REF)
+#define WF_TASK_BOUND_SHIFT 48
+#define WF_TASK_REFS_MASK   ((UINT64_C(1) << WF_TASK_BOUND_SHIFT) - WF_TASK_REF)
 
 static inline bool wf_word_is_only_ref(uint64_t word)
 {

@@ -9,7 +9,7 @@
  *             task that the running task woke last; at most WF_LIFO_RUN of those run in a row. The
  *             owner fills it; the monitor may empty it when the worker is stuck. R3 `first_child`
  *             is older than all `children`: a child that comes alone needs no deque. R4 `mailbox`
- *             holds the tasks pinned to this worker. R5 a spare worker that nobody needs is not in
+ *             holds the tasks bound to this worker. R5 a spare worker that nobody needs is not in
  *             the mask of sleepers, and its queues are empty.
  * Ordering    deque.h, inject.h, idle.h. [worker-1] lifo and first_child publish their task.
  *             [worker-2] `wanted` is set before a spare worker is woken. [worker-3] children are
@@ -69,9 +69,9 @@ typedef struct wf_worker {
     wf_heap         heap;
 
     /* One writer, the worker; anybody reads. */
-    WF_ALIGNED weft_worker_counters counters;
-    const char                     *polls_site; /* of the task last polled; NULL: it sleeps */
-    bool                            away; /* between leave and enter: in the mask of sleepers */
+    WF_ALIGNED struct weft_worker_counters counters;
+    const char *polls_site; /* of the task last polled; NULL: it sleeps */
+    bool        away;       /* between leave and enter: in the mask of sleepers */
 
     /* The monitor's advice to the worker. */
     WF_ALIGNED bool robbed;  /* what waited here waits in the injection queue now */
@@ -99,7 +99,7 @@ static inline struct wf_task *wf_worker_take_slot_any(struct wf_task **slot)
     return wf_load(slot, RELAXED) ? wf_swap(slot, NULL, ACQUIRE) : NULL; /* [worker-1] */
 }
 
-/* How many tasks wait in its queues, pinned ones aside. */
+/* How many tasks wait in its queues, bound ones aside. */
 static inline uint64_t wf_worker_children_any(const wf_worker *w)
 {
     return (uint64_t)wf_deque_length_any(&w->children) +

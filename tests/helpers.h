@@ -156,6 +156,14 @@ static inline weft_future *watched(struct watched *self, weft_future *inner)
     return &self->future;
 }
 
+/* The state of a combinator that is chosen at run time. */
+union any_group {
+    weft_future          future;
+    struct weft_select   select;
+    struct weft_join_all join_all;
+    struct weft_try_join try_join;
+};
+
 /* ---- an executor of our own: it counts wakes and the wakers that are out ---- */
 
 struct hand {
@@ -238,7 +246,7 @@ static inline weft_runtime *start_with(const weft_config *config)
 {
     weft_runtime *rt = NULL;
 
-    check_eq(weft_runtime_start(&rt, config), 0);
+    check_eq(weft_runtime_start(config, &rt), 0);
     return rt;
 }
 

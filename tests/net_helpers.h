@@ -28,7 +28,7 @@ UNUSED static weft_runtime *start_with(weft_config config)
 {
     weft_runtime *rt;
 
-    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_eq(weft_runtime_start(&config, &rt), 0);
     return rt;
 }
 
@@ -42,9 +42,9 @@ UNUSED static void stop(weft_runtime *rt)
     check_eq(weft_runtime_stop(rt, WEFT_S(20)), 0);
 }
 
-UNUSED static weft_counters counters(weft_runtime *rt)
+UNUSED static struct weft_runtime_counters counters(weft_runtime *rt)
 {
-    weft_counters c;
+    struct weft_runtime_counters c;
 
     weft_runtime_counters(rt, &c);
     return c;
@@ -134,7 +134,7 @@ UNUSED static weft_address loopback(bool v6)
 {
     weft_address address;
 
-    check_eq(weft_address_parse(&address, v6 ? "::1" : "127.0.0.1", 0), 0);
+    check_eq(weft_address_parse(v6 ? "::1" : "127.0.0.1", 0, &address), 0);
     return address;
 }
 
@@ -202,7 +202,7 @@ UNUSED static weft_listener *listen_on(weft_runtime *rt, bool v6, weft_address *
 {
     weft_address   any = loopback(v6);
     weft_listener *l;
-    int            r = weft_listen(rt, &l, &any, NULL);
+    int            r = weft_listen(rt, &any, NULL, &l);
 
     if (v6 && r < 0)
         test_skip("no IPv6 loopback");
@@ -218,7 +218,7 @@ UNUSED static int pair(weft_runtime *rt, weft_stream **ret)
     weft_io      io;
     int          listener = raw_listen(false, 1, &address), fd;
 
-    check_eq(weft_block_on(rt, weft_connect(&io, ret, &address)), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, ret)), 0);
     fd = accept(listener, NULL, NULL);
     check_cmp(fd, >=, 0);
     close(listener);

@@ -13,9 +13,9 @@
 
 int main(int argc, char **argv)
 {
-    void         *library = argc == 2 ? dlopen(argv[1], RTLD_NOW) : NULL;
-    weft_runtime *rt = NULL;
-    weft_nap      nap;
+    void             *library = argc == 2 ? dlopen(argv[1], RTLD_NOW) : NULL;
+    weft_runtime     *rt = NULL;
+    struct weft_sleep nap;
 
     if (!library) {
         fprintf(stderr, "unload: %s\n", dlerror());
@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     FUNCTION(weft_runtime_stop);
     FUNCTION(weft_block_on);
     FUNCTION(weft_sleep);
-    if (weft_runtime_start_(&rt, NULL) < 0)
+    if (weft_runtime_start_(NULL, &rt) < 0)
         return 1;
     if (dlclose(library) != 0)
         return 1;

@@ -70,14 +70,14 @@ struct room {
     struct {
         weft_mpsc_receiver *inbox;
     } in;
-    weft_wait    receive, send;
-    weft_limit   limit;
-    struct event event;
-    struct line  reply; /* for the member that the event is of */
-    bool         replies;
-    unsigned     n_members, n_places, at;
-    int64_t      since;
-    struct place place[PLACES];
+    weft_wait           receive, send;
+    struct weft_timeout limit;
+    struct event        event;
+    struct line         reply; /* for the member that the event is of */
+    bool                replies;
+    unsigned            n_members, n_places, at;
+    int64_t             since;
+    struct place        place[PLACES];
 };
 
 static bool room_knows(const struct room *self, const char *name)
@@ -216,8 +216,8 @@ struct member {
     weft_reader         reader;
     weft_io             write;
     weft_wait           receive, send;
-    weft_select         either;
-    weft_limit          limit;
+    struct weft_select  either;
+    struct weft_timeout limit;
     enum { READS, SENDS, ASKS } state; /* what it waits for, beside the mailbox */
     struct event event;                /* to the room */
     struct line  line;                 /* out of the mailbox */
@@ -329,7 +329,7 @@ static int member_begin(struct member *self)
     self->event.kind = JOINS;
     self->event.member = atomic_fetch_add(&n_members, 1) + 1;
     self->event.line.length = 0;
-    return weft_mpsc_open(&self->event.mailbox, &self->mailbox, sizeof(struct line), MAILBOX);
+    return weft_mpsc_open(sizeof(struct line), MAILBOX, &self->event.mailbox, &self->mailbox);
 }
 
 static weft_future *member_leave(struct member *self)
@@ -370,10 +370,10 @@ struct acceptor {
         weft_listener    *listener;
         weft_mpsc_sender *room;
     } in;
-    weft_io      io;
-    weft_nap     nap;
-    weft_stream *conn;
-    bool         failing; /* and this has been said */
+    weft_io           io;
+    struct weft_sleep nap;
+    weft_stream      *conn;
+    bool              failing; /* and this has been said */
 };
 WEFT_ASYNC(acceptor)
 {
@@ -410,26 +410,26 @@ struct server {
     struct {
         uint16_t port;
     } in;
-    weft_listener      *listener;
-    weft_mpsc_sender   *room;
-    weft_mpsc_receiver *inbox;
-    weft_handle         acceptor, host;
-    weft_signal         signal;
-    weft_wait           send;
-    struct event        event;
+    weft_listener          *listener;
+    weft_mpsc_sender       *room;
+    weft_mpsc_receiver     *inbox;
+    weft_handle             acceptor, host;
+    struct weft_signal_wait signal;
+    weft_wait               send;
+    struct event            event;
 };
 
 /* Listens, and opens the room's inbox. What it has begun it undoes on failure. */
 static int64_t server_open(struct server *self)
 {
     weft_address address;
-    int64_t      n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    int64_t      n = weft_address_parse("127.0.0.1", self->in.port, &address);
 
     if (n == 0)
-        n = weft_mpsc_open(&self->room, &self->inbox, sizeof(struct event), 64);
+        n = weft_mpsc_open(sizeof(struct event), 64, &self->room, &self->inbox);
     if (n < 0)
         return n;
-    n = weft_listen(NULL, &self->listener, &address, NULL);
+    n = weft_listen(NULL, &address, NULL, &self->listener);
     if (n < 0) {
         weft_mpsc_sender_close(self->room);
         weft_mpsc_receiver_close(self->inbox);

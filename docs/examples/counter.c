@@ -91,7 +91,7 @@ int main(void)
     moved = first; /* not polled yet: free to move */
     printf("by hand:  %d polls\n", poll_by_hand(&moved.future));
 
-    error = weft_runtime_start(&rt, NULL);
+    error = weft_runtime_start(NULL, &rt);
     if (error < 0)
         return 1; /* the log has said why */
     printf("block_on: %lld\n", (long long)weft_block_on(rt, counter(&first, 5)));

@@ -50,10 +50,10 @@ struct acceptor {
     struct {
         weft_listener *listener;
     } in;
-    weft_io      io;
-    weft_nap     nap;
-    weft_stream *conn;
-    bool         failing; /* and this has been said */
+    weft_io           io;
+    struct weft_sleep nap;
+    weft_stream      *conn;
+    bool              failing; /* and this has been said */
 };
 WEFT_ASYNC(acceptor)
 {
@@ -88,9 +88,9 @@ struct server {
     struct {
         uint16_t port;
     } in;
-    weft_listener *listener;
-    weft_handle    acceptor;
-    weft_signal    signal;
+    weft_listener          *listener;
+    weft_handle             acceptor;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(server)
 {
@@ -99,9 +99,9 @@ WEFT_ASYNC(server)
     int64_t      n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    n = weft_address_parse("127.0.0.1", self->in.port, &address);
     if (n == 0)
-        n = weft_listen(NULL, &self->listener, &address, NULL);
+        n = weft_listen(NULL, &address, NULL, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
     weft_listener_address(self->listener, &address);

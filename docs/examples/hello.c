@@ -15,7 +15,7 @@ struct greet {
         const char *name;
         int64_t     after;
     } in; /* the arguments: spawning copies them */
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(greet)
 {

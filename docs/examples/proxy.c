@@ -30,18 +30,18 @@ struct relay {
         weft_stream  *client;
         weft_address *to;
     } in;
-    weft_stream      *server;
-    weft_io           io;
-    weft_limit        limit;
-    weft_copying_both copying;
-    char              buffer[32768];
+    weft_stream          *server;
+    weft_io               io;
+    struct weft_timeout   limit;
+    struct weft_copy_both copying;
+    char                  buffer[32768];
 };
 WEFT_ASYNC(relay)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_timeout(&self->limit, weft_connect(&self->io, &self->server, self->in.to),
+    WEFT_AWAIT(n, weft_timeout(&self->limit, weft_connect(&self->io, self->in.to, &self->server),
                                CONNECT_LIMIT));
     if (n == 0) {
         WEFT_AWAIT(n, weft_copy_both(&self->copying, self->in.client, self->server, self->buffer,
@@ -68,12 +68,12 @@ struct acceptor {
         weft_listener *listener;
         weft_address  *to;
     } in;
-    weft_io      io;
-    weft_nap     nap;
-    weft_stream *client;
-    int          max;     /* relays at once */
-    bool         failing; /* an error has been said */
-    bool         full;    /* that too many are there has been said */
+    weft_io           io;
+    struct weft_sleep nap;
+    weft_stream      *client;
+    int               max;     /* relays at once */
+    bool              failing; /* an error has been said */
+    bool              full;    /* that too many are there has been said */
 };
 
 /* Starts a relay for the client, or closes it. */
@@ -134,9 +134,9 @@ struct proxy {
         uint16_t      port;
         weft_address *to;
     } in;
-    weft_listener *listener;
-    weft_handle    acceptor;
-    weft_signal    signal;
+    weft_listener          *listener;
+    weft_handle             acceptor;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(proxy)
 {
@@ -145,9 +145,9 @@ WEFT_ASYNC(proxy)
     int64_t      n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    n = weft_address_parse("127.0.0.1", self->in.port, &address);
     if (n == 0)
-        n = weft_listen(NULL, &self->listener, &address, NULL);
+        n = weft_listen(NULL, &address, NULL, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
     weft_listener_address(self->listener, &address);
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
                 text);
         return 2;
     }
-    if (weft_address_parse(&to, argv[2], 0) < 0 || weft_address_port(&to) == 0) {
+    if (weft_address_parse(argv[2], 0, &to) < 0 || weft_address_port(&to) == 0) {
         fprintf(stderr, "proxy: ADDRESS is '%s', expected 127.0.0.1:80, [::1]:80 or the like\n",
                 argv[2]);
         return 2;

@@ -125,12 +125,12 @@ WEFT_ASYNC(sharing)
     int64_t n;
 
     WEFT_BEGIN();
-    if (weft_mpsc_open(&self->sender, &self->receiver, sizeof(int64_t), 4) < 0)
+    if (weft_mpsc_open(sizeof(int64_t), 4, &self->sender, &self->receiver) < 0)
         WEFT_RETURN(-ENOMEM);
     for (self->i = 0; self->i < TASKS; self->i++) {
         if (weft_spawn(&self->handle[2 * self->i], adds_locked, .rounds = ROUNDS) < 0 ||
-            weft_spawn_pinned(NULL, &self->handle[2 * self->i + 1], 0, adds_bound,
-                              .rounds = ROUNDS) < 0 ||
+            weft_spawn_bound(NULL, &self->handle[2 * self->i + 1], 0, adds_bound,
+                             .rounds = ROUNDS) < 0 ||
             weft_spawn(NULL, sends, .to = weft_mpsc_sender_clone(self->sender), .rounds = ROUNDS) <
                 0)
             WEFT_RETURN(-ENOMEM);

@@ -32,8 +32,8 @@ typedef struct weft_job_kind_ {
     const char *name; /* "name\0file.c:12" */
 } weft_job_kind_;
 
-/* One job and the future of its result, in memory of the caller. */
-typedef struct weft_job {
+/* The state of a weft_spawn_blocking, in memory of the caller: one job. */
+struct weft_spawn_blocking {
     weft_future future;
     /* At READY: what the job returned, also if it was cancelled. -ECANCELED if it never ran. */
     int64_t               returned;
@@ -45,7 +45,7 @@ typedef struct weft_job {
     bool                  detachable_;
     bool                  given_up_; /* cancelled while it ran */
     char                  args_[WEFT_JOB_ARGS_MAX] __attribute__((aligned(16)));
-} weft_job;
+};
 
 /*
  * Defines a blocking job, a function that runs on a pool thread. `name` is the name of a struct,
@@ -199,7 +199,7 @@ typedef struct weft_job {
  */
 WEFT_API weft_future *weft_job_detachable(weft_future *job);
 
-WEFT_API weft_future *weft_spawn_blocking_(weft_job *job, weft_pool *pool,
+WEFT_API weft_future *weft_spawn_blocking_(struct weft_spawn_blocking *job, weft_pool *pool,
                                            const weft_job_kind_ *kind, const void *args, void *ret);
 
 /* ---- pools ---- */
@@ -217,8 +217,8 @@ typedef struct weft_pool_config {
 } weft_pool_config;
 
 /*
- * Opens a pool with threads of its own and stores it in *ret. Its jobs neither wait for jobs of
- * other pools nor hold them up. The pool has no thread until there is a job. If `rt` is NULL, it
+ * Opens a pool with threads of its own and stores it in *ret_pool. Its jobs neither wait for jobs
+ * of other pools nor hold them up. The pool has no thread until there is a job. If `rt` is NULL, it
  * is the runtime of the calling thread. `config` is not kept. The caller closes the pool by
  * weft_pool_close, or leaves that to weft_runtime_stop.
  *
@@ -230,8 +230,8 @@ typedef struct weft_pool_config {
  *   -ESHUTDOWN, the runtime is stopping.
  *   -ECHILD, the process is a fork of the process that started the runtime.
  */
-WEFT_API WEFT_NODISCARD int weft_pool_open(weft_runtime *rt, weft_pool **ret,
-                                           const weft_pool_config *config);
+WEFT_API WEFT_NODISCARD int weft_pool_open(weft_runtime *rt, const weft_pool_config *config,
+                                           weft_pool **ret_pool);
 
 /*
  * Closes a pool and frees it, once its jobs have ended. From the call on it refuses new jobs.
@@ -263,7 +263,7 @@ WEFT_API weft_pool *weft_pool_dns(weft_runtime *rt);
 #define WEFT_POOL_WAITS 24
 
 /* What a pool holds now, and what it has done since it was opened. */
-typedef struct weft_pool_counters {
+struct weft_pool_counters {
     uint64_t threads, idle;       /* threads now, including idle ones; idle ones */
     uint64_t threads_peak;        /* most threads at a time */
     uint64_t threads_failed;      /* threads that could not be created */
@@ -278,7 +278,7 @@ typedef struct weft_pool_counters {
     uint64_t run_ns;               /* sum of the times that jobs ran, in ns */
     /* [i]: jobs that waited [2^(i-1), 2^i) us. [0]: less than 1 us. The last one is open-ended. */
     uint64_t waits[WEFT_POOL_WAITS];
-} weft_pool_counters;
+};
 
 /*
  * Reads the counters of a pool.
@@ -287,7 +287,7 @@ typedef struct weft_pool_counters {
  * Returns: 0.
  * Errors:  -ECHILD, the process is a fork of the process that started the runtime.
  */
-WEFT_API int weft_pool_count(weft_pool *pool, weft_pool_counters *ret);
+WEFT_API int weft_pool_counters(weft_pool *pool, struct weft_pool_counters *ret_counters);
 
 /* ---- name resolution ---- */
 
@@ -304,12 +304,12 @@ typedef struct weft_lookup {
     char         host_[WEFT_HOST_MAX + 2];
 } weft_lookup;
 
-/* One look-up and the future of its result, in memory of the caller. */
-typedef struct weft_resolution {
-    weft_future future;
-    weft_lookup found;
-    weft_job    job_;
-} weft_resolution;
+/* The state of a weft_resolve, in memory of the caller. */
+struct weft_resolve {
+    weft_future                future;
+    weft_lookup                found;
+    struct weft_spawn_blocking job_;
+};
 
 /*
  * Resolves a host name and a port to addresses, on a thread of weft_pool_dns. It uses
@@ -327,7 +327,8 @@ typedef struct weft_resolution {
  * Cancel:  WITHDRAWS, with -ECANCELED. A look-up that has started goes on alone, and its result is
  *   dropped.
  */
-WEFT_API weft_future *weft_resolve(weft_resolution *resolution, const char *host, uint16_t port);
+WEFT_API weft_future *weft_resolve(struct weft_resolve *resolution, const char *host,
+                                   uint16_t port);
 
 WEFT_END_DECLS
 

@@ -142,10 +142,10 @@ WEFT_API weft_future *weft_reader_skip(weft_reader *reader, size_t size);
 
 /* ---- copying ---- */
 
-/* A copy from one stream to another. `done` is how many bytes have been written so far. After an
- * error or a cancel the `left` bytes at `data`, in the buffer, have been read but are not known to
- * be written. The other fields are weft's. */
-typedef struct weft_copying {
+/* The state of a weft_copy, in memory of the caller. `done` is how many bytes have been written so
+ * far. After an error or a cancel the `left` bytes at `data`, in the buffer, have been read but are
+ * not known to be written. The other fields are weft's. */
+struct weft_copy {
     weft_future  future;
     uint64_t     done;
     char        *data;
@@ -155,7 +155,7 @@ typedef struct weft_copying {
     size_t       size_;
     bool         writing_;
     weft_io      io_;
-} weft_copying;
+};
 
 /*
  * Copies from one stream to another until the first one ends. The buffer must not be empty, or the
@@ -167,16 +167,17 @@ typedef struct weft_copying {
  * Errors:  the first error of reading or writing, as weft_read and weft_write_all give it.
  * Cancel:  WITHDRAWS; copying->done bytes are written then.
  */
-WEFT_API weft_future *weft_copy(weft_copying *copying, weft_stream *from, weft_stream *to,
+WEFT_API weft_future *weft_copy(struct weft_copy *copying, weft_stream *from, weft_stream *to,
                                 void *buffer, size_t size);
 
-/* A copy in both directions. Each direction has its own `done`, `data` and `left`. `from_a` is the
- * copy from the first stream to the second, and `from_b` the copy back. */
-typedef struct weft_copying_both {
-    weft_future  future;
-    weft_copying from_a, from_b;
-    bool         turn_;
-} weft_copying_both;
+/* The state of a weft_copy_both, in memory of the caller. Each direction has its own `done`, `data`
+ * and `left`. `from_a` is the copy from the first stream to the second, and `from_b` the copy
+ * back. */
+struct weft_copy_both {
+    weft_future      future;
+    struct weft_copy from_a, from_b;
+    bool             turn_;
+};
 
 /*
  * Copies both ways between two streams, at once. When one stream ends and all its bytes are
@@ -189,7 +190,7 @@ typedef struct weft_copying_both {
  * Errors:  the first error of either direction, as weft_read and weft_write_all give it.
  * Cancel:  WITHDRAWS; `done`, `data` and `left` of each direction say what has been written.
  */
-WEFT_API weft_future *weft_copy_both(weft_copying_both *both, weft_stream *a, weft_stream *b,
+WEFT_API weft_future *weft_copy_both(struct weft_copy_both *both, weft_stream *a, weft_stream *b,
                                      void *buffer, size_t size);
 
 WEFT_END_DECLS

@@ -31,8 +31,8 @@ typedef struct weft_mpsc_receiver    weft_mpsc_receiver;
  * Errors:  -EINVAL, `size` is more than 64 KiB.
  *   -ENOMEM, there is no memory.
  */
-WEFT_API WEFT_NODISCARD int weft_oneshot_open(weft_oneshot_sender   **ret_sender,
-                                              weft_oneshot_receiver **ret_receiver, size_t size);
+WEFT_API WEFT_NODISCARD int weft_oneshot_open(size_t size, weft_oneshot_sender **ret_sender,
+                                              weft_oneshot_receiver **ret_receiver);
 
 /*
  * Sends the message of a oneshot channel and closes the sender. It never waits.
@@ -88,9 +88,9 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver);
  * Errors:  -EINVAL, `capacity` is 0, or a message or the buffer would be too large.
  *   -ENOMEM, there is no memory.
  */
-WEFT_API WEFT_NODISCARD int weft_mpsc_open(weft_mpsc_sender   **ret_sender,
-                                           weft_mpsc_receiver **ret_receiver, size_t size,
-                                           size_t capacity);
+WEFT_API WEFT_NODISCARD int weft_mpsc_open(size_t size, size_t capacity,
+                                           weft_mpsc_sender   **ret_sender,
+                                           weft_mpsc_receiver **ret_receiver);
 
 /*
  * Makes one more sender of an mpsc channel. Its owner closes it.

@@ -30,7 +30,7 @@ typedef struct weft_branch {
     uint8_t            flags_; /* used by polls only */
 } weft_branch;
 
-/* The state of a combinator, in the caller's frame. It must stay in place until READY. */
+/* What the combinators have in common. It must stay in place until READY. */
 typedef struct weft_group {
     weft_future  future;
     weft_waker   waker_; /* of the task, from the first poll until the last */
@@ -44,10 +44,29 @@ typedef struct weft_group {
     weft_branch  inline_[WEFT_BRANCHES_MAX];
 } weft_group;
 
-/* The state of a select, a join_all or a try_join, in the caller's frame: `weft_select sel;`. */
-typedef weft_group weft_select;
-typedef weft_group weft_join_all;
-typedef weft_group weft_try_join;
+/* The state of a weft_select, in the caller's frame. */
+struct weft_select {
+    union {
+        weft_future future;
+        weft_group  group_;
+    };
+};
+
+/* The state of a weft_join_all, in the caller's frame. */
+struct weft_join_all {
+    union {
+        weft_future future;
+        weft_group  group_;
+    };
+};
+
+/* The state of a weft_try_join, in the caller's frame. */
+struct weft_try_join {
+    union {
+        weft_future future;
+        weft_group  group_;
+    };
+};
 
 /*
  * Makes a future that ends when the first of its branches does. It takes up to 8 branches:
@@ -71,8 +90,8 @@ typedef weft_group weft_try_join;
  *          before the first poll, no branch has been polled.
  */
 #define weft_select(group, ...)                                                                    \
-    WEFT_BRANCHES_(group, WEFT_GROUP_SELECT_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,  \
-                   NULL, NULL)
+    WEFT_BRANCHES_(struct weft_select, group, WEFT_GROUP_SELECT_, 0, __VA_ARGS__, NULL, NULL,      \
+                   NULL, NULL, NULL, NULL, NULL, NULL)
 
 /*
  * Makes a select in which the first named of the branches that are ready together wins. In all else
@@ -85,8 +104,8 @@ typedef weft_group weft_try_join;
  *          The branches end as in weft_select.
  */
 #define weft_select_biased(group, ...)                                                             \
-    WEFT_BRANCHES_(group, WEFT_GROUP_SELECT_, 1, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,  \
-                   NULL, NULL)
+    WEFT_BRANCHES_(struct weft_select, group, WEFT_GROUP_SELECT_, 1, __VA_ARGS__, NULL, NULL,      \
+                   NULL, NULL, NULL, NULL, NULL, NULL)
 
 /*
  * Makes a future that ends when all of its branches have ended. It takes up to 8 branches:
@@ -99,8 +118,8 @@ typedef weft_group weft_try_join;
  *          completed all the same.
  */
 #define weft_join_all(group, ...)                                                                  \
-    WEFT_BRANCHES_(group, WEFT_GROUP_JOIN_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL, NULL,    \
-                   NULL, NULL)
+    WEFT_BRANCHES_(struct weft_join_all, group, WEFT_GROUP_JOIN_, 0, __VA_ARGS__, NULL, NULL,      \
+                   NULL, NULL, NULL, NULL, NULL, NULL)
 
 /*
  * Makes a future that ends when all of its branches have ended, or one has failed. It takes up to 8
@@ -115,8 +134,8 @@ typedef weft_group weft_try_join;
  *          completed all the same.
  */
 #define weft_try_join(group, ...)                                                                  \
-    WEFT_BRANCHES_(group, WEFT_GROUP_TRY_JOIN_, 0, __VA_ARGS__, NULL, NULL, NULL, NULL, NULL,      \
-                   NULL, NULL, NULL)
+    WEFT_BRANCHES_(struct weft_try_join, group, WEFT_GROUP_TRY_JOIN_, 0, __VA_ARGS__, NULL, NULL,  \
+                   NULL, NULL, NULL, NULL, NULL, NULL)
 
 /*
  * Makes a select, fair or biased, over the branches in the caller's array. weft_select_array does
@@ -128,8 +147,9 @@ typedef weft_group weft_try_join;
  * Cancel:  DRAINS. The result is the index of a branch that completed all the same, or -ECANCELED.
  *          The branches end as in weft_select.
  */
-WEFT_API weft_future *weft_select_array(weft_group *group, weft_branch *branch, uint32_t n);
-WEFT_API weft_future *weft_select_biased_array(weft_group *group, weft_branch *branch, uint32_t n);
+WEFT_API weft_future *weft_select_array(struct weft_select *group, weft_branch *branch, uint32_t n);
+WEFT_API weft_future *weft_select_biased_array(struct weft_select *group, weft_branch *branch,
+                                               uint32_t n);
 
 /*
  * Makes a weft_join_all over the branches in the caller's array. The caller sets `future` of each
@@ -140,7 +160,8 @@ WEFT_API weft_future *weft_select_biased_array(weft_group *group, weft_branch *b
  * Cancel:  DRAINS; all branches are cancelled. The result is -ECANCELED, or 0 if every branch
  *          completed all the same.
  */
-WEFT_API weft_future *weft_join_all_array(weft_group *group, weft_branch *branch, uint32_t n);
+WEFT_API weft_future *weft_join_all_array(struct weft_join_all *group, weft_branch *branch,
+                                          uint32_t n);
 
 /*
  * Makes a weft_try_join over the branches in the caller's array. The caller sets `future` of each
@@ -152,15 +173,16 @@ WEFT_API weft_future *weft_join_all_array(weft_group *group, weft_branch *branch
  *          -ECANCELED, the result is that error. Otherwise it is -ECANCELED, or 0 if every branch
  *          completed all the same.
  */
-WEFT_API weft_future *weft_try_join_array(weft_group *group, weft_branch *branch, uint32_t n);
+WEFT_API weft_future *weft_try_join_array(struct weft_try_join *group, weft_branch *branch,
+                                          uint32_t n);
 
 /*
  * Returns the set of the branches that lost a select, and yet completed. Bit i is set if branch i <
  * 64 lost, and has a result that could not be undone. Read that result from the branch.
  */
-static inline uint64_t weft_select_undone(const weft_group *group)
+static inline uint64_t weft_select_undone(const struct weft_select *select)
 {
-    return group->undone_;
+    return select->group_.undone_;
 }
 
 /*
@@ -193,8 +215,9 @@ WEFT_API weft_future *weft_keep(weft_future *future);
 
 enum { WEFT_GROUP_SELECT_, WEFT_GROUP_JOIN_, WEFT_GROUP_TRY_JOIN_ };
 
-#define WEFT_BRANCHES_(group, kind, biased, a, b, c, d, e, f, g, h, ...)                           \
-    weft_group_init_(group, kind, biased, a, b, c, d, e, f, g, h, WEFT_FIRST_(__VA_ARGS__, NULL))
+#define WEFT_BRANCHES_(type, group, kind, biased, a, b, c, d, e, f, g, h, ...)                     \
+    weft_group_init_(&(1 ? (group) : (type *)0)->group_, kind, biased, a, b, c, d, e, f, g, h,     \
+                     WEFT_FIRST_(__VA_ARGS__, NULL))
 #define WEFT_FIRST_(first, ...) first
 
 WEFT_API weft_future *weft_group_init_(weft_group *group, int kind, int biased, weft_future *a,

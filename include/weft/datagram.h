@@ -39,13 +39,13 @@ typedef struct weft_datagram_options {
  * `options` may be NULL. `rt` may be NULL for the current runtime. The caller owns the socket and
  * closes it with weft_datagram_close.
  *
- * Returns: 0, and the socket in *ret.
+ * Returns: 0, and the socket in *ret_datagram.
  * Errors:  -ENXIO, `rt` is NULL and there is no current runtime. -ENOMEM, there is no memory.
  *          Others as socket(2) and bind(2) give them.
  */
-WEFT_API WEFT_NODISCARD int weft_datagram_bind(weft_runtime *rt, weft_datagram **ret,
-                                               const weft_address          *address,
-                                               const weft_datagram_options *options);
+WEFT_API WEFT_NODISCARD int weft_datagram_bind(weft_runtime *rt, const weft_address *address,
+                                               const weft_datagram_options *options,
+                                               weft_datagram              **ret_datagram);
 
 /*
  * Sets the peer of the socket. From now on datagrams go to this address by default, and only
@@ -256,19 +256,19 @@ WEFT_API int weft_datagram_buffers(const weft_datagram *datagram, int *ret_recei
 /*
  * Returns the address to which the socket is bound.
  *
- * Returns: 0, and the address in *ret.
+ * Returns: 0, and the address in *ret_address.
  * Errors:  -EBADF, the socket is closed. Others as getsockname(2) gives them.
  */
-WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_address *ret);
+WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_address *ret_address);
 
 /*
  * Returns the address of the peer that weft_datagram_connect has set.
  *
- * Returns: 0, and the address in *ret.
+ * Returns: 0, and the address in *ret_address.
  * Errors:  -ENOTCONN, the socket has no peer. -EBADF, the socket is closed. Others as
  *          getpeername(2) gives them.
  */
-WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_address *ret);
+WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_address *ret_address);
 
 /*
  * Returns the file descriptor of the socket, to set socket options. weft still owns the descriptor.
@@ -285,11 +285,12 @@ WEFT_API int weft_datagram_fd(const weft_datagram *datagram);
  * O_NONBLOCK, and clears it when the socket is closed or released. Until then every duplicate of
  * the descriptor is non-blocking. A program that is killed meanwhile leaves it so.
  *
- * Returns: 0, and the socket in *ret.
+ * Returns: 0, and the socket in *ret_datagram.
  * Errors:  -EINVAL, the descriptor is of another kind. -EBADF, the descriptor is not open. -ENXIO,
  *          `rt` is NULL and there is no current runtime. -ENOMEM, there is no memory.
  */
-WEFT_API WEFT_NODISCARD int weft_datagram_adopt(weft_runtime *rt, weft_datagram **ret, int fd);
+WEFT_API WEFT_NODISCARD int weft_datagram_adopt(weft_runtime *rt, int fd,
+                                                weft_datagram **ret_datagram);
 
 /*
  * Takes the descriptor out of a weft_datagram and closes the handle. The caller owns the descriptor

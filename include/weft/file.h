@@ -236,27 +236,29 @@ WEFT_API weft_future *weft_file_truncate(weft_io *io, int fd, int64_t size);
 
 /*
  * Reads the status of an open file, as statx(2) does. `mask` has STATX_... flags, which say what is
- * wanted. `ret` is borrowed until READY.
+ * wanted. `ret_stat` is borrowed until READY.
  *
- * Returns: 0, and the status in *ret.
+ * Returns: 0, and the status in *ret_stat.
  * Errors:  as statx(2) gives them. -EAGAIN, the kernel could make no thread and nothing was done.
- * Cancel:  DRAINS; 0 if the kernel has done it, else -ECANCELED. *ret may have been written then.
+ * Cancel:  DRAINS; 0 if the kernel has done it, else -ECANCELED. *ret_stat may have been written
+ *          then.
  */
-WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct statx *ret);
+WEFT_API weft_future *weft_file_stat(weft_io *io, int fd, unsigned mask, struct statx *ret_stat);
 
 /* ---- paths: statx(2), unlinkat(2), renameat2(2), mkdirat(2), linkat(2), symlinkat(2) ---- */
 
 /*
  * Reads the status of a path, as statx(2) does. `dir` is the descriptor of the directory that a
  * relative path starts from, or AT_FDCWD. `flags` has AT_SYMLINK_NOFOLLOW and the like. `mask` has
- * STATX_... flags, which say what is wanted. The path and `ret` are borrowed until READY.
+ * STATX_... flags, which say what is wanted. The path and `ret_stat` are borrowed until READY.
  *
- * Returns: 0, and the status in *ret.
+ * Returns: 0, and the status in *ret_stat.
  * Errors:  as statx(2) gives them. -EAGAIN, the kernel could make no thread and nothing was done.
- * Cancel:  DRAINS; 0 if the kernel has done it, else -ECANCELED. *ret may have been written then.
+ * Cancel:  DRAINS; 0 if the kernel has done it, else -ECANCELED. *ret_stat may have been written
+ *          then.
  */
 WEFT_API weft_future *weft_path_stat(weft_io *io, int dir, const char *path, int flags,
-                                     unsigned mask, struct statx *ret);
+                                     unsigned mask, struct statx *ret_stat);
 
 /*
  * Removes a file, or with AT_REMOVEDIR in `flags` an empty directory, as unlinkat(2) does. `dir` is

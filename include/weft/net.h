@@ -84,19 +84,20 @@ typedef struct weft_address {
  * "[::1]:80", or "127.0.0.1" and "::1", which get the port `port`. The scope of "fe80::1%eth0" is
  * the name or the number of an existing interface.
  *
- * Returns: 0, and the address in *ret.
+ * Returns: 0, and the address in *ret_address.
  * Errors:  -EINVAL, the text is not an address.
  */
-WEFT_API WEFT_NODISCARD int weft_address_parse(weft_address *ret, const char *text, uint16_t port);
+WEFT_API WEFT_NODISCARD int weft_address_parse(const char *text, uint16_t port,
+                                               weft_address *ret_address);
 
 /*
  * Makes the Unix address of a path or of an abstract name. "@name" is an abstract name. "" is the
  * unnamed address: binding to it takes a free abstract name.
  *
- * Returns: 0, and the address in *ret.
+ * Returns: 0, and the address in *ret_address.
  * Errors:  -EINVAL, the path is too long.
  */
-WEFT_API WEFT_NODISCARD int weft_address_unix(weft_address *ret, const char *path);
+WEFT_API WEFT_NODISCARD int weft_address_unix(const char *path, weft_address *ret_address);
 
 /*
  * Writes the address as text. The forms are "127.0.0.1:80", "[::1]:80", "/path", "@name" and
@@ -135,21 +136,21 @@ typedef struct weft_listen_options {
  * weft_listener_address returns. `options` may be NULL. `rt` may be NULL for the current runtime.
  * The caller owns the listener and closes it with weft_listener_close.
  *
- * Returns: 0, and the listener in *ret.
+ * Returns: 0, and the listener in *ret_listener.
  * Errors:  -ENXIO, `rt` is NULL and there is no current runtime. -ENOMEM, there is no memory.
  *          Others as socket(2), bind(2) and listen(2) give them.
  */
-WEFT_API WEFT_NODISCARD int weft_listen(weft_runtime *rt, weft_listener **ret,
-                                        const weft_address        *address,
-                                        const weft_listen_options *options);
+WEFT_API WEFT_NODISCARD int weft_listen(weft_runtime *rt, const weft_address *address,
+                                        const weft_listen_options *options,
+                                        weft_listener            **ret_listener);
 
 /*
  * Returns the address on which the listener listens.
  *
- * Returns: 0, and the address in *ret.
+ * Returns: 0, and the address in *ret_address.
  * Errors:  -EBADF, the listener is closed.
  */
-WEFT_API int weft_listener_address(const weft_listener *listener, weft_address *ret);
+WEFT_API int weft_listener_address(const weft_listener *listener, weft_address *ret_address);
 
 /*
  * Returns the file descriptor of the listener, to set socket options. weft still owns the
@@ -188,8 +189,8 @@ WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_str
  *          give them.
  * Cancel:  WITHDRAWS; the socket is closed then.
  */
-WEFT_API weft_future *weft_connect(weft_io *io, weft_stream **ret_stream,
-                                   const weft_address *address);
+WEFT_API weft_future *weft_connect(weft_io *io, const weft_address *address,
+                                   weft_stream **ret_stream);
 
 /*
  * Reads at least one byte from the stream, and at most `size`. The buffer is borrowed until READY.
@@ -393,12 +394,12 @@ WEFT_API WEFT_NODISCARD int weft_stream_pair(weft_runtime *rt, weft_stream **ret
  * The worker itself reads and writes a regular file, at the file's position, up to 128 KiB at once.
  * For files on a slow disk see weft_file_read.
  *
- * Returns: 0, and the stream in *ret.
+ * Returns: 0, and the stream in *ret_stream.
  * Errors:  -EINVAL, the descriptor is of another kind, for example a directory. -ENOTCONN, the
  *          socket is not connected. -EBADF, the descriptor is not open. -ENXIO, `rt` is NULL and
  *          there is no current runtime. -ENOMEM, there is no memory.
  */
-WEFT_API WEFT_NODISCARD int weft_stream_adopt(weft_runtime *rt, weft_stream **ret, int fd);
+WEFT_API WEFT_NODISCARD int weft_stream_adopt(weft_runtime *rt, int fd, weft_stream **ret_stream);
 
 /*
  * Makes a listener of an existing stream socket that listens. `rt` may be NULL for the current
@@ -407,12 +408,13 @@ WEFT_API WEFT_NODISCARD int weft_stream_adopt(weft_runtime *rt, weft_stream **re
  * Until then every duplicate of the descriptor is non-blocking. A program that is killed meanwhile
  * leaves it so.
  *
- * Returns: 0, and the listener in *ret.
+ * Returns: 0, and the listener in *ret_listener.
  * Errors:  -EINVAL, the descriptor is not a stream socket that listens. -EBADF, the descriptor is
  *          not open. -ENXIO, `rt` is NULL and there is no current runtime. -ENOMEM, there is no
  *          memory.
  */
-WEFT_API WEFT_NODISCARD int weft_listener_adopt(weft_runtime *rt, weft_listener **ret, int fd);
+WEFT_API WEFT_NODISCARD int weft_listener_adopt(weft_runtime *rt, int fd,
+                                                weft_listener **ret_listener);
 
 /*
  * Takes the descriptor out of a stream and closes the handle. The caller owns the descriptor then.
@@ -497,18 +499,18 @@ WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, in
  * Returns the address of the other side of the connection. The address of an IP stream is known
  * also after the connection has ended.
  *
- * Returns: 0, and the address in *ret.
+ * Returns: 0, and the address in *ret_address.
  * Errors:  -EBADF, the stream is closed. Others as getpeername(2) gives them.
  */
-WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret);
+WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret_address);
 
 /*
  * Returns the address of this side of the connection.
  *
- * Returns: 0, and the address in *ret.
+ * Returns: 0, and the address in *ret_address.
  * Errors:  -EBADF, the stream is closed. Others as getsockname(2) gives them.
  */
-WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret);
+WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret_address);
 
 /*
  * Chooses whether every read tries at once, even if the last one has emptied the socket. Without

@@ -15,7 +15,7 @@
  *
  * Children. A process that a task or a blocking job starts (posix_spawn, popen, fork and exec)
  * gets the signal mask and the CPUs of the thread that called weft_runtime_start. The exception is
- * a worker with CPU affinity (pin_workers): its children inherit its one CPU. There, fork, call
+ * a worker with CPU affinity (cpu_affinity): its children inherit its one CPU. There, fork, call
  * weft_child_reset in the child, then exec.
  */
 #ifndef WEFT_RUNTIME_H
@@ -91,14 +91,14 @@ typedef enum weft_backend {
  * The default log writes one line to standard error. It drops lines that standard error has no
  * room for, and a later line tells how many.
  *
- * With pin_workers, the threads and children that tasks create inherit the one CPU of their
+ * With cpu_affinity, the threads and children that tasks create inherit the one CPU of their
  * worker. A worker has no CPU of its own while workers wait for sockets themselves (leader_after).
  */
 typedef struct weft_config {
     int64_t workers;        /* WEFT_WORKERS: number of worker threads */
     int64_t spare_workers;  /* WEFT_SPARE_WORKERS: stand in when all workers are stuck in a poll */
     int64_t current_thread; /* WEFT_CURRENT_THREAD: 1: the caller of weft_block_on is the worker */
-    int64_t pin_workers;    /* WEFT_PIN_WORKERS: 1: each worker stays on a CPU of its own */
+    int64_t cpu_affinity;   /* WEFT_CPU_AFFINITY: 1: each worker stays on a CPU of its own */
     int64_t watchdog_ms;    /* WEFT_WATCHDOG_MS: a poll that takes longer is reported, in ms */
     int64_t blocking_threads;  /* WEFT_BLOCKING_THREADS: most threads of the blocking pool */
     int64_t blocking_keep_ms;  /* WEFT_BLOCKING_KEEP_MS: how long an idle one stays, in ms */
@@ -121,7 +121,7 @@ typedef struct weft_config {
 } weft_config;
 
 /* What one worker has done since the runtime started. */
-typedef struct weft_worker_counters {
+struct weft_worker_counters {
     uint64_t polls;          /* of tasks */
     uint64_t spawned, ended; /* tasks */
     uint64_t searches;       /* searches of the other workers' queues */
@@ -131,22 +131,22 @@ typedef struct weft_worker_counters {
     uint64_t overdue;        /* unstarted tasks taken because they had waited for long */
     uint64_t in_place_joins; /* tasks that ran within the poll of the task that joined them */
     uint64_t parks;          /* times the worker went to sleep */
-} weft_worker_counters;
+};
 
 #define WEFT_LATE_BUCKETS  16
 #define WEFT_BATCH_BUCKETS 16
 
 /*
  * Counters since the runtime started, summed over its threads. Reading them stops no thread, so
- * the values are taken at slightly different moments. Counters that weft_worker_counters has, too,
- * are explained there. Counters that begin with "blocking" are summed over all pools: see
- * weft_pool_counters.
+ * the values are taken at slightly different moments. Counters that struct weft_worker_counters
+ * has, too, are explained there. Counters that begin with "blocking" are summed over all pools: see
+ * struct weft_pool_counters.
  *
  * A "gate" is a sleep of the reactor while workers are busy with what it handed over. Events pile
  * up meanwhile and come as one batch. A gate has an estimated time only if polls have been long
  * lately. See docs/glossary.md.
  */
-typedef struct weft_counters {
+struct weft_runtime_counters {
     uint64_t tasks_spawned, tasks_ended, polls;
     uint64_t searches, steals, lifo_hits, overdue, in_place_joins, parks;
     uint64_t injected;       /* tasks queued by threads that are not workers */
@@ -178,12 +178,12 @@ typedef struct weft_counters {
     uint64_t blocking_idle, blocking_queued; /* idle threads, and queued jobs, now */
     uint64_t blocking_done, blocking_cancelled, blocking_rejected;
     uint64_t blocking_wait_ns, blocking_wait_max_ns, blocking_run_ns;
-} weft_counters;
+};
 
 /*
- * Starts a runtime with all its threads. The runtime is stored in *ret. All its threads run when
- * the call returns 0. `config` may be NULL, and is not kept. On failure the log gets one line with
- * the cause and the remedy.
+ * Starts a runtime with all its threads. The runtime is stored in *ret_runtime. All its threads run
+ * when the call returns 0. `config` may be NULL, and is not kept. On failure the log gets one line
+ * with the cause and the remedy.
  *
  * A current-thread runtime has no workers of its own. Its tasks are polled by the threads that
  * call weft_block_on or weft_runtime_stop, one thread at a time. While no thread does so the tasks
@@ -197,7 +197,8 @@ typedef struct weft_counters {
  *   -EPERM, -EACCES or -ENOSYS, io_uring is not available, and WEFT_BACKEND demands it.
  *   Any other error of creating threads.
  */
-WEFT_API WEFT_NODISCARD int weft_runtime_start(weft_runtime **ret, const weft_config *config);
+WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
+                                               weft_runtime     **ret_runtime);
 
 /*
  * Cancels all tasks of a runtime, waits until they have ended, and frees the runtime. From the
@@ -270,7 +271,7 @@ WEFT_API int weft_version(void);
  *
  * Thread:  any.
  */
-WEFT_API void weft_runtime_counters(weft_runtime *rt, weft_counters *ret_counters);
+WEFT_API void weft_runtime_counters(weft_runtime *rt, struct weft_runtime_counters *ret_counters);
 
 /*
  * Returns what the runtime's reactor waits with now. A runtime that has lost its ring goes on with
@@ -296,8 +297,8 @@ WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt);
  * Returns: 0.
  * Errors:  -EINVAL, there is no such worker.
  */
-WEFT_API WEFT_NODISCARD int weft_worker_count(const weft_runtime *rt, uint32_t index,
-                                              weft_worker_counters *ret_counters);
+WEFT_API WEFT_NODISCARD int weft_worker_counters(const weft_runtime *rt, uint32_t index,
+                                                 struct weft_worker_counters *ret_counters);
 
 /*
  * Logs every task that is alive. A line has the task's name, where it was spawned, and what it

@@ -20,15 +20,15 @@ WEFT_BEGIN_DECLS
 /* Makes a set of one signal. Sets are joined by |: WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM). */
 #define WEFT_SIGNAL(signo) (UINT64_C(1) << ((signo)-1))
 
-/* One wait for signals, in memory of the caller. */
-typedef struct weft_signal {
-    weft_future         future;
-    weft_io             io_;
-    uint64_t            set_;
-    struct weft_signal *next_;
-    int                 fd_;
-    bool                handled_;
-} weft_signal;
+/* The state of a weft_signal_wait, in memory of the caller. */
+struct weft_signal_wait {
+    weft_future              future;
+    weft_io                  io_;
+    uint64_t                 set_;
+    struct weft_signal_wait *next_;
+    int                      fd_;
+    bool                     handled_;
+};
 
 /*
  * Keeps signals for weft_signal_wait, instead of what they do to the process. weft's handler
@@ -62,7 +62,7 @@ WEFT_API int weft_signal_block(uint64_t set);
  * Cancel:  DRAINS. The result is -ECANCELED, or the signal's number if one has arrived by then. A
  *   wait that ends with -ECANCELED has taken no signal.
  */
-WEFT_API weft_future *weft_signal_wait(weft_signal *signal, uint64_t set);
+WEFT_API weft_future *weft_signal_wait(struct weft_signal_wait *signal, uint64_t set);
 
 WEFT_END_DECLS
 

@@ -86,7 +86,7 @@ typedef struct weft_handle {
  * If it is NULL, it is the runtime of the calling thread. The arguments are copied. A NULL handle
  * detaches the task at once. After an error nothing has run and the handle is untouched.
  *
- *     n = weft_spawn_pinned(rt, &handle, 0, echo, .conn = c);
+ *     n = weft_spawn_bound(rt, &handle, 0, echo, .conn = c);
  *
  * Thread:  any.
  * Returns: 0.
@@ -96,7 +96,7 @@ typedef struct weft_handle {
  *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
  *   -ECHILD, the process is a fork of the process that started the runtime.
  */
-#define weft_spawn_pinned(rt, handle, index, name, ...)                                            \
+#define weft_spawn_bound(rt, handle, index, name, ...)                                             \
     WEFT_SPAWN_(rt, handle, (index), #name, name, __VA_ARGS__)
 
 #define WEFT_ANYWHERE_ INT64_MIN

@@ -13,14 +13,14 @@
 
 WEFT_BEGIN_DECLS
 
-/* One sleep, in memory of the caller. */
-typedef struct weft_nap {
-    weft_future      future;
-    weft_waker       waker_;
-    struct weft_nap *next_;
+/* The state of a weft_sleep, in memory of the caller. */
+struct weft_sleep {
+    weft_future        future;
+    weft_waker         waker_;
+    struct weft_sleep *next_;
     union {
-        struct weft_nap **link_; /* armed: the link that points at it */
-        int64_t           made_; /* unarmed: when it was made, if known */
+        struct weft_sleep **link_; /* armed: the link that points at it */
+        int64_t             made_; /* unarmed: when it was made, if known */
     };
     union {
         void       *wheel_; /* armed */
@@ -31,7 +31,7 @@ typedef struct weft_nap {
     uint8_t  state_;
     bool     outside_; /* made_ comes from a thread without a runtime, or from a test's clock */
     bool     foreign_; /* armed, but not by a worker of the runtime; the runtime counts it */
-} weft_nap;
+};
 
 /*
  * Returns the current instant of the clock of the caller's runtime.
@@ -50,7 +50,7 @@ WEFT_API int64_t weft_now(void);
  *   -ECHILD, the process is a fork of the process that started the runtime.
  * Cancel:  WITHDRAWS, with -ECANCELED.
  */
-WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration);
+WEFT_API weft_future *weft_sleep(struct weft_sleep *nap, int64_t duration);
 
 /*
  * Sleeps until an instant of the runtime's clock.
@@ -60,7 +60,7 @@ WEFT_API weft_future *weft_sleep(weft_nap *nap, int64_t duration);
  *   -ECHILD, the process is a fork of the process that started the runtime.
  * Cancel:  WITHDRAWS, with -ECANCELED.
  */
-WEFT_API weft_future *weft_sleep_until(weft_nap *nap, int64_t instant);
+WEFT_API weft_future *weft_sleep_until(struct weft_sleep *nap, int64_t instant);
 
 /*
  * Sleeps for a duration that need not be exact. The sleep may last up to `accuracy` nanoseconds
@@ -74,7 +74,7 @@ WEFT_API weft_future *weft_sleep_until(weft_nap *nap, int64_t instant);
  *   -ECHILD, the process is a fork of the process that started the runtime.
  * Cancel:  WITHDRAWS, with -ECANCELED.
  */
-WEFT_API weft_future *weft_sleep_about(weft_nap *nap, int64_t duration, int64_t accuracy);
+WEFT_API weft_future *weft_sleep_about(struct weft_sleep *nap, int64_t duration, int64_t accuracy);
 
 /*
  * Sleeps until an instant that need not be exact. The sleep may last up to `accuracy` nanoseconds
@@ -86,7 +86,8 @@ WEFT_API weft_future *weft_sleep_about(weft_nap *nap, int64_t duration, int64_t 
  *   -ECHILD, the process is a fork of the process that started the runtime.
  * Cancel:  WITHDRAWS, with -ECANCELED.
  */
-WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int64_t accuracy);
+WEFT_API weft_future *weft_sleep_until_about(struct weft_sleep *nap, int64_t instant,
+                                             int64_t accuracy);
 
 /*
  * Moves a sleep to another instant, earlier or later. It works on unpolled, pending and finished
@@ -97,7 +98,7 @@ WEFT_API weft_future *weft_sleep_until_about(weft_nap *nap, int64_t instant, int
  *
  * Thread:  the owner of the sleep, between polls.
  */
-WEFT_API void weft_nap_reset(weft_nap *nap, int64_t instant);
+WEFT_API void weft_sleep_reset(struct weft_sleep *nap, int64_t instant);
 
 /* ---- intervals ---- */
 
@@ -114,7 +115,7 @@ typedef struct weft_interval {
     weft_future        future;
     int64_t            next_, period_;
     weft_interval_late late_;
-    weft_nap           nap_;
+    struct weft_sleep  nap_;
 } weft_interval;
 
 /*
@@ -176,12 +177,12 @@ WEFT_API void weft_interval_reset_at(weft_interval *interval, int64_t instant);
 
 /* ---- limits ---- */
 
-/* A limit in time and the future that it limits, in memory of the caller. */
-typedef struct weft_limit {
-    weft_future  future;
-    weft_future *inner_;
-    weft_nap     nap_;
-} weft_limit;
+/* The state of a weft_timeout, in memory of the caller. */
+struct weft_timeout {
+    weft_future       future;
+    weft_future      *inner_;
+    struct weft_sleep nap_;
+};
 
 /*
  * Limits a future in time, to `duration` nanoseconds from this call. When the time is over, the
@@ -205,7 +206,8 @@ typedef struct weft_limit {
  *   with -ECANCELED.
  * Cancel:  DRAINS, as long as the future does. The result is the result of the future.
  */
-WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64_t duration);
+WEFT_API weft_future *weft_timeout(struct weft_timeout *limit, weft_future *future,
+                                   int64_t duration);
 
 /*
  * Limits a future in time, to an instant of the runtime's clock. When the instant comes, the
@@ -229,7 +231,8 @@ WEFT_API weft_future *weft_timeout(weft_limit *limit, weft_future *future, int64
  *   with -ECANCELED.
  * Cancel:  DRAINS, as long as the future does. The result is the result of the future.
  */
-WEFT_API weft_future *weft_timeout_at(weft_limit *limit, weft_future *future, int64_t instant);
+WEFT_API weft_future *weft_timeout_at(struct weft_timeout *limit, weft_future *future,
+                                      int64_t instant);
 
 /*
  * Returns how long it is until the nearest limit (weft_timeout) around the poll. The time is in
@@ -247,14 +250,14 @@ static inline int64_t weft_deadline_left(const weft_context *cx)
     return cx->deadline > now ? cx->deadline - now : 0;
 }
 
-/* A future that is guarded from a cancel for a while, in memory of the caller. */
-typedef struct weft_guard {
-    weft_future  future;
-    weft_future *inner_;
-    int64_t      patience_;
-    weft_nap     nap_;
-    bool         counts_; /* the cancel has come */
-} weft_guard;
+/* The state of a weft_shield, in memory of the caller. */
+struct weft_shield {
+    weft_future       future;
+    weft_future      *inner_;
+    int64_t           patience_;
+    struct weft_sleep nap_;
+    bool              counts_; /* the cancel has come */
+};
 
 /*
  * Delays a cancel of a future by `patience` nanoseconds, so that clean-up code can await. When its
@@ -268,7 +271,7 @@ typedef struct weft_guard {
  * Returns: the result of the guarded future.
  * Cancel:  DRAINS, for up to `patience` and as long as the guarded future then does.
  */
-WEFT_API weft_future *weft_shield(weft_guard *guard, weft_future *future, int64_t patience);
+WEFT_API weft_future *weft_shield(struct weft_shield *guard, weft_future *future, int64_t patience);
 
 /* ---- clocks for tests ---- */
 

@@ -13,12 +13,12 @@
  */
 #include "counts.h"
 
-static weft_runtime *rt;
-static weft_counters before;
-static const char   *row_name;
-static bool          written_down; /* The second run of a row is. */
-static unsigned      n_left;       /* Tasks of the row that have not ended. */
-static weft_waker    waiting;      /* The task that runs the rows, while it waits for one. */
+static weft_runtime                *rt;
+static struct weft_runtime_counters before;
+static const char                  *row_name;
+static bool                         written_down; /* The second run of a row is. */
+static unsigned                     n_left;       /* Tasks of the row that have not ended. */
+static weft_waker waiting; /* The task that runs the rows, while it waits for one. */
 
 /* ---- marks ---- */
 
@@ -39,7 +39,7 @@ static void prove(const char *what, uint64_t from, uint64_t to, uint64_t wanted)
 
 void counts_end(int64_t times, struct counts_proof proof)
 {
-    weft_counters after;
+    struct weft_runtime_counters after;
 
     if (written_down)
         CALLGRIND_DUMP_STATS_AT(row_name);
@@ -161,7 +161,7 @@ int main(void)
     /* The budget is large, so that no operation is put off to another poll. */
     weft_config config = {.current_thread = 1, .budget = 1000000, .watchdog_ms = 3600000};
 
-    must(weft_runtime_start(&rt, &config) == 0, "the runtime does not start");
+    must(weft_runtime_start(&config, &rt) == 0, "the runtime does not start");
     run(counts_task_rows);
     run(counts_wait_rows);
     run(counts_future_rows);

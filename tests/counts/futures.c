@@ -41,8 +41,8 @@ struct timer_arm_cancel {
     WEFT_FRAME;
     struct {
     } in;
-    weft_nap nap, longest;
-    int64_t  left;
+    struct weft_sleep nap, longest;
+    int64_t           left;
 };
 WEFT_ASYNC(timer_arm_cancel)
 {
@@ -74,9 +74,9 @@ struct timeout_ready {
     WEFT_FRAME;
     struct {
     } in;
-    weft_limit  limit;
-    weft_future ready;
-    int64_t     left;
+    struct weft_timeout limit;
+    weft_future         ready;
+    int64_t             left;
 };
 WEFT_ASYNC(timeout_ready)
 {
@@ -100,9 +100,9 @@ struct select_2 {
     WEFT_FRAME;
     struct {
     } in;
-    weft_select select;
-    weft_future never, ready;
-    int64_t     left;
+    struct weft_select select;
+    weft_future        never, ready;
+    int64_t            left;
 };
 WEFT_ASYNC(select_2)
 {
@@ -127,9 +127,9 @@ struct join_all_4 {
     WEFT_FRAME;
     struct {
     } in;
-    weft_join_all all;
-    weft_future   ready[4];
-    int64_t       left;
+    struct weft_join_all all;
+    weft_future          ready[4];
+    int64_t              left;
 };
 WEFT_ASYNC(join_all_4)
 {

@@ -51,9 +51,9 @@ static void spawn_on(wf_worker *w)
 
 static void steal(bool written_down)
 {
-    wf_worker            *thief = rt.executor->workers[0];
-    weft_worker_counters *counters = &thief->counters;
-    uint64_t              polls = counters->polls, steals = counters->steals;
+    wf_worker                   *thief = rt.executor->workers[0];
+    struct weft_worker_counters *counters = &thief->counters;
+    uint64_t                     polls = counters->polls, steals = counters->steals;
 
     spawn_on(rt.executor->workers[1]);
     CALLGRIND_ZERO_STATS;

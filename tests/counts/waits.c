@@ -27,7 +27,7 @@ WEFT_ASYNC(oneshot)
     WEFT_BEGIN();
     counts_begin();
     for (self->left = TIMES; self->left > 0; self->left--) {
-        n = weft_oneshot_open(&self->sender, &self->receiver, sizeof self->left);
+        n = weft_oneshot_open(sizeof self->left, &self->sender, &self->receiver);
         must(n == 0, "a channel does not open");
         must(weft_oneshot_send(self->sender, &self->left) == 0, "a send failed");
         WEFT_AWAIT(n, weft_oneshot_receive(&self->wait, self->receiver, &self->got));
@@ -60,7 +60,7 @@ WEFT_ASYNC(player)
 
     WEFT_BEGIN();
     for (;;) {
-        n = weft_oneshot_open(&to[self->in.me], &self->receiver, sizeof self->got);
+        n = weft_oneshot_open(sizeof self->got, &to[self->in.me], &self->receiver);
         must(n == 0, "a channel does not open");
         if (to[1 - self->in.me]) { /* The task that starts first has no partner yet. */
             if (n_sent == 0)
@@ -111,7 +111,7 @@ WEFT_ASYNC(mpsc_ready)
     int64_t n;
 
     WEFT_BEGIN();
-    n = weft_mpsc_open(&self->sender, &self->receiver, sizeof self->left, 1024);
+    n = weft_mpsc_open(sizeof self->left, 1024, &self->sender, &self->receiver);
     must(n == 0, "a channel does not open");
     counts_begin();
     for (self->left = TIMES; self->left > 0; self->left--) {
@@ -186,7 +186,7 @@ static void start_mpsc_1(void)
     weft_mpsc_sender   *sender;
     weft_mpsc_receiver *receiver;
 
-    must(weft_mpsc_open(&sender, &receiver, sizeof(int64_t), 1) == 0, "a channel does not open");
+    must(weft_mpsc_open(sizeof(int64_t), 1, &sender, &receiver) == 0, "a channel does not open");
     must(weft_spawn(NULL, sends, .sender = sender) == 0, "spawn failed");
     must(weft_spawn(NULL, receives, .receiver = receiver) == 0, "spawn failed");
 }

@@ -17,7 +17,7 @@ struct square {
     struct {
         int64_t n;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(square)
 {
@@ -56,17 +56,17 @@ struct root {
         int64_t     n;
         const char *text;
     } in;
-    struct square          a, b;
-    weft_handle            handle;
-    weft_job               job;
-    weft_select            sel;
-    weft_join_all          all;
-    weft_limit             limit;
-    weft_nap               nap;
-    weft_wait              wait;
-    weft_oneshot_sender   *sender;
-    weft_oneshot_receiver *receiver;
-    int                    message;
+    struct square              a, b;
+    weft_handle                handle;
+    struct weft_spawn_blocking job;
+    struct weft_select         sel;
+    struct weft_join_all       all;
+    struct weft_timeout        limit;
+    struct weft_sleep          nap;
+    weft_wait                  wait;
+    weft_oneshot_sender       *sender;
+    weft_oneshot_receiver     *receiver;
+    int                        message;
 };
 WEFT_ASYNC(root)
 {
@@ -91,7 +91,7 @@ WEFT_ASYNC(root)
     EXPECT(weft_future_result(&self->b.weft_frame_.future), 49);
     WEFT_AWAIT(n, weft_timeout(&self->limit, weft_sleep(&self->nap, WEFT_S(60)), WEFT_MS(1)));
     EXPECT(n, -ETIMEDOUT);
-    EXPECT(weft_oneshot_open(&self->sender, &self->receiver, sizeof self->message), 0);
+    EXPECT(weft_oneshot_open(sizeof self->message, &self->sender, &self->receiver), 0);
     self->message = 8;
     EXPECT(weft_oneshot_send(self->sender, &self->message), 0);
     self->message = 0;

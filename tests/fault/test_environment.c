@@ -137,7 +137,7 @@ Test(environment, without_locked_memory_it_runs_or_says_so)
     check_eq(setrlimit(RLIMIT_MEMLOCK, &none), 0);
     if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
         check_cmp(geteuid(), !=, 0); /* root is above the limit; others are not */
-    r = weft_runtime_start(&rt, &config);
+    r = weft_runtime_start(&config, &rt);
     if (r == 0) {
         stop(rt);
         check_workload();
@@ -235,7 +235,7 @@ static rlim_t least_for_a_ring(void)
         int           r;
 
         limit_locked(middle);
-        r = weft_runtime_start(&rt, &config);
+        r = weft_runtime_start(&config, &rt);
         if (r == 0)
             stop(rt);
         else
@@ -315,10 +315,10 @@ Test(environment, connecting_without_descriptors_is_an_error_and_no_more)
     close(free_fd);
     limit_files((rlim_t)free_fd);
     for (int i = 0; i < 100; i++)
-        check_eq(weft_block_on(rt, weft_connect(&io, &stream, &address)), -EMFILE);
+        check_eq(weft_block_on(rt, weft_connect(&io, &address, &stream)), -EMFILE);
     check(stream == NULL);
     limit_files((rlim_t)free_fd + 1);
-    check_eq(weft_block_on(rt, weft_connect(&io, &stream, &address)), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, &stream)), 0);
     weft_stream_close(stream);
     close(raw);
     stop(rt);
@@ -438,8 +438,8 @@ struct napper {
     struct {
         int64_t n;
     } in;
-    weft_nap nap;
-    int64_t  begin;
+    struct weft_sleep nap;
+    int64_t           begin;
 };
 WEFT_ASYNC(napper)
 {

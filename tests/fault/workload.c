@@ -110,7 +110,7 @@ WEFT_ASYNC(client)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_connect(&self->io, &self->stream, &self->in.address));
+    WEFT_AWAIT(n, weft_connect(&self->io, &self->in.address, &self->stream));
     if (n < 0)
         WEFT_RETURN(n);
     make_narrow(self->stream);
@@ -139,7 +139,7 @@ static int64_t echo(weft_runtime *rt)
     weft_address   address = loopback(false);
     weft_listener *listener;
     weft_handle    handle;
-    int64_t        n = weft_listen(rt, &listener, &address, NULL), served;
+    int64_t        n = weft_listen(rt, &address, NULL, &listener), served;
 
     if (n < 0)
         return n;
@@ -266,10 +266,10 @@ static int64_t post(weft_runtime *rt)
 {
     weft_address   address = loopback(false);
     weft_datagram *from = NULL, *to = NULL;
-    int64_t        n = weft_datagram_bind(rt, &from, &address, NULL);
+    int64_t        n = weft_datagram_bind(rt, &address, NULL, &from);
 
     if (n == 0)
-        n = weft_datagram_bind(rt, &to, &address, NULL);
+        n = weft_datagram_bind(rt, &address, NULL, &to);
     if (n == 0)
         n = weft_datagram_local_address(to, &address);
     if (n == 0)
@@ -300,8 +300,8 @@ struct napper {
     struct {
         int n;
     } in;
-    weft_nap nap;
-    int64_t  begin;
+    struct weft_sleep nap;
+    int64_t           begin;
 };
 WEFT_ASYNC(napper)
 {
@@ -330,7 +330,7 @@ struct jobber {
     struct {
         int64_t n;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(jobber)
 {
@@ -347,7 +347,7 @@ struct signalled {
     struct {
         uint64_t set;
     } in;
-    weft_signal signal;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(signalled)
 {
@@ -363,7 +363,7 @@ struct resolver {
     struct {
         const char *host;
     } in;
-    weft_resolution resolution;
+    struct weft_resolve resolution;
 };
 WEFT_ASYNC(resolver)
 {
@@ -443,7 +443,7 @@ bool workload(uint32_t *armed, int64_t *ret_failed)
     check_eq(weft_signal_block(WEFT_SIGNAL(SIGUSR1)), 0);
 
     __atomic_store_n(armed, 1, __ATOMIC_SEQ_CST);
-    r = weft_runtime_start(&rt, &config);
+    r = weft_runtime_start(&config, &rt);
     if (r == 0) {
         run_steps(rt, path, ends);
         r = weft_runtime_stop(rt, WEFT_S(5) * test_slow());

@@ -463,8 +463,8 @@ struct chooses {
     struct {
         uint32_t a, b;
     } in;
-    weft_select select;
-    struct tick tick[2];
+    struct weft_select select;
+    struct tick        tick[2];
 };
 WEFT_ASYNC(chooses)
 {
@@ -507,9 +507,9 @@ struct keeps {
     WEFT_FRAME;
     struct {
     } in;
-    weft_select select;
-    struct tick slow, fast;
-    int         n_fast;
+    struct weft_select select;
+    struct tick        slow, fast;
+    int                n_fast;
 };
 WEFT_ASYNC(keeps)
 {
@@ -543,9 +543,9 @@ struct joins {
     struct {
         uint32_t n, times;
     } in;
-    weft_join_all all;
-    struct tick   tick[3];
-    struct sleeps child;
+    struct weft_join_all all;
+    struct tick          tick[3];
+    struct sleeps        child;
 };
 WEFT_ASYNC(joins)
 {
@@ -594,9 +594,9 @@ struct tries {
     WEFT_FRAME;
     struct {
     } in;
-    weft_try_join all;
-    struct tick   tick;
-    struct fails  child;
+    struct weft_try_join all;
+    struct tick          tick;
+    struct fails         child;
 };
 WEFT_ASYNC(tries)
 {

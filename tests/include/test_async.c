@@ -424,7 +424,7 @@ struct cancels {
     struct {
         struct event *kept, *other;
     } in;
-    weft_select sel;
+    struct weft_select sel;
 };
 WEFT_ASYNC(cancels)
 {
@@ -462,7 +462,7 @@ struct cancels_unpolled {
     struct {
         struct event *never;
     } in;
-    weft_select sel;
+    struct weft_select sel;
 };
 WEFT_ASYNC(cancels_unpolled)
 {

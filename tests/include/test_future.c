@@ -264,7 +264,7 @@ Test(future, wakes_the_waker_of_its_last_poll_only)
 
     hand_init(&first, NULL);
     hand_init(&second, NULL);
-    check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
+    check_eq(weft_oneshot_open(sizeof got, &sender, &receiver), 0);
     check(!hand_poll(&first, weft_oneshot_receive(&wait, receiver, &got)));
     check(!hand_poll(&second, &wait.future));
     check_eq(first.n_wakers, 0);
@@ -280,8 +280,8 @@ Test(future, wakes_the_waker_of_its_last_poll_only)
 
 Test(future, that_needs_a_runtime_and_finds_none_ends_with_enxio)
 {
-    struct hand hand;
-    weft_nap    nap;
+    struct hand       hand;
+    struct weft_sleep nap;
 
     hand_init(&hand, NULL);
     check_eq(hand_run(&hand, weft_sleep(&nap, WEFT_MS(1))), -ENXIO);

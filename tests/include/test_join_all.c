@@ -5,8 +5,8 @@ static struct hand hand;
 
 Test(join_all, ends_when_the_last_branch_has_and_each_has_its_own_result)
 {
-    weft_join_all all;
-    struct event  a, b;
+    struct weft_join_all all;
+    struct event         a, b;
 
     hand_init(&hand, NULL);
     check(!hand_poll(&hand, weft_join_all(&all, event(&a), event(&b))));
@@ -20,7 +20,7 @@ Test(join_all, ends_when_the_last_branch_has_and_each_has_its_own_result)
 
 Test(join_all, of_nothing_is_ready_at_once)
 {
-    weft_join_all all;
+    struct weft_join_all all;
 
     hand_init(&hand, NULL);
     check_eq(hand_run(&hand, weft_join_all_array(&all, NULL, 0)), 0);
@@ -28,8 +28,8 @@ Test(join_all, of_nothing_is_ready_at_once)
 
 Test(join_all, does_not_poll_a_branch_that_has_ended)
 {
-    weft_join_all all;
-    struct event  a, b;
+    struct weft_join_all all;
+    struct event         a, b;
 
     hand_init(&hand, NULL);
     check(!hand_poll(&hand, weft_join_all(&all, event(&a), event(&b))));
@@ -42,8 +42,8 @@ Test(join_all, does_not_poll_a_branch_that_has_ended)
 
 Test(join_all, that_is_cancelled_drains_all_and_says_so)
 {
-    weft_join_all all;
-    struct event  a, b;
+    struct weft_join_all all;
+    struct event         a, b;
 
     hand_init(&hand, NULL);
     event(&a), event(&b);
@@ -58,8 +58,8 @@ Test(join_all, that_is_cancelled_drains_all_and_says_so)
 
 Test(join_all, that_is_cancelled_answers_0_if_every_branch_completed_all_the_same)
 {
-    weft_join_all all;
-    struct event  a, b;
+    struct weft_join_all all;
+    struct event         a, b;
 
     hand_init(&hand, NULL);
     event(&a), event(&b);
@@ -70,8 +70,8 @@ Test(join_all, that_is_cancelled_answers_0_if_every_branch_completed_all_the_sam
 
 Test(try_join, answers_0_when_all_succeed)
 {
-    weft_try_join all;
-    struct event  a, b;
+    struct weft_try_join all;
+    struct event         a, b;
 
     hand_init(&hand, NULL);
     check(!hand_poll(&hand, weft_try_join(&all, at_once(&a, 3), event(&b))));
@@ -81,8 +81,8 @@ Test(try_join, answers_0_when_all_succeed)
 
 Test(try_join, answers_the_first_error_after_the_others_have_drained)
 {
-    weft_try_join all;
-    struct event  a, b, c;
+    struct weft_try_join all;
+    struct event         a, b, c;
 
     hand_init(&hand, NULL);
     event(&a), event(&b), event(&c);
@@ -106,12 +106,12 @@ struct joins_many {
         weft_oneshot_receiver **receiver;
         int64_t                *begun;
     } in;
-    weft_join_all  all;
-    weft_branch    branch[MANY];
-    struct watched watched[MANY];
-    weft_wait      wait[MANY];
-    int            got[MANY];
-    int64_t        polls;
+    struct weft_join_all all;
+    weft_branch          branch[MANY];
+    struct watched       watched[MANY];
+    weft_wait            wait[MANY];
+    int                  got[MANY];
+    int64_t              polls;
 };
 
 static weft_future *joined(struct joins_many *self)
@@ -182,7 +182,7 @@ Test(join_all, in_a_task_polls_each_of_100_branches_only_when_it_was_woken)
     weft_handle            handle;
 
     for (int i = 0; i < MANY; i++)
-        check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof i), 0);
+        check_eq(weft_oneshot_open(sizeof i, &sender[i], &receiver[i]), 0);
     check_eq(weft_spawn_on(rt, &handle, joins, receiver, &begun), 0);
     spin_until(&begun, 1);
     for (int i = 0; i < MANY; i++) {
@@ -205,12 +205,12 @@ struct joins_deep {
         weft_oneshot_receiver **receiver;
         int64_t                *begun;
     } in;
-    struct begun   begun;
-    weft_join_all  outer, inner[10];
-    weft_branch    outers[10], inners[MANY];
-    struct watched watched[MANY];
-    weft_wait      wait[MANY];
-    int            got[MANY];
+    struct begun         begun;
+    struct weft_join_all outer, inner[10];
+    weft_branch          outers[10], inners[MANY];
+    struct watched       watched[MANY];
+    weft_wait            wait[MANY];
+    int                  got[MANY];
 };
 
 static weft_future *joined_deep(struct joins_deep *self)
@@ -262,7 +262,7 @@ Test(join_all, inside_join_all_polls_only_the_woken_and_loses_no_wake_of_two_thr
         pthread_t              threads[2];
 
         for (int i = 0; i < MANY; i++)
-            check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof i), 0);
+            check_eq(weft_oneshot_open(sizeof i, &sender[i], &receiver[i]), 0);
         check_eq(weft_spawn_on(rt, &handle, joins_deep, receiver, &begun), 0);
         spin_until(&begun, 1);
         for (int i = 0; i < 2; i++)
@@ -305,7 +305,7 @@ Test(join_all, of_many_that_are_ready_polls_each_about_once_however_many_there_a
     enum { N = 5000 };
     static struct spender future_of[N];
     static weft_branch    branch[N];
-    weft_join_all         all;
+    struct weft_join_all  all;
     int                   n_polls = 0;
 
     hand_init(&hand, NULL);
@@ -346,10 +346,10 @@ struct busy_beside {
     struct {
         int kind;
     } in;
-    weft_group     group;
-    weft_future    busy[2];
-    struct spender spender;
-    int            n_polls;
+    union any_group group;
+    weft_future     busy[2];
+    struct spender  spender;
+    int             n_polls;
 };
 WEFT_ASYNC(busy_beside)
 {
@@ -357,19 +357,19 @@ WEFT_ASYNC(busy_beside)
     self->n_polls = 0;
     switch (self->in.kind) {
     case 0:
-        weft_join_all(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+        weft_join_all(&self->group.join_all, busy(&self->busy[0]), busy(&self->busy[1]),
                       spender(&self->spender, &self->n_polls));
         break;
     case 1:
-        weft_try_join(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+        weft_try_join(&self->group.try_join, busy(&self->busy[0]), busy(&self->busy[1]),
                       spender(&self->spender, &self->n_polls));
         break;
     case 2:
-        weft_select(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+        weft_select(&self->group.select, busy(&self->busy[0]), busy(&self->busy[1]),
                     spender(&self->spender, &self->n_polls));
         break;
     default:
-        weft_select_biased(&self->group, busy(&self->busy[0]), busy(&self->busy[1]),
+        weft_select_biased(&self->group.select, busy(&self->busy[0]), busy(&self->busy[1]),
                            spender(&self->spender, &self->n_polls));
     }
     for (int i = 0; i < 16 && !weft_future_is_ready(&self->spender.future); i++) {
@@ -411,9 +411,9 @@ Test(join_all, of_more_branches_than_the_budget_waits_and_does_not_spin)
     static const weft_future_ops ops = {sizeof(weft_future), WEFT_FUTURE_WITHDRAWS, "asks",
                                         asks_poll, busy_cancel};
     enum { N = 300 };
-    static weft_future future_of[N];
-    static weft_branch branch[N];
-    weft_join_all      all;
+    static weft_future   future_of[N];
+    static weft_branch   branch[N];
+    struct weft_join_all all;
 
     hand_init(&hand, NULL);
     for (int i = 0; i < N; i++) {
@@ -431,8 +431,8 @@ Test(join_all, of_more_branches_than_the_budget_waits_and_does_not_spin)
 
 Test(try_join, that_is_cancelled_answers_the_error_of_a_branch_that_failed)
 {
-    weft_try_join all;
-    struct event  a, b;
+    struct weft_try_join all;
+    struct event         a, b;
 
     hand_init(&hand, NULL);
     event(&a), event(&b);
@@ -447,8 +447,8 @@ Test(try_join, that_is_cancelled_answers_the_error_of_a_branch_that_failed)
 
 Test(try_join, takes_one_to_eight_branches_and_gives_each_a_result_when_it_never_began)
 {
-    weft_try_join all;
-    struct event  e[8];
+    struct weft_try_join all;
+    struct event         e[8];
 
     hand_init(&hand, NULL);
     check_eq(hand_run(&hand, weft_try_join(&all, at_once(&e[0], 1))), 0);

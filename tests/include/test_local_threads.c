@@ -72,7 +72,7 @@ Test(local_threads, a_channel_wakes_it_from_another_thread)
     pthread_t              other;
 
     begin();
-    check_eq(weft_oneshot_open(&sender, &receiver, sizeof(int64_t)), 0);
+    check_eq(weft_oneshot_open(sizeof(int64_t), &sender, &receiver), 0);
     other = thread(send_7, sender);
     weft_local_add(&local, &task[0], weft_async(hears, &hearer, .from = receiver));
     weft_local_run(&local);
@@ -85,7 +85,7 @@ struct doubles {
     struct {
         int64_t n;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(doubles)
 {
@@ -101,8 +101,8 @@ struct awaits {
     struct {
         weft_handle *a, *b;
     } in;
-    weft_join_all all;
-    weft_future  *future[2];
+    struct weft_join_all all;
+    weft_future         *future[2];
 };
 WEFT_ASYNC(awaits)
 {

@@ -162,8 +162,8 @@ struct forgetful {
     WEFT_FRAME;
     struct {
     } in;
-    weft_select  sel;
-    struct later slow, fast;
+    struct weft_select sel;
+    struct later       slow, fast;
 };
 WEFT_ASYNC(forgetful)
 {
@@ -186,8 +186,8 @@ TEST_ABORTS(
 
 TEST_ABORTS(misuse, select_of_nine, "more than 8 branches")
 {
-    weft_select  sel;
-    struct later l[9];
+    struct weft_select sel;
+    struct later       l[9];
 
     weft_select(&sel, later(&l[0], 0), later(&l[1], 0), later(&l[2], 0), later(&l[3], 0),
                 later(&l[4], 0), later(&l[5], 0), later(&l[6], 0), later(&l[7], 0),
@@ -197,8 +197,8 @@ TEST_ABORTS(misuse, select_of_nine, "more than 8 branches")
 TEST_ABORTS(misuse, same_future_twice_in_a_group,
             "weft_select: a future must not be two branches of a group (later)")
 {
-    weft_select  sel;
-    struct later l[2];
+    struct weft_select sel;
+    struct later       l[2];
 
     weft_select(&sel, later(&l[0], 0), later(&l[1], 0), later(&l[0], 0));
 }
@@ -206,9 +206,9 @@ TEST_ABORTS(misuse, same_future_twice_in_a_group,
 TEST_ABORTS(misuse, same_future_twice_in_an_array,
             "weft_join_all: a future must not be two branches of a group (later)")
 {
-    weft_join_all all;
-    weft_branch   branch[40];
-    struct later  l[40];
+    struct weft_join_all all;
+    weft_branch          branch[40];
+    struct later         l[40];
 
     for (int i = 0; i < 40; i++)
         branch[i].future = later(&l[i], 0);
@@ -218,9 +218,9 @@ TEST_ABORTS(misuse, same_future_twice_in_an_array,
 
 Test(misuse, none_in_an_array_that_is_used_again)
 {
-    weft_join_all all;
-    weft_branch   branch[40];
-    struct later  l[40];
+    struct weft_join_all all;
+    weft_branch          branch[40];
+    struct later         l[40];
 
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 40; i++)
@@ -236,8 +236,8 @@ struct makes_again {
     struct {
         bool selects;
     } in;
-    weft_select  sel;
-    struct later slow, fast;
+    struct weft_select sel;
+    struct later       slow, fast;
 };
 WEFT_ASYNC(makes_again)
 {

@@ -13,8 +13,8 @@ static void three(struct event e[3])
 
 Test(select, answers_the_index_of_the_branch_that_ended)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     check(!hand_poll(&hand, weft_select(&sel, &e[0].future, &e[1].future, &e[2].future)));
@@ -25,8 +25,8 @@ Test(select, answers_the_index_of_the_branch_that_ended)
 
 Test(select, cancels_the_losers_before_it_answers)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     check(!hand_poll(&hand, weft_select(&sel, &e[0].future, &e[1].future, &e[2].future)));
@@ -40,8 +40,8 @@ Test(select, cancels_the_losers_before_it_answers)
 
 Test(select, never_starts_a_branch_named_after_one_that_is_ready_when_biased)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     at_once(&e[0], 5);
@@ -52,8 +52,8 @@ Test(select, never_starts_a_branch_named_after_one_that_is_ready_when_biased)
 
 Test(select, biased_takes_the_first_named_of_those_that_are_ready)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     check(!hand_poll(&hand, weft_select_biased(&sel, &e[0].future, &e[1].future, &e[2].future)));
@@ -64,9 +64,9 @@ Test(select, biased_takes_the_first_named_of_those_that_are_ready)
 
 Test(select, lets_each_of_two_branches_win_that_are_ready_together)
 {
-    struct event e[3];
-    weft_select  sel;
-    int          won[2] = {0};
+    struct event       e[3];
+    struct weft_select sel;
+    int                won[2] = {0};
 
     three(e);
     for (int i = 0; i < 64; i++)
@@ -77,8 +77,8 @@ Test(select, lets_each_of_two_branches_win_that_are_ready_together)
 
 Test(select, waits_until_the_losers_have_drained)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     e[0].lingers = true;
@@ -94,8 +94,8 @@ Test(select, waits_until_the_losers_have_drained)
 
 Test(select, names_a_loser_that_could_not_be_undone)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     e[2].when_cancelled = 4096;
@@ -108,8 +108,8 @@ Test(select, names_a_loser_that_could_not_be_undone)
 
 Test(select, cancelled_as_a_whole_cancels_and_drains_all)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     e[1].lingers = true;
@@ -124,8 +124,8 @@ Test(select, cancelled_as_a_whole_cancels_and_drains_all)
 
 Test(select, cancelled_as_a_whole_answers_a_branch_that_completed_all_the_same)
 {
-    struct event e[3];
-    weft_select  sel;
+    struct event       e[3];
+    struct weft_select sel;
 
     three(e);
     e[1].when_cancelled = 9;
@@ -136,8 +136,8 @@ Test(select, cancelled_as_a_whole_answers_a_branch_that_completed_all_the_same)
 
 Test(select, cancelled_before_its_first_poll_polls_no_branch_and_gives_each_its_result)
 {
-    struct event e[3];
-    weft_select  in, out;
+    struct event       e[3];
+    struct weft_select in, out;
 
     three(e);
     check_eq(hand_cancel(&hand, weft_select(&out, weft_select(&in, &e[0].future, &e[1].future),
@@ -152,7 +152,7 @@ Test(select, cancelled_before_its_first_poll_polls_no_branch_and_gives_each_its_
 
 Test(select, over_nothing_answers_einval)
 {
-    weft_select sel;
+    struct weft_select sel;
 
     hand_init(&hand, NULL);
     check_eq(hand_run(&hand, weft_select_array(&sel, NULL, 0)), -EINVAL);
@@ -162,9 +162,9 @@ Test(select, over_nothing_answers_einval)
 
 Test(select, over_an_array_takes_the_first_of_those_that_are_ready_when_biased)
 {
-    struct event event_of[100];
-    weft_branch  branch[100];
-    weft_select  sel;
+    struct event       event_of[100];
+    weft_branch        branch[100];
+    struct weft_select sel;
 
     hand_init(&hand, NULL);
     for (int i = 0; i < 100; i++)
@@ -177,8 +177,8 @@ Test(select, over_an_array_takes_the_first_of_those_that_are_ready_when_biased)
 
 Test(select, inside_a_select_passes_wakes_in_and_cancels_down)
 {
-    struct event e[3], outer;
-    weft_select  in, out;
+    struct event       e[3], outer;
+    struct weft_select in, out;
 
     three(e);
     check(!hand_poll(
@@ -192,9 +192,9 @@ Test(select, inside_a_select_passes_wakes_in_and_cancels_down)
 
 Test(select, over_an_array_takes_any_number_of_branches)
 {
-    struct event event_of[100];
-    weft_branch  branch[100];
-    weft_select  sel;
+    struct event       event_of[100];
+    weft_branch        branch[100];
+    struct weft_select sel;
 
     hand_init(&hand, NULL);
     for (int i = 0; i < 100; i++)
@@ -213,8 +213,8 @@ struct keeps {
     struct {
         struct event *kept, *other;
     } in;
-    weft_select sel;
-    int         rounds;
+    struct weft_select sel;
+    int                rounds;
 };
 WEFT_ASYNC(keeps)
 {
@@ -255,8 +255,8 @@ struct keeps_then_awaits {
     struct {
         struct event *kept;
     } in;
-    weft_select  sel;
-    struct event fast;
+    struct weft_select sel;
+    struct event       fast;
 };
 WEFT_ASYNC(keeps_then_awaits)
 {
@@ -312,9 +312,9 @@ struct keeps_no_cancel {
     WEFT_FRAME;
     struct {
     } in;
-    weft_select    sel;
-    struct counter kept;
-    struct event   fast;
+    struct weft_select sel;
+    struct counter     kept;
+    struct event       fast;
 };
 WEFT_ASYNC(keeps_no_cancel)
 {

@@ -7,11 +7,11 @@ struct chooses {
         weft_oneshot_receiver **receiver;
         int64_t                *polled; /* counts the rounds that ended */
     } in;
-    weft_select    sel;
-    weft_wait      wait[2];
-    struct watched watched[2];
-    int            got[2];
-    int64_t        first;
+    struct weft_select sel;
+    weft_wait          wait[2];
+    struct watched     watched[2];
+    int                got[2];
+    int64_t            first;
 };
 WEFT_ASYNC(chooses)
 {
@@ -43,7 +43,7 @@ Test(select_tasks, in_a_task_loses_no_message_of_the_branch_that_lost)
     weft_handle            handle;
 
     for (int i = 0; i < 2; i++)
-        check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof first), 0);
+        check_eq(weft_oneshot_open(sizeof first, &sender[i], &receiver[i]), 0);
     check_eq(weft_spawn_on(rt, &handle, chooses, receiver, &polled), 0);
     check_eq(weft_oneshot_send(sender[1], &first), 0);
     spin_until(&polled, 1);
@@ -61,11 +61,11 @@ struct keeps_deep {
         weft_oneshot_receiver *receiver;
         int64_t               *alone;
     } in;
-    weft_join_all all;
-    weft_select   sel;
-    weft_wait     wait;
-    struct event  fast[2];
-    int           got;
+    struct weft_join_all all;
+    struct weft_select   sel;
+    weft_wait            wait;
+    struct event         fast[2];
+    int                  got;
 };
 WEFT_ASYNC(keeps_deep)
 {
@@ -95,7 +95,7 @@ Test(select_tasks, in_a_group_leaves_a_kept_branch_that_wakes_the_task_when_the_
         int64_t     alone = 0;
         weft_handle handle;
 
-        check_eq(weft_oneshot_open(&sender, &receiver, sizeof i), 0);
+        check_eq(weft_oneshot_open(sizeof i, &sender, &receiver), 0);
         check_eq(weft_spawn_on(rt, &handle, keeps_deep, receiver, &alone), 0);
         spin_until(&alone, 1);
         check_eq(weft_oneshot_send(sender, &i), 0);

@@ -14,8 +14,8 @@ WEFT_BLOCKING(digest)
     return *self->path;
 }
 
-weft_future *start(weft_job *job);
-weft_future *start(weft_job *job)
+weft_future *start(struct weft_spawn_blocking *job);
+weft_future *start(struct weft_spawn_blocking *job)
 {
 #ifdef MISUSE
     return weft_spawn_blocking(job, digest, .name = "x");

@@ -18,7 +18,7 @@ struct waits {
     struct {
         int at;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(waits)
 {

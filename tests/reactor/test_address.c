@@ -85,7 +85,7 @@ Test(address, text_is_read_and_written)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         weft_address address;
 
-        if (weft_address_parse(&address, good[i].text, 7000) != 0)
+        if (weft_address_parse(good[i].text, 7000, &address) != 0)
             test_fail(__FILE__, __LINE__, "refused: %s", good[i].text);
         check_str_eq(weft_address_format(&address, text), good[i].canonical);
     }
@@ -98,8 +98,8 @@ Test(address, what_was_written_is_read_again)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         weft_address first, second;
 
-        check_eq(weft_address_parse(&first, good[i].text, 7000), 0);
-        check_eq(weft_address_parse(&second, weft_address_format(&first, text), 1), 0);
+        check_eq(weft_address_parse(good[i].text, 7000, &first), 0);
+        check_eq(weft_address_parse(weft_address_format(&first, text), 1, &second), 0);
         check_eq(memcmp(&first, &second, sizeof first), 0);
         check_eq(weft_address_port(&first), weft_address_port(&second));
     }
@@ -112,7 +112,7 @@ Test(address, bad_text_is_refused_and_the_result_untouched)
 
         memset(&address, 0x5a, sizeof address);
         before = address;
-        if (weft_address_parse(&address, bad[i], 7000) != -EINVAL)
+        if (weft_address_parse(bad[i], 7000, &address) != -EINVAL)
             test_fail(__FILE__, __LINE__, "taken: \"%s\"", bad[i]);
         check_eq(memcmp(&address, &before, sizeof address), 0);
     }
@@ -146,7 +146,7 @@ Test(address, unix_names_are_read_and_written)
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         weft_address address;
 
-        check_eq(weft_address_unix(&address, paths[i]), 0);
+        check_eq(weft_address_unix(paths[i], &address), 0);
         check_eq(address.u.any.sa_family, AF_UNIX);
         check_eq(weft_address_port(&address), 0);
         check_str_eq(weft_address_format(&address, text), paths[i]);
@@ -161,7 +161,7 @@ Test(address, the_unnamed_unix_address)
     weft_address address;
     char         text[WEFT_ADDRESS_TEXT];
 
-    check_eq(weft_address_unix(&address, ""), 0);
+    check_eq(weft_address_unix("", &address), 0);
     check_eq(wf_address_size(&address), sizeof(sa_family_t));
     check_str_eq(weft_address_format(&address, text), "(unnamed)");
 }
@@ -178,7 +178,7 @@ Test(address, unix_names_of_all_lengths)
 
             memset(path, 'x', n);
             path[0] = abstract ? '@' : '/';
-            check_eq(weft_address_unix(&address, path), fits ? 0 : -EINVAL);
+            check_eq(weft_address_unix(path, &address), fits ? 0 : -EINVAL);
             if (fits)
                 check_str_eq(weft_address_format(&address, text), path);
             else
@@ -206,13 +206,13 @@ Test(address, a_port_is_set_where_there_is_one)
     weft_address a;
     char         text[WEFT_ADDRESS_TEXT];
 
-    check_eq(weft_address_parse(&a, "10.0.0.1:80", 0), 0);
+    check_eq(weft_address_parse("10.0.0.1:80", 0, &a), 0);
     check_eq(weft_address_set_port(&a, 65535), 0);
     check_str_eq(weft_address_format(&a, text), "10.0.0.1:65535");
-    check_eq(weft_address_parse(&a, "[::1]:80", 0), 0);
+    check_eq(weft_address_parse("[::1]:80", 0, &a), 0);
     check_eq(weft_address_set_port(&a, 0), 0);
     check_str_eq(weft_address_format(&a, text), "[::1]:0");
-    check_eq(weft_address_unix(&a, "/x"), 0);
+    check_eq(weft_address_unix("/x", &a), 0);
     check_eq(weft_address_set_port(&a, 80), -EINVAL);
     check_str_eq(weft_address_format(&a, text), "/x");
 }
@@ -224,9 +224,9 @@ Test(address, a_scope_without_an_interface)
     weft_address a;
     char         text[WEFT_ADDRESS_TEXT];
 
-    check_eq(weft_address_parse(&a, "[fe80::1%987654321]:80", 0), -EINVAL);
-    check_eq(weft_address_parse(&a, "fe80::1%987654321", 80), -EINVAL);
-    check_eq(weft_address_parse(&a, "fe80::1%1", 80), 0);
+    check_eq(weft_address_parse("[fe80::1%987654321]:80", 0, &a), -EINVAL);
+    check_eq(weft_address_parse("fe80::1%987654321", 80, &a), -EINVAL);
+    check_eq(weft_address_parse("fe80::1%1", 80, &a), 0);
     check_eq(a.u.v6.sin6_scope_id, 1);
     a.u.v6.sin6_scope_id = UINT32_MAX;
     check_str_eq(weft_address_format(&a, text), "[fe80::1%4294967295]:80");
@@ -242,7 +242,7 @@ Test(address, a_peer_is_kept_whole)
     wf_peer_note(&peer, &b.u.any);
     check(!wf_peer_recall(&peer, &b));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        check_eq(weft_address_parse(&a, texts[i], 0), 0);
+        check_eq(weft_address_parse(texts[i], 0, &a), 0);
         wf_peer_note(&peer, &a.u.any);
         check(wf_peer_recall(&peer, &b));
         check_str_eq(weft_address_format(&b, text), texts[i]);

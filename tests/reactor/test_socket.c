@@ -233,9 +233,9 @@ Test(socket, of_a_forked_child_waits_for_no_thread_of_the_parent)
     check_eq(late.future.result, -ECHILD);
     check(weft_poll_is_ready(weft_future_poll(&waiting.future, &cx)));
     check_eq(waiting.future.result, -ECHILD);
-    check_eq(weft_address_parse(&address, "127.0.0.1", 1), 0);
+    check_eq(weft_address_parse("127.0.0.1", 1, &address), 0);
     reactor.sockets.lock = 1;
-    check(weft_poll_is_ready(weft_future_poll(weft_connect(&late, &stream, &address), &cx)));
+    check(weft_poll_is_ready(weft_future_poll(weft_connect(&late, &address, &stream), &cx)));
     check_eq(late.future.result, -ECHILD);
     wf_socket_close((void *)((uintptr_t)handle | WF_SIDE_IN)); /* a half */
     check_cmp(fcntl(fd, F_GETFD), >=, 0);
@@ -290,12 +290,12 @@ Test(socket, one_that_is_connected_with_itself_is_refused)
 
     bare_start();
     noop = weft_waker_noop();
-    check_eq(weft_address_parse(&address, "127.0.0.1", 0), 0);
+    check_eq(weft_address_parse("127.0.0.1", 0, &address), 0);
     check_eq(bind(fd, &address.u.any, sizeof address.u.v4), 0); /* as the kernel may choose it */
     check_eq(wf_address_local(fd, &address), 0);
     s = wf_stream_new(&reactor, fd, true);
     handle = wf_socket_handle(s);
-    weft_connect(&io, NULL, &address);
+    weft_connect(&io, &address, NULL);
     check_eq(wf_socket_op_of(&io)->attempt(&io, s), -ECONNREFUSED);
     wf_socket_close(handle);
     again = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the port is free at once */

@@ -120,8 +120,8 @@ static inline int64_t answer(int64_t r)
  * hangs. */
 static inline int64_t run_weft(weft_runtime *rt, weft_future *future, bool waits)
 {
-    weft_limit limit;
-    int64_t    r;
+    struct weft_timeout limit;
+    int64_t             r;
 
     r = weft_block_on(rt, weft_timeout(&limit, future, waits ? WEFT_MS(3) : WEFT_S(2)));
     return r == -ETIMEDOUT ? WAITS : r;

@@ -59,8 +59,8 @@ static weft_address parsed(const char *text)
 {
     weft_address a;
 
-    if (weft_address_parse(&a, text, 0) < 0)
-        check_eq(weft_address_unix(&a, text), 0);
+    if (weft_address_parse(text, 0, &a) < 0)
+        check_eq(weft_address_unix(text, &a), 0);
     return a;
 }
 

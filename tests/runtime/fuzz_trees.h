@@ -62,8 +62,8 @@ static bool is_unpolled(const weft_future *f)
 
 static void check_select(const node *c, int64_t result)
 {
-    const weft_group *g = (const weft_group *)(const void *)c->inner;
-    bool              completed = false;
+    const struct weft_select *g = (const struct weft_select *)(const void *)c->inner;
+    bool                      completed = false;
 
     for (uint32_t i = 0; i < c->n; i++) {
         int64_t got = weft_future_result(future_of(c->child[i]));
@@ -292,9 +292,9 @@ struct keeps {
         node *me;
         int   depth;
     } in;
-    weft_group *group[3];
-    int         n_groups;
-    uint32_t    i;
+    union any_group *group[3];
+    int              n_groups;
+    uint32_t         i;
 };
 
 static weft_future *keeps_begin(struct keeps *self)
@@ -304,13 +304,14 @@ static weft_future *keeps_begin(struct keeps *self)
 
     self->n_groups = 1 + (int)dice(3);
     for (int i = 0; i < 3; i++)
-        self->group[i] = take(sizeof(weft_group));
-    f = dice(2) ? weft_select(self->group[0], weft_keep(&me->child[0]->future),
+        self->group[i] = take(sizeof(union any_group));
+    f = dice(2) ? weft_select(&self->group[0]->select, weft_keep(&me->child[0]->future),
                               &me->child[self->i]->future)
-                : weft_select_biased(self->group[0], &me->child[self->i]->future,
+                : weft_select_biased(&self->group[0]->select, &me->child[self->i]->future,
                                      weft_keep(&me->child[0]->future));
     for (int i = 1; i < self->n_groups; i++)
-        f = dice(2) ? weft_join_all(self->group[i], f) : weft_try_join(self->group[i], f);
+        f = dice(2) ? weft_join_all(&self->group[i]->join_all, f)
+                    : weft_try_join(&self->group[i]->try_join, f);
     return f;
 }
 
@@ -340,20 +341,27 @@ WEFT_ASYNC(keeps)
 
 /* ---- making trees ---- */
 
-static weft_future *(*const of_array[])(weft_group *, weft_branch *, uint32_t) = {
-    [SELECT] = weft_select_array,
-    [BIASED] = weft_select_biased_array,
-    [JOIN] = weft_join_all_array,
-    [TRY] = weft_try_join_array,
-};
+static weft_future *group_of_array(int kind, union any_group *g, weft_branch *branch, uint32_t n)
+{
+    switch (kind) {
+    case SELECT:
+        return weft_select_array(&g->select, branch, n);
+    case BIASED:
+        return weft_select_biased_array(&g->select, branch, n);
+    case JOIN:
+        return weft_join_all_array(&g->join_all, branch, n);
+    default:
+        return weft_try_join_array(&g->try_join, branch, n);
+    }
+}
 
 static void make_group(node *c)
 {
-    c->inner = take(sizeof(weft_group));
+    c->inner = take(sizeof(union any_group));
     c->array = take(c->n * sizeof *c->array);
     for (uint32_t i = 0; i < c->n; i++)
         c->array[i].future = future_of(c->child[i]);
-    of_array[c->kind]((weft_group *)(void *)c->inner, c->array, c->n);
+    group_of_array(c->kind, (union any_group *)(void *)c->inner, c->array, c->n);
 }
 
 static void make_inner(node *c)
@@ -364,14 +372,14 @@ static void make_inner(node *c)
         leaf_make((struct leaf *)(void *)c->inner);
         break;
     case LIMIT:
-        c->inner = take(sizeof(weft_limit));
+        c->inner = take(sizeof(struct weft_timeout));
         c->hour = fuzz.hour + (int64_t)dice(12) - 1;
-        weft_timeout_at((weft_limit *)(void *)c->inner, future_of(c->child[0]),
+        weft_timeout_at((struct weft_timeout *)(void *)c->inner, future_of(c->child[0]),
                         fuzz.base + c->hour * HOUR);
         break;
     case SHIELD:
-        c->inner = take(sizeof(weft_guard));
-        weft_shield((weft_guard *)(void *)c->inner, future_of(c->child[0]),
+        c->inner = take(sizeof(struct weft_shield));
+        weft_shield((struct weft_shield *)(void *)c->inner, future_of(c->child[0]),
                     (int64_t)dice(4) * HOUR);
         break;
     case CALLS:

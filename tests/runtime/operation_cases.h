@@ -77,7 +77,7 @@ static int narrow_pair(weft_runtime *rt, weft_stream **ret)
 
     /* The accepted socket inherits it: a window that has been offered does not get smaller. */
     check_eq(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
-    check_eq(weft_block_on(rt, weft_connect(&io, ret, &address)), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, ret)), 0);
     check_cmp(fd = accept(listener, NULL, NULL), >=, 0);
     close(listener);
     raw_set_patience(fd);
@@ -103,10 +103,10 @@ static void set_up_datagrams(stage *s)
     socklen_t    size = sizeof s->receiver_address.u;
 
     s->datagram_address = loopback(false);
-    check_eq(weft_datagram_bind(s->rt, &s->datagram, &s->datagram_address, NULL), 0);
+    check_eq(weft_datagram_bind(s->rt, &s->datagram_address, NULL, &s->datagram), 0);
     check_eq(weft_datagram_local_address(s->datagram, &s->datagram_address), 0);
-    check_eq(weft_address_unix(&unnamed, ""), 0);
-    check_eq(weft_datagram_bind(s->rt, &s->sender, &unnamed, NULL), 0);
+    check_eq(weft_address_unix("", &unnamed), 0);
+    check_eq(weft_datagram_bind(s->rt, &unnamed, NULL, &s->sender), 0);
     s->receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     check_eq(bind(s->receiver, &unnamed.u.any, unnamed.size_), 0);
     check_eq(getsockname(s->receiver, &s->receiver_address.u.any, &size), 0);
@@ -273,7 +273,7 @@ BEGIN(write, weft_write(io, s->full, s->buffer, SIZE))
 BEGIN(write_all, weft_write_all(io, s->full, s->buffer, SIZE))
 BEGIN(writev, weft_writev(io, s->full, s->vector, 2))
 BEGIN(accept, weft_accept(io, s->listener, &s->granted))
-BEGIN(connect, weft_connect(io, &s->granted, &s->address))
+BEGIN(connect, weft_connect(io, &s->address, &s->granted))
 BEGIN(send_file, weft_send_file(io, s->full, s->file, 0, SIZE))
 BEGIN(file_open, weft_file_open_at(io, s->dir, "new", O_CREAT | O_RDWR, 0600))
 BEGIN(file_read, weft_file_read(io, s->pipe[0], s->buffer, SIZE, -1))

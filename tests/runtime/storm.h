@@ -71,10 +71,10 @@ typedef struct hesitation {
     weft_oneshot_receiver *bell;
     weft_wait              wait;
     char                   none;
-    weft_select            select;
+    struct weft_select     select;
     ticks                  turn;
-    weft_nap               nap;
-    weft_limit             limit;
+    struct weft_sleep      nap;
+    struct weft_timeout    limit;
 } hesitation;
 
 /* A future that somebody else, on no worker, will make ready soon. */
@@ -83,7 +83,7 @@ static weft_future *bell(hesitation *h)
     weft_oneshot_sender *sender;
     bool                 later;
 
-    SCHECK(weft_oneshot_open(&sender, &h->bell, 1) == 0);
+    SCHECK(weft_oneshot_open(1, &sender, &h->bell) == 0);
     pthread_mutex_lock(&storm.mutex);
     later = storm.n_bells < STORM_BELLS;
     if (later)

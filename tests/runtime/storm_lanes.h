@@ -191,21 +191,21 @@ struct lane_relay {
         uint32_t seed;
         bool     both;
     } in;
-    weft_io           io;
-    weft_copying      copy;
-    weft_copying_both both;
-    hesitation        why;
-    char             *data; /* what has been read and not been written */
-    size_t            left;
-    char              buffer[4096];
+    weft_io               io;
+    struct weft_copy      copy;
+    struct weft_copy_both both;
+    hesitation            why;
+    char                 *data; /* what has been read and not been written */
+    size_t                left;
+    char                  buffer[4096];
 };
 
 /* A copy that was cancelled has something left, which is written first. */
 WEFT_ASYNC(lane_relay)
 {
-    const weft_copying *copy;
-    lane               *l = self->in.lane;
-    int64_t             n;
+    const struct weft_copy *copy;
+    lane                   *l = self->in.lane;
+    int64_t                 n;
 
     WEFT_BEGIN();
     self->left = 0;
@@ -381,7 +381,7 @@ WEFT_ASYNC(lanes)
     self->lane = &all_lanes[n_all_lanes++]; /* its tasks may outlive us */
     for (self->i = 0; self->i < 3; self->i++)
         self->handle[self->i] = (weft_handle){0};
-    if (weft_listen(NULL, &self->listener, &address, NULL) < 0)
+    if (weft_listen(NULL, &address, NULL, &self->listener) < 0)
         WEFT_RETURN(-1);
     SCHECK(weft_listener_address(self->listener, &self->address) == 0);
     while (!is_over() && !WEFT_CANCELLED()) {
@@ -392,7 +392,7 @@ WEFT_ASYNC(lanes)
         } else {
             do { /* a cancelled one may leave a dead connection for the listener */
                 WEFT_AWAIT(n, hesitantly(&self->why,
-                                         weft_connect(&self->io, &self->lane->to, &self->address),
+                                         weft_connect(&self->io, &self->address, &self->lane->to),
                                          &self->in.seed));
                 n = outcome(&self->why, row_of(self->io.future.ops));
                 SCHECK(n == 0 || n == -ECANCELED);

@@ -53,7 +53,7 @@ static void end_row(struct rows *self, int64_t n)
     if (n >= 0 && is_row(self->row, "weft_file_open"))
         check_eq(close((int)n), 0);
     if (n >= 0 && is_row(self->row, "weft_stream_release") &&
-        weft_stream_adopt(NULL, &s->stream, (int)n) < 0) /* the runtime is being stopped */
+        weft_stream_adopt(NULL, (int)n, &s->stream) < 0) /* the runtime is being stopped */
         check_eq(close((int)n), 0);
     if (n < 0 && is_row(self->row, "weft_file_close"))
         check_eq(close(s->extra), 0);
@@ -160,13 +160,13 @@ struct others {
     struct {
         uint32_t seed;
     } in;
-    hesitation      why;
-    int             kind;
-    int64_t         value;
-    weft_nap        nap;
-    weft_interval   interval;
-    weft_job        job;
-    weft_resolution resolution;
+    hesitation                 why;
+    int                        kind;
+    int64_t                    value;
+    struct weft_sleep          nap;
+    weft_interval              interval;
+    struct weft_spawn_blocking job;
+    struct weft_resolve        resolution;
 };
 
 static weft_future *begin_other(struct others *self)

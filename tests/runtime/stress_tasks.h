@@ -13,10 +13,10 @@ struct pauses {
     struct {
         uint64_t random;
     } in;
-    struct counter  counter;
-    struct delivery delivery;
-    weft_nap        nap;
-    int             n;
+    struct counter    counter;
+    struct delivery   delivery;
+    struct weft_sleep nap;
+    int               n;
 };
 WEFT_ASYNC(pauses)
 {
@@ -89,7 +89,7 @@ WEFT_ASYNC(hears_one)
     WEFT_BEGIN();
     if ((self->id = new_id()) < 0)
         WEFT_RETURN(0);
-    check_eq(weft_oneshot_open(&to, &self->from, sizeof(int64_t)), 0);
+    check_eq(weft_oneshot_open(sizeof(int64_t), &to, &self->from), 0);
     if (!spawned(self->id, weft_spawn(NULL, tells_one, self->id, to)))
         weft_oneshot_sender_close(to);
     WEFT_AWAIT(n, weft_oneshot_receive(&self->message, self->from, &self->got));
@@ -117,7 +117,7 @@ WEFT_ASYNC(hears_many)
 
     WEFT_BEGIN();
     self->sum = 0;
-    check_eq(weft_mpsc_open(&to, &self->from, sizeof(int64_t), 1 + chance(&self->in.random) % 4),
+    check_eq(weft_mpsc_open(sizeof(int64_t), 1 + chance(&self->in.random) % 4, &to, &self->from),
              0);
     for (uint64_t i = 0; i < 1 + self->in.random % 3 && (id = new_id()) >= 0; i++) {
         n = 1 + (int64_t)(chance(&self->in.random) % 30);
@@ -149,12 +149,12 @@ struct joins {
         uint64_t      random;
         struct child *child; /* CHILDREN of them; the first is meant */
     } in;
-    weft_group    group;
-    weft_branch   branch[CHILDREN];
-    struct child *joined[CHILDREN];
-    weft_limit    limit;
-    weft_nap      nap;
-    uint32_t      n;
+    union any_group     group;
+    weft_branch         branch[CHILDREN];
+    struct child       *joined[CHILDREN];
+    struct weft_timeout limit;
+    struct weft_sleep   nap;
+    uint32_t            n;
 };
 WEFT_ASYNC(joins)
 {
@@ -167,7 +167,7 @@ WEFT_ASYNC(joins)
     if (one_in(&self->in.random, 4))
         ask_to_end(c);
     if (one_in(&self->in.random, 3)) {
-        WEFT_AWAIT(n, weft_select(&self->group, weft_join(&self->in.child->handle),
+        WEFT_AWAIT(n, weft_select(&self->group.select, weft_join(&self->in.child->handle),
                                   weft_sleep(&self->nap, (int64_t)(self->in.random % 300000))));
         n = self->in.child->handle.future_.result;
     } else if (one_in(&self->in.random, 3)) {
@@ -181,9 +181,9 @@ WEFT_ASYNC(joins)
                 self->branch[self->n++].future = weft_join(&c[i].handle);
             }
         if (self->in.random & 1)
-            WEFT_AWAIT(n, weft_join_all_array(&self->group, self->branch, self->n));
+            WEFT_AWAIT(n, weft_join_all_array(&self->group.join_all, self->branch, self->n));
         else
-            WEFT_AWAIT(n, weft_try_join_array(&self->group, self->branch, self->n));
+            WEFT_AWAIT(n, weft_try_join_array(&self->group.try_join, self->branch, self->n));
         for (uint32_t i = 1; i < self->n; i++)
             if (weft_handle_is_empty(&self->joined[i]->handle))
                 heard(self->joined[i], self->branch[i].future->result);
@@ -276,7 +276,7 @@ static bool spawn_one(weft_runtime *rt, weft_handle *handle, int64_t id)
         r = weft_spawn_on(rt, handle, works_5k, id);
         break;
     case 6 ... 10:
-        r = weft_spawn_pinned(rt, handle, worker, works, id);
+        r = weft_spawn_bound(rt, handle, worker, works, id);
         break;
     case 11 ... 15:
         r = weft_spawn_named(rt, handle, "a name of its own", works_300, id);

@@ -67,7 +67,7 @@ Test(adopt, a_socket_becomes_a_stream)
     int           fd[2];
 
     raw_pair(fd);
-    check_eq(weft_stream_adopt(rt, &s, fd[0]), 0);
+    check_eq(weft_stream_adopt(rt, fd[0], &s), 0);
     check(is_non_blocking(fd[0]));
     check_eq(weft_stream_fd(s), fd[0]);
     check_eq(weft_block_on(rt, weft_write_all(&io, s, "hello", 5)), 5);
@@ -94,8 +94,8 @@ Test(adopt, a_pipe_becomes_a_stream_at_either_end)
     int           fd[2];
 
     check_eq(pipe2(fd, O_CLOEXEC | O_DIRECT), 0); /* keeps the bounds of writes: reads come short */
-    check_eq(weft_stream_adopt(rt, &in, fd[0]), 0);
-    check_eq(weft_stream_adopt(rt, &out, fd[1]), 0);
+    check_eq(weft_stream_adopt(rt, fd[0], &in), 0);
+    check_eq(weft_stream_adopt(rt, fd[1], &out), 0);
     h = pending_read(rt, in, &polls);
     check_eq(weft_block_on(rt, weft_write_all(&io, out, "abc", 3)), 3);
     check_eq(JOIN(rt, &h), 3);
@@ -146,7 +146,7 @@ Test(adopt, a_full_pipe_is_waited_for)
     int           fd[2];
 
     check_eq(pipe2(fd, O_CLOEXEC), 0);
-    check_eq(weft_stream_adopt(rt, &out, fd[1]), 0);
+    check_eq(weft_stream_adopt(rt, fd[1], &out), 0);
     check_eq(weft_spawn_on(rt, &h, fill, .stream = out, .polls = &polls), 0);
     EVENTUALLY(polls.n >= 1);
     while (n < sizeof got) {
@@ -180,7 +180,7 @@ Test(adopt, writing_to_a_pipe_that_nobody_reads_gives_epipe_and_no_signal)
 
     signal(SIGPIPE, count_signal);
     check_eq(pipe2(fd, O_CLOEXEC), 0);
-    check_eq(weft_stream_adopt(rt, &out, fd[1]), 0);
+    check_eq(weft_stream_adopt(rt, fd[1], &out), 0);
     close(fd[0]);
     check_eq(weft_block_on(rt, weft_write(&io, out, "x", 1)), -EPIPE); /* on this thread */
     check_eq(RUN(rt, fill, .stream = out, .polls = &polls), -EPIPE);   /* on a worker */
@@ -205,7 +205,7 @@ Test(adopt, a_terminal_becomes_a_stream)
     check_eq(unlockpt(master), 0);
     slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
     check_cmp(slave, >=, 0);
-    check_eq(weft_stream_adopt(rt, &s, slave), 0);
+    check_eq(weft_stream_adopt(rt, slave, &s), 0);
     check_eq(write(master, "one\ntwo\nthree\n", 14), 14);
     check_eq(weft_block_on(rt, weft_read(&io, s, got, sizeof got)), 4); /* a line at a time */
     check_eq(weft_block_on(rt, weft_read(&io, s, got, sizeof got)), 4);
@@ -229,15 +229,15 @@ Test(adopt, what_is_no_stream_stays_the_callers)
 
     raw_pair(stream);
     for (size_t i = 0; i < sizeof no_stream / sizeof *no_stream; i++)
-        check_eq(weft_stream_adopt(rt, &s, no_stream[i]), -EINVAL);
-    check_eq(weft_stream_adopt(rt, &s, idle), -ENOTCONN);
-    check_eq(weft_stream_adopt(rt, &s, -1), -EBADF);
-    check_eq(weft_stream_adopt(NULL, &s, stream[0]), -ENXIO);
-    check_eq(weft_listener_adopt(rt, &l, stream[0]), -EINVAL);
-    check_eq(weft_listener_adopt(rt, &l, idle), -EINVAL);
-    check_eq(weft_listener_adopt(rt, &l, file), -EINVAL);
-    check_eq(weft_datagram_adopt(rt, &d, stream[0]), -EINVAL);
-    check_eq(weft_datagram_adopt(rt, &d, file), -EINVAL);
+        check_eq(weft_stream_adopt(rt, no_stream[i], &s), -EINVAL);
+    check_eq(weft_stream_adopt(rt, idle, &s), -ENOTCONN);
+    check_eq(weft_stream_adopt(rt, -1, &s), -EBADF);
+    check_eq(weft_stream_adopt(NULL, stream[0], &s), -ENXIO);
+    check_eq(weft_listener_adopt(rt, stream[0], &l), -EINVAL);
+    check_eq(weft_listener_adopt(rt, idle, &l), -EINVAL);
+    check_eq(weft_listener_adopt(rt, file, &l), -EINVAL);
+    check_eq(weft_datagram_adopt(rt, stream[0], &d), -EINVAL);
+    check_eq(weft_datagram_adopt(rt, file, &d), -EINVAL);
     check(!s && !l && !d);
     for (size_t i = 0; i < sizeof no_stream / sizeof *no_stream; i++) {
         check(is_open(no_stream[i]) && !is_non_blocking(no_stream[i]));
@@ -261,7 +261,7 @@ Test(adopt, a_listening_socket_becomes_a_listener)
     char           got[4];
     int            fd = raw_listen(false, 1, &address), peer;
 
-    check_eq(weft_listener_adopt(rt, &l, fd), 0);
+    check_eq(weft_listener_adopt(rt, fd, &l), 0);
     check_eq(weft_listener_address(l, &again), 0);
     check_eq(weft_address_port(&again), weft_address_port(&address));
     peer = raw_connect(&address);
@@ -291,7 +291,7 @@ Test(adopt, a_descriptor_goes_to_and_fro)
     for (int i = 0; i < 200; i++) {
         weft_stream *s;
 
-        check_eq(weft_stream_adopt(rt, &s, fd[0]), 0);
+        check_eq(weft_stream_adopt(rt, fd[0], &s), 0);
         if (i % 2) { /* a read has waited: there is a poll to be taken away */
             weft_handle h = pending_read(rt, s, &polls);
 
@@ -324,7 +324,7 @@ Test(adopt, release_is_refused_while_an_operation_is_under_way)
     int           fd[2];
 
     raw_pair(fd);
-    check_eq(weft_stream_adopt(rt, &s, fd[0]), 0);
+    check_eq(weft_stream_adopt(rt, fd[0], &s), 0);
     h = pending_read(rt, s, &polls);
     check_eq(weft_block_on(rt, weft_stream_release(&io, s)), -EBUSY);
     raw_write(fd[1], "x", 1);
@@ -356,7 +356,7 @@ Test(adopt, one_that_has_waited_is_released_at_once)
     int           fd[2];
 
     raw_pair(fd);
-    check_eq(weft_stream_adopt(rt, &s, fd[0]), 0);
+    check_eq(weft_stream_adopt(rt, fd[0], &s), 0);
     for (int i = 0; i < 200; i++) {
         weft_future *release = weft_stream_release(&io, s);
         weft_handle  h = pending_read(rt, s, &polls);
@@ -367,7 +367,7 @@ Test(adopt, one_that_has_waited_is_released_at_once)
         weft_context_init(&cx, &noop, rt);
         check(weft_poll_is_ready(weft_future_poll(release, &cx)));
         check_eq(weft_future_result(release), fd[0]);
-        check_eq(weft_stream_adopt(rt, &s, fd[0]), 0);
+        check_eq(weft_stream_adopt(rt, fd[0], &s), 0);
         check_eq(weft_block_on(rt, weft_read(&io, s, &(char){0}, 1)), 1);
     }
     weft_stream_close(s);
@@ -379,15 +379,15 @@ Test(adopt, one_that_has_waited_is_released_at_once)
 
 Test(adopt, a_datagram_socket_comes_and_goes)
 {
-    weft_runtime  *rt = start(1);
-    weft_datagram *d;
-    weft_limit     limit;
-    weft_io        io;
-    char           got[8];
-    int            fd[2];
+    weft_runtime       *rt = start(1);
+    weft_datagram      *d;
+    struct weft_timeout limit;
+    weft_io             io;
+    char                got[8];
+    int                 fd[2];
 
     check_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fd), 0);
-    check_eq(weft_datagram_adopt(rt, &d, fd[0]), 0);
+    check_eq(weft_datagram_adopt(rt, fd[0], &d), 0);
     check_eq(
         weft_block_on(
             rt, weft_timeout(&limit, weft_receive_from(&io, d, got, sizeof got, NULL), WEFT_MS(2))),

@@ -274,8 +274,8 @@ Test(backend, stopping_ends_what_waits_in_threads)
 
 Test(backend, a_clock_that_jumps_jumps)
 {
-    weft_runtime *rt = start_epoll(1);
-    weft_nap      nap;
+    weft_runtime     *rt = start_epoll(1);
+    struct weft_sleep nap;
 
     weft_clock_set(rt, WEFT_CLOCK_JUMPS);
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(36000))), 0);

@@ -127,7 +127,7 @@ Test(block_on, sleeps_in_many_threads_at_once_until_each_is_woken)
 
     for (int i = 0; i < N; i++) {
         r[i] = (struct receives){.rt = rt};
-        check_eq(weft_oneshot_open(&sender[i], &r[i].receiver, sizeof i), 0);
+        check_eq(weft_oneshot_open(sizeof i, &sender[i], &r[i].receiver), 0);
         threads[i] = thread(receive, &r[i]);
     }
     for (int i = N - 1; i >= 0; i--)
@@ -146,11 +146,11 @@ Test(block_on, awaits_a_select_although_its_waker_is_no_task)
     weft_oneshot_receiver *receiver[2];
     weft_oneshot_sender   *sender[2];
     weft_wait              wait[2];
-    weft_select            sel;
+    struct weft_select     sel;
     int                    got[2] = {0}, sent = 5;
 
     for (int i = 0; i < 2; i++)
-        check_eq(weft_oneshot_open(&sender[i], &receiver[i], sizeof sent), 0);
+        check_eq(weft_oneshot_open(sizeof sent, &sender[i], &receiver[i]), 0);
     check_eq(weft_oneshot_send(sender[1], &sent), 0);
     check_eq(
         weft_block_on(rt, weft_select(&sel, weft_oneshot_receive(&wait[0], receiver[0], &got[0]),

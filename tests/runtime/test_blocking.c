@@ -46,8 +46,8 @@ struct run_add {
     struct {
         int64_t a, b;
     } in;
-    weft_job   job;
-    struct add result;
+    struct weft_spawn_blocking job;
+    struct add                 result;
 };
 WEFT_ASYNC(run_add)
 {
@@ -69,7 +69,7 @@ struct run_gate {
     struct {
         bool detachable;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(run_gate)
 {
@@ -115,9 +115,9 @@ Test(blocking, a_job_gets_copies_and_returns_its_result)
 
 Test(blocking, a_job_runs_on_a_thread_of_its_own)
 {
-    weft_runtime *rt = begin(4, 1000);
-    weft_job      job;
-    struct whoami who;
+    weft_runtime              *rt = begin(4, 1000);
+    struct weft_spawn_blocking job;
+    struct whoami              who;
 
     check_eq(weft_block_on(rt, weft_spawn_blocking_into(&job, &who, whoami, .thread = 0)), 0);
     check(!pthread_equal(who.thread, pthread_self()));
@@ -126,8 +126,8 @@ Test(blocking, a_job_runs_on_a_thread_of_its_own)
 
 Test(blocking, a_job_that_is_not_awaited_does_not_run)
 {
-    weft_runtime *rt = begin(4, 1000);
-    weft_job      job;
+    weft_runtime              *rt = begin(4, 1000);
+    struct weft_spawn_blocking job;
 
     weft_spawn_blocking(&job, await_gate, .unused = 0);
     check(weft_poll_is_ready(weft_future_cancel(&job.future)));
@@ -295,11 +295,11 @@ static bool polled(weft_runtime *rt, weft_future *future)
 
 Test(blocking, a_job_never_writes_to_memory_that_its_caller_has_again)
 {
-    weft_runtime *rt = begin(1, 1000);
-    struct fill   into = {0};
-    char          buffer[64] = "";
-    weft_job      job;
-    weft_limit    limit;
+    weft_runtime              *rt = begin(1, 1000);
+    struct fill                into = {0};
+    char                       buffer[64] = "";
+    struct weft_spawn_blocking job;
+    struct weft_timeout        limit;
 
     weft_spawn_blocking_into(&job, &into, fill, .to = buffer, .size = sizeof buffer);
     check(!polled(rt, weft_timeout(&limit, &job.future, WEFT_MS(5))));
@@ -320,9 +320,9 @@ Test(blocking, a_job_never_writes_to_memory_that_its_caller_has_again)
 
 Test(blocking, what_a_job_returned_is_told)
 {
-    weft_runtime *rt = begin(1, 1000);
-    weft_handle   first = spawn_gate(rt);
-    weft_job      job, queued;
+    weft_runtime              *rt = begin(1, 1000);
+    weft_handle                first = spawn_gate(rt);
+    struct weft_spawn_blocking job, queued;
 
     EVENTUALLY(n_running == 1);
     check(!polled(rt, weft_spawn_blocking(&queued, await_gate, .unused = 0)));
@@ -339,7 +339,7 @@ Test(blocking, what_a_job_returned_is_told)
 
 TEST_ABORTS(blocking, detachable_is_for_jobs, "what weft_spawn_blocking made")
 {
-    weft_nap nap;
+    struct weft_sleep nap;
 
     weft_job_detachable(weft_sleep(&nap, 1));
 }
@@ -374,8 +374,8 @@ WEFT_BLOCKING(slow_add)
 struct leaver {
     WEFT_FRAME;
     struct {
-        weft_job        *job;
-        struct slow_add *into;
+        struct weft_spawn_blocking *job;
+        struct slow_add            *into;
     } in;
 };
 WEFT_ASYNC(leaver)
@@ -390,10 +390,10 @@ WEFT_ASYNC(leaver)
 
 Test(blocking, a_result_that_nobody_waits_for_is_not_copied)
 {
-    weft_runtime   *rt = begin(1, 1000);
-    weft_job        job;
-    struct slow_add into = {.sum = 5};
-    weft_handle     h;
+    weft_runtime              *rt = begin(1, 1000);
+    struct weft_spawn_blocking job;
+    struct slow_add            into = {.sum = 5};
+    weft_handle                h;
 
     check_eq(weft_spawn_on(rt, &h, leaver, .job = &job, .into = &into), 0);
     EVENTUALLY(n_running == 1); /* a queued one would never run */
@@ -477,9 +477,9 @@ WEFT_BLOCKING(half)
 
 Test(blocking, a_job_that_panicked_returns_nothing)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .log = weft_log_none});
-    struct half   into = {.begun = 7, .done = 7};
-    weft_job      job;
+    weft_runtime              *rt = start_with((weft_config){.workers = 1, .log = weft_log_none});
+    struct half                into = {.begun = 7, .done = 7};
+    struct weft_spawn_blocking job;
 
     check_eq(weft_block_on(rt, weft_spawn_blocking_into(&job, &into, half, .done = 0)),
              -EOWNERDEAD);

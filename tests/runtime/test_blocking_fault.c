@@ -31,7 +31,7 @@ struct run_hold {
     struct {
         int unused;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(run_hold)
 {
@@ -56,11 +56,11 @@ static void open_gate(int n)
         sem_post(&gate);
 }
 
-static weft_pool_counters count(weft_runtime *rt)
+static struct weft_pool_counters count(weft_runtime *rt)
 {
-    weft_pool_counters c;
+    struct weft_pool_counters c;
 
-    check_eq(weft_pool_count(weft_pool_default(rt), &c), 0);
+    check_eq(weft_pool_counters(weft_pool_default(rt), &c), 0);
     return c;
 }
 
@@ -80,7 +80,7 @@ struct run_fails {
     struct {
         int64_t even;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(run_fails)
 {
@@ -171,14 +171,14 @@ Test(blocking_fault, without_more_threads_jobs_wait_for_those_there_are)
 
 static void ask_parents_pool(weft_runtime *rt)
 {
-    weft_waker         waker = weft_waker_noop();
-    weft_pool         *pool;
-    weft_pool_counters c;
-    weft_context       cx;
-    weft_job           job;
+    weft_waker                 waker = weft_waker_noop();
+    weft_pool                 *pool;
+    struct weft_pool_counters  c;
+    weft_context               cx;
+    struct weft_spawn_blocking job;
 
-    check_eq(weft_pool_open(rt, &pool, &(weft_pool_config){0}), -ECHILD);
-    check_eq(weft_pool_count(weft_pool_default(rt), &c), -ECHILD);
+    check_eq(weft_pool_open(rt, &(weft_pool_config){0}, &pool), -ECHILD);
+    check_eq(weft_pool_counters(weft_pool_default(rt), &c), -ECHILD);
     check_eq(weft_pool_close(weft_pool_default(rt), 0), -ECHILD);
     weft_context_init(&cx, &waker, rt);
     check(weft_poll_is_ready(weft_future_poll(weft_spawn_blocking(&job, hold, .unused = 0), &cx)));
@@ -234,14 +234,15 @@ static void release(void *arg, void *memory, size_t size)
 Test(blocking_fault, cancels_at_any_moment_leave_nothing_behind)
 {
     enum { ROUND = 16 };
-    weft_runtime      *rt = start_with((weft_config){.workers = 2,
-                                                     .blocking_threads = 2,
-                                                     .blocking_keep_ms = 1,
-                                                     .allocator = {allocate, release, NULL}});
-    int64_t            n = test_scaled(5000) / ROUND + 1, n_cancelled = 0, n_result = 0;
-    uint32_t           seed = 7;
-    weft_handle        h[ROUND];
-    weft_pool_counters c;
+    weft_config               config = {.workers = 2,
+                                        .blocking_threads = 2,
+                                        .blocking_keep_ms = 1,
+                                        .allocator = {allocate, release, NULL}};
+    weft_runtime             *rt = start_with(config);
+    int64_t                   n = test_scaled(5000) / ROUND + 1, n_cancelled = 0, n_result = 0;
+    uint32_t                  seed = 7;
+    weft_handle               h[ROUND];
+    struct weft_pool_counters c;
 
     sem_init(&gate, 0, 0);
     for (int64_t round = 0; round < n; round++) {
@@ -290,10 +291,10 @@ Test(blocking_fault, cancels_that_meet_the_end_leave_nothing_behind)
 {
     weft_runtime *rt =
         start_with((weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
-    uint32_t     seed = 3;
-    weft_waker   waker = weft_waker_noop();
-    weft_context cx;
-    weft_job     job;
+    uint32_t                   seed = 3;
+    weft_waker                 waker = weft_waker_noop();
+    weft_context               cx;
+    struct weft_spawn_blocking job;
 
     weft_context_init(&cx, &waker, rt);
     for (int64_t i = 0; i < test_scaled(30000); i++) {
@@ -318,8 +319,8 @@ Test(blocking_fault, out_of_memory_is_an_answer)
 {
     weft_runtime *rt =
         start_with((weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
-    weft_job job;
-    int64_t  r = -ENOMEM;
+    struct weft_spawn_blocking job;
+    int64_t                    r = -ENOMEM;
 
     sem_init(&gate, 0, 0);
     open_gate(1);
@@ -363,8 +364,8 @@ struct busy {
 };
 WEFT_BLOCKING(busy)
 {
-    weft_nap nap;
-    int64_t  n = 40;
+    struct weft_sleep nap;
+    int64_t           n = 40;
 
     check_eq(weft_spawn(NULL, tell, .sender = weft_mpsc_sender_clone(self->sender), .n = 1), 0);
     check_eq(
@@ -381,12 +382,12 @@ struct asks {
     struct {
         int unused;
     } in;
-    weft_job               job;
-    struct busy            busy;
-    weft_mpsc_receiver    *receiver;
-    weft_oneshot_receiver *done;
-    weft_wait              message;
-    int64_t                got, sum;
+    struct weft_spawn_blocking job;
+    struct busy                busy;
+    weft_mpsc_receiver        *receiver;
+    weft_oneshot_receiver     *done;
+    weft_wait                  message;
+    int64_t                    got, sum;
 };
 WEFT_ASYNC(asks)
 {
@@ -395,8 +396,8 @@ WEFT_ASYNC(asks)
     int64_t              n;
 
     WEFT_BEGIN();
-    check_eq(weft_mpsc_open(&sender, &self->receiver, sizeof(int64_t), 8), 0);
-    check_eq(weft_oneshot_open(&done, &self->done, sizeof(int64_t)), 0);
+    check_eq(weft_mpsc_open(sizeof(int64_t), 8, &sender, &self->receiver), 0);
+    check_eq(weft_oneshot_open(sizeof(int64_t), &done, &self->done), 0);
     self->sum = 0;
     WEFT_AWAIT(n, weft_spawn_blocking_into(&self->job, &self->busy, busy, .rt = cx->runtime,
                                            .sender = sender, .done = done));

@@ -38,7 +38,7 @@ struct run_count_up {
         weft_pool  *pool;
         atomic_int *n;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(run_count_up)
 {
@@ -54,7 +54,7 @@ struct run_hold {
     struct {
         weft_pool *pool;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(run_hold)
 {
@@ -79,11 +79,11 @@ static void open_gate(int n)
         sem_post(&gate);
 }
 
-static weft_pool_counters count(weft_pool *pool)
+static struct weft_pool_counters count(weft_pool *pool)
 {
-    weft_pool_counters c;
+    struct weft_pool_counters c;
 
-    check_eq(weft_pool_count(pool, &c), 0);
+    check_eq(weft_pool_counters(pool, &c), 0);
     return c;
 }
 
@@ -92,7 +92,7 @@ static weft_pool *pool_of(weft_runtime *rt, weft_pool_config config)
     weft_pool *pool;
 
     sem_init(&gate, 0, 0);
-    check_eq(weft_pool_open(rt, &pool, &config), 0);
+    check_eq(weft_pool_open(rt, &config, &pool), 0);
     return pool;
 }
 
@@ -119,10 +119,10 @@ static void run_short_jobs(weft_runtime *rt, weft_pool *pool, int64_t n)
 
 Test(blocking_pool, short_jobs_need_few_threads)
 {
-    weft_runtime      *rt = start(2);
-    weft_pool         *pool = pool_of(rt, (weft_pool_config){.threads = 500});
-    int64_t            n = test_scaled(10000);
-    weft_pool_counters c;
+    weft_runtime             *rt = start(2);
+    weft_pool                *pool = pool_of(rt, (weft_pool_config){.threads = 500});
+    int64_t                   n = test_scaled(10000);
+    struct weft_pool_counters c;
 
     run_short_jobs(rt, pool, n);
     c = count(pool);
@@ -148,7 +148,7 @@ struct run_meet {
     struct {
         pthread_barrier_t *barrier;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(run_meet)
 {
@@ -221,8 +221,8 @@ struct run_naps {
         int64_t            n;
         uint32_t           seed;
     } in;
-    weft_job job;
-    int64_t  us;
+    struct weft_spawn_blocking job;
+    int64_t                    us;
 };
 WEFT_ASYNC(run_naps)
 {
@@ -411,12 +411,12 @@ Test(blocking_pool, without_a_queue_only_as_many_as_threads)
 
 Test(blocking_pool, a_full_pool_holds_up_no_other)
 {
-    weft_runtime   *rt = start_with((weft_config){.workers = 1, .dns_threads = 2});
-    weft_pool      *user = pool_of(rt, (weft_pool_config){.name = "files", .threads = 1});
-    weft_pool      *dns = weft_pool_dns(rt), *standard = weft_pool_default(rt);
-    weft_handle     h[4];
-    weft_resolution r;
-    atomic_int      sum = 0;
+    weft_runtime       *rt = start_with((weft_config){.workers = 1, .dns_threads = 2});
+    weft_pool          *user = pool_of(rt, (weft_pool_config){.name = "files", .threads = 1});
+    weft_pool          *dns = weft_pool_dns(rt), *standard = weft_pool_default(rt);
+    weft_handle         h[4];
+    struct weft_resolve r;
+    atomic_int          sum = 0;
 
     for (int i = 0; i < 4; i++)
         h[i] = spawn_hold(rt, dns);
@@ -445,7 +445,7 @@ Test(blocking_pool, a_full_pool_holds_up_no_other)
 static int64_t pool_opens(weft_runtime *rt, weft_pool_config config)
 {
     weft_pool *pool = NULL;
-    int        r = weft_pool_open(rt, &pool, &config);
+    int        r = weft_pool_open(rt, &config, &pool);
 
     check((r == 0) == (pool != NULL));
     if (r == 0)
@@ -495,9 +495,9 @@ struct open_pinned {
     struct {
         int64_t base;
     } in;
-    weft_pool    *pool;
-    weft_job      job[2];
-    weft_join_all both;
+    weft_pool                 *pool;
+    struct weft_spawn_blocking job[2];
+    struct weft_join_all       both;
 };
 WEFT_ASYNC(open_pinned)
 {
@@ -505,7 +505,7 @@ WEFT_ASYNC(open_pinned)
 
     WEFT_BEGIN();
     check_eq(cpus_of_caller(), 1);
-    check_eq(weft_pool_open(NULL, &self->pool, &(weft_pool_config){0}), 0);
+    check_eq(weft_pool_open(NULL, &(weft_pool_config){0}, &self->pool), 0);
     check_eq(self->pool->base, self->in.base);
     WEFT_AWAIT(n, weft_join_all(&self->both,
                                 weft_spawn_blocking_on(&self->job[0], self->pool, count_cpus, 0),
@@ -517,12 +517,12 @@ WEFT_ASYNC(open_pinned)
 
 Test(blocking_pool, threads_that_a_pinned_worker_creates_are_not_pinned)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .pin_workers = 1});
+    weft_runtime *rt = start_with((weft_config){.workers = 1, .cpu_affinity = 1});
     weft_handle   h;
 
     check_eq(weft_spawn_on(rt, &h, open_pinned, weft_pool_default(rt)->base), 0);
     check_eq(JOIN(rt, &h), cpus_of_caller());
-    check_eq(weft_pool_open(NULL, &(weft_pool *){NULL}, &(weft_pool_config){0}), -ENXIO);
+    check_eq(weft_pool_open(NULL, &(weft_pool_config){0}, &(weft_pool *){NULL}), -ENXIO);
     stop(rt);
 }
 
@@ -577,12 +577,12 @@ Test(blocking_pool, closing_waits_for_jobs_and_names_them)
 /* Jobs may be finished, and their pool gone, before anybody polls the futures. */
 Test(blocking_pool, a_future_outlives_its_pool)
 {
-    weft_runtime *rt = start(1);
-    weft_pool    *pool = pool_of(rt, (weft_pool_config){.threads = 2});
-    weft_waker    waker = weft_waker_noop();
-    weft_context  cx;
-    weft_job      job[2];
-    atomic_int    sum = 0;
+    weft_runtime              *rt = start(1);
+    weft_pool                 *pool = pool_of(rt, (weft_pool_config){.threads = 2});
+    weft_waker                 waker = weft_waker_noop();
+    weft_context               cx;
+    struct weft_spawn_blocking job[2];
+    atomic_int                 sum = 0;
 
     weft_context_init(&cx, &waker, rt);
     for (int i = 0; i < 2; i++)
@@ -623,11 +623,11 @@ Test(blocking_pool, stopping_closes_what_is_open)
 
 Test(blocking_pool, waits_are_measured)
 {
-    weft_runtime      *rt = start(1);
-    weft_pool         *pool = pool_of(rt, (weft_pool_config){.threads = 1});
-    weft_handle        h[2];
-    weft_pool_counters c;
-    uint64_t           n = 0, late = 0;
+    weft_runtime             *rt = start(1);
+    weft_pool                *pool = pool_of(rt, (weft_pool_config){.threads = 1});
+    weft_handle               h[2];
+    struct weft_pool_counters c;
+    uint64_t                  n = 0, late = 0;
 
     h[0] = spawn_hold(rt, pool);
     EVENTUALLY(n_running == 1);

@@ -196,10 +196,10 @@ Test(buffered, until_any_delimiter)
 
 Test(buffered, what_was_searched_for_one_delimiter_is_searched_for_another)
 {
-    setting       s;
-    weft_runtime *rt = set_up(&s, 32);
-    weft_limit    limit;
-    char         *data;
+    setting             s;
+    weft_runtime       *rt = set_up(&s, 32);
+    struct weft_timeout limit;
+    char               *data;
 
     say(&s, "ab,cd");
     check_eq(RUN_IO(weft_timeout(&limit, weft_reader_until(&s.reader, ';', &data), WEFT_MS(20))),
@@ -343,12 +343,12 @@ struct read_lines {
         uint32_t     seed;
         bool         hesitates;
     } in;
-    weft_reader reader;
-    weft_select sel;
-    ticks       turn;
-    char       *line, buffer[103];
-    uint32_t    n_lines;
-    int64_t     n_cancelled;
+    weft_reader        reader;
+    struct weft_select sel;
+    ticks              turn;
+    char              *line, buffer[103];
+    uint32_t           n_lines;
+    int64_t            n_cancelled;
 };
 WEFT_ASYNC(read_lines)
 {
@@ -430,13 +430,13 @@ struct read_mixed {
         uint32_t     seed;
         size_t       size;
     } in;
-    weft_reader  reader;
-    weft_select  sel;
-    ticks        turn;
-    weft_future *f;
-    int          kind;
-    size_t       at;
-    char        *data, buffer[64], memory[100];
+    weft_reader        reader;
+    struct weft_select sel;
+    ticks              turn;
+    weft_future       *f;
+    int                kind;
+    size_t             at;
+    char              *data, buffer[64], memory[100];
 };
 static char byte_at(size_t i)
 {

@@ -143,11 +143,11 @@ Test(busy, an_operation_of_the_ring_that_takes_long_ends)
 /* As a server's wait for SIGTERM: the reactor is not fetched for it whenever a worker looks. */
 Test(busy, an_operation_of_the_ring_that_waits_for_long_costs_little)
 {
-    weft_runtime *rt = start(1);
-    int           fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    uint64_t      value = 1;
-    weft_counters before, after;
-    weft_handle   h;
+    weft_runtime                *rt = start(1);
+    int                          fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    uint64_t                     value = 1;
+    struct weft_runtime_counters before, after;
+    weft_handle                  h;
 
     check_eq(weft_spawn_on(rt, &h, watcher, .fd = fd), 0);
     play(rt);
@@ -164,9 +164,9 @@ Test(busy, an_operation_of_the_ring_that_waits_for_long_costs_little)
 
 static void check_beside_yielders(int n_workers)
 {
-    weft_runtime *rt = start(n_workers);
-    weft_handle   yielders[2];
-    weft_nap      nap;
+    weft_runtime     *rt = start(n_workers);
+    weft_handle       yielders[2];
+    struct weft_sleep nap;
 
     for (int i = 0; i < n_workers; i++)
         check_eq(weft_spawn_on(rt, &yielders[i], yielder, .n = 0), 0);
@@ -215,7 +215,7 @@ static weft_waker holder_clone(void *data)
 }
 
 /* Its thread wakes a task of another executor's, which does not return. */
-static void hold_reactor(weft_runtime *rt, weft_nap *nap)
+static void hold_reactor(weft_runtime *rt, struct weft_sleep *nap)
 {
     weft_waker   waker = {&holder, NULL};
     weft_context cx;
@@ -225,7 +225,7 @@ static void hold_reactor(weft_runtime *rt, weft_nap *nap)
     EVENTUALLY(holds);
 }
 
-static void let_reactor_go(weft_runtime *rt, weft_nap *nap)
+static void let_reactor_go(weft_runtime *rt, struct weft_sleep *nap)
 {
     released = true;
     check_eq(weft_block_on(rt, &nap->future), 0);
@@ -233,12 +233,12 @@ static void let_reactor_go(weft_runtime *rt, weft_nap *nap)
 
 Test(busy, a_socket_is_served_by_busy_workers_while_the_reactor_has_no_cpu)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s;
-    weft_handle   yields, plays;
-    weft_nap      nap;
-    int           fd = pair(rt, &s), before;
-    char          byte;
+    weft_runtime     *rt = start(1);
+    weft_stream      *s;
+    weft_handle       yields, plays;
+    struct weft_sleep nap;
+    int               fd = pair(rt, &s), before;
+    char              byte;
 
     check_eq(weft_spawn_on(rt, &plays, player, .stream = s, .serves = true), 0);
     check_eq(weft_spawn_on(rt, &yields, yielder, .n = 0), 0);

@@ -12,22 +12,22 @@
 typedef struct target {
     const char *name;
     weft_future *(*begin)(struct target *); /* makes the future; again and again */
-    weft_runtime   *rt;
-    weft_io         io;
-    weft_nap        nap;
-    weft_job        job;
-    weft_signal     signal;
-    weft_resolution resolution;
-    weft_stream    *stream;
-    weft_listener  *listener, *full;
-    weft_datagram  *datagram, *sender;
-    weft_packet     packet;
-    struct iovec    memory;
-    struct msghdr   message;
-    weft_address    address, full_address, datagram_address;
-    weft_stream    *accepted;
-    int             fd, pipe[2];
-    char           *buffer;
+    weft_runtime              *rt;
+    weft_io                    io;
+    struct weft_sleep          nap;
+    struct weft_spawn_blocking job;
+    struct weft_signal_wait    signal;
+    struct weft_resolve        resolution;
+    weft_stream               *stream;
+    weft_listener             *listener, *full;
+    weft_datagram             *datagram, *sender;
+    weft_packet                packet;
+    struct iovec               memory;
+    struct msghdr              message;
+    weft_address               address, full_address, datagram_address;
+    weft_stream               *accepted;
+    int                        fd, pipe[2];
+    char                      *buffer;
 } target;
 
 /* ---- the operations ---- */
@@ -79,7 +79,7 @@ static weft_future *begin_receive_message(target *t)
 
 static weft_future *begin_connect_full(target *t) /* the listener's queue has no room */
 {
-    return weft_connect(&t->io, &t->accepted, &t->full_address);
+    return weft_connect(&t->io, &t->full_address, &t->accepted);
 }
 
 static weft_future *begin_receive_from(target *t)
@@ -194,7 +194,7 @@ static void unix_address(weft_address *ret, const char *name)
     char text[100];
 
     snprintf(text, sizeof text, "@weft-cancel-%d-%s", (int)getpid(), name);
-    check_eq(weft_address_unix(ret, text), 0);
+    check_eq(weft_address_unix(text, ret), 0);
 }
 
 /* A listener and a datagram socket whose queues are full. */
@@ -205,7 +205,7 @@ static void set_up_full(weft_runtime *rt, target *t)
 
     unix_address(&t->full_address, "full");
     unix_address(&t->datagram_address, "datagram");
-    check_eq(weft_listen(rt, &t->full, &t->full_address, &(weft_listen_options){.backlog = 1}), 0);
+    check_eq(weft_listen(rt, &t->full_address, &(weft_listen_options){.backlog = 1}, &t->full), 0);
     for (room = 0; room < 10; room++) {
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (connect(fd, &t->full_address.u.any, t->full_address.size_) < 0)
@@ -213,9 +213,9 @@ static void set_up_full(weft_runtime *rt, target *t)
         close(fd);
     }
     check_cmp(room, >, 100);
-    check_eq(weft_datagram_bind(rt, &t->datagram, &t->datagram_address, NULL), 0);
-    check_eq(weft_address_unix(&unnamed, ""), 0);
-    check_eq(weft_datagram_bind(rt, &t->sender, &unnamed, NULL), 0);
+    check_eq(weft_datagram_bind(rt, &t->datagram_address, NULL, &t->datagram), 0);
+    check_eq(weft_address_unix("", &unnamed), 0);
+    check_eq(weft_datagram_bind(rt, &unnamed, NULL, &t->sender), 0);
     if (strncmp(t->name, "send", 4) != 0)
         return;
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -257,10 +257,10 @@ static void each(void (*body)(target *t), int64_t budget)
     for (size_t i = 0; i < N_TARGETS; i++) {
         weft_runtime *rt = start_with(
             (weft_config){.workers = 1, .blocking_threads = 1, .dns_threads = 1, .budget = budget});
-        target    *t = &targets[i];
-        weft_job   holder;
-        weft_limit limit;
-        int        n;
+        target                    *t = &targets[i];
+        struct weft_spawn_blocking holder;
+        struct weft_timeout        limit;
+        int                        n;
 
         set_up(rt, t);
         if (t->begin == begin_resolve) { /* the only thread is taken */
@@ -287,8 +287,8 @@ struct by_timeout {
     struct {
         target *target;
     } in;
-    weft_limit limit;
-    int        i;
+    struct weft_timeout limit;
+    int                 i;
 };
 WEFT_ASYNC(by_timeout)
 {
@@ -320,7 +320,7 @@ Test(cancel, every_operation_times_out_with_a_budget_of_one)
 
 static void timeouts_on_a_thread(target *t)
 {
-    weft_limit limit;
+    struct weft_timeout limit;
 
     for (int i = 0; i < 3; i++)
         check_eq(weft_block_on(t->rt, weft_timeout(&limit, t->begin(t), WEFT_MS(3))), -ETIMEDOUT);
@@ -336,10 +336,10 @@ struct by_select {
     struct {
         target *target;
     } in;
-    weft_select  sel;
-    ticks        turn;
-    weft_future *future;
-    uint32_t     i;
+    struct weft_select sel;
+    ticks              turn;
+    weft_future       *future;
+    uint32_t           i;
 };
 WEFT_ASYNC(by_select)
 {

@@ -61,16 +61,16 @@ struct hesitant_read {
         uint32_t     seed;
         bool         timer; /* gives up by the clock */
     } in;
-    weft_io       io;
-    weft_select   sel;
-    weft_limit    limit;
-    ticks         turn;
-    struct iovec  vector[2];
-    weft_future  *read;
-    size_t        at;
-    int           kind;
-    int64_t       n_cancelled;
-    unsigned char buffer[1500];
+    weft_io             io;
+    struct weft_select  sel;
+    struct weft_timeout limit;
+    ticks               turn;
+    struct iovec        vector[2];
+    weft_future        *read;
+    size_t              at;
+    int                 kind;
+    int64_t             n_cancelled;
+    unsigned char       buffer[1500];
 };
 WEFT_ASYNC(hesitant_read)
 {
@@ -154,14 +154,14 @@ struct hesitant_write {
         weft_stream *stream;
         uint32_t     seed;
     } in;
-    weft_io       io;
-    weft_select   sel;
-    ticks         turn;
-    weft_future  *write;
-    size_t        at;
-    int64_t       n_cancelled;
-    bool          all;
-    unsigned char buffer[100000];
+    weft_io            io;
+    struct weft_select sel;
+    ticks              turn;
+    weft_future       *write;
+    size_t             at;
+    int64_t            n_cancelled;
+    bool               all;
+    unsigned char      buffer[100000];
 };
 WEFT_ASYNC(hesitant_write)
 {

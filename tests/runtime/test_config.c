@@ -34,7 +34,7 @@ Test(config, defaults_are_those_of_the_table)
     clean();
     check_eq(complete(&c), 0);
     check_eq(c.workers, wf_config_cpus());
-    check_eq(c.pin_workers, 0);
+    check_eq(c.cpu_affinity, 0);
     check_eq(c.blocking_threads, 512);
     check_eq(c.budget, WEFT_BUDGET_DEFAULT);
     check_eq(c.inject_interval, 61);
@@ -184,7 +184,7 @@ Test(config, start_refuses_a_malformed_value_and_starts_nothing)
     clean();
     config.allocator = memory_hooks(&memory);
     setenv("WEFT_RING_ENTRIES", "many", 1);
-    check_eq(weft_runtime_start(&rt, &config), -EINVAL);
+    check_eq(weft_runtime_start(&config, &rt), -EINVAL);
     check(!rt);
     check_eq(memory.n, 0);
     check_str_contains(lines.text, "many");

@@ -16,7 +16,7 @@ WEFT_ASYNC(connect_to)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_connect(&self->io, self->in.ret, self->in.address));
+    WEFT_AWAIT(n, weft_connect(&self->io, self->in.address, self->in.ret));
     WEFT_END(n);
 }
 
@@ -46,9 +46,9 @@ Test(connect, a_bad_address_answers_the_systems_error)
     int           n = n_fds();
 
     address.u.any.sa_family = 0x7f;
-    check_eq(weft_block_on(rt, weft_connect(&io, &s, &address)), -EAFNOSUPPORT);
-    check_eq(weft_address_parse(&broadcast, "255.255.255.255:1", 0), 0);
-    check_cmp(weft_block_on(rt, weft_connect(&io, &s, &broadcast)), <, 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, &s)), -EAFNOSUPPORT);
+    check_eq(weft_address_parse("255.255.255.255:1", 0, &broadcast), 0);
+    check_cmp(weft_block_on(rt, weft_connect(&io, &broadcast, &s)), <, 0);
     check(s == NULL);
     EVENTUALLY(n_fds() == n);
     stop(rt);
@@ -224,7 +224,7 @@ WEFT_ASYNC(churn)
 
     WEFT_BEGIN();
     for (; self->in.n > 0; self->in.n--) {
-        WEFT_AWAIT(n, weft_connect(&self->io, &self->stream, self->in.address));
+        WEFT_AWAIT(n, weft_connect(&self->io, self->in.address, &self->stream));
         check_eq(n, 0);
         WEFT_AWAIT(n, weft_write_all(&self->io, self->stream, "hello", 5));
         check_eq(n, 5);

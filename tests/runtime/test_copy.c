@@ -102,7 +102,7 @@ struct copies {
     struct {
         setting *s;
     } in;
-    weft_copying copying;
+    struct weft_copy copying;
 };
 WEFT_ASYNC(copies)
 {
@@ -149,11 +149,11 @@ Test(copy, to_a_slow_reader)
 
 Test(copy, cancelled_it_accounts_for_every_byte)
 {
-    setting      s;
-    weft_copying c;
-    weft_limit   limit;
-    traffic      in = {.n = 4 << 20}, out = {0};
-    size_t       done;
+    setting             s;
+    struct weft_copy    c;
+    struct weft_timeout limit;
+    traffic             in = {.n = 4 << 20}, out = {0};
+    size_t              done;
 
     set_up(&s);
     make_narrow(&s);
@@ -180,10 +180,10 @@ Test(copy, cancelled_it_accounts_for_every_byte)
 
 Test(copy, errors_of_both_ends)
 {
-    setting      s;
-    weft_copying c;
-    weft_io      io;
-    char         byte;
+    setting          s;
+    struct weft_copy c;
+    weft_io          io;
+    char             byte;
 
     set_up(&s);
     raw_write(s.left, "abc", 3);
@@ -207,7 +207,7 @@ struct copies_both {
     struct {
         setting *s;
     } in;
-    weft_copying_both both;
+    struct weft_copy_both both;
 };
 WEFT_ASYNC(copies_both)
 {
@@ -280,11 +280,11 @@ Test(copy, a_reset_of_one_side_ends_both_ways)
 
 Test(copy, both_ways_cancelled_withdraw_at_once)
 {
-    setting           s;
-    weft_copying_both both;
-    weft_waker        noop = weft_waker_noop();
-    weft_context      cx;
-    weft_future      *f;
+    setting               s;
+    struct weft_copy_both both;
+    weft_waker            noop = weft_waker_noop();
+    weft_context          cx;
+    weft_future          *f;
 
     set_up(&s);
     weft_context_init(&cx, &noop, s.rt);
@@ -305,11 +305,11 @@ Test(copy, both_ways_cancelled_withdraw_at_once)
 /* A way that never has to wait does not keep the other from its turn. */
 Test(copy, neither_way_starves_the_other)
 {
-    setting           s;
-    weft_copying_both both;
-    weft_waker        noop = weft_waker_noop();
-    weft_context      cx;
-    weft_future      *f;
+    setting               s;
+    struct weft_copy_both both;
+    weft_waker            noop = weft_waker_noop();
+    weft_context          cx;
+    weft_future          *f;
 
     set_up(&s);
     raw_write(s.left, "abc", 3);

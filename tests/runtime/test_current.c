@@ -66,7 +66,7 @@ struct runs {
     struct {
         atomic_int *ran;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(runs)
 {
@@ -83,7 +83,7 @@ struct nap {
     struct {
         int64_t duration;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(nap)
 {
@@ -114,10 +114,10 @@ Test(current, tasks_make_no_progress_while_nobody_is_in_block_on)
 
 Test(current, sleeps_and_limits_end_in_time)
 {
-    weft_runtime *rt = begin();
-    weft_limit    limit;
-    weft_nap      nap;
-    int64_t       before = weft_now();
+    weft_runtime       *rt = begin();
+    struct weft_timeout limit;
+    struct weft_sleep   nap;
+    int64_t             before = weft_now();
 
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(5))), 0);
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_sleep(&nap, WEFT_S(3600)), WEFT_MS(5))),
@@ -131,8 +131,8 @@ Test(current, its_one_worker_can_be_pinned_to)
     weft_runtime *rt = begin();
     weft_handle   handle;
 
-    check_eq(weft_spawn_pinned(rt, &handle, 1, adds, 1, 2, NULL), -EINVAL);
-    check_eq(weft_spawn_pinned(rt, &handle, 0, adds, 1, 2, NULL), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, adds, 1, 2, NULL), -EINVAL);
+    check_eq(weft_spawn_bound(rt, &handle, 0, adds, 1, 2, NULL), 0);
     check_eq(JOIN(rt, &handle), 3);
     stop(rt);
 }
@@ -175,7 +175,7 @@ struct nested {
     struct {
         weft_runtime *rt;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(nested)
 {
@@ -259,7 +259,7 @@ WEFT_ASYNC(asks)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_connect(&self->io, &self->conn, self->in.address));
+    WEFT_AWAIT(n, weft_connect(&self->io, self->in.address, &self->conn));
     check_eq(n, 0);
     for (self->i = 0; self->i < self->in.rounds; self->i++) {
         WEFT_AWAIT(n, weft_write_all(&self->io, self->conn, &self->i, sizeof self->i));
@@ -300,9 +300,9 @@ WEFT_BLOCKING(job)
 
 Test(current, blocking_jobs_run_elsewhere)
 {
-    weft_runtime *rt = begin();
-    pthread_t     ran_on = pthread_self();
-    weft_job      job;
+    weft_runtime              *rt = begin();
+    pthread_t                  ran_on = pthread_self();
+    struct weft_spawn_blocking job;
 
     check_eq(weft_block_on(rt, weft_spawn_blocking(&job, job, &ran_on)), 7);
     check(!pthread_equal(ran_on, pthread_self()));
@@ -352,7 +352,7 @@ Test(current, messages_from_other_threads_wake_it)
     weft_mpsc_receiver *from;
     pthread_t           threads[3];
 
-    check_eq(weft_mpsc_open(&to, &from, sizeof(int), 8), 0);
+    check_eq(weft_mpsc_open(sizeof(int), 8, &to, &from), 0);
     for (int i = 0; i < 3; i++)
         check_eq(pthread_create(&threads[i], NULL, send_many, weft_mpsc_sender_clone(to)), 0);
     weft_mpsc_sender_close(to);

@@ -78,8 +78,8 @@ WEFT_ASYNC(reader)
 
 static uint64_t n_batches(weft_runtime *rt)
 {
-    weft_counters c = counters(rt);
-    uint64_t      n = 0;
+    struct weft_runtime_counters c = counters(rt);
+    uint64_t                     n = 0;
 
     for (int i = 0; i < WEFT_BATCH_BUCKETS; i++)
         n += c.batches[i];
@@ -91,12 +91,12 @@ static uint64_t n_batches(weft_runtime *rt)
 /* Tasks are woken, and nobody runs them. */
 Test(current_foreign, the_reactor_waits_for_no_worker_that_is_away)
 {
-    weft_runtime  *rt = start_with((weft_config){.current_thread = 1});
-    weft_stream   *stream[TASKS];
-    weft_handle    handle[TASKS];
-    int            fd[TASKS];
-    struct reading reading;
-    weft_nap       nap;
+    weft_runtime     *rt = start_with((weft_config){.current_thread = 1});
+    weft_stream      *stream[TASKS];
+    weft_handle       handle[TASKS];
+    int               fd[TASKS];
+    struct reading    reading;
+    struct weft_sleep nap;
 
     for (int i = 0; i < TASKS; i++) {
         fd[i] = pair(rt, &stream[i]);
@@ -167,13 +167,13 @@ WEFT_ASYNC(leaver)
 
 Test(current_foreign, a_thread_that_leaves_opens_the_gate)
 {
-    weft_runtime  *rt = start_with((weft_config){.current_thread = 1});
-    weft_stream   *stream;
-    weft_handle    handle;
-    struct reading reading;
-    weft_nap       nap;
-    struct leaver  frame;
-    int            fd = pair(rt, &stream);
+    weft_runtime     *rt = start_with((weft_config){.current_thread = 1});
+    weft_stream      *stream;
+    weft_handle       handle;
+    struct reading    reading;
+    struct weft_sleep nap;
+    struct leaver     frame;
+    int               fd = pair(rt, &stream);
 
     check_eq(weft_spawn_on(rt, &handle, reader, .stream = stream), 0);
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);

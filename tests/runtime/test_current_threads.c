@@ -14,7 +14,7 @@ struct nap {
         int64_t     duration;
         atomic_int *began;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(nap)
 {
@@ -110,7 +110,7 @@ Test(current_threads, when_the_one_that_polls_returns_the_other_goes_on)
 static void *naps_often(void *arg)
 {
     for (int64_t i = test_scaled(300); i > 0; i--) {
-        weft_nap nap;
+        struct weft_sleep nap;
 
         check_eq(weft_block_on(arg, weft_sleep(&nap, i % 3 * WEFT_US(50))), 0);
     }
@@ -203,7 +203,7 @@ struct stubborn {
     struct {
         atomic_int *enough;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(stubborn)
 {
@@ -256,8 +256,8 @@ static int64_t n_switches(void)
 /* Soon, and then for 300 ms: hardly any CPU, and only our own context switch. */
 static void check_rest(weft_runtime *rt)
 {
-    weft_counters before, after;
-    int64_t       cpu, switches;
+    struct weft_runtime_counters before, after;
+    int64_t                      cpu, switches;
 
     pause_ms(400); /* the monitor looks on for 100 ms */
     before = counters(rt);

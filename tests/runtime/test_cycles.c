@@ -6,7 +6,7 @@ struct adds {
     struct {
         int64_t a, b;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(adds)
 {

@@ -8,7 +8,7 @@ static weft_datagram *bind_udp(weft_runtime *rt, weft_address *ret)
     weft_address   any = loopback(false);
     weft_datagram *d;
 
-    check_eq(weft_datagram_bind(rt, &d, &any, NULL), 0);
+    check_eq(weft_datagram_bind(rt, &any, NULL, &d), 0);
     check_eq(weft_datagram_local_address(d, ret), 0);
     check_ne(weft_address_port(ret), 0);
     return d;
@@ -47,12 +47,12 @@ struct ask {
         weft_runtime       *rt;
         int                 rounds;
     } in;
-    weft_io        io;
-    weft_limit     limit;
-    weft_datagram *socket;
-    weft_address   address, from;
-    char           data[1000], got[2000];
-    int            i;
+    weft_io             io;
+    struct weft_timeout limit;
+    weft_datagram      *socket;
+    weft_address        address, from;
+    char                data[1000], got[2000];
+    int                 i;
 };
 WEFT_ASYNC(ask)
 {
@@ -341,11 +341,11 @@ Test(datagram, closing_ends_a_receive)
 
     check_eq(weft_spawn_on(rt, &h, receive, .socket = d, .polls = &polls), 0);
     EVENTUALLY(polls.n == 1);
-    check_eq(weft_datagram_bind(rt, &again, &address, NULL), -EADDRINUSE);
+    check_eq(weft_datagram_bind(rt, &address, NULL, &again), -EADDRINUSE);
     weft_datagram_close(d);
     check_eq(JOIN(rt, &h), -ECANCELED);
     EVENTUALLY(counters(rt).streams_open == 0);
-    check_eq(weft_datagram_bind(rt, &again, &address, NULL), 0); /* the port is free */
+    check_eq(weft_datagram_bind(rt, &address, NULL, &again), 0); /* the port is free */
     weft_datagram_close(again);
     weft_datagram_close(NULL);
     stop(rt);
@@ -360,9 +360,9 @@ Test(datagram, options)
     int                   receive, send, on = 0;
     socklen_t             size = sizeof on;
 
-    check_eq(weft_datagram_bind(rt, &a, &address, &shared), 0);
+    check_eq(weft_datagram_bind(rt, &address, &shared, &a), 0);
     check_eq(weft_datagram_local_address(a, &address), 0);
-    check_eq(weft_datagram_bind(rt, &b, &address, &shared), 0);
+    check_eq(weft_datagram_bind(rt, &address, &shared, &b), 0);
     check_eq(weft_datagram_set_broadcast(a, true), 0);
     check_eq(getsockopt(weft_datagram_fd(a), SOL_SOCKET, SO_BROADCAST, &on, &size), 0);
     check_eq(on, 1);
@@ -370,18 +370,18 @@ Test(datagram, options)
     check_eq(weft_datagram_buffers(a, &receive, &send), 0);
     check_eq(receive, 40000);
     check_eq(send, 60000);
-    check_eq(weft_address_parse(&group, "239.1.2.3", 0), 0);
+    check_eq(weft_address_parse("239.1.2.3", 0, &group), 0);
     check_eq(weft_datagram_join(a, &group, 1), 0); /* lo */
     check_eq(weft_datagram_join(a, &group, 1), -EADDRINUSE);
     check_eq(weft_datagram_leave(a, &group, 1), 0);
     check_eq(weft_datagram_leave(a, &group, 1), -EADDRNOTAVAIL);
-    check_eq(weft_address_unix(&path, "/x"), 0);
+    check_eq(weft_address_unix("/x", &path), 0);
     check_eq(weft_datagram_join(a, &path, 1), -EINVAL);
     weft_datagram_close(a);
     weft_datagram_close(b);
-    if (weft_datagram_bind(rt, &a, &v6, NULL) == 0)
+    if (weft_datagram_bind(rt, &v6, NULL, &a) == 0)
         weft_datagram_close(a);
-    check_eq(weft_datagram_bind(NULL, &a, &address, NULL), -ENXIO);
+    check_eq(weft_datagram_bind(NULL, &address, NULL, &a), -ENXIO);
     stop(rt);
 }
 
@@ -402,7 +402,7 @@ static weft_datagram *join(weft_runtime *rt, const weft_address *any, const weft
     static const weft_datagram_options share = {.reuse_addr = true};
     weft_datagram                     *d;
 
-    check_eq(weft_datagram_bind(rt, &d, any, &share), 0);
+    check_eq(weft_datagram_bind(rt, any, &share, &d), 0);
     if (weft_datagram_join(d, group, 1) < 0)
         test_skip("no multicast at the loopback interface");
     return d;
@@ -411,23 +411,23 @@ static weft_datagram *join(weft_runtime *rt, const weft_address *any, const weft
 static void check_groups(weft_runtime *rt, const char *any_text, const char *first,
                          const char *second)
 {
-    weft_datagram *a, *b, *from;
-    weft_address   any, to_a, to_b;
-    weft_limit     limit;
-    weft_io        io;
-    char           buffer[16];
+    weft_datagram      *a, *b, *from;
+    weft_address        any, to_a, to_b;
+    struct weft_timeout limit;
+    weft_io             io;
+    char                buffer[16];
 
-    check_eq(weft_address_parse(&any, any_text, 0), 0);
-    if (weft_datagram_bind(rt, &from, &any, NULL) < 0)
+    check_eq(weft_address_parse(any_text, 0, &any), 0);
+    if (weft_datagram_bind(rt, &any, NULL, &from) < 0)
         test_skip("no such addresses here");
     check_eq(weft_datagram_local_address(from, &any), 0);
     weft_datagram_close(from); /* its port is free now */
-    check_eq(weft_address_parse(&to_a, first, weft_address_port(&any)), 0);
-    check_eq(weft_address_parse(&to_b, second, weft_address_port(&any)), 0);
+    check_eq(weft_address_parse(first, weft_address_port(&any), &to_a), 0);
+    check_eq(weft_address_parse(second, weft_address_port(&any), &to_b), 0);
     a = join(rt, &any, &to_a);
     b = join(rt, &any, &to_b);
     check_eq(weft_address_set_port(&any, 0), 0);
-    check_eq(weft_datagram_bind(rt, &from, &any, NULL), 0);
+    check_eq(weft_datagram_bind(rt, &any, NULL, &from), 0);
     check_eq(weft_datagram_set_multicast_interface(from, 1), 0);
     if (weft_block_on(rt, weft_send_to(&io, from, "to b", 4, &to_b)) < 0)
         test_skip("no route to the groups here");
@@ -469,10 +469,10 @@ Test(datagram, all_groups_are_switched_off)
     weft_address   v4 = loopback(false), v6 = loopback(true);
     weft_datagram *d;
 
-    check_eq(weft_datagram_bind(rt, &d, &v4, NULL), 0);
+    check_eq(weft_datagram_bind(rt, &v4, NULL, &d), 0);
     check_eq(option(d, IPPROTO_IP, IP_MULTICAST_ALL), 0);
     weft_datagram_close(d);
-    if (weft_datagram_bind(rt, &d, &v6, NULL) < 0)
+    if (weft_datagram_bind(rt, &v6, NULL, &d) < 0)
         test_skip("no IPv6 loopback");
     check_eq(option(d, IPPROTO_IP, IP_MULTICAST_ALL), 0);
     check_eq(option(d, IPPROTO_IPV6, 29 /* IPV6_MULTICAST_ALL */), 0);
@@ -486,7 +486,7 @@ Test(datagram, multicast_options)
     weft_address   v4 = loopback(false), v6 = loopback(true), path;
     weft_datagram *d;
 
-    check_eq(weft_datagram_bind(rt, &d, &v4, NULL), 0);
+    check_eq(weft_datagram_bind(rt, &v4, NULL, &d), 0);
     check_eq(weft_datagram_set_multicast_hops(d, 0), 0);
     check_eq(option(d, IPPROTO_IP, IP_MULTICAST_TTL), 0);
     check_eq(weft_datagram_set_multicast_hops(d, 255), 0);
@@ -505,12 +505,12 @@ Test(datagram, multicast_options)
     weft_datagram_close(d);
     check_eq(weft_datagram_set_multicast_hops(d, 1), -EBADF);
 
-    check_eq(weft_address_unix(&path, ""), 0);
-    check_eq(weft_datagram_bind(rt, &d, &path, NULL), 0);
+    check_eq(weft_address_unix("", &path), 0);
+    check_eq(weft_datagram_bind(rt, &path, NULL, &d), 0);
     check_eq(weft_datagram_set_multicast_loop(d, true), -EINVAL);
     weft_datagram_close(d);
 
-    if (weft_datagram_bind(rt, &d, &v6, NULL) < 0)
+    if (weft_datagram_bind(rt, &v6, NULL, &d) < 0)
         test_skip("no IPv6 loopback");
     check_eq(weft_datagram_set_multicast_hops(d, 7), 0);
     check_eq(option(d, IPPROTO_IPV6, IPV6_MULTICAST_HOPS), 7);

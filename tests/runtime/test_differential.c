@@ -354,7 +354,7 @@ static void run_by_weft(weft_runtime *rt, const operation *op, const argument *a
 
     fill(weft_buffer);
     if (op->stream)
-        check_eq(weft_stream_adopt(rt, &s, w.fd), 0);
+        check_eq(weft_stream_adopt(rt, w.fd, &s), 0);
     r = run_weft(rt, s ? op->stream(&io, s, a, weft_buffer) : op->weft(&io, w.fd, a, weft_buffer),
                  waits);
     if (op->plain == plain_stat && r == 0)

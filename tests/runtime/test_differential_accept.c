@@ -68,8 +68,8 @@ static weft_address address_for(scene *s)
     if (s->kind->at[0] == '/')
         check(mkdtemp(strcpy(s->dir, "/tmp/weft-test-XXXXXX")) != NULL);
     snprintf(path, sizeof path, "%s/s", s->dir);
-    if (weft_address_parse(&a, s->kind->at, 0) < 0)
-        check_eq(weft_address_unix(&a, s->kind->at[0] == '/' ? path : ""), 0);
+    if (weft_address_parse(s->kind->at, 0, &a) < 0)
+        check_eq(weft_address_unix(s->kind->at[0] == '/' ? path : "", &a), 0);
     return a;
 }
 
@@ -322,7 +322,7 @@ static void run_by_weft(weft_runtime *rt, scene *s, bool limited, bool waits, ou
     weft_listener *l;
     weft_address   from = {0};
     weft_io        io;
-    int64_t        adopted = weft_listener_adopt(rt, &l, s->fd), r = adopted;
+    int64_t        adopted = weft_listener_adopt(rt, s->fd, &l), r = adopted;
 
     if (adopted == 0)
         r = accept_by_weft(rt, l, &stream, limited, waits);

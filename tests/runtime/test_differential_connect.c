@@ -98,8 +98,8 @@ static weft_address parsed(const char *text)
 {
     weft_address a;
 
-    if (weft_address_parse(&a, text, 0) < 0)
-        check_eq(weft_address_unix(&a, text), 0);
+    if (weft_address_parse(text, 0, &a) < 0)
+        check_eq(weft_address_unix(text, &a), 0);
     return a;
 }
 
@@ -299,7 +299,7 @@ static void run_by_weft(weft_runtime *rt, spot *s, bool limited, bool waits, out
 
     if (limited)
         limit_descriptors(true);
-    r = run_weft(rt, weft_connect(&io, &stream, &s->to), waits);
+    r = run_weft(rt, weft_connect(&io, &s->to, &stream), waits);
     if (limited)
         limit_descriptors(false);
     look_at(s, r, stream ? weft_stream_fd(stream) : -1, ret);

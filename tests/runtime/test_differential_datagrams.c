@@ -254,7 +254,7 @@ static void run_by_weft(weft_runtime *rt, const operation *op, const argument *a
     int64_t        r;
 
     memset(&weft_given, 0, sizeof weft_given);
-    r = weft_datagram_adopt(rt, &d, s->fd);
+    r = weft_datagram_adopt(rt, s->fd, &d);
     check_eq(r, s->fd == 900 ? -EBADF : 0);
     if (r == 0) {
         r = run_weft(rt, op->weft(&io, d, s, a, &weft_given), waits);
@@ -342,7 +342,7 @@ static int run_connect(weft_runtime *rt, plain_connect *call, const kind *k, siz
     look_at_connection(&s, to, call(s.fd, address_of(&s, to)), &plain);
     let_go(&s);
     s = make(k);
-    check_eq(weft_datagram_adopt(rt, &d, s.fd), 0);
+    check_eq(weft_datagram_adopt(rt, s.fd, &d), 0);
     look_at_connection(&s, to, weft_datagram_connect(d, address_of(&s, to)), &weft);
     check_eq(weft_block_on(rt, weft_datagram_release(&io, d)), s.fd);
     let_go(&s);

@@ -79,8 +79,8 @@ static spot make(const place *p, int type)
         check(mkdtemp(strcpy(s.dir, "/tmp/weft-test-XXXXXX")) != NULL);
         snprintf(s.path, sizeof s.path, "%s/%ss", s.dir, p->what == NO_DIRECTORY ? "none/" : "");
     }
-    if (weft_address_parse(&s.at, p->at, 0) < 0)
-        check_eq(weft_address_unix(&s.at, s.dir[0] ? s.path : p->at), 0);
+    if (weft_address_parse(p->at, 0, &s.at) < 0)
+        check_eq(weft_address_unix(s.dir[0] ? s.path : p->at, &s.at), 0);
     if (p->what == IN_USE || p->what == STALE)
         s.other = socket_at(&s.at, type);
     if (p->what == STALE) {
@@ -216,9 +216,9 @@ static void run_by_weft(weft_runtime *rt, const spot *s, const argument *a, int 
     int            r;
 
     if (type == SOCK_STREAM)
-        r = weft_listen(rt, &l, &s->at, &a->listen);
+        r = weft_listen(rt, &s->at, &a->listen, &l);
     else
-        r = weft_datagram_bind(rt, &d, &s->at, &a->datagram);
+        r = weft_datagram_bind(rt, &s->at, &a->datagram, &d);
     look_at(s, r, l ? weft_listener_fd(l) : d ? weft_datagram_fd(d) : -1, type, ret);
     weft_listener_close(l);
     weft_datagram_close(d);

@@ -335,8 +335,8 @@ static void run_by_weft(weft_runtime *rt, bool receives, const argument *a, scen
     bool           is_stream = s->kind->type == SOCK_STREAM;
 
     prepare(&l, a);
-    check_eq(is_stream ? weft_stream_adopt(rt, &stream, s->fd)
-                       : weft_datagram_adopt(rt, &datagram, s->fd),
+    check_eq(is_stream ? weft_stream_adopt(rt, s->fd, &stream)
+                       : weft_datagram_adopt(rt, s->fd, &datagram),
              0);
     r = by_weft(rt, s, &l, a->flags, receives, is_stream ? (void *)stream : (void *)datagram,
                 waits);

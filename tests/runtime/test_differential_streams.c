@@ -208,7 +208,7 @@ static void run_by_weft(weft_runtime *rt, const operation *op, const argument *a
     int64_t      r;
 
     fill(weft_buffer);
-    check_eq(weft_stream_adopt(rt, &s, w.fd), 0);
+    check_eq(weft_stream_adopt(rt, w.fd, &s), 0);
     r = op->weft ? run_weft(rt, op->weft(&io, s, a, weft_buffer), waits)
                  : op->at_once(s, a, weft_buffer);
     look_at(&w, op, a, r, weft_buffer, ret);

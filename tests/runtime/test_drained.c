@@ -14,9 +14,9 @@ struct drain {
         size_t        size;
         atomic_llong *total;
     } in;
-    weft_io    io;
-    weft_limit limit;
-    char       buffer[4096];
+    weft_io             io;
+    struct weft_timeout limit;
+    char                buffer[4096];
 };
 WEFT_ASYNC(drain)
 {
@@ -184,11 +184,11 @@ struct late {
         weft_stream *stream;
         int          peer;
     } in;
-    weft_io    io;
-    weft_limit limit;
-    weft_nap   nap;
-    char       buffer[16];
-    int64_t    total;
+    weft_io             io;
+    struct weft_timeout limit;
+    struct weft_sleep   nap;
+    char                buffer[16];
+    int64_t             total;
 };
 WEFT_ASYNC(late)
 {
@@ -213,12 +213,12 @@ WEFT_ASYNC(late)
 
 Test(drained, urgent_data_hides_nothing)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s;
-    weft_io       io;
-    weft_limit    limit;
-    char          byte;
-    int           fd = pair(rt, &s);
+    weft_runtime       *rt = start(1);
+    weft_stream        *s;
+    weft_io             io;
+    struct weft_timeout limit;
+    char                byte;
+    int                 fd = pair(rt, &s);
 
     check_eq(weft_stream_set_eager(s, true), 0);
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, s, &byte, 1), WEFT_MS(5))),
@@ -231,12 +231,12 @@ Test(drained, urgent_data_hides_nothing)
 
 Test(drained, an_end_that_was_told_is_not_forgotten)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s;
-    weft_io       io;
-    weft_limit    limit;
-    char          got[16];
-    int           fd = pair(rt, &s);
+    weft_runtime       *rt = start(1);
+    weft_stream        *s;
+    weft_io             io;
+    struct weft_timeout limit;
+    char                got[16];
+    int                 fd = pair(rt, &s);
 
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, s, got, 1), WEFT_MS(5))),
              -ETIMEDOUT); /* the poll is armed */

@@ -69,10 +69,10 @@ Test(executor, a_task_whose_awaits_are_always_ready_lets_others_run)
 
 Test(executor, a_poll_does_as_many_operations_as_its_budget)
 {
-    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .budget = 10});
-    int64_t       rounds = 0, enough = 0;
-    weft_counters before, after;
-    weft_handle   handle;
+    weft_runtime                *rt = start_with(&(weft_config){.workers = 1, .budget = 10});
+    int64_t                      rounds = 0, enough = 0;
+    struct weft_runtime_counters before, after;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, busy, &rounds, &enough), 0);
     weft_runtime_counters(rt, &before);
@@ -142,15 +142,15 @@ WEFT_ASYNC(ping)
 
 Test(executor, two_tasks_that_wake_each_other_for_ever_let_a_third_run)
 {
-    weft_runtime       *rt = start(1);
-    int64_t             flag = 0, rounds = 0;
-    weft_mpsc_sender   *sender[2];
-    weft_mpsc_receiver *receiver[2];
-    weft_counters       counters;
-    weft_handle         handle[2];
+    weft_runtime                *rt = start(1);
+    int64_t                      flag = 0, rounds = 0;
+    weft_mpsc_sender            *sender[2];
+    weft_mpsc_receiver          *receiver[2];
+    struct weft_runtime_counters counters;
+    weft_handle                  handle[2];
 
     for (int i = 0; i < 2; i++)
-        check_eq(weft_mpsc_open(&sender[i], &receiver[i], sizeof(int), 1), 0);
+        check_eq(weft_mpsc_open(sizeof(int), 1, &sender[i], &receiver[i]), 0);
     for (int i = 0; i < 2; i++)
         check_eq(weft_spawn_on(rt, &handle[i], ping, sender[i], receiver[!i], &flag, &rounds), 0);
     spin_until(&rounds, 10);
@@ -182,10 +182,10 @@ WEFT_ASYNC(family)
 
 Test(executor, another_worker_steals_the_children_of_a_task_that_computes)
 {
-    weft_runtime *rt = start(2);
-    int64_t       done = 0, n = test_scaled(2000);
-    weft_counters counters;
-    weft_handle   handle;
+    weft_runtime                *rt = start(2);
+    int64_t                      done = 0, n = test_scaled(2000);
+    struct weft_runtime_counters counters;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, family, n, &done), 0);
     check_eq(join(rt, &handle), 0);
@@ -253,9 +253,9 @@ WEFT_ASYNC(tree)
 
 Test(executor, counts_the_tasks_it_was_given_and_those_that_ended)
 {
-    weft_runtime *rt = start(2);
-    weft_counters counters;
-    weft_handle   handle;
+    weft_runtime                *rt = start(2);
+    struct weft_runtime_counters counters;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, tree, 5), 0);
     check_eq(join(rt, &handle), 63);

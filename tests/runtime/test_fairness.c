@@ -46,11 +46,11 @@ struct snapshot {
 
 static struct snapshot snapshot(const weft_runtime *rt)
 {
-    struct snapshot      s = {.n = weft_runtime_workers(rt)};
-    weft_worker_counters c;
+    struct snapshot             s = {.n = weft_runtime_workers(rt)};
+    struct weft_worker_counters c;
 
     for (uint32_t i = 0; i < s.n; i++) {
-        check_eq(weft_worker_count(rt, i, &c), 0);
+        check_eq(weft_worker_counters(rt, i, &c), 0);
         s.polls[i] = c.polls;
     }
     return s;
@@ -190,7 +190,7 @@ static void spawn_rally(weft_runtime *rt, const int64_t *until)
     weft_mpsc_receiver *from[2];
 
     for (int i = 0; i < 2; i++)
-        check_eq(weft_mpsc_open(&to[i], &from[i], sizeof(int), 1), 0);
+        check_eq(weft_mpsc_open(sizeof(int), 1, &to[i], &from[i]), 0);
     for (int i = 0; i < 2; i++)
         check_eq(weft_spawn_on(rt, NULL, rally, until, to[i], from[!i]), 0);
 }
@@ -315,7 +315,7 @@ static struct {
 
 static void *flood_main(void *arg)
 {
-    weft_counters c;
+    struct weft_runtime_counters c;
 
     (void)arg;
     while (!get(flood.until)) {
@@ -366,7 +366,7 @@ static void late_woken(weft_runtime *rt, struct snapshot *since, const int64_t *
 
     (void)until;
     for (int i = 0; i < 2; i++)
-        check_eq(weft_oneshot_open(&to[i], &from[i], 1), 0);
+        check_eq(weft_oneshot_open(1, &to[i], &from[i]), 0);
     for (int i = 0; i < 2; i++)
         check_eq(
             weft_spawn_on(rt, NULL, waits, rt, i ? &never : since, i ? &ignored : ret, from[i]), 0);

@@ -34,14 +34,14 @@ WEFT_ASYNC(talks_to_itself)
 
 Test(fairness_tree, a_task_whose_channel_is_always_ready_yields_after_its_budget)
 {
-    weft_runtime       *rt = start(1);
-    int64_t             n = 64 * test_scaled(1000);
-    weft_mpsc_sender   *to;
-    weft_mpsc_receiver *from;
-    weft_counters       counters;
-    weft_handle         handle;
+    weft_runtime                *rt = start(1);
+    int64_t                      n = 64 * test_scaled(1000);
+    weft_mpsc_sender            *to;
+    weft_mpsc_receiver          *from;
+    struct weft_runtime_counters counters;
+    weft_handle                  handle;
 
-    check_eq(weft_mpsc_open(&to, &from, sizeof(int), 1), 0);
+    check_eq(weft_mpsc_open(sizeof(int), 1, &to, &from), 0);
     check_eq(weft_spawn_on(rt, &handle, talks_to_itself, n, to, from), 0);
     check_eq(join(rt, &handle), 0);
     weft_runtime_counters(rt, &counters);

@@ -108,11 +108,11 @@ Test(fd_ready, both_directions_in_one_wait)
 /* A library that reads a part is told again of the rest. */
 Test(fd_ready, is_level_triggered)
 {
-    weft_runtime *rt = start(1);
-    weft_limit    limit;
-    weft_io       io;
-    char          byte;
-    int           end[2];
+    weft_runtime       *rt = start(1);
+    struct weft_timeout limit;
+    weft_io             io;
+    char                byte;
+    int                 end[2];
 
     socket_pair(end);
     check_eq(send(end[1], "abc", 3, 0), 3);
@@ -156,11 +156,11 @@ Test(fd_ready, ends_and_errors_are_told_without_being_asked_for)
  * sleep. */
 Test(fd_ready, a_half_close_is_not_told_without_being_asked_for)
 {
-    weft_runtime *rt = start(1);
-    weft_limit    limit;
-    weft_handle   h;
-    weft_io       io;
-    int           n, end[2];
+    weft_runtime       *rt = start(1);
+    struct weft_timeout limit;
+    weft_handle         h;
+    weft_io             io;
+    int                 n, end[2];
 
     socket_pair(end);
     n = n_fds();

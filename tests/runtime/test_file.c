@@ -207,11 +207,11 @@ struct hesitate {
         uint32_t seed;
         int64_t  n;
     } in;
-    weft_io     open, read;
-    weft_select sel;
-    ticks       turn;
-    char        buffer[64];
-    int64_t     got;
+    weft_io            open, read;
+    struct weft_select sel;
+    ticks              turn;
+    char               buffer[64];
+    int64_t            got;
 };
 WEFT_ASYNC(hesitate)
 {
@@ -259,10 +259,10 @@ Test(file, opens_and_reads_cancelled_at_any_moment_leave_nothing_behind)
 
 Test(file, fd_ready_tells_what_a_descriptor_shows)
 {
-    weft_runtime *rt = start(1);
-    weft_io       io;
-    weft_limit    limit;
-    int           end[2];
+    weft_runtime       *rt = start(1);
+    weft_io             io;
+    struct weft_timeout limit;
+    int                 end[2];
 
     check_eq(pipe2(end, O_CLOEXEC), 0);
     check_eq(weft_block_on(rt, weft_fd_ready(&io, end[1], POLLOUT)), POLLOUT);

@@ -28,8 +28,8 @@ static int make_file(void)
 /* Awaits the future; adds how many operations the ring has completed for it. */
 static int64_t await(weft_future *future, uint64_t *ret_by_ring)
 {
-    weft_counters before, after;
-    int64_t       n;
+    struct weft_runtime_counters before, after;
+    int64_t                      n;
 
     weft_runtime_counters(rt, &before);
     n = weft_block_on(rt, future);
@@ -179,8 +179,8 @@ WEFT_ASYNC(reads)
 /* How many polls a task needs for so many reads. */
 static uint64_t polls_for(int fd, size_t size, int64_t n)
 {
-    weft_counters before, after;
-    weft_handle   handle;
+    struct weft_runtime_counters before, after;
+    weft_handle                  handle;
 
     weft_runtime_counters(rt, &before);
     check_eq(weft_spawn_on(rt, &handle, reads, fd, size, n), 0);

@@ -38,8 +38,8 @@ WEFT_ASYNC(opening)
 
 static int64_t open_for_a_while(weft_runtime *rt, int flags)
 {
-    weft_io    io;
-    weft_limit limit;
+    weft_io             io;
+    struct weft_timeout limit;
 
     return weft_block_on(rt,
                          weft_timeout(&limit, weft_file_open(&io, path, flags, 0600), WEFT_MS(20)));

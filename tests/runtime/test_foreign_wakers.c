@@ -113,7 +113,7 @@ Test(foreign_wakers, use_the_channel_that_they_receive_from)
     weft_wait wait;
 
     begin(NULL, use_channel);
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof message, 1), 0);
+    check_eq(weft_mpsc_open(sizeof message, 1, &sender, &receiver), 0);
     poll_pending(weft_mpsc_receive(&wait, receiver, &message));
     check_eq(weft_mpsc_try_send(sender, &message), 0);
     check_cmp(first.n_wakes, ==, 1);
@@ -137,7 +137,7 @@ Test(foreign_wakers, send_the_message_that_they_are_to_wait_for)
     weft_wait wait;
 
     begin(NULL, idle);
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof message, 1), 0);
+    check_eq(weft_mpsc_open(sizeof message, 1, &sender, &receiver), 0);
     check(!is_ready(&first, weft_mpsc_receive(&wait, receiver, &message)));
     second.used = send_one;
     check(is_ready(&second, &wait.future));
@@ -153,7 +153,7 @@ Test(foreign_wakers, use_the_channel_that_they_send_to)
     int       got;
 
     begin(NULL, use_channel);
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof message, 1), 0);
+    check_eq(weft_mpsc_open(sizeof message, 1, &sender, &receiver), 0);
     check_eq(weft_mpsc_try_send(sender, &message), 0);
     poll_pending(weft_mpsc_send(&wait, sender, &message));
     check_eq(weft_mpsc_try_receive(receiver, &got), 0);
@@ -192,7 +192,7 @@ Test(foreign_wakers, close_the_sender_whose_message_they_wait_for)
         weft_wait              wait;
 
         begin(NULL, idle);
-        check_eq(weft_oneshot_open(&once, &r, sizeof message), 0);
+        check_eq(weft_oneshot_open(sizeof message, &once, &r), 0);
         check(!is_ready(&first, weft_oneshot_receive(&wait, r, &message)));
         close_in(turn == 0 ? &second : &first);
         while (!is_ready(&second, &wait.future))
@@ -210,7 +210,7 @@ Test(foreign_wakers, close_the_sender_when_a_receive_is_cancelled)
     weft_wait              wait;
 
     begin(NULL, idle);
-    check_eq(weft_oneshot_open(&once, &r, sizeof message), 0);
+    check_eq(weft_oneshot_open(sizeof message, &once, &r), 0);
     check(!is_ready(&first, weft_oneshot_receive(&wait, r, &message)));
     close_in(&first);
     cancel(&wait.future);
@@ -312,9 +312,9 @@ WEFT_BLOCKING(until_told)
 
 Test(foreign_wakers, wait_for_the_end_of_the_job_that_they_wait_for)
 {
-    weft_runtime *rt = start(1);
-    weft_job      job;
-    weft_future  *future = weft_spawn_blocking(&job, until_told, 0);
+    weft_runtime              *rt = start(1);
+    struct weft_spawn_blocking job;
+    weft_future               *future = weft_spawn_blocking(&job, until_told, 0);
 
     put(0);
     is_over = one_has_been_woken;
@@ -333,25 +333,25 @@ static weft_pool *pool;
 
 static bool is_done(void)
 {
-    weft_pool_counters c;
+    struct weft_pool_counters c;
 
-    check_eq(weft_pool_count(pool, &c), 0);
+    check_eq(weft_pool_counters(pool, &c), 0);
     return c.done == 1 && c.idle == 1;
 }
 
 static bool runs(void)
 {
-    weft_pool_counters c;
+    struct weft_pool_counters c;
 
-    check_eq(weft_pool_count(pool, &c), 0);
+    check_eq(weft_pool_counters(pool, &c), 0);
     return c.running == 1;
 }
 
 Test(foreign_wakers, wait_for_the_end_of_the_job_that_is_given_up)
 {
-    weft_runtime *rt = start(1);
-    weft_job      job;
-    weft_future  *future = weft_spawn_blocking(&job, until_told, 0);
+    weft_runtime              *rt = start(1);
+    struct weft_spawn_blocking job;
+    weft_future               *future = weft_spawn_blocking(&job, until_told, 0);
 
     put(0);
     pool = weft_pool_default(rt);
@@ -370,8 +370,8 @@ Test(foreign_wakers, wait_for_the_end_of_the_job_that_is_given_up)
 
 static void use_wheel(void)
 {
-    struct hand hand;
-    weft_nap    nap;
+    struct hand       hand;
+    struct weft_sleep nap;
 
     hand_init(&hand, first.rt);
     check(!hand_poll(&hand, weft_sleep(&nap, WEFT_S(1000))));
@@ -380,9 +380,9 @@ static void use_wheel(void)
 
 Test(foreign_wakers, use_the_wheel_that_they_sleep_in)
 {
-    weft_runtime *rt = start(1);
-    weft_nap      nap;
-    weft_future  *future = weft_sleep(&nap, WEFT_S(1000));
+    weft_runtime     *rt = start(1);
+    struct weft_sleep nap;
+    weft_future      *future = weft_sleep(&nap, WEFT_S(1000));
 
     begin(rt, use_wheel);
     poll_pending(future);
@@ -412,7 +412,7 @@ static void open_stream(weft_runtime *rt)
     int fd[2];
 
     check_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-    check_eq(weft_stream_adopt(rt, &stream, fd[0]), 0);
+    check_eq(weft_stream_adopt(rt, fd[0], &stream), 0);
     peer = fd[1];
 }
 

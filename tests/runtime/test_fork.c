@@ -117,13 +117,13 @@ static void end(fixture *f)
 
 static void touch(void *arg)
 {
-    fixture    *f = arg;
-    weft_handle handle = {.task_ = NULL};
-    weft_nap    nap;
+    fixture          *f = arg;
+    weft_handle       handle = {.task_ = NULL};
+    struct weft_sleep nap;
 
     check_eq(weft_spawn_on(f->rt, &handle, adds, 1, 2), -ECHILD);
     check(!handle.task_);
-    check_eq(weft_spawn_pinned(f->rt, NULL, 0, adds, 1, 2), -ECHILD);
+    check_eq(weft_spawn_bound(f->rt, NULL, 0, adds, 1, 2), -ECHILD);
     check_eq(weft_block_on(f->rt, weft_sleep(&nap, 0)), -ECHILD);
     check(!weft_future_is_pending(&nap.future) && !weft_future_is_ready(&nap.future));
     check_eq(weft_block_on(f->rt, weft_join(&f->ended)), -ECHILD);
@@ -280,7 +280,7 @@ Test(fork, a_message_sent_in_the_child_stays_there)
     int         message = 2;
 
     begin(&f, false);
-    check_eq(weft_mpsc_open(&f.to, &f.from, sizeof(int), 1), 0);
+    check_eq(weft_mpsc_open(sizeof(int), 1, &f.to, &f.from), 0);
     check_eq(weft_spawn_on(f.rt, &handle, receives, f.from), 0);
     pause_ms(5); /* it waits, or will do so: either is fine */
     in_child(sends, f.to);
@@ -296,10 +296,10 @@ Test(fork, a_message_sent_in_the_child_stays_there)
 
 static void start_own(void *arg)
 {
-    fixture      *f = arg;
-    weft_runtime *rt = start(2);
-    weft_handle   handle;
-    weft_nap      nap;
+    fixture          *f = arg;
+    weft_runtime     *rt = start(2);
+    weft_handle       handle;
+    struct weft_sleep nap;
 
     check_eq(RUN(rt, adds, 20, 3), 23);
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
@@ -355,8 +355,8 @@ struct spawns_on {
     struct {
         atomic_int *enough;
     } in;
-    weft_handle child;
-    weft_nap    nap;
+    weft_handle       child;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(spawns_on)
 {
@@ -403,9 +403,9 @@ struct forks {
 
 static void touch_from_a_task(void *arg)
 {
-    fixture    *f = arg;
-    weft_handle handle = {.task_ = NULL};
-    weft_nap    nap;
+    fixture          *f = arg;
+    weft_handle       handle = {.task_ = NULL};
+    struct weft_sleep nap;
 
     check_eq(weft_spawn(&handle, adds, 1, 2), -ECHILD);
     check_eq(weft_spawn_on(f->rt, NULL, adds, 1, 2), -ECHILD);
@@ -432,8 +432,8 @@ WEFT_BLOCKING(forks_in_job)
 
 Test(fork, in_a_task_or_a_job_is_no_different)
 {
-    weft_job job;
-    fixture  f;
+    struct weft_spawn_blocking job;
+    fixture                    f;
 
     begin(&f, false);
     check_eq(RUN(f.rt, forks, &f), 0);
@@ -444,15 +444,15 @@ Test(fork, in_a_task_or_a_job_is_no_different)
 /* A runtime that the child starts is its own. */
 static void use_another(const weft_config *config)
 {
-    weft_runtime *rt = start_with(*config);
-    weft_handle   handle;
-    weft_pool    *pool;
-    weft_nap      nap;
+    weft_runtime     *rt = start_with(*config);
+    weft_handle       handle;
+    weft_pool        *pool;
+    struct weft_sleep nap;
 
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
     check_eq(weft_spawn_on(rt, &handle, adds, 1, 2), 0);
     check_eq(JOIN(rt, &handle), 3);
-    check_eq(weft_pool_open(rt, &pool, &(weft_pool_config){.threads = 1}), 0);
+    check_eq(weft_pool_open(rt, &(weft_pool_config){.threads = 1}, &pool), 0);
     check_eq(weft_pool_close(pool, WEFT_S(10)), 0);
     stop(rt);
 }
@@ -489,8 +489,8 @@ WEFT_BLOCKING(forks_and_starts_in_job)
 
 Test(fork, in_a_task_or_a_job_leaves_a_child_that_can_use_a_runtime_of_its_own, .timeout = 60)
 {
-    weft_runtime *rt;
-    weft_job      job;
+    weft_runtime              *rt;
+    struct weft_spawn_blocking job;
 
     if (TEST_TSAN) /* it refuses threads in such a child */
         return;

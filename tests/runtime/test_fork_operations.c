@@ -156,7 +156,7 @@ static int call_listen(stage *s)
     weft_address   any = loopback(false);
     weft_listener *l;
 
-    return weft_listen(s->rt, &l, &any, NULL);
+    return weft_listen(s->rt, &any, NULL, &l);
 }
 
 static int call_bind(stage *s)
@@ -164,28 +164,28 @@ static int call_bind(stage *s)
     weft_address   any = loopback(false);
     weft_datagram *d;
 
-    return weft_datagram_bind(s->rt, &d, &any, NULL);
+    return weft_datagram_bind(s->rt, &any, NULL, &d);
 }
 
 static int call_stream_adopt(stage *s)
 {
     weft_stream *a;
 
-    return weft_stream_adopt(s->rt, &a, s->pipe[0]);
+    return weft_stream_adopt(s->rt, s->pipe[0], &a);
 }
 
 static int call_listener_adopt(stage *s)
 {
     weft_listener *l;
 
-    return weft_listener_adopt(s->rt, &l, s->pipe[0]);
+    return weft_listener_adopt(s->rt, s->pipe[0], &l);
 }
 
 static int call_datagram_adopt(stage *s)
 {
     weft_datagram *d;
 
-    return weft_datagram_adopt(s->rt, &d, s->receiver);
+    return weft_datagram_adopt(s->rt, s->receiver, &d);
 }
 
 static int call_try_read(stage *s)
@@ -301,7 +301,7 @@ static int multicast(stage *s, int (*call)(weft_datagram *, const weft_address *
 {
     weft_address group;
 
-    check_eq(weft_address_parse(&group, "239.1.1.1", 0), 0);
+    check_eq(weft_address_parse("239.1.1.1", 0, &group), 0);
     return call(s->datagram, &group, 0);
 }
 
@@ -346,14 +346,14 @@ static int call_pool_open(stage *s)
 {
     weft_pool *pool;
 
-    return weft_pool_open(s->rt, &pool, &(weft_pool_config){.threads = 1});
+    return weft_pool_open(s->rt, &(weft_pool_config){.threads = 1}, &pool);
 }
 
 static int call_pool_count(stage *s)
 {
-    weft_pool_counters c;
+    struct weft_pool_counters c;
 
-    return weft_pool_count(weft_pool_default(s->rt), &c);
+    return weft_pool_counters(weft_pool_default(s->rt), &c);
 }
 
 static const struct {
@@ -395,7 +395,7 @@ static const struct {
     {"weft_datagram_buffers", call_datagram_buffers},
     {"weft_datagram_set_buffers", call_set_datagram_buffers},
     {"weft_pool_open", call_pool_open},
-    {"weft_pool_count", call_pool_count},
+    {"weft_pool_counters", call_pool_count},
 };
 
 static void call_all(void *arg)
@@ -451,12 +451,12 @@ Test(fork_operations, every_call_says_echild_and_changes_nothing_of_the_parent_s
 /* ---- sleeps and jobs ---- */
 
 struct napping {
-    weft_runtime *rt;
-    weft_nap      nap, limit_nap;
-    weft_limit    limit;
-    weft_interval interval;
-    weft_job      job;
-    int64_t       go_on; /* the job's */
+    weft_runtime              *rt;
+    struct weft_sleep          nap, limit_nap;
+    struct weft_timeout        limit;
+    weft_interval              interval;
+    struct weft_spawn_blocking job;
+    int64_t                    go_on; /* the job's */
 };
 
 struct waits_long {
@@ -478,9 +478,9 @@ static void lock_wheels(weft_runtime *rt)
 
 static void begin_sleeps(void *arg)
 {
-    struct napping *p = arg;
-    weft_nap        nap;
-    weft_job        job;
+    struct napping            *p = arg;
+    struct weft_sleep          nap;
+    struct weft_spawn_blocking job;
 
     lock_wheels(p->rt);
     check(poll_once(p->rt, weft_sleep(&nap, WEFT_S(1))));
@@ -494,7 +494,7 @@ static void poll_sleeps(void *arg)
     struct napping *p = arg;
 
     lock_wheels(p->rt);
-    weft_nap_reset(&p->nap, weft_now());
+    weft_sleep_reset(&p->nap, weft_now());
     check(poll_once(p->rt, &p->nap.future));
     check_eq(p->nap.future.result, -ECHILD);
     check(poll_once(p->rt, &p->limit.future));
@@ -520,8 +520,8 @@ static void cancel_sleeps(void *arg)
 
 Test(fork_operations, sleeps_and_jobs_say_echild_and_the_parent_s_go_on)
 {
-    struct napping p = {.rt = start(1)};
-    weft_counters  before, after;
+    struct napping               p = {.rt = start(1)};
+    struct weft_runtime_counters before, after;
 
     check(!poll_once(p.rt, weft_sleep(&p.nap, WEFT_MS(300))));
     weft_sleep(&p.limit_nap, WEFT_S(60));

@@ -31,8 +31,8 @@ struct limited {
     struct {
         int64_t duration;
     } in;
-    weft_future greedy;
-    weft_limit  limit, outer;
+    weft_future         greedy;
+    struct weft_timeout limit, outer;
 };
 WEFT_ASYNC(limited)
 {
@@ -56,9 +56,9 @@ struct selects {
     struct {
         bool sleep_first;
     } in;
-    weft_future greedy;
-    weft_nap    nap;
-    weft_select select;
+    weft_future        greedy;
+    struct weft_sleep  nap;
+    struct weft_select select;
 };
 WEFT_ASYNC(selects)
 {
@@ -78,8 +78,8 @@ struct shielded {
     struct {
         int64_t patience;
     } in;
-    weft_future greedy;
-    weft_guard  guard;
+    weft_future        greedy;
+    struct weft_shield guard;
 };
 WEFT_ASYNC(shielded)
 {

@@ -31,8 +31,8 @@ struct first {
         weft_future *inner;
         bool         in_groups;
     } in;
-    struct once   once;
-    weft_join_all inner, outer;
+    struct once          once;
+    struct weft_join_all inner, outer;
 };
 WEFT_ASYNC(first)
 {
@@ -100,7 +100,7 @@ static void sends_one_of_many(void *sender)
 
 static void sleeps(void *nap)
 {
-    while (weft_now() < ((weft_nap *)nap)->deadline_ + WEFT_MS(4))
+    while (weft_now() < ((struct weft_sleep *)nap)->deadline_ + WEFT_MS(4))
         sched_yield();
 }
 
@@ -114,7 +114,7 @@ Test(handed_on, a_pending_receive_outlives_the_task_that_polled_it_first)
         weft_wait              wait;
         int64_t                got = 0;
 
-        check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
+        check_eq(weft_oneshot_open(sizeof got, &sender, &receiver), 0);
         hand_on(rt, weft_oneshot_receive(&wait, receiver, &got), sends, sender, i % 2);
         check_eq(got, 7);
         weft_oneshot_receiver_close(receiver);
@@ -132,7 +132,7 @@ Test(handed_on, a_pending_receive_of_many_outlives_the_task_that_polled_it_first
         weft_wait           wait;
         int64_t             got = 0;
 
-        check_eq(weft_mpsc_open(&sender, &receiver, sizeof got, 1), 0);
+        check_eq(weft_mpsc_open(sizeof got, 1, &sender, &receiver), 0);
         hand_on(rt, weft_mpsc_receive(&wait, receiver, &got), sends_one_of_many, sender, i % 2);
         check_eq(got, 7);
         weft_mpsc_sender_close(sender);
@@ -143,8 +143,8 @@ Test(handed_on, a_pending_receive_of_many_outlives_the_task_that_polled_it_first
 
 Test(handed_on, a_pending_sleep_outlives_the_task_that_polled_it_first)
 {
-    weft_runtime *rt = start(1);
-    weft_nap      nap;
+    weft_runtime     *rt = start(1);
+    struct weft_sleep nap;
 
     for (int i = 0; i < 4; i++)
         hand_on(rt, weft_sleep(&nap, WEFT_MS(20)), sleeps, &nap, i % 2);
@@ -159,11 +159,11 @@ struct keeps_deep {
         weft_oneshot_receiver *receiver;
         int64_t               *alone;
     } in;
-    weft_join_all outer;
-    weft_select   inner;
-    weft_wait     wait;
-    weft_nap      nap[2];
-    int64_t       got;
+    struct weft_join_all outer;
+    struct weft_select   inner;
+    weft_wait            wait;
+    struct weft_sleep    nap[2];
+    int64_t              got;
 };
 WEFT_ASYNC(keeps_deep)
 {
@@ -193,7 +193,7 @@ Test(handed_on, a_kept_branch_outlives_the_groups_around_its_select)
         int64_t                alone = 0;
         weft_handle            handle;
 
-        check_eq(weft_oneshot_open(&sender, &receiver, sizeof i), 0);
+        check_eq(weft_oneshot_open(sizeof i, &sender, &receiver), 0);
         check_eq(weft_spawn_on(rt, &handle, keeps_deep, receiver, &alone), 0);
         spin_until(&alone, 1);
         check_eq(weft_oneshot_send(sender, &i), 0);
@@ -240,8 +240,8 @@ struct disguises {
     WEFT_FRAME;
     struct {
     } in;
-    struct once once;
-    weft_nap    nap;
+    struct once       once;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(disguises)
 {
@@ -290,11 +290,11 @@ Test(handed_on, no_reference_is_lost_where_a_clone_is_another_executors)
 
 Test(handed_on, a_limit_or_a_shield_that_never_began_gives_its_future_a_result)
 {
-    struct hand  hand;
-    struct event e;
-    weft_limit   limit;
-    weft_guard   guard;
-    weft_select  sel;
+    struct hand         hand;
+    struct event        e;
+    struct weft_timeout limit;
+    struct weft_shield  guard;
+    struct weft_select  sel;
 
     hand_init(&hand, NULL);
     event(&e);

@@ -139,7 +139,7 @@ Test(handle, every_call_on_a_closed_datagram_socket_answers_ebadf)
     char           got[4];
     int            a, b;
 
-    check_eq(weft_datagram_bind(rt, &d, &address, NULL), 0);
+    check_eq(weft_datagram_bind(rt, &address, NULL, &d), 0);
     weft_datagram_close(d);
     for (int i = 0; i < 2; i++) {
         check_eq(weft_block_on(rt, weft_send_to(&io, d, "evil", 4, &address)), -EBADF);
@@ -276,7 +276,7 @@ static void *churn_main(void *arg)
         int          fd[2];
 
         check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
-        check_eq(weft_stream_adopt(c->rt, &s, fd[0]), 0);
+        check_eq(weft_stream_adopt(c->rt, fd[0], &s), 0);
         c->word += N_LINES;
         raw_write(fd[1], &c->word, sizeof c->word);
         line_set(c->line, s, c->word);

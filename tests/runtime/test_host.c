@@ -73,10 +73,10 @@ Test(host, threads_with_its_code_have_its_mask_and_others_take_only_faults_and_s
 {
     test_skip_under_valgrind("threads' masks are its own");
 
-    weft_runtime *rt;
-    weft_job      job;
-    uint64_t      masks[KINDS] = {0};
-    sigset_t      set;
+    weft_runtime              *rt;
+    struct weft_spawn_blocking job;
+    uint64_t                   masks[KINDS] = {0};
+    sigset_t                   set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGUSR2);
@@ -115,7 +115,7 @@ struct fault {
     struct {
         int where;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(fault)
 {
@@ -298,7 +298,7 @@ Test(host, what_weft_writes_to_a_broken_pipe_raises_no_sigpipe)
 
     signal(SIGPIPE, SIG_DFL); /* it would end the case */
     rt = start(1);
-    check_eq(weft_stream_adopt(rt, &stream, broken_pipe()), 0);
+    check_eq(weft_stream_adopt(rt, broken_pipe(), &stream), 0);
     check_eq(RUN(rt, write_broken, .stream = stream, .fd = fd), 0);
     weft_stream_close(stream);
     close(fd);
@@ -313,7 +313,7 @@ Test(host, a_sigpipe_that_was_pending_before_stays_pending)
 
     signal(SIGPIPE, SIG_DFL);
     rt = start(1);
-    check_eq(weft_stream_adopt(rt, &stream, broken_pipe()), 0);
+    check_eq(weft_stream_adopt(rt, broken_pipe(), &stream), 0);
     check_eq(RUN(rt, write_broken, .stream = stream, .fd = fd, .pending = true), 0);
     weft_stream_close(stream);
     close(fd);
@@ -354,7 +354,7 @@ struct child_task {
     struct {
         int none;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(child_task)
 {
@@ -382,7 +382,7 @@ static void begin_children(void)
 
     snprintf(cpus, sizeof cpus, "%d", n_cpus());
     setenv("CPUS", cpus, 1);
-    unsetenv("WEFT_PIN_WORKERS");
+    unsetenv("WEFT_CPU_AFFINITY");
     unsetenv("OMP_NUM_THREADS"); /* nproc minds it */
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
@@ -401,7 +401,7 @@ Test(host, children_have_its_signal_mask_and_its_cpus)
     stop(rt);
 }
 
-/* By hand, on a pinned worker: fork, weft_child_reset, exec. */
+/* By hand, on a worker with affinity: fork, weft_child_reset, exec. */
 struct fork_task {
     WEFT_FRAME;
     struct {
@@ -437,7 +437,7 @@ Test(host, a_child_of_a_pinned_worker_can_be_reset)
 
     begin_children();
     check_eq(weft_child_reset(NULL), -ENXIO);
-    rt = start_with((weft_config){.workers = 1, .pin_workers = 1});
+    rt = start_with((weft_config){.workers = 1, .cpu_affinity = 1});
     check_eq(RUN(rt, fork_task, .reset = true), 0);
     check_eq(RUN(rt, fork_task, .reset = false), 2 + (n_cpus() > 1));
     stop(rt);

@@ -157,7 +157,7 @@ struct nap {
     struct {
         int64_t duration;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(nap)
 {
@@ -172,7 +172,7 @@ WEFT_ASYNC(nap)
 
 static void work(weft_runtime *rt)
 {
-    weft_job job;
+    struct weft_spawn_blocking job;
 
     for (int i = 0; i < 200; i++) {
         check_eq(RUN(rt, nap, .duration = i * 1000), 0);
@@ -187,9 +187,9 @@ Test(idle, a_server_that_has_worked_uses_no_cpu, .timeout = 60)
     weft_listener *l = listen_on(rt, false, &address);
     weft_stream   *s[N_IDLE];
     weft_handle    reader[N_IDLE], sleeper[N_IDLE], acceptor;
-    weft_counters  before, after;
-    atomic_int     polls = 0;
-    int            fd[N_IDLE];
+    struct weft_runtime_counters before, after;
+    atomic_int                   polls = 0;
+    int                          fd[N_IDLE];
 
     check_eq(weft_spawn_on(rt, &acceptor, accept_loop, .listener = l), 0);
     for (int i = 0; i < N_IDLE; i++) {

@@ -13,9 +13,9 @@ WEFT_ASYNC(answers)
     WEFT_END(self->in.value);
 }
 
-static weft_counters count(weft_runtime *rt)
+static struct weft_runtime_counters count(weft_runtime *rt)
 {
-    weft_counters c;
+    struct weft_runtime_counters c;
 
     weft_runtime_counters(rt, &c);
     return c;
@@ -201,9 +201,9 @@ WEFT_ASYNC(joins_spender)
 
 Test(in_place, a_child_spends_the_budget_of_its_joiner)
 {
-    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .budget = 10});
-    weft_counters before;
-    weft_handle   handle;
+    weft_runtime                *rt = start_with(&(weft_config){.workers = 1, .budget = 10});
+    struct weft_runtime_counters before;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, joins_spender, 8), 0); /* and one for the join */
     check_eq(join(rt, &handle), 0);
@@ -220,10 +220,10 @@ struct selects {
     struct {
         bool together;
     } in;
-    weft_handle    child;
-    weft_select    select;
-    weft_join_all  all;
-    struct counter counter;
+    weft_handle          child;
+    struct weft_select   select;
+    struct weft_join_all all;
+    struct counter       counter;
 };
 WEFT_ASYNC(selects)
 {
@@ -258,7 +258,7 @@ Test(in_place, a_join_beside_other_futures_does_not_run_the_child_within)
 struct joins_older {
     WEFT_FRAME;
     struct {
-        bool pinned;
+        bool bound;
     } in;
     weft_handle older, younger;
 };
@@ -267,15 +267,15 @@ WEFT_ASYNC(joins_older)
     int64_t n;
 
     WEFT_BEGIN();
-    if (self->in.pinned) {
-        check_eq(weft_spawn_pinned(NULL, &self->older, 0, answers, 1), 0);
+    if (self->in.bound) {
+        check_eq(weft_spawn_bound(NULL, &self->older, 0, answers, 1), 0);
     } else {
         check_eq(weft_spawn(&self->older, answers, 1), 0);
         check_eq(weft_spawn(&self->younger, answers, 2), 0);
     }
     WEFT_AWAIT(n, weft_join(&self->older));
     check_eq(n, 1);
-    if (!self->in.pinned)
+    if (!self->in.bound)
         WEFT_AWAIT(n, weft_join(&self->younger));
     WEFT_END(n);
 }
@@ -306,7 +306,7 @@ struct naps {
     struct {
         int64_t duration;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(naps)
 {
@@ -345,21 +345,21 @@ Test(in_place, a_child_that_waits_does_not_keep_the_worker)
 Test(counters, of_the_workers_add_up_to_those_of_the_runtime)
 {
     enum { N = 50 };
-    weft_runtime        *rt = start_with(&(weft_config){.workers = 3, .spare_workers = 2});
-    weft_worker_counters sum = {0}, w;
-    weft_counters        c;
-    weft_handle          handle[N];
+    weft_runtime                *rt = start_with(&(weft_config){.workers = 3, .spare_workers = 2});
+    struct weft_worker_counters  sum = {0}, w;
+    struct weft_runtime_counters c;
+    weft_handle                  handle[N];
 
     for (int i = 0; i < N; i++)
         check_eq(weft_spawn_on(rt, &handle[i], parent, .n = 100), 0);
     for (int i = 0; i < N; i++)
         check_eq(join(rt, &handle[i]), 100 * 99 / 2);
-    check_eq(weft_worker_count(rt, 5, &w), -EINVAL); /* 3 and 2 spare ones */
-    do {                                             /* until all sleep */
+    check_eq(weft_worker_counters(rt, 5, &w), -EINVAL); /* 3 and 2 spare ones */
+    do {                                                /* until all sleep */
         c = count(rt);
-        sum = (weft_worker_counters){0};
+        sum = (struct weft_worker_counters){0};
         for (uint32_t i = 0; i < 5; i++) {
-            check_eq(weft_worker_count(rt, i, &w), 0);
+            check_eq(weft_worker_counters(rt, i, &w), 0);
             for (size_t j = 0; j < sizeof w / sizeof(uint64_t); j++)
                 ((uint64_t *)&sum)[j] += ((uint64_t *)&w)[j];
         }

@@ -66,11 +66,11 @@ WEFT_ASYNC(all)
     WEFT_END(n_ran);
 }
 
-static weft_counters run(weft_config config, enum what third, bool cancels_third)
+static struct weft_runtime_counters run(weft_config config, enum what third, bool cancels_third)
 {
-    weft_runtime *rt = start_with(&config);
-    weft_counters counters;
-    weft_handle   handle;
+    weft_runtime                *rt = start_with(&config);
+    struct weft_runtime_counters counters;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, all, third, cancels_third), 0);
     check_eq(join(rt, &handle), CHILDREN);

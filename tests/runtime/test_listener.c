@@ -81,7 +81,7 @@ Test(listener, streams_know_their_addresses)
     weft_stream   *near, *far;
     weft_io        io;
 
-    check_eq(weft_block_on(rt, weft_connect(&io, &near, &address)), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, &near)), 0);
     check_eq(weft_block_on(rt, weft_accept(&io, l, &far)), 0);
     check_eq(weft_stream_peer_address(near, &peer), 0);
     check_eq(weft_stream_local_address(far, &local), 0);
@@ -129,11 +129,11 @@ struct hesitate {
         int64_t        n;
         uint64_t      *ret_sum;
     } in;
-    weft_io      io;
-    weft_select  sel;
-    ticks        turn;
-    weft_stream *stream;
-    uint32_t     seed;
+    weft_io            io;
+    struct weft_select sel;
+    ticks              turn;
+    weft_stream       *stream;
+    uint32_t           seed;
 };
 WEFT_ASYNC(hesitate)
 {
@@ -260,7 +260,7 @@ Test(listener, no_delay_is_set_on_accepted_streams)
         weft_stream *s;
         int          fd;
 
-        check_eq(weft_listen(rt, &l, &any, &(weft_listen_options){.no_delay = on}), 0);
+        check_eq(weft_listen(rt, &any, &(weft_listen_options){.no_delay = on}, &l), 0);
         check_eq(weft_listener_address(l, &address), 0);
         fd = raw_connect(&address);
         check_eq(weft_block_on(rt, weft_accept(&io, l, &s)), 0);
@@ -284,7 +284,7 @@ Test(listener, no_delay_is_inherited_and_not_set_again_for_each_connection)
     weft_io        io;
     int            off = 0, fd;
 
-    check_eq(weft_listen(rt, &l, &any, &(weft_listen_options){.no_delay = true}), 0);
+    check_eq(weft_listen(rt, &any, &(weft_listen_options){.no_delay = true}, &l), 0);
     check_eq(setsockopt(weft_listener_fd(l), IPPROTO_TCP, TCP_NODELAY, &off, sizeof off), 0);
     check_eq(weft_listener_address(l, &address), 0);
     fd = raw_connect(&address);
@@ -303,10 +303,10 @@ Test(listener, two_listeners_share_a_port_if_they_want_to)
     weft_listen_options share = {.reuse_port = true};
     weft_listener      *one, *two, *three;
 
-    check_eq(weft_listen(rt, &one, &address, &share), 0);
+    check_eq(weft_listen(rt, &address, &share, &one), 0);
     check_eq(weft_listener_address(one, &address), 0);
-    check_eq(weft_listen(rt, &two, &address, &share), 0);
-    check_eq(weft_listen(rt, &three, &address, NULL), -EADDRINUSE);
+    check_eq(weft_listen(rt, &address, &share, &two), 0);
+    check_eq(weft_listen(rt, &address, NULL, &three), -EADDRINUSE);
     weft_listener_close(one);
     weft_listener_close(two);
     stop(rt);
@@ -320,7 +320,7 @@ Test(listener, the_backlog_is_what_was_asked_for)
     struct pollfd  waiting[8];
     int            n_connected;
 
-    check_eq(weft_listen(rt, &l, &any, &(weft_listen_options){.backlog = 2}), 0);
+    check_eq(weft_listen(rt, &any, &(weft_listen_options){.backlog = 2}, &l), 0);
     check_eq(weft_listener_address(l, &address), 0);
     for (int i = 0; i < 8; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -348,11 +348,11 @@ Test(listener, v6_only_decides_whether_ipv4_gets_in)
         weft_address address;
         int          fd = socket(AF_INET, SOCK_STREAM, 0);
 
-        check_eq(weft_address_parse(&any, "[::]:0", 0), 0);
-        if (weft_listen(rt, &l, &any, &(weft_listen_options){.v6_only = only}) < 0)
+        check_eq(weft_address_parse("[::]:0", 0, &any), 0);
+        if (weft_listen(rt, &any, &(weft_listen_options){.v6_only = only}, &l) < 0)
             test_skip("no IPv6");
         check_eq(weft_listener_address(l, &address), 0);
-        check_eq(weft_address_parse(&v4, "127.0.0.1", weft_address_port(&address)), 0);
+        check_eq(weft_address_parse("127.0.0.1", weft_address_port(&address), &v4), 0);
         if (only)
             check(connect(fd, &v4.u.any, sizeof v4.u.v4) < 0 && errno == ECONNREFUSED);
         else
@@ -370,10 +370,10 @@ Test(listener, errors_leave_nothing_behind)
     weft_listener *l = listen_on(rt, false, &address), *second = NULL;
     int            n = n_fds();
 
-    check_eq(weft_listen(rt, &second, &address, NULL), -EADDRINUSE);
-    check_eq(weft_address_parse(&other, "192.0.2.1:0", 0), 0);
-    check_eq(weft_listen(rt, &second, &other, NULL), -EADDRNOTAVAIL);
-    check_eq(weft_listen(NULL, &second, &address, NULL), -ENXIO);
+    check_eq(weft_listen(rt, &address, NULL, &second), -EADDRINUSE);
+    check_eq(weft_address_parse("192.0.2.1:0", 0, &other), 0);
+    check_eq(weft_listen(rt, &other, NULL, &second), -EADDRNOTAVAIL);
+    check_eq(weft_listen(NULL, &address, NULL, &second), -ENXIO);
     check(second == NULL);
     check_eq(n_fds(), n);
     check_eq(counters(rt).streams_open, 1);

@@ -30,8 +30,8 @@ struct app {
         bool    detachable, begun; /* until one runs */
         int64_t patience, result;
     } in;
-    weft_job   job;
-    weft_limit limit;
+    struct weft_spawn_blocking job;
+    struct weft_timeout        limit;
 };
 WEFT_ASYNC(app)
 {
@@ -53,7 +53,7 @@ struct lasting {
     struct {
         int unused;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(lasting)
 {
@@ -69,7 +69,7 @@ struct leaves_a_task {
     struct {
         int unused;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(leaves_a_task)
 {

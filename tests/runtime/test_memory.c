@@ -39,7 +39,7 @@ Test(memory, start_without_it_says_enomem_and_leaves_nothing_behind)
     int64_t       n, fail_at;
     int           fds, threads;
 
-    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_eq(weft_runtime_start(&config, &rt), 0);
     n = get(&memory.n);
     stop(rt);
     fds = count_entries("/proc/self/fd");
@@ -48,7 +48,7 @@ Test(memory, start_without_it_says_enomem_and_leaves_nothing_behind)
     for (fail_at = 1; fail_at <= n; fail_at++) {
         memory = (struct memory){.fail_at = fail_at};
         rt = NULL;
-        check_eq(weft_runtime_start(&rt, &config), -ENOMEM);
+        check_eq(weft_runtime_start(&config, &rt), -ENOMEM);
         check(!rt);
         check_eq(memory.live, 0);
     }
@@ -165,8 +165,8 @@ struct waits {
     struct {
         int64_t *ran, *until;
     } in;
-    weft_nap nap;
-    char     more[1000];
+    struct weft_sleep nap;
+    char              more[1000];
 };
 WEFT_ASYNC(waits)
 {
@@ -201,8 +201,8 @@ static int64_t burst(bool from_a_task, int64_t *ret_most)
     weft_runtime *rt = start_with(&(weft_config){.workers = 2, .allocator = memory_hooks(&memory)});
     int64_t       ran = 0, until = 0, before = get(&memory.live), left;
     int64_t       end;
-    weft_counters counters;
-    weft_handle   handle;
+    struct weft_runtime_counters counters;
+    weft_handle                  handle;
 
     if (from_a_task) {
         check_eq(weft_spawn_on(rt, &handle, bursts, &ran, &until), 0);

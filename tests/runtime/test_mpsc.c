@@ -10,7 +10,7 @@ static int                 got;
 static void begin(size_t capacity)
 {
     hand_init(&hand, NULL);
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof got, capacity), 0);
+    check_eq(weft_mpsc_open(sizeof got, capacity, &sender, &receiver), 0);
 }
 
 static void end(void)
@@ -66,8 +66,8 @@ Test(mpsc, says_eagain_when_empty_and_einval_for_capacity_0)
     begin(1);
     check_eq(received(), -EAGAIN);
     end();
-    check_eq(weft_mpsc_open(&sender, &receiver, 4, 0), -EINVAL);
-    check_eq(weft_mpsc_open(&sender, &receiver, SIZE_MAX / 2, 3), -EINVAL);
+    check_eq(weft_mpsc_open(4, 0, &sender, &receiver), -EINVAL);
+    check_eq(weft_mpsc_open(SIZE_MAX / 2, 3, &sender, &receiver), -EINVAL);
 }
 
 Test(mpsc, wakes_a_receiver_that_waits)
@@ -311,7 +311,7 @@ Test(mpsc, carries_messages_of_no_bytes)
     weft_mpsc_sender   *signal;
     weft_mpsc_receiver *to;
 
-    check_eq(weft_mpsc_open(&signal, &to, 0, 2), 0);
+    check_eq(weft_mpsc_open(0, 2, &signal, &to), 0);
     check_eq(weft_mpsc_try_send(signal, ""), 0);
     check_eq(weft_mpsc_try_receive(to, &got), 0);
     check_eq(weft_mpsc_try_receive(to, &got), -EAGAIN);

@@ -9,10 +9,10 @@ struct sends {
         int64_t           n;
         bool              impatient; /* cancels a send now and then, and sends again */
     } in;
-    weft_wait      wait;
-    weft_select    sel;
-    struct counter few;
-    int64_t        i;
+    weft_wait          wait;
+    struct weft_select sel;
+    struct counter     few;
+    int64_t            i;
 };
 WEFT_ASYNC(sends)
 {
@@ -42,10 +42,10 @@ struct receives {
         weft_mpsc_receiver *from;
         bool                impatient;
     } in;
-    weft_wait      wait;
-    weft_select    sel;
-    struct counter few;
-    int64_t        got, sum;
+    weft_wait          wait;
+    struct weft_select sel;
+    struct counter     few;
+    int64_t            got, sum;
 };
 WEFT_ASYNC(receives)
 {
@@ -77,7 +77,7 @@ static void sum_of_four(weft_runtime *to, weft_runtime *from, bool impatient, si
     weft_mpsc_receiver *receiver;
     weft_handle         sending[4], receiving;
 
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof n, capacity), 0);
+    check_eq(weft_mpsc_open(sizeof n, capacity, &sender, &receiver), 0);
     check_eq(weft_spawn_on(to, &receiving, receives, receiver, impatient), 0);
     for (int i = 0; i < 4; i++) /* all before the first may close its own */
         senders[i] = i ? weft_mpsc_sender_clone(sender) : sender;
@@ -142,7 +142,7 @@ Test(mpsc_tasks, four_threads_and_a_receiving_task_lose_nothing)
     weft_handle          receiving;
     pthread_t            threads[4];
 
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof n, 2), 0);
+    check_eq(weft_mpsc_open(sizeof n, 2, &sender, &receiver), 0);
     check_eq(weft_spawn_on(rt, &receiving, receives, receiver, .impatient = false), 0);
     for (int i = 0; i < 4; i++) /* all before the first may close its own */
         s[i] = (struct thread_sender){rt, i ? weft_mpsc_sender_clone(sender) : sender, n};
@@ -162,7 +162,7 @@ Test(mpsc_tasks, a_receiver_that_closes_ends_the_senders_that_wait)
     weft_handle         sending[3];
     int64_t             got = 0;
 
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof got, 1), 0);
+    check_eq(weft_mpsc_open(sizeof got, 1, &sender, &receiver), 0);
     for (int i = 0; i < 3; i++)
         check_eq(weft_spawn_on(rt, &sending[i], sends, i ? weft_mpsc_sender_clone(sender) : sender,
                                .n = 1000),

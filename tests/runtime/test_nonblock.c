@@ -31,7 +31,7 @@ static void clear_flag(int fd)
 
 static int64_t with_limit(weft_runtime *rt, weft_future *future)
 {
-    weft_limit limit;
+    struct weft_timeout limit;
 
     return weft_block_on(rt, weft_timeout(&limit, future, WEFT_MS(5)));
 }
@@ -47,7 +47,7 @@ static void check_listener(weft_runtime *rt, int fd, const weft_address *address
     weft_io        io;
     int            client;
 
-    check_eq(weft_listener_adopt(rt, &l, fd), 0);
+    check_eq(weft_listener_adopt(rt, fd, &l), 0);
     for (int i = 0; i < 3; i++) {
         clear_flag(fd);
         check_eq(with_limit(rt, weft_accept(&io, l, &s)), -ETIMEDOUT);
@@ -100,18 +100,18 @@ Test(nonblock, an_accept_of_weft_s_own_listener_too)
 /* Another process takes the connection that both were told of. */
 Test(nonblock, an_accept_that_another_process_was_faster_than_waits_as_a_future)
 {
-    weft_runtime  *rt = start(1);
-    weft_address   address;
-    int            fd = raw_listen(false, 8, &address), client, taken;
-    weft_listener *l;
-    weft_stream   *s;
-    weft_limit     limit;
-    weft_io        io;
-    weft_waker     noop = weft_waker_noop();
-    weft_context   cx;
-    weft_future   *accept_both;
+    weft_runtime       *rt = start(1);
+    weft_address        address;
+    int                 fd = raw_listen(false, 8, &address), client, taken;
+    weft_listener      *l;
+    weft_stream        *s;
+    struct weft_timeout limit;
+    weft_io             io;
+    weft_waker          noop = weft_waker_noop();
+    weft_context        cx;
+    weft_future        *accept_both;
 
-    check_eq(weft_listener_adopt(rt, &l, fd), 0);
+    check_eq(weft_listener_adopt(rt, fd, &l), 0);
     clear_flag(fd);
     weft_context_init(&cx, &noop, rt);
     accept_both = weft_timeout(&limit, weft_accept(&io, l, &s), WEFT_MS(20));
@@ -152,7 +152,7 @@ Test(nonblock, an_accept_waits_as_a_future_also_while_the_flag_is_being_cleared)
     weft_context   cx;
     weft_io        io;
 
-    check_eq(weft_listener_adopt(rt, &l, fd), 0);
+    check_eq(weft_listener_adopt(rt, fd, &l), 0);
     weft_context_init(&cx, &noop, rt);
     for (int64_t i = test_scaled(100000); i > 0; i--) {
         cx.budget = WEFT_BUDGET_DEFAULT;
@@ -174,7 +174,7 @@ static void check_read(weft_runtime *rt, int fd, int other)
     weft_io      io;
     char         buffer[8];
 
-    check_eq(weft_stream_adopt(rt, &s, fd), 0);
+    check_eq(weft_stream_adopt(rt, fd, &s), 0);
     for (int i = 0; i < 3; i++) {
         struct iovec vector[] = {{buffer, 1}, {buffer + 1, 7}};
 
@@ -195,14 +195,14 @@ static void check_read(weft_runtime *rt, int fd, int other)
 
 static void check_write(weft_runtime *rt, int fd, int other)
 {
-    static char  bytes[1 << 20];
-    struct iovec vector[] = {{bytes, 1 << 10}, {bytes, 1 << 10}};
-    weft_stream *s;
-    weft_limit   limit;
-    weft_io      io;
-    int64_t      r;
+    static char         bytes[1 << 20];
+    struct iovec        vector[] = {{bytes, 1 << 10}, {bytes, 1 << 10}};
+    weft_stream        *s;
+    struct weft_timeout limit;
+    weft_io             io;
+    int64_t             r;
 
-    check_eq(weft_stream_adopt(rt, &s, fd), 0);
+    check_eq(weft_stream_adopt(rt, fd, &s), 0);
     clear_flag(fd);
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_write_all(&io, s, bytes, sizeof bytes),
                                             WEFT_MS(20))),
@@ -319,10 +319,10 @@ WEFT_ASYNC(sends)
 /* More than there is room for: the first part goes, the rest when the peer reads. */
 static void check_send(weft_runtime *rt, weft_stream *s, int peer, int file)
 {
-    weft_handle handle;
-    weft_limit  limit;
-    weft_io     io;
-    uint32_t    block[1024];
+    weft_handle         handle;
+    struct weft_timeout limit;
+    weft_io             io;
+    uint32_t            block[1024];
 
     check_eq(weft_block_on(
                  rt, weft_timeout(&limit, weft_send_file(&io, s, file, 0, SIZE_MAX), WEFT_MS(20))),
@@ -351,7 +351,7 @@ Test(nonblock, a_file_is_sent_as_a_future, .timeout = 60)
     check_send(rt, s, peer, file);
 
     check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    check_eq(weft_stream_adopt(rt, &s, ends[0]), 0);
+    check_eq(weft_stream_adopt(rt, ends[0], &s), 0);
     clear_flag(ends[0]);
     check_send(rt, s, ends[1], file);
     close(file);

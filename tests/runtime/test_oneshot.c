@@ -10,7 +10,7 @@ static int                    got;
 static void begin(void)
 {
     hand_init(&hand, NULL);
-    check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
+    check_eq(weft_oneshot_open(sizeof got, &sender, &receiver), 0);
 }
 
 static void send_one(int message)
@@ -147,8 +147,8 @@ Test(oneshot, carries_64_kib_and_no_more)
     static char out[65536], in[65536];
 
     memset(out, 0x5a, sizeof out);
-    check_eq(weft_oneshot_open(&sender, &receiver, sizeof out + 1), -EINVAL);
-    check_eq(weft_oneshot_open(&sender, &receiver, sizeof out), 0);
+    check_eq(weft_oneshot_open(sizeof out + 1, &sender, &receiver), -EINVAL);
+    check_eq(weft_oneshot_open(sizeof out, &sender, &receiver), 0);
     check_eq(weft_oneshot_send(sender, out), 0);
     check_eq(weft_oneshot_try_receive(receiver, in), 0);
     check(memcmp(in, out, sizeof in) == 0);
@@ -187,7 +187,7 @@ WEFT_ASYNC(asks)
 
     WEFT_BEGIN();
     for (self->i = 0; self->i < self->in.n; self->i++) {
-        check_eq(weft_oneshot_open(&self->sender, &self->receiver, sizeof(int)), 0);
+        check_eq(weft_oneshot_open(sizeof(int), &self->sender, &self->receiver), 0);
         check_eq(weft_spawn(NULL, answers, self->sender, self->i), 0);
         WEFT_AWAIT(n, weft_oneshot_receive(&self->wait, self->receiver, &self->got));
         check_eq(n, 0);

@@ -73,7 +73,7 @@ static void set_up(void)
     woken = 0;
     n_wakers = got = cloned[0] = cloned[1] = left[0] = left[1] = 0;
     sent = received = 1;
-    check_eq(weft_oneshot_open(&sender, &receiver, sizeof got), 0);
+    check_eq(weft_oneshot_open(sizeof got, &sender, &receiver), 0);
 }
 
 static bool poll(weft_future *f)

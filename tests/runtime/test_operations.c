@@ -187,12 +187,12 @@ Test(operations, can_have_a_deadline, .timeout = 60)
     weft_runtime *rt = start(1);
 
     for (int row = 0; row < ROWS; row++) {
-        const row_case *c = &cases[row];
-        int             n = n_fds();
-        stage           s;
-        weft_io         io;
-        weft_limit      limit;
-        int64_t         result;
+        const row_case     *c = &cases[row];
+        int                 n = n_fds();
+        stage               s;
+        weft_io             io;
+        struct weft_timeout limit;
+        int64_t             result;
 
         set_up(&s, rt, c->let_go == drain_full);
         result = weft_block_on(rt, weft_timeout(&limit, c->begin(&s, &io), WEFT_MS(2)));
@@ -214,10 +214,10 @@ struct hesitate {
         uint32_t seed;
         int64_t  n;
     } in;
-    weft_io     io;
-    weft_select sel;
-    ticks       turn;
-    int         row;
+    weft_io            io;
+    struct weft_select sel;
+    ticks              turn;
+    int                row;
 };
 WEFT_ASYNC(hesitate)
 {
@@ -234,7 +234,7 @@ WEFT_ASYNC(hesitate)
         if (n >= 0 && is_row(self->row, "weft_file_open"))
             close((int)n);
         if (n >= 0 && is_row(self->row, "weft_stream_release"))
-            check_eq(weft_stream_adopt(NULL, &self->in.stage->stream, (int)n), 0);
+            check_eq(weft_stream_adopt(NULL, (int)n, &self->in.stage->stream), 0);
         if (n < 0 && is_row(self->row, "weft_file_close"))
             close(self->in.stage->extra);
         if (n >= 0 && (is_row(self->row, "weft_connect") || is_row(self->row, "weft_accept"))) {

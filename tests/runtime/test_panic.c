@@ -306,8 +306,8 @@ WEFT_ASYNC(chain)
 static void run_chain(int depth, bool survives, int64_t expected)
 {
     weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
-    weft_counters counters;
-    weft_handle   handle;
+    struct weft_runtime_counters counters;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, chain, 0, depth, survives), 0);
     check_eq(join(rt, &handle), expected);

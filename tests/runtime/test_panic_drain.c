@@ -46,11 +46,11 @@ struct dies {
         struct notes *notes;
         bool          keeps;
     } in;
-    weft_select    select;
-    weft_deferred  deferred;
-    struct event   event;
-    struct counter counter;
-    struct boom    boom;
+    struct weft_select select;
+    weft_deferred      deferred;
+    struct event       event;
+    struct counter     counter;
+    struct boom        boom;
 };
 WEFT_ASYNC(dies)
 {
@@ -196,10 +196,10 @@ struct dies_slowly {
     struct {
         int64_t *may_end, *deferred;
     } in;
-    weft_select    select;
-    weft_deferred  deferred;
-    struct lingers lingers;
-    struct boom    boom;
+    struct weft_select select;
+    weft_deferred      deferred;
+    struct lingers     lingers;
+    struct boom        boom;
 };
 
 static void count_call(void *arg)
@@ -287,7 +287,7 @@ struct cleans_up_badly {
     struct {
         int64_t *began;
     } in;
-    weft_nap nap; /* it borrows the branch's waker */
+    struct weft_sleep nap; /* it borrows the branch's waker */
 };
 WEFT_ASYNC(cleans_up_badly)
 {
@@ -307,11 +307,11 @@ struct chooses {
         int      polls; /* until the other branch wins */
         bool     nested;
     } in;
-    weft_select            select;
-    weft_join_all          all;
+    struct weft_select     select;
+    struct weft_join_all   all;
     struct cleans_up_badly branch;
     struct counter         counter;
-    weft_nap               nap;
+    struct weft_sleep      nap;
 };
 WEFT_ASYNC(chooses)
 {

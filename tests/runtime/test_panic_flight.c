@@ -39,15 +39,15 @@ struct reads {
         weft_stream *stream;
         enum how     how;
     } in;
-    weft_deferred deferred;
-    weft_io       io;
-    weft_select   select;
-    weft_join_all all;
-    weft_limit    limit;
-    struct boom   boom;
-    ticks         ticks;
-    weft_nap      nap;
-    char          buffer[64];
+    weft_deferred        deferred;
+    weft_io              io;
+    struct weft_select   select;
+    struct weft_join_all all;
+    struct weft_timeout  limit;
+    struct boom          boom;
+    ticks                ticks;
+    struct weft_sleep    nap;
+    char                 buffer[64];
 };
 WEFT_ASYNC(reads)
 {
@@ -139,10 +139,10 @@ struct sleeps {
     struct {
         int64_t duration;
     } in;
-    weft_deferred deferred;
-    weft_nap      nap;
-    weft_select   select;
-    struct boom   boom;
+    weft_deferred      deferred;
+    struct weft_sleep  nap;
+    struct weft_select select;
+    struct boom        boom;
 };
 WEFT_ASYNC(sleeps)
 {
@@ -230,10 +230,10 @@ struct awaits_job {
     struct {
         int unused;
     } in;
-    weft_deferred deferred;
-    weft_job      job;
-    weft_select   select;
-    weft_future   started;
+    weft_deferred              deferred;
+    struct weft_spawn_blocking job;
+    struct weft_select         select;
+    weft_future                started;
 };
 WEFT_ASYNC(awaits_job)
 {
@@ -274,7 +274,7 @@ struct naps {
     struct {
         int unused;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(naps)
 {
@@ -290,10 +290,10 @@ struct joins {
     struct {
         int unused;
     } in;
-    weft_deferred deferred;
-    weft_handle   child;
-    weft_select   select;
-    struct boom   boom;
+    weft_deferred      deferred;
+    weft_handle        child;
+    struct weft_select select;
+    struct boom        boom;
 };
 WEFT_ASYNC(joins)
 {
@@ -324,11 +324,11 @@ struct receives {
         weft_mpsc_receiver *from;
         int                 polls; /* -1: it waits for the message, and answers it */
     } in;
-    weft_deferred deferred;
-    weft_wait     wait;
-    weft_select   select;
-    struct boom   boom;
-    int           message;
+    weft_deferred      deferred;
+    weft_wait          wait;
+    struct weft_select select;
+    struct boom        boom;
+    int                message;
 };
 WEFT_ASYNC(receives)
 {
@@ -352,7 +352,7 @@ Test(panic_flight, a_receive_is_withdrawn_and_no_message_is_lost)
     weft_mpsc_sender   *to;
     weft_mpsc_receiver *from;
 
-    check_eq(weft_mpsc_open(&to, &from, sizeof(int), 4), 0);
+    check_eq(weft_mpsc_open(sizeof(int), 4, &to, &from), 0);
     for (int i = 0; i < 100; i++) {
         check_eq(RUN(rt, receives, from, 2), -EOWNERDEAD);
         check_eq(weft_mpsc_try_send(to, &i), 0);

@@ -46,8 +46,8 @@ struct keeps_far {
     struct {
         struct event *event;
     } in;
-    weft_select    select;
-    struct counter counter;
+    struct weft_select select;
+    struct counter     counter;
 };
 WEFT_ASYNC(keeps_far)
 {

@@ -20,16 +20,16 @@ struct node {
         uint32_t seed;
         int      depth;
     } in;
-    uint32_t       random;
-    int            rounds;
-    weft_deferred  deferred;
-    weft_group     group;
-    weft_limit     limit;
-    weft_nap       nap, kept;
-    bool           keeps;
-    struct counter counter;
-    weft_handle    task;
-    struct node   *child[3];
+    uint32_t            random;
+    int                 rounds;
+    weft_deferred       deferred;
+    union any_group     group;
+    struct weft_timeout limit;
+    struct weft_sleep   nap, kept;
+    bool                keeps;
+    struct counter      counter;
+    weft_handle         task;
+    struct node        *child[3];
 };
 WEFT_DECLARE(node);
 
@@ -61,7 +61,7 @@ static int64_t spawn(struct node *self)
     uint32_t seed = rnd(&self->random) | 1;
 
     if (seed & 2)
-        return weft_spawn_pinned(NULL, &self->task, 0, node, seed, self->in.depth - 1);
+        return weft_spawn_bound(NULL, &self->task, 0, node, seed, self->in.depth - 1);
     return weft_spawn(&self->task, node, seed, self->in.depth - 1);
 }
 
@@ -81,11 +81,12 @@ static weft_future *next(struct node *self)
     if (what < 20)
         return pause_a_little(self);
     if (what < 35)
-        return weft_select(&self->group, child(self, 0), child(self, 1), pause_a_little(self));
+        return weft_select(&self->group.select, child(self, 0), child(self, 1),
+                           pause_a_little(self));
     if (what < 45)
-        return weft_join_all(&self->group, child(self, 0), child(self, 1), child(self, 2));
+        return weft_join_all(&self->group.join_all, child(self, 0), child(self, 1), child(self, 2));
     if (what < 55)
-        return weft_try_join(&self->group, child(self, 0), child(self, 1));
+        return weft_try_join(&self->group.try_join, child(self, 0), child(self, 1));
     if (what < 65)
         return weft_timeout(&self->limit, child(self, 0), rnd(&self->random) % 50000);
     if (what < 75)
@@ -93,14 +94,14 @@ static weft_future *next(struct node *self)
     if (what < 85 && weft_handle_is_empty(&self->task) && spawn(self) == 0)
         return weft_join(&self->task);
     if (what < 92 && weft_handle_is_empty(&self->task) && spawn(self) == 0)
-        return weft_select(&self->group, weft_join(&self->task), child(self, 1));
+        return weft_select(&self->group.select, weft_join(&self->task), child(self, 1));
     if (!self->keeps) {
         weft_sleep(&self->kept, (int64_t)(rnd(&self->random) % 64) * 1000);
         self->keeps = true;
     } else if (weft_future_is_ready(&self->kept.future)) {
         return pause_a_little(self);
     }
-    return weft_select(&self->group, weft_keep(&self->kept.future), child(self, 2));
+    return weft_select(&self->group.select, weft_keep(&self->kept.future), child(self, 2));
 }
 
 WEFT_ASYNC(node)

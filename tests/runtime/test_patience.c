@@ -33,8 +33,8 @@ static pid_t thread_named(const char *name)
 /* The reactor's policy once it has been round. */
 static int reactor_policy(weft_runtime *rt)
 {
-    weft_nap nap;
-    pid_t    reactor = thread_named("weft-reactor");
+    struct weft_sleep nap;
+    pid_t             reactor = thread_named("weft-reactor");
 
     check_cmp(reactor, >, 0);
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
@@ -109,7 +109,7 @@ Test(patience, workers_are_pinned_if_they_are_asked_to_be)
     weft_runtime *rt;
 
     check_eq(sched_getaffinity(0, sizeof set, &set), 0);
-    rt = start_with((weft_config){.workers = CPU_COUNT(&set), .pin_workers = 1});
+    rt = start_with((weft_config){.workers = CPU_COUNT(&set), .cpu_affinity = 1});
     EVENTUALLY(n_cpus_of("weft-0") == 1);
     stop(rt);
     rt = start_with((weft_config){.workers = CPU_COUNT(&set)});

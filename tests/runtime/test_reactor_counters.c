@@ -50,16 +50,16 @@ static void read_all(weft_runtime *rt)
 
 static bool at_a_gate(weft_runtime *rt)
 {
-    weft_counters c = counters(rt);
+    struct weft_runtime_counters c = counters(rt);
 
     return c.gates != c.gates_dry + c.gates_called + c.gates_timer + c.gates_expired;
 }
 
 Test(reactor_counters, hand_overs_and_gates_add_up)
 {
-    weft_runtime *rt = start(2);
-    weft_counters c;
-    uint64_t      batches = 0, least = 0;
+    weft_runtime                *rt = start(2);
+    struct weft_runtime_counters c;
+    uint64_t                     batches = 0, least = 0;
 
     read_all(rt);
     EVENTUALLY(counters(rt).streams_open == 0); /* the reactor is done, too */
@@ -99,8 +99,8 @@ WEFT_ASYNC(bound_reader)
 
 static uint64_t large_batches(weft_runtime *rt)
 {
-    weft_counters c = counters(rt);
-    uint64_t      n = 0;
+    struct weft_runtime_counters c = counters(rt);
+    uint64_t                     n = 0;
 
     for (int i = 1; i < WEFT_BATCH_BUCKETS; i++)
         n += c.batches[i];
@@ -120,7 +120,7 @@ Test(reactor_counters, bound_tasks_come_in_batches_and_have_gates)
         weft_stream *s;
 
         fd[i] = pair(rt, &s);
-        check_eq(weft_spawn_pinned(rt, &handle[i], i % 2, bound_reader, .stream = s), 0);
+        check_eq(weft_spawn_bound(rt, &handle[i], i % 2, bound_reader, .stream = s), 0);
     }
     while ((counters(rt).gates < 3 || large_batches(rt) < 3) && weft_now() < end)
         for (int i = 0; i < READERS; i++)

@@ -61,7 +61,7 @@ static void expect_woken_to_run(int64_t workers, int64_t n)
     weft_handle            handle;
 
     for (int64_t i = 0; i < n; i++) {
-        check_eq(weft_oneshot_open(&to[i], &from[i], 1), 0);
+        check_eq(weft_oneshot_open(1, &to[i], &from[i]), 0);
         check_eq(weft_spawn_on(rt, NULL, answers, from[i], &done), 0);
     }
     check_eq(weft_spawn_on(rt, &handle, hogs, to, &done, n), 0);
@@ -138,7 +138,7 @@ struct naps_then_sets {
     struct {
         int64_t *flag;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(naps_then_sets)
 {
@@ -222,8 +222,8 @@ struct jobs {
 /* Each of them waits for its jobs, one after the other: a lost one is a hang. */
 static void *submit_jobs(void *arg)
 {
-    const struct jobs *j = arg;
-    weft_job           job;
+    const struct jobs         *j = arg;
+    struct weft_spawn_blocking job;
 
     for (int64_t i = 0; i < j->n; i++)
         check_eq(weft_block_on(j->rt, weft_spawn_blocking(&job, job, j->done, i)), i);
@@ -268,7 +268,7 @@ struct trickles {
     struct {
         int64_t n, *done;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(trickles)
 {
@@ -291,9 +291,9 @@ struct ponders {
         int64_t             n;
         bool                begins;
     } in;
-    weft_wait message;
-    int       ball;
-    weft_nap  nap;
+    weft_wait         message;
+    int               ball;
+    struct weft_sleep nap;
 };
 /* Ping-pong over channels, with a rest after each hundred. */
 WEFT_ASYNC(ponders)
@@ -335,10 +335,10 @@ struct cost {
 
 static struct cost trickle(int64_t workers, int64_t n)
 {
-    weft_runtime *rt = start(workers);
-    int64_t       done = 0, before = switches();
-    weft_counters c;
-    weft_handle   handle;
+    weft_runtime                *rt = start(workers);
+    int64_t                      done = 0, before = switches();
+    struct weft_runtime_counters c;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, trickles, n, &done), 0);
     check_eq(join(rt, &handle), 0);
@@ -350,15 +350,15 @@ static struct cost trickle(int64_t workers, int64_t n)
 
 static struct cost ponder(int64_t workers, int64_t n)
 {
-    weft_runtime       *rt = start(workers);
-    int64_t             before = switches();
-    weft_mpsc_sender   *to[2];
-    weft_mpsc_receiver *from[2];
-    weft_handle         handle[2];
-    weft_counters       c;
+    weft_runtime                *rt = start(workers);
+    int64_t                      before = switches();
+    weft_mpsc_sender            *to[2];
+    weft_mpsc_receiver          *from[2];
+    weft_handle                  handle[2];
+    struct weft_runtime_counters c;
 
     for (int i = 0; i < 2; i++)
-        check_eq(weft_mpsc_open(&to[i], &from[i], sizeof(int), 1), 0);
+        check_eq(weft_mpsc_open(sizeof(int), 1, &to[i], &from[i]), 0);
     for (int i = 0; i < 2; i++)
         check_eq(weft_spawn_on(rt, &handle[i], ponders, from[i], to[!i], n, i == 0), 0);
     for (int i = 0; i < 2; i++)

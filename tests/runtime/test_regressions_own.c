@@ -59,7 +59,7 @@ struct panics_when_cancelled {
     struct {
         int none;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(panics_when_cancelled)
 {
@@ -77,8 +77,8 @@ struct races {
     struct {
         int none;
     } in;
-    weft_select                  select;
-    weft_nap                     nap;
+    struct weft_select           select;
+    struct weft_sleep            nap;
     struct panics_when_cancelled loser;
 };
 WEFT_ASYNC(races)

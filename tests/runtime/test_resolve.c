@@ -12,7 +12,7 @@ struct resolve {
         uint16_t     port;
         weft_lookup *ret;
     } in;
-    weft_resolution resolution;
+    struct weft_resolve resolution;
 };
 WEFT_ASYNC(resolve)
 {
@@ -74,9 +74,9 @@ Test(resolve, names_that_can_not_be_are_refused)
 
 Test(resolve, the_name_is_copied)
 {
-    weft_runtime   *rt = start(1);
-    weft_resolution r;
-    char            host[] = "127.0.0.1";
+    weft_runtime       *rt = start(1);
+    struct weft_resolve r;
+    char                host[] = "127.0.0.1";
 
     weft_resolve(&r, host, 5);
     memset(host, 'x', sizeof host - 1);
@@ -107,7 +107,7 @@ struct run_hold {
     struct {
         int unused;
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(run_hold)
 {

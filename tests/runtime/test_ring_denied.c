@@ -57,7 +57,7 @@ static void check_refused(int error, const char *text)
     int           n_before, n_after;
 
     getrlimit(RLIMIT_NOFILE, &limit);
-    check_eq(weft_runtime_start(&rt, &config), error);
+    check_eq(weft_runtime_start(&config, &rt), error);
     check(rt == NULL);
     check_eq(log.n, 1);
     check_str_contains(log.text, text);
@@ -67,7 +67,7 @@ static void check_refused(int error, const char *text)
     n_before = n_fds();
     EVENTUALLY(n_weft_threads() == 0);
     setrlimit(RLIMIT_NOFILE, &limit);
-    check_cmp(weft_runtime_start(&rt, &config), <,
+    check_cmp(weft_runtime_start(&config, &rt), <,
               0); /* once more: the same descriptors are free */
     setrlimit(RLIMIT_NOFILE, &most);
     n_after = n_fds();
@@ -145,7 +145,7 @@ Test(ring_denied, too_few_descriptors_name_the_limit)
         if (n_free < 4) {
             check_refused(-EMFILE, "RLIMIT_NOFILE");
         } else {
-            check_eq(weft_runtime_start(&rt, &config), 0);
+            check_eq(weft_runtime_start(&config, &rt), 0);
             stop(rt);
         }
     }
@@ -174,7 +174,7 @@ Test(ring_denied, too_few_threads_say_so)
         if (r != EAGAIN)
             test_skip("threads are not made by clone3 here");
     }
-    check_eq(weft_runtime_start(&rt, &config), -EAGAIN);
+    check_eq(weft_runtime_start(&config, &rt), -EAGAIN);
     check_eq(log.n, 1);
     check_str_contains(log.text, "thread");
     check_str_contains(log.text, "RLIMIT_NPROC");
@@ -205,7 +205,7 @@ Test(ring_denied, memory_that_runs_out_at_any_point_leaves_nothing_behind)
         check_cmp(i, <, 1000);
         n_allowed = i;
         log = (log_lines)LOG_LINES;
-        r = weft_runtime_start(&rt, &config);
+        r = weft_runtime_start(&config, &rt);
         check(r == 0 || r == -ENOMEM);
         check_eq(log.n, r < 0); /* it says why, once */
         if (r == 0)
@@ -226,11 +226,11 @@ Test(ring_denied, a_start_soon_after_a_stop_waits_for_locked_memory, .timeout = 
     check_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
     if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
         check_cmp(geteuid(), !=, 0);
-    if (weft_runtime_start(&rt, &config) < 0)
+    if (weft_runtime_start(&config, &rt) < 0)
         test_skip("one ring takes more locked memory here");
     for (int i = 0; i < 10; i++) {
         stop(rt);
-        check_eq(weft_runtime_start(&rt, &config), 0);
+        check_eq(weft_runtime_start(&config, &rt), 0);
     }
     stop(rt);
 }

@@ -126,8 +126,8 @@ struct others {
     struct {
         int64_t ms;
     } in;
-    weft_nap nap;
-    weft_job job;
+    struct weft_sleep          nap;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(others)
 {
@@ -144,12 +144,12 @@ WEFT_ASYNC(others)
 static void check_sockets_go_on(weft_runtime *rt, weft_stream *stream, int peer,
                                 weft_handle *handle)
 {
-    weft_stream *other;
-    weft_handle  late;
-    weft_limit   limit;
-    weft_io      io;
-    char         byte;
-    int          end = pair(rt, &other);
+    weft_stream        *other;
+    weft_handle         late;
+    struct weft_timeout limit;
+    weft_io             io;
+    char                byte;
+    int                 end = pair(rt, &other);
 
     raw_write(peer, "x", 1);
     check_eq(JOIN(rt, &handle[0]), 1);

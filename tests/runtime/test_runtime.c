@@ -76,7 +76,7 @@ struct naps {
     struct {
         int64_t *ran;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(naps)
 {
@@ -195,8 +195,8 @@ struct chooser {
     struct {
         int64_t *ran;
     } in;
-    weft_select sel;
-    weft_nap    nap[2];
+    struct weft_select sel;
+    struct weft_sleep  nap[2];
 };
 WEFT_ASYNC(chooser)
 {

@@ -7,8 +7,8 @@ struct says_bye {
         int64_t  patience, takes;
         int64_t *begun, *said;
     } in;
-    weft_nap   nap;
-    weft_guard guard;
+    struct weft_sleep  nap;
+    struct weft_shield guard;
 };
 WEFT_ASYNC(says_bye)
 {
@@ -63,8 +63,8 @@ struct shielded {
         int64_t *begun;
         int64_t  patience;
     } in;
-    weft_nap   nap;
-    weft_guard guard;
+    struct weft_sleep  nap;
+    struct weft_shield guard;
 };
 WEFT_ASYNC(shielded)
 {
@@ -107,9 +107,9 @@ struct races {
     WEFT_FRAME;
     struct {
     } in;
-    weft_nap    nap, limit;
-    weft_guard  guard;
-    weft_select sel;
+    struct weft_sleep  nap, limit;
+    struct weft_shield guard;
+    struct weft_select sel;
 };
 WEFT_ASYNC(races)
 {

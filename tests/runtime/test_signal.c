@@ -15,7 +15,7 @@ struct wait_signal {
         int         n;
         atomic_int *got; /* so many, if it isn't NULL */
     } in;
-    weft_signal signal;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(wait_signal)
 {
@@ -122,11 +122,11 @@ struct maybe_signal {
         int64_t  n;
         int64_t *sent;
     } in;
-    weft_signal signal;
-    weft_select sel;
-    ticks       turn;
-    uint32_t    seed;
-    int64_t     got, i;
+    struct weft_signal_wait signal;
+    struct weft_select      sel;
+    ticks                   turn;
+    uint32_t                seed;
+    int64_t                 got, i;
 };
 WEFT_ASYNC(maybe_signal)
 {
@@ -182,8 +182,8 @@ struct raise_twice {
     struct {
         atomic_int *got;
     } in;
-    weft_job job;
-    weft_nap nap;
+    struct weft_spawn_blocking job;
+    struct weft_sleep          nap;
 };
 WEFT_ASYNC(raise_twice)
 {
@@ -328,10 +328,10 @@ Test(signal, a_forked_child_may_wait_for_signals_of_its_own)
 /* Waits come and go while handlers read their list. */
 Test(signal, waits_that_come_and_go_are_safe_from_handlers, .timeout = 60)
 {
-    weft_runtime   *rt = begin(USR1);
-    weft_signal     wait[4];
-    struct timespec tick = {0};
-    timer_t         timer;
+    weft_runtime           *rt = begin(USR1);
+    struct weft_signal_wait wait[4];
+    struct timespec         tick = {0};
+    timer_t                 timer;
 
     check_eq(timer_create(CLOCK_MONOTONIC,
                           &(struct sigevent){.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1},
@@ -340,7 +340,7 @@ Test(signal, waits_that_come_and_go_are_safe_from_handlers, .timeout = 60)
     tick.tv_nsec = 50000;
     check_eq(timer_settime(timer, 0, &(struct itimerspec){tick, tick}, NULL), 0);
     for (int64_t i = 0; i < test_scaled(2000); i++) {
-        weft_select sel;
+        struct weft_select sel;
 
         check_cmp(weft_block_on(rt, weft_select(&sel, weft_signal_wait(&wait[0], USR1),
                                                 weft_signal_wait(&wait[1], USR1),

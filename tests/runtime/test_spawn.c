@@ -75,9 +75,9 @@ WEFT_ASYNC(counts)
 
 Test(spawn, polls_a_future_written_by_the_user_as_often_as_it_asks_for)
 {
-    weft_runtime *rt = start(1);
-    weft_counters counters;
-    weft_handle   handle;
+    weft_runtime                *rt = start(1);
+    struct weft_runtime_counters counters;
+    weft_handle                  handle;
 
     check_eq(weft_spawn_on(rt, &handle, counts, .max = 100), 0);
     check_eq(join(rt, &handle), 100);

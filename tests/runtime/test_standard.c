@@ -97,7 +97,7 @@ static void check_reads(ends e, int lines, bool notices)
     int           shared = dup(e.ours), n;
     char          buffer[64], *line;
 
-    check_eq(weft_stream_adopt(rt, &s, e.ours), 0);
+    check_eq(weft_stream_adopt(rt, e.ours, &s), 0);
     check_eq(weft_stream_fd(s), e.ours);
     check_eq(is_non_blocking(shared), notices);
     if (e.other >= 0)
@@ -122,7 +122,7 @@ static void check_writes(ends e, bool notices)
     int           shared = dup(e.ours);
     char          got[4];
 
-    check_eq(weft_stream_adopt(rt, &s, e.ours), 0);
+    check_eq(weft_stream_adopt(rt, e.ours, &s), 0);
     check_eq(is_non_blocking(shared), notices);
     check_eq(weft_block_on(rt, weft_write_all(&io, s, "abc\n", 4)), 4);
     if (e.other >= 0)
@@ -165,7 +165,7 @@ Test(standard, one_that_does_not_block_already_stays_so)
     weft_io       io;
 
     check_eq(fcntl(e.ours, F_SETFL, O_NONBLOCK), 0);
-    check_eq(weft_stream_adopt(rt, &s, e.ours), 0);
+    check_eq(weft_stream_adopt(rt, e.ours, &s), 0);
     check_eq(weft_block_on(rt, weft_stream_release(&io, s)), e.ours);
     check(is_non_blocking(e.ours));
     close_ends(e);
@@ -181,7 +181,7 @@ Test(standard, a_child_that_closes_does_not_give_the_flag_back)
     pid_t         pid;
     int           status;
 
-    check_eq(weft_stream_adopt(rt, &s, e.ours), 0);
+    check_eq(weft_stream_adopt(rt, e.ours, &s), 0);
     pid = fork();
     if (pid == 0) {
         weft_stream_close(s);
@@ -203,7 +203,7 @@ Test(standard, the_descriptor_keeps_its_number_and_its_flags)
     int           n = n_fds();
 
     check_eq(fcntl(e.ours, F_SETFD, 0), 0);
-    check_eq(weft_stream_adopt(rt, &s, e.ours), 0);
+    check_eq(weft_stream_adopt(rt, e.ours, &s), 0);
     check_eq(fcntl(e.ours, F_GETFD), 0);
     check_eq(fcntl(e.ours, F_GETFL) & O_ACCMODE, O_WRONLY);
     check_eq(n_fds(), n);
@@ -223,7 +223,7 @@ Test(standard, a_long_file_is_read_in_portions_and_its_position_moves)
     static char   buffer[1 << 20];
 
     check_eq(ftruncate(e.ours, sizeof buffer), 0);
-    check_eq(weft_stream_adopt(rt, &s, e.ours), 0);
+    check_eq(weft_stream_adopt(rt, e.ours, &s), 0);
     check_eq(weft_block_on(rt, weft_read(&io, s, buffer, sizeof buffer)), 128 << 10);
     check_eq(lseek(shared, 0, SEEK_CUR), 128 << 10);
     check_eq(weft_block_on(rt, weft_read_exact(&io, s, buffer, 5 << 17)), 5 << 17);

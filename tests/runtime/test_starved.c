@@ -92,8 +92,8 @@ Test(starved, accept_goes_on_when_descriptors_come_back, .timeout = 30)
 
 Test(starved, accept_does_not_spin_meanwhile, .timeout = 30)
 {
-    fixture       f;
-    weft_counters before;
+    fixture                      f;
+    struct weft_runtime_counters before;
 
     begin(&f);
     before = counters(f.rt);
@@ -148,9 +148,9 @@ Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first, .timeout = 30
 
 /* An executor of its own whose wake begins to sleep: it must not be called under the timer's
  * lock. */
-static weft_runtime *sleeps_rt;
-static weft_nap      sleeps_nap;
-static _Atomic int   n_slept;
+static weft_runtime     *sleeps_rt;
+static struct weft_sleep sleeps_nap;
+static _Atomic int       n_slept;
 
 static weft_poll poll_with(weft_future *future, const weft_waker *waker)
 {
@@ -214,13 +214,13 @@ Test(starved, accept_of_a_foreign_executor_may_sleep_when_it_is_woken, .timeout 
 
 Test(starved, connect_open_and_signals_answer_emfile, .timeout = 30)
 {
-    fixture      f;
-    weft_stream *s;
-    weft_io      io;
-    weft_signal  sig;
+    fixture                 f;
+    weft_stream            *s;
+    weft_io                 io;
+    struct weft_signal_wait sig;
 
     begin(&f);
-    check_eq(weft_block_on(f.rt, weft_connect(&io, &s, &f.address)), -EMFILE);
+    check_eq(weft_block_on(f.rt, weft_connect(&io, &f.address, &s)), -EMFILE);
     check_eq(weft_block_on(f.rt, weft_file_open(&io, "/dev/null", O_RDONLY, 0)), -EMFILE);
     check_eq(weft_block_on(f.rt, weft_signal_wait(&sig, WEFT_SIGNAL(SIGUSR1))), -EMFILE);
     feed();

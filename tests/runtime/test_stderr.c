@@ -93,7 +93,7 @@ static void log_to(int reader, int writer, struct said *ret)
     weft_config   config = {.workers = 1, .watchdog_ms = 10};
 
     check_eq(pipe2(ends, O_CLOEXEC), 0);
-    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_eq(weft_runtime_start(&config, &rt), 0);
     check_eq(weft_spawn_on(rt, &h, waits, .fd = ends[0]), 0);
     check_eq(RUN(rt, stuck, .ms = 60), 0);
     weft_runtime_dump(rt);
@@ -171,7 +171,7 @@ Test(stderr, a_pipe_that_nobody_reads_raises_no_sigpipe)
     check_eq(pipe2(ends, O_CLOEXEC), 0);
     close(ends[0]);
     dup2(ends[1], STDERR_FILENO);
-    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_eq(weft_runtime_start(&config, &rt), 0);
     check_eq(RUN(rt, stuck, .ms = 60), 0);
     stop(rt);
     dup2(saved, STDERR_FILENO);
@@ -206,11 +206,11 @@ Test(stderr, lines_that_come_from_outside_stay_one_line)
     weft_runtime *rt;
 
     setenv("WEFT_BUDGET", "1\nweft: all is well\x7f", 1);
-    check_eq(weft_runtime_start(&rt, &config), -EINVAL);
+    check_eq(weft_runtime_start(&config, &rt), -EINVAL);
     check_str_contains(log.text, "WEFT_BUDGET=1?weft: all is well? is not");
     unsetenv("WEFT_BUDGET");
     setenv("WEFT_\x1b[2J", "1", 1);
-    check_eq(weft_runtime_start(&rt, &config), 0);
+    check_eq(weft_runtime_start(&config, &rt), 0);
     check_str_contains(log.text, "WEFT_?[2J");
     stop(rt);
 }
@@ -222,28 +222,28 @@ struct everything {
     struct {
         int none;
     } in;
-    weft_listener *listener;
-    weft_stream   *client, *served;
-    weft_datagram *datagram;
-    weft_address   address;
-    weft_io        io;
-    weft_signal    signal;
+    weft_listener          *listener;
+    weft_stream            *client, *served;
+    weft_datagram          *datagram;
+    weft_address            address;
+    weft_io                 io;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(everything)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&self->address, "127.0.0.1", 0);
+    n = weft_address_parse("127.0.0.1", 0, &self->address);
     if (n == 0)
-        n = weft_datagram_bind(NULL, &self->datagram, &self->address, NULL);
+        n = weft_datagram_bind(NULL, &self->address, NULL, &self->datagram);
     if (n == 0)
-        n = weft_listen(NULL, &self->listener, &self->address, NULL);
+        n = weft_listen(NULL, &self->address, NULL, &self->listener);
     if (n == 0)
         n = weft_listener_address(self->listener, &self->address);
     if (n < 0)
         WEFT_RETURN(n);
-    WEFT_AWAIT(n, weft_connect(&self->io, &self->client, &self->address));
+    WEFT_AWAIT(n, weft_connect(&self->io, &self->address, &self->client));
     if (n == 0)
         WEFT_AWAIT(n, weft_accept(&self->io, self->listener, &self->served));
     raise(SIGUSR1);
@@ -265,7 +265,7 @@ static int run_without_standard(void)
     weft_runtime *rt;
     weft_handle   h;
 
-    if (weft_signal_block(WEFT_SIGNAL(SIGUSR1)) < 0 || weft_runtime_start(&rt, &config) < 0)
+    if (weft_signal_block(WEFT_SIGNAL(SIGUSR1)) < 0 || weft_runtime_start(&config, &rt) < 0)
         return 1;
     if (weft_spawn_on(rt, &h, everything, .none = 0) < 0 || JOIN(rt, &h) < 0)
         return 2;

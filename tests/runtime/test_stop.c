@@ -33,9 +33,9 @@ struct child {
     struct {
         int64_t *ended;
     } in;
-    weft_guard guard;
-    weft_nap   nap;
-    char       large[3 << 20]; /* it needs a region of its own */
+    struct weft_shield guard;
+    struct weft_sleep  nap;
+    char               large[3 << 20]; /* it needs a region of its own */
 };
 /* Cleans up when it is cancelled, and needs the reactor for that. */
 WEFT_ASYNC(child)
@@ -120,7 +120,7 @@ struct runs_job {
     WEFT_FRAME;
     struct {
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(runs_job)
 {
@@ -318,10 +318,10 @@ static const char unfinished[] = "stop: sleeps of other executors are under way:
 
 Test(stop, waits_for_the_sleep_of_another_executor_until_it_is_cancelled)
 {
-    struct lines  lines;
-    weft_runtime *rt;
-    struct hand   hand;
-    weft_nap      nap;
+    struct lines      lines;
+    weft_runtime     *rt;
+    struct hand       hand;
+    struct weft_sleep nap;
 
     lines_init(&lines);
     rt = start_with(&(weft_config){.workers = 2, .log = lines_add, .log_arg = &lines});
@@ -342,9 +342,9 @@ static void await_wake(const struct hand *hand)
 /* Until then its owner may come to the wheel at any time. */
 Test(stop, waits_for_the_sleep_of_another_executor_until_its_end_is_seen)
 {
-    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});
-    struct hand   hand;
-    weft_nap      nap;
+    weft_runtime     *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});
+    struct hand       hand;
+    struct weft_sleep nap;
 
     hand_init(&hand, rt);
     weft_clock_set(rt, WEFT_CLOCK_STOPPED); /* or a slow machine's is over at the first poll */
@@ -358,16 +358,16 @@ Test(stop, waits_for_the_sleep_of_another_executor_until_its_end_is_seen)
 
 Test(stop, waits_for_a_sleep_that_was_reset_as_long_as_it_is_under_way)
 {
-    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});
-    struct hand   hand;
-    weft_nap      nap;
+    weft_runtime     *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});
+    struct hand       hand;
+    struct weft_sleep nap;
 
     hand_init(&hand, rt);
     check(!hand_poll(&hand, weft_sleep(&nap, WEFT_S(1000))));
-    weft_nap_reset(&nap, weft_now() + WEFT_MS(2));
+    weft_sleep_reset(&nap, weft_now() + WEFT_MS(2));
     await_wake(&hand);
     check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
-    weft_nap_reset(&nap, weft_now() + WEFT_S(1000)); /* it has fired: unarmed */
+    weft_sleep_reset(&nap, weft_now() + WEFT_S(1000)); /* it has fired: unarmed */
     stop(rt);
     check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
 }
@@ -416,7 +416,7 @@ Test(stop, lets_no_pool_be_opened_that_it_would_not_end)
     check_eq(weft_spawn_on(rt, NULL, lingers, 0), 0);
     spin_until(&n_inside, 1);
     check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
-    check_eq(weft_pool_open(rt, &pool, &(weft_pool_config){.threads = 1}), -ESHUTDOWN);
+    check_eq(weft_pool_open(rt, &(weft_pool_config){.threads = 1}, &pool), -ESHUTDOWN);
     check_eq(pool, NULL);
     add(&go, 2);
     stop(rt);
@@ -441,6 +441,6 @@ TEST_ABORTS(stop, tells_of_a_thread_that_still_uses_what_is_freed,
 
     executor_of = rt->executor;
     check_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-    check_eq(weft_stream_adopt(rt, &stream, fd[0]), 0);
+    check_eq(weft_stream_adopt(rt, fd[0], &stream), 0);
     stop(rt);
 }

@@ -105,7 +105,7 @@ static void begin(int64_t n_cancels, weft_config config)
     config.allocator = memory_hooks(&storm.memory);
     storm.rt = start_with(config);
     check_eq(
-        weft_pool_open(storm.rt, &storm.pool, &(weft_pool_config){.name = "storm", .threads = 2}),
+        weft_pool_open(storm.rt, &(weft_pool_config){.name = "storm", .threads = 2}, &storm.pool),
         0);
     for (int i = 0; i < STAGE_COUNT; i++) {
         set_up(&stages[i], storm.rt, false);
@@ -114,7 +114,7 @@ static void begin(int64_t n_cancels, weft_config config)
     pthread_create(&run.ringer, NULL, ring, NULL);
     pthread_create(&run.stirrer, NULL, stir_all, NULL);
     pthread_create(&run.reuser, NULL, reuse, NULL);
-    check_eq(weft_mpsc_open(&to, &from, sizeof(int64_t), 4), 0);
+    check_eq(weft_mpsc_open(sizeof(int64_t), 4, &to, &from), 0);
     for (int i = 0; i < LANES; i++)
         check_eq(weft_spawn_on(storm.rt, task++, lanes, .seed = new_seed()), 0);
     for (int i = 0; i < ROWS_TASKS; i++)

@@ -182,12 +182,12 @@ Test(stream, read_exact_tells_how_far_it_came)
 
 Test(stream, nothing_to_move_ends_at_once)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s;
-    weft_io       io;
-    weft_limit    limit;
-    int           fd = pair(rt, &s);
-    char          none[1];
+    weft_runtime       *rt = start(1);
+    weft_stream        *s;
+    weft_io             io;
+    struct weft_timeout limit;
+    int                 fd = pair(rt, &s);
+    char                none[1];
 
 #define AT_ONCE(future) weft_block_on(rt, weft_timeout(&limit, (future), WEFT_S(1)))
     check_eq(AT_ONCE(weft_write(&io, s, none, 0)), 0);
@@ -272,14 +272,14 @@ Test(stream, write_all_outlasts_a_slow_reader)
 
 Test(stream, write_all_tells_how_far_it_came)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s;
-    weft_io       io;
-    weft_limit    limit;
-    char         *data = calloc(1, LARGE), *got = malloc(LARGE);
-    int           fd = pair(rt, &s);
-    size_t        n = 0;
-    ssize_t       r;
+    weft_runtime       *rt = start(1);
+    weft_stream        *s;
+    weft_io             io;
+    struct weft_timeout limit;
+    char               *data = calloc(1, LARGE), *got = malloc(LARGE);
+    int                 fd = pair(rt, &s);
+    size_t              n = 0;
+    ssize_t             r;
 
     check_eq(
         weft_block_on(rt, weft_timeout(&limit, weft_write_all(&io, s, data, LARGE), WEFT_MS(20))),
@@ -369,7 +369,7 @@ Test(stream, tries_answer_at_once)
 
     check_tries(rt, s, peer);
     check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    check_eq(weft_stream_adopt(rt, &s, ends[0]), 0);
+    check_eq(weft_stream_adopt(rt, ends[0], &s), 0);
     check_tries(rt, s, ends[1]);
     stop(rt);
 }

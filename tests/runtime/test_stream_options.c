@@ -327,7 +327,7 @@ Test(stream_options, zero_copy_writes_arrive)
         weft_stream_close(s);
         close(fd);
         check_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, unix_pair), 0);
-        check_eq(weft_stream_adopt(rt, &s, unix_pair[0]), 0); /* as weft_write */
+        check_eq(weft_stream_adopt(rt, unix_pair[0], &s), 0); /* as weft_write */
         check_arrives(rt, s, unix_pair[1]);
         weft_stream_close(s);
         close(unix_pair[1]);

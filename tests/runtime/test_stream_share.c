@@ -74,7 +74,7 @@ WEFT_ASYNC(steal)
     int64_t n;
 
     WEFT_BEGIN();
-    check_eq(weft_spawn_pinned(NULL, &self->first, 0, read_once, .stream = self->in.stream), 0);
+    check_eq(weft_spawn_bound(NULL, &self->first, 0, read_once, .stream = self->in.stream), 0);
     WEFT_AWAIT(n, after_ticks(&self->turn, 20));
     raw_write(self->in.peer, "x", 1);
     pause_ms(20); /* on worker 0: the first reader is woken, and can't run */
@@ -276,7 +276,7 @@ WEFT_ASYNC(reconnect)
 
     WEFT_BEGIN();
     for (self->seed = self->in.word; self->in.n > 0; self->in.n--) {
-        WEFT_AWAIT(n, weft_connect(&self->io, &self->stream, self->in.address));
+        WEFT_AWAIT(n, weft_connect(&self->io, self->in.address, &self->stream));
         check_eq(n, 0);
         self->in.word += 256;
         WEFT_AWAIT(n, weft_write_all(&self->io, self->stream, &self->in.word, 4));

@@ -70,9 +70,9 @@ static void spawn_from_outside(struct foreigner *f)
 
 static void *foreigner_main(void *arg)
 {
-    struct foreigner *f = arg;
-    struct parcel    *p;
-    weft_counters     counters;
+    struct foreigner            *f = arg;
+    struct parcel               *p;
+    struct weft_runtime_counters counters;
 
     while (!get(&storm.quit)) {
         while ((p = parcel_collect()))
@@ -95,7 +95,7 @@ struct source {
     struct {
         uint64_t random;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(source)
 {
@@ -139,7 +139,7 @@ static void *current_main(void *arg)
 
 static void current_begin(struct current *c)
 {
-    check_eq(weft_oneshot_open(&c->over, &c->until, 1), 0);
+    check_eq(weft_oneshot_open(1, &c->over, &c->until), 0);
     c->thread = thread(current_main, c);
 }
 
@@ -170,7 +170,7 @@ static void storm_open(int64_t n_tasks, const weft_config *how)
 /* `alive` tasks are not ours. */
 static void await_end(uint64_t alive)
 {
-    weft_counters c;
+    struct weft_runtime_counters c;
 
     while (get(&storm.n_ended) < get(&storm.n_spawned) || get(&storm.next) < storm.n_tasks)
         if (!watch(storm.rt, &storm.n_ended, get(&storm.n_ended) + 1, HUNG_AFTER) &&
@@ -255,8 +255,8 @@ static void close_storm(void)
 
 static void rage(int64_t n_tasks, const weft_config *config)
 {
-    struct current current;
-    weft_counters  c;
+    struct current               current;
+    struct weft_runtime_counters c;
 
     begin_storm(n_tasks, config);
     if (config->current_thread)
@@ -351,7 +351,7 @@ Test(stress, a_storm_that_stands_still_is_noticed_and_the_culprit_named)
 
     lines_init(&lines);
     rt = start_with(&(weft_config){.workers = 2, .log = lines_add, .log_arg = &lines});
-    check_eq(weft_oneshot_open(&to, &from, 1), 0);
+    check_eq(weft_oneshot_open(1, &to, &from), 0);
     check_eq(weft_spawn_on(rt, &handle, waits_for_ever, from), 0);
     check(!watch(rt, &never, 1, 1));
     check_str_contains(lines.text, "task waits_for_ever (spawned at ");

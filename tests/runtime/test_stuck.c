@@ -37,9 +37,9 @@ struct waits {
         bench *bench;
         int    i;
     } in;
-    weft_wait wait;
-    weft_nap  nap;
-    int       message;
+    weft_wait         wait;
+    struct weft_sleep nap;
+    int               message;
 };
 WEFT_ASYNC(waits)
 {
@@ -104,7 +104,7 @@ static int64_t try_once(weft_runtime *rt, enum what what, int n_blocking)
     weft_handle handle[16];
 
     for (int i = 0; i < N_BEHIND; i++)
-        check_eq(weft_mpsc_open(&b.to[i], &b.from[i], sizeof(int), 1), 0);
+        check_eq(weft_mpsc_open(sizeof(int), 1, &b.to[i], &b.from[i]), 0);
     for (int i = 0; (what == LIFO_SLOT || what == WOKEN) && i < n_behind(&b); i++)
         check_eq(weft_spawn_on(rt, NULL, waits, &b, i), 0);
     while (what != TIMER && b.waiting < (what == LIFO_SLOT || what == WOKEN ? n_behind(&b) : 0))
@@ -206,9 +206,9 @@ Test(stuck, a_spare_worker_stands_in_for_two_that_block)
 
 static uint64_t spare_polls(weft_runtime *rt)
 {
-    weft_worker_counters c;
+    struct weft_worker_counters c;
 
-    check_eq(weft_worker_count(rt, weft_runtime_workers(rt), &c), 0);
+    check_eq(weft_worker_counters(rt, weft_runtime_workers(rt), &c), 0);
     return c.polls;
 }
 
@@ -242,10 +242,10 @@ Test(stuck, a_pinned_task_waits_for_its_worker)
     int64_t       at = 0;
     weft_handle   blocker, handle;
 
-    check_eq(weft_spawn_pinned(rt, &blocker, 1, blocks, &b, 100), 0);
+    check_eq(weft_spawn_bound(rt, &blocker, 1, blocks, &b, 100), 0);
     while (!__atomic_load_n(&b.blocked_at, __ATOMIC_ACQUIRE))
         sched_yield();
-    check_eq(weft_spawn_pinned(rt, &handle, 1, runs, &at), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, runs, &at), 0);
     check_eq(JOIN(rt, &handle), 0);
     check(weft_is_finished(&blocker));
     check_cmp(at - b.blocked_at, >=, WEFT_MS(100));

@@ -27,11 +27,11 @@ struct locks {
     struct {
         struct guarded *g;
     } in;
-    weft_wait      wait;
-    weft_select    sel;
-    struct counter few;
-    int            i;
-    int64_t        seen;
+    weft_wait          wait;
+    struct weft_select sel;
+    struct counter     few;
+    int                i;
+    int64_t            seen;
 };
 WEFT_ASYNC(locks)
 {
@@ -62,10 +62,10 @@ struct reads {
         struct guarded *g;
         bool            writes;
     } in;
-    weft_wait      wait;
-    weft_select    sel;
-    struct counter few;
-    int            i;
+    weft_wait          wait;
+    struct weft_select sel;
+    struct counter     few;
+    int                i;
 };
 WEFT_ASYNC(reads)
 {
@@ -101,10 +101,10 @@ struct permits {
         struct guarded *g;
         uint32_t        n;
     } in;
-    weft_wait      wait;
-    weft_select    sel;
-    struct counter few;
-    int            i;
+    weft_wait          wait;
+    struct weft_select sel;
+    struct counter     few;
+    int                i;
 };
 WEFT_ASYNC(permits)
 {

@@ -1,4 +1,4 @@
-/* test_tasks.c - names, pinned tasks, joins in place, and what is counted */
+/* test_tasks.c - names, bound tasks, joins in place, and what is counted */
 #include "../helpers.h"
 
 /* ---- small tasks ---- */
@@ -172,7 +172,7 @@ Test(tasks, may_be_dumped_while_they_come_and_go)
     stop(rt);
 }
 
-/* ---- pinned ---- */
+/* ---- bound ---- */
 
 struct stays {
     WEFT_FRAME;
@@ -199,7 +199,7 @@ WEFT_ASYNC(stays)
     WEFT_END((int64_t)(uintptr_t)self->thread >> 12 & INT32_MAX);
 }
 
-Test(pinned, tasks_of_one_worker_have_all_polls_on_its_thread)
+Test(bound, tasks_of_one_worker_have_all_polls_on_its_thread)
 {
     enum { N = 12, WORKERS = 3 };
     weft_runtime *rt = start(WORKERS);
@@ -208,7 +208,7 @@ Test(pinned, tasks_of_one_worker_have_all_polls_on_its_thread)
 
     check_eq(weft_runtime_workers(rt), WORKERS);
     for (int i = 0; i < N; i++)
-        check_eq(weft_spawn_pinned(rt, &handle[i], i % WORKERS, stays, 500), 0);
+        check_eq(weft_spawn_bound(rt, &handle[i], i % WORKERS, stays, 500), 0);
     for (int i = 0; i < N; i++)
         thread[i] = join(rt, &handle[i]);
     for (int i = 0; i < N; i++)
@@ -217,15 +217,15 @@ Test(pinned, tasks_of_one_worker_have_all_polls_on_its_thread)
     stop(rt);
 }
 
-Test(pinned, to_a_worker_that_is_not_there_says_einval)
+Test(bound, to_a_worker_that_is_not_there_says_einval)
 {
     weft_runtime *rt = start(2);
     weft_handle   handle = {.task_ = NULL};
 
-    check_eq(weft_spawn_pinned(rt, &handle, 2, answers, 1), -EINVAL); /* a spare one */
-    check_eq(weft_spawn_pinned(rt, &handle, 1000, answers, 1), -EINVAL);
+    check_eq(weft_spawn_bound(rt, &handle, 2, answers, 1), -EINVAL); /* a spare one */
+    check_eq(weft_spawn_bound(rt, &handle, 1000, answers, 1), -EINVAL);
     check(!handle.task_);
-    check_eq(weft_spawn_pinned(rt, &handle, 1, answers, 1), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, answers, 1), 0);
     check_eq(join(rt, &handle), 1);
     stop(rt);
 }
@@ -238,10 +238,10 @@ struct passes {
         weft_mpsc_sender   *to;
         int                 rounds;
     } in;
-    weft_wait wait;
-    weft_nap  nap;
-    pthread_t thread;
-    int       i, ball;
+    weft_wait         wait;
+    struct weft_sleep nap;
+    pthread_t         thread;
+    int               i, ball;
 };
 WEFT_ASYNC(passes)
 {
@@ -266,7 +266,7 @@ WEFT_ASYNC(passes)
     WEFT_END(0);
 }
 
-Test(pinned, wakes_from_other_workers_and_threads_lead_back_to_its_worker, .timeout = 60)
+Test(bound, wakes_from_other_workers_and_threads_lead_back_to_its_worker, .timeout = 60)
 {
     enum { ROUNDS = 1000 };
     weft_runtime       *rt = start(3);
@@ -277,9 +277,9 @@ Test(pinned, wakes_from_other_workers_and_threads_lead_back_to_its_worker, .time
     weft_handle         handle[3];
 
     for (int i = 0; i < 4; i++)
-        check_eq(weft_mpsc_open(&to[i], &from[i], sizeof(int), 1), 0);
+        check_eq(weft_mpsc_open(sizeof(int), 1, &to[i], &from[i]), 0);
     for (int i = 0; i < 3; i++)
-        check_eq(weft_spawn_pinned(rt, &handle[i], i, passes, from[i], to[i + 1], rounds), 0);
+        check_eq(weft_spawn_bound(rt, &handle[i], i, passes, from[i], to[i + 1], rounds), 0);
     for (int i = 0; i < rounds; i++) { /* this thread is a foreign one */
         check_eq(weft_block_on(rt, weft_mpsc_send(&wait, to[0], &ball)), 0);
         check_eq(weft_block_on(rt, weft_mpsc_receive(&wait, from[3], &ball)), 0);
@@ -292,14 +292,14 @@ Test(pinned, wakes_from_other_workers_and_threads_lead_back_to_its_worker, .time
     stop(rt);
 }
 
-Test(pinned, a_cancel_and_a_stop_reach_a_pinned_task)
+Test(bound, a_cancel_and_a_stop_reach_a_bound_task)
 {
     weft_runtime *rt = start(2);
     int64_t       began = 0;
     weft_handle   handle[4];
 
     for (int i = 0; i < 4; i++)
-        check_eq(weft_spawn_pinned(rt, &handle[i], i % 2, waits, &began), 0);
+        check_eq(weft_spawn_bound(rt, &handle[i], i % 2, waits, &began), 0);
     spin_until(&began, 4);
     weft_cancel(&handle[0]);
     weft_cancel(&handle[1]);

@@ -7,8 +7,8 @@ struct sleeps {
     struct {
         int64_t n, duration;
     } in;
-    weft_nap nap;
-    int64_t  i, until, n_early;
+    struct weft_sleep nap;
+    int64_t           i, until, n_early;
 };
 WEFT_ASYNC(sleeps)
 {
@@ -67,9 +67,9 @@ static void await_wake(const struct hand *hand)
 
 Test(sleep, in_block_on_is_never_early)
 {
-    weft_runtime *rt = start(1);
-    weft_nap      nap;
-    int64_t       until = weft_now() + WEFT_MS(5);
+    weft_runtime     *rt = start(1);
+    struct weft_sleep nap;
+    int64_t           until = weft_now() + WEFT_MS(5);
 
     check_eq(weft_block_on(rt, weft_sleep_until(&nap, until)), 0);
     check_cmp(weft_now(), >=, until);
@@ -78,9 +78,9 @@ Test(sleep, in_block_on_is_never_early)
 
 Test(sleep, until_an_instant_that_has_passed_is_ready_at_its_first_poll)
 {
-    weft_runtime *rt = start(1);
-    struct hand   hand;
-    weft_nap      nap;
+    weft_runtime     *rt = start(1);
+    struct hand       hand;
+    struct weft_sleep nap;
 
     hand_init(&hand, rt);
     check(hand_poll(&hand, weft_sleep(&nap, 0)));
@@ -92,9 +92,9 @@ Test(sleep, until_an_instant_that_has_passed_is_ready_at_its_first_poll)
 
 Test(sleep, for_ever_and_beyond_can_be_cancelled)
 {
-    weft_runtime *rt = start(1);
-    struct hand   hand;
-    weft_nap      nap;
+    weft_runtime     *rt = start(1);
+    struct hand       hand;
+    struct weft_sleep nap;
 
     hand_init(&hand, rt);
     check(!hand_poll(&hand, weft_sleep(&nap, WEFT_FOREVER)));
@@ -107,9 +107,9 @@ Test(sleep, for_ever_and_beyond_can_be_cancelled)
 
 Test(sleep, that_waits_begins_without_budget_and_one_that_is_due_waits_for_some)
 {
-    weft_runtime *rt = start(1);
-    struct hand   hand;
-    weft_nap      nap;
+    weft_runtime     *rt = start(1);
+    struct hand       hand;
+    struct weft_sleep nap;
 
     hand_init(&hand, rt);
     check(!hand_poll_budget(&hand, weft_sleep(&nap, WEFT_MS(1)), 0));
@@ -137,9 +137,9 @@ Test(sleep, of_an_hour_ends_at_once_when_its_task_is_cancelled)
 
 Test(sleep, may_be_polled_by_another_executor_of_the_same_runtime)
 {
-    weft_runtime *rt = start(1);
-    struct hand   hand, other;
-    weft_nap      nap;
+    weft_runtime     *rt = start(1);
+    struct hand       hand, other;
+    struct weft_sleep nap;
 
     weft_clock_set(rt, WEFT_CLOCK_STOPPED);
     hand_init(&hand, rt);
@@ -157,10 +157,10 @@ Test(sleep, may_be_polled_by_another_executor_of_the_same_runtime)
 
 /* ---- timeout ---- */
 
-static weft_runtime *rt_now;
-static struct hand   hand;
-static struct event  inner;
-static weft_limit    limit;
+static weft_runtime       *rt_now;
+static struct hand         hand;
+static struct event        inner;
+static struct weft_timeout limit;
 
 /* Time passes by hand only: however slow the machine is, a limit is not over before its case says
  * so. */
@@ -285,9 +285,9 @@ struct impatient {
         weft_mpsc_receiver *from;
         int64_t             n;
     } in;
-    weft_limit limit;
-    weft_wait  wait;
-    int64_t    i, got, n_late;
+    struct weft_timeout limit;
+    weft_wait           wait;
+    int64_t             i, got, n_late;
 };
 WEFT_ASYNC(impatient)
 {
@@ -317,7 +317,7 @@ Test(timeout, that_strikes_at_any_moment_loses_no_message)
     weft_wait           wait;
     weft_handle         handle;
 
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof n, 4), 0);
+    check_eq(weft_mpsc_open(sizeof n, 4, &sender, &receiver), 0);
     check_eq(weft_spawn_on(rt, &handle, impatient, receiver, n), 0);
     for (int64_t i = 0; i < n; i++)
         check_eq(weft_block_on(rt, weft_mpsc_send(&wait, sender, &i)), 0);

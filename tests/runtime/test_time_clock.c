@@ -30,8 +30,8 @@ struct sleeps {
     struct {
         int64_t n, duration;
     } in;
-    weft_nap nap;
-    int64_t  i, begun;
+    struct weft_sleep nap;
+    int64_t           i, begun;
 };
 WEFT_ASYNC(sleeps)
 {
@@ -62,9 +62,9 @@ Test(clock, that_jumps_makes_a_day_of_a_moment)
 
 Test(clock, jumps_in_block_on_too)
 {
-    weft_runtime *rt = start_jumping(1);
-    weft_nap      nap;
-    int64_t       begun = weft_clock_now(rt);
+    weft_runtime     *rt = start_jumping(1);
+    struct weft_sleep nap;
+    int64_t           begun = weft_clock_now(rt);
 
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(1000))), 0);
     check_cmp(weft_clock_now(rt), >=, begun + WEFT_S(1000));
@@ -77,10 +77,10 @@ Test(clock, jumps_in_block_on_too)
 
 Test(clock, of_a_current_thread_runtime_jumps_only_in_block_on)
 {
-    weft_runtime *rt = start_with(&(weft_config){.current_thread = 1});
-    weft_handle   handle;
-    weft_nap      nap;
-    int64_t       begun, took;
+    weft_runtime     *rt = start_with(&(weft_config){.current_thread = 1});
+    weft_handle       handle;
+    struct weft_sleep nap;
+    int64_t           begun, took;
 
     weft_clock_set(rt, WEFT_CLOCK_JUMPS);
     check_eq(weft_spawn_on(rt, &handle, sleeps, 10, WEFT_S(60)), 0);
@@ -116,10 +116,10 @@ Test(clock, that_is_stopped_lets_time_pass_by_hand_only)
 
 Test(clock, runs_on_from_where_it_was)
 {
-    weft_runtime *rt = start_jumping(1);
-    weft_handle   handle;
-    weft_nap      nap;
-    int64_t       took;
+    weft_runtime     *rt = start_jumping(1);
+    weft_handle       handle;
+    struct weft_sleep nap;
+    int64_t           took;
 
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(1000))), 0);
     weft_clock_set(rt, WEFT_CLOCK_RUNS);
@@ -131,7 +131,7 @@ Test(clock, runs_on_from_where_it_was)
 
 static void until_armed(weft_runtime *rt, uint64_t n)
 {
-    weft_counters c;
+    struct weft_runtime_counters c;
 
     do
         weft_runtime_counters(rt, &c);
@@ -141,9 +141,9 @@ static void until_armed(weft_runtime *rt, uint64_t n)
 Test(clock, moved_by_hand_wakes_those_that_are_due_and_no_others)
 {
     enum { N = 500 };
-    weft_runtime *rt = start(2);
-    weft_handle   handle[N];
-    weft_counters c;
+    weft_runtime                *rt = start(2);
+    weft_handle                  handle[N];
+    struct weft_runtime_counters c;
 
     weft_clock_set(rt, WEFT_CLOCK_STOPPED);
     for (int64_t i = 0; i < N; i++)
@@ -179,9 +179,9 @@ struct beside_a_job {
     struct {
         int64_t *done;
     } in;
-    weft_job    job;
-    weft_nap    nap;
-    weft_select select;
+    struct weft_spawn_blocking job;
+    struct weft_sleep          nap;
+    struct weft_select         select;
 };
 WEFT_ASYNC(beside_a_job)
 {
@@ -214,10 +214,10 @@ struct talk {
         int64_t      n;
         bool         first;
     } in;
-    weft_io    io;
-    weft_limit limit;
-    int64_t    i;
-    char       byte;
+    weft_io             io;
+    struct weft_timeout limit;
+    int64_t             i;
+    char                byte;
 };
 WEFT_ASYNC(talk)
 {
@@ -244,23 +244,23 @@ struct meet {
     struct {
         int64_t n;
     } in;
-    weft_address   address;
-    weft_listener *listener;
-    weft_stream   *a, *b;
-    weft_io        io, accept;
-    weft_join_all  both;
-    weft_handle    handle;
-    struct talk    talk;
+    weft_address         address;
+    weft_listener       *listener;
+    weft_stream         *a, *b;
+    weft_io              io, accept;
+    struct weft_join_all both;
+    weft_handle          handle;
+    struct talk          talk;
 };
 WEFT_ASYNC(meet)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    check_eq(weft_address_parse(&self->address, "127.0.0.1", 0), 0);
-    check_eq(weft_listen(NULL, &self->listener, &self->address, NULL), 0);
+    check_eq(weft_address_parse("127.0.0.1", 0, &self->address), 0);
+    check_eq(weft_listen(NULL, &self->address, NULL, &self->listener), 0);
     check_eq(weft_listener_address(self->listener, &self->address), 0);
-    WEFT_AWAIT(n, weft_join_all(&self->both, weft_connect(&self->io, &self->a, &self->address),
+    WEFT_AWAIT(n, weft_join_all(&self->both, weft_connect(&self->io, &self->address, &self->a),
                                 weft_accept(&self->accept, self->listener, &self->b)));
     check_eq(n, 0);
     weft_listener_close(self->listener);
@@ -321,11 +321,11 @@ static void *drip(void *fd)
 
 Test(clock, does_not_jump_while_files_are_worked_on)
 {
-    weft_runtime *rt = start_jumping(2);
-    weft_handle   beside, handle;
-    weft_nap      nap;
-    pthread_t     writer;
-    int           ends[2];
+    weft_runtime     *rt = start_jumping(2);
+    weft_handle       beside, handle;
+    struct weft_sleep nap;
+    pthread_t         writer;
+    int               ends[2];
 
     check_cmp(signal(SIGPIPE, SIG_IGN), !=, SIG_ERR);
     check_eq(pipe(ends), 0);
@@ -348,9 +348,9 @@ struct inner {
     struct {
         int64_t patience;
     } in;
-    weft_limit limit;
-    weft_nap   nap;
-    int64_t    left;
+    struct weft_timeout limit;
+    struct weft_sleep   nap;
+    int64_t             left;
 };
 WEFT_ASYNC(inner)
 {
@@ -378,10 +378,10 @@ struct outer {
     struct {
         int64_t patience, inners;
     } in;
-    weft_limit    limit;
-    struct inner  inner[2];
-    weft_join_all both;
-    int64_t       begun;
+    struct weft_timeout  limit;
+    struct inner         inner[2];
+    struct weft_join_all both;
+    int64_t              begun;
 };
 WEFT_ASYNC(outer)
 {
@@ -426,8 +426,8 @@ struct told {
     struct {
         int64_t until;
     } in;
-    weft_limit limit;
-    weft_nap   nap;
+    struct weft_timeout limit;
+    struct weft_sleep   nap;
 };
 WEFT_ASYNC(told)
 {
@@ -445,8 +445,8 @@ struct tells {
     struct {
         bool tell;
     } in;
-    weft_handle handle;
-    weft_nap    nap;
+    weft_handle       handle;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(tells)
 {
@@ -466,8 +466,8 @@ struct limits {
     struct {
         bool tell;
     } in;
-    struct tells tells;
-    weft_limit   limit;
+    struct tells        tells;
+    struct weft_timeout limit;
 };
 WEFT_ASYNC(limits)
 {
@@ -499,9 +499,9 @@ struct guarded {
     WEFT_FRAME;
     struct {
     } in;
-    weft_limit limit;
-    weft_nap   nap;
-    int64_t    before, after;
+    struct weft_timeout limit;
+    struct weft_sleep   nap;
+    int64_t             before, after;
 };
 WEFT_ASYNC(guarded)
 {
@@ -518,10 +518,10 @@ struct guards {
     WEFT_FRAME;
     struct {
     } in;
-    weft_limit     limit;
-    weft_guard     guard;
-    struct guarded guarded;
-    int64_t        begun;
+    struct weft_timeout limit;
+    struct weft_shield  guard;
+    struct guarded      guarded;
+    int64_t             begun;
 };
 WEFT_ASYNC(guards)
 {
@@ -558,8 +558,8 @@ struct lazy {
     struct {
         int64_t duration, accuracy;
     } in;
-    weft_nap nap;
-    int64_t  begun;
+    struct weft_sleep nap;
+    int64_t           begun;
 };
 WEFT_ASYNC(lazy)
 {
@@ -579,12 +579,12 @@ WEFT_ASYNC(lazy)
  * first poll. */
 Test(clock, is_what_counts_for_limits_and_intervals_from_outside)
 {
-    weft_runtime *rt = start_jumping(1);
-    weft_interval every;
-    weft_limit    limit;
-    struct inner  inner;
-    weft_nap      nap;
-    int64_t       begun;
+    weft_runtime       *rt = start_jumping(1);
+    weft_interval       every;
+    struct weft_timeout limit;
+    struct inner        inner;
+    struct weft_sleep   nap;
+    int64_t             begun;
 
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(3600))), 0);
     begun = weft_clock_now(rt);
@@ -604,9 +604,9 @@ Test(clock, is_what_counts_for_limits_and_intervals_from_outside)
 /* How many wakes a thousand timers within 10 s need. */
 static uint64_t wakes_of(int64_t accuracy)
 {
-    static weft_handle handle[1000];
-    weft_runtime      *rt = start(2);
-    weft_counters      c;
+    static weft_handle           handle[1000];
+    weft_runtime                *rt = start(2);
+    struct weft_runtime_counters c;
 
     weft_clock_set(rt, WEFT_CLOCK_STOPPED);
     for (int64_t i = 0; i < 1000; i++)
@@ -634,8 +634,8 @@ Test(accuracy, of_a_second_saves_most_wakes)
 struct makes {
     WEFT_FRAME;
     struct {
-        weft_nap *nap;
-        int64_t   duration;
+        struct weft_sleep *nap;
+        int64_t            duration;
     } in;
 };
 WEFT_ASYNC(makes)
@@ -647,10 +647,10 @@ WEFT_ASYNC(makes)
 
 Test(clock, of_the_runtime_that_made_a_sleep_does_not_move_the_one_that_polls_it)
 {
-    weft_runtime *ahead = start(1), *rt = start(1);
-    weft_nap      theirs, ours;
-    weft_handle   handle;
-    int64_t       begun = kernel_now();
+    weft_runtime     *ahead = start(1), *rt = start(1);
+    struct weft_sleep theirs, ours;
+    weft_handle       handle;
+    int64_t           begun = kernel_now();
 
     weft_clock_set(ahead, WEFT_CLOCK_STOPPED);
     check_eq(weft_clock_advance(ahead, WEFT_S(3600)), 0);
@@ -665,10 +665,10 @@ Test(clock, of_the_runtime_that_made_a_sleep_does_not_move_the_one_that_polls_it
 
 Test(clock, of_the_runtime_that_polls_a_sleep_counts_where_it_is_a_tests)
 {
-    weft_runtime *rt = start(1), *ahead = start(1);
-    weft_nap      nap;
-    weft_handle   handle;
-    int64_t       begun;
+    weft_runtime     *rt = start(1), *ahead = start(1);
+    struct weft_sleep nap;
+    weft_handle       handle;
+    int64_t           begun;
 
     weft_clock_set(ahead, WEFT_CLOCK_JUMPS);
     check_eq(weft_block_on(ahead, weft_sleep(&nap, WEFT_S(3600))), 0);
@@ -699,9 +699,9 @@ Test(clock, that_stood_at_the_end_of_time_does_not_go_back_when_it_runs)
 
 Test(clock, near_the_end_of_time_fires_what_is_due_and_nothing_else)
 {
-    weft_runtime *rt = start(1);
-    weft_counters c;
-    weft_handle   soon, never;
+    weft_runtime                *rt = start(1);
+    struct weft_runtime_counters c;
+    weft_handle                  soon, never;
 
     weft_clock_set(rt, WEFT_CLOCK_STOPPED);
     check_eq(weft_clock_advance(rt, WEFT_FOREVER - WEFT_S(10) - weft_clock_now(rt)), 0);

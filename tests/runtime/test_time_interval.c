@@ -166,10 +166,10 @@ struct ticks {
     struct {
         weft_mpsc_receiver *from;
     } in;
-    weft_interval every;
-    weft_wait     wait;
-    weft_select   select;
-    int64_t       got, n_ticks, n_got, begun;
+    weft_interval      every;
+    weft_wait          wait;
+    struct weft_select select;
+    int64_t            got, n_ticks, n_got, begun;
 };
 WEFT_ASYNC(ticks)
 {
@@ -197,9 +197,9 @@ struct floods {
     struct {
         weft_mpsc_sender *to;
     } in;
-    weft_wait wait;
-    weft_nap  nap;
-    int64_t   i;
+    weft_wait         wait;
+    struct weft_sleep nap;
+    int64_t           i;
 };
 WEFT_ASYNC(floods)
 {
@@ -226,7 +226,7 @@ Test(interval, loses_no_tick_to_selects_that_it_lost)
 
     rt = start(2);
     weft_clock_set(rt, WEFT_CLOCK_STOPPED);
-    check_eq(weft_mpsc_open(&sender, &receiver, sizeof(int64_t), 4), 0);
+    check_eq(weft_mpsc_open(sizeof(int64_t), 4, &sender, &receiver), 0);
     check_eq(weft_spawn_on(rt, &handle, ticks, receiver), 0);
     check_eq(weft_spawn_on(rt, &flood, floods, sender), 0);
     weft_clock_set(rt, WEFT_CLOCK_JUMPS);
@@ -238,7 +238,7 @@ Test(interval, loses_no_tick_to_selects_that_it_lost)
 
 /* ---- resets ---- */
 
-static weft_nap nap;
+static struct weft_sleep nap;
 
 static void begin_nap(void)
 {
@@ -252,12 +252,12 @@ Test(reset, of_a_sleep_that_was_not_polled_or_was_ready_is_as_good_as_new)
 {
     begin_nap();
     weft_sleep_until(&nap, begun + WEFT_S(1));
-    weft_nap_reset(&nap, begun);
+    weft_sleep_reset(&nap, begun);
     check(hand_poll(&hand, &nap.future));
-    weft_nap_reset(&nap, begun + WEFT_S(1));
+    weft_sleep_reset(&nap, begun + WEFT_S(1));
     check(!hand_poll(&hand, &nap.future));
     check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
-    weft_nap_reset(&nap, begun);
+    weft_sleep_reset(&nap, begun);
     check(hand_poll(&hand, &nap.future));
     check_eq(nap.future.result, 0);
     end();
@@ -273,10 +273,10 @@ Test(reset, of_a_pending_sleep_goes_both_ways)
 {
     begin_nap();
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(10))));
-    weft_nap_reset(&nap, begun + WEFT_S(20)); /* later: */
+    weft_sleep_reset(&nap, begun + WEFT_S(20)); /* later: */
     to(WEFT_S(15));
     check(!hand_poll(&hand, &nap.future));
-    weft_nap_reset(&nap, begun + WEFT_S(16)); /* earlier: */
+    weft_sleep_reset(&nap, begun + WEFT_S(16)); /* earlier: */
     to(WEFT_S(16) + TICK);
     until_woken();
     check(hand_poll(&hand, &nap.future));
@@ -290,7 +290,7 @@ Test(reset, of_one_whose_time_has_come_begins_to_wait_again)
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(1))));
     to(WEFT_S(2));
     until_woken();
-    weft_nap_reset(&nap, begun + WEFT_S(3));
+    weft_sleep_reset(&nap, begun + WEFT_S(3));
     check(!hand_poll(&hand, &nap.future));
     to(WEFT_S(3) + TICK);
     until_woken();
@@ -303,7 +303,7 @@ Test(reset, of_a_cancelled_one_changes_nothing)
     begin_nap();
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(1))));
     check(!weft_poll_is_ready(weft_future_cancel(&nap.future)));
-    weft_nap_reset(&nap, begun + WEFT_S(3));
+    weft_sleep_reset(&nap, begun + WEFT_S(3));
     check(hand_poll(&hand, &nap.future));
     check_eq(nap.future.result, -ECANCELED);
     end();
@@ -341,7 +341,7 @@ Test(reset, of_a_pending_sleep_to_an_instant_before_all_time_ends_it)
 {
     begin_nap();
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(10))));
-    weft_nap_reset(&nap, INT64_MIN);
+    weft_sleep_reset(&nap, INT64_MIN);
     until_woken();
     check(hand_poll(&hand, &nap.future));
     check_eq(nap.future.result, 0);

@@ -20,7 +20,7 @@ static weft_address path_address(const char *name)
         check(mkdtemp(folder) != NULL);
     }
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    check_eq(weft_address_unix(&address, path), 0);
+    check_eq(weft_address_unix(path, &address), 0);
     return address;
 }
 
@@ -37,7 +37,7 @@ static weft_address abstract_address(const char *name)
     char         text[100];
 
     snprintf(text, sizeof text, "@weft-test-%d-%s", (int)getpid(), name);
-    check_eq(weft_address_unix(&address, text), 0);
+    check_eq(weft_address_unix(text, &address), 0);
     return address;
 }
 
@@ -102,7 +102,7 @@ WEFT_ASYNC(ask)
 
     WEFT_BEGIN();
     for (self->i = 0; self->i < 100; self->i++) {
-        WEFT_AWAIT(n, weft_connect(&self->io, &self->stream, self->in.address));
+        WEFT_AWAIT(n, weft_connect(&self->io, self->in.address, &self->stream));
         check_eq(n, 0);
         memset(self->data, self->i, sizeof self->data);
         WEFT_AWAIT(n, weft_write_all(&self->io, self->stream, self->data, sizeof self->data));
@@ -123,7 +123,7 @@ static void check_echo(const weft_address *address)
     weft_address   bound;
     char           text[WEFT_ADDRESS_TEXT], other[WEFT_ADDRESS_TEXT];
 
-    check_eq(weft_listen(rt, &l, address, &(weft_listen_options){.no_delay = true}), 0);
+    check_eq(weft_listen(rt, address, &(weft_listen_options){.no_delay = true}, &l), 0);
     check_eq(weft_listener_address(l, &bound), 0);
     check_eq(strcmp(weft_address_format(&bound, text), weft_address_format(address, other)), 0);
     check_eq(weft_spawn_on(rt, &server, serve, .listener = l), 0);
@@ -162,12 +162,12 @@ Test(unix_socket, an_unnamed_listener_gets_a_name)
     weft_io        io;
     char           text[WEFT_ADDRESS_TEXT];
 
-    check_eq(weft_address_unix(&address, ""), 0);
-    check_eq(weft_listen(rt, &l, &address, NULL), 0);
+    check_eq(weft_address_unix("", &address), 0);
+    check_eq(weft_listen(rt, &address, NULL, &l), 0);
     check_eq(weft_listener_address(l, &address), 0);
     check_eq(weft_address_format(&address, text)[0], '@');
     check_eq(strlen(text), 6);
-    check_eq(weft_block_on(rt, weft_connect(&io, &s, &address)), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, &s)), 0);
     check_eq(weft_stream_peer_address(s, &address), 0);
     check_eq(weft_address_format(&address, text)[0], '@');
     check_eq(weft_stream_local_address(s, &address), 0);
@@ -187,19 +187,19 @@ Test(unix_socket, a_stale_file_is_replaced_on_request)
     weft_io             io;
     struct stat         st;
 
-    check_eq(weft_block_on(rt, weft_connect(&io, &s, &address)), -ENOENT);
-    check_eq(weft_listen(rt, &l, &address, &replace), 0);
-    check_eq(weft_listen(rt, &second, &address, NULL), -EADDRINUSE);
-    check_eq(weft_listen(rt, &second, &address, &replace), -EADDRINUSE); /* it is alive */
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, &s)), -ENOENT);
+    check_eq(weft_listen(rt, &address, &replace, &l), 0);
+    check_eq(weft_listen(rt, &address, NULL, &second), -EADDRINUSE);
+    check_eq(weft_listen(rt, &address, &replace, &second), -EADDRINUSE); /* it is alive */
     weft_listener_close(l);
     check_eq(stat(address.u.un.sun_path, &st), 0); /* the file stays */
-    check_eq(weft_block_on(rt, weft_connect(&io, &s, &address)), -ECONNREFUSED);
-    check_eq(weft_listen(rt, &l, &address, NULL), -EADDRINUSE);
-    check_eq(weft_listen(rt, &l, &address, &replace), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, &s)), -ECONNREFUSED);
+    check_eq(weft_listen(rt, &address, NULL, &l), -EADDRINUSE);
+    check_eq(weft_listen(rt, &address, &replace, &l), 0);
     weft_listener_close(l);
     unlink(address.u.un.sun_path);
     check_cmp(close(open(address.u.un.sun_path, O_CREAT | O_WRONLY, 0600)), ==, 0);
-    check_eq(weft_listen(rt, &l, &address, &replace), -EADDRINUSE); /* no socket: not ours */
+    check_eq(weft_listen(rt, &address, &replace, &l), -EADDRINUSE); /* no socket: not ours */
     check_eq(stat(address.u.un.sun_path, &st), 0);
     clean_up(&address);
     stop(rt);
@@ -216,11 +216,11 @@ static void check_kept(weft_runtime *rt, int kind)
 
     check_eq(bind(fd, &address.u.any, address.size_), 0);
     check_eq(stat(address.u.un.sun_path, &before), 0);
-    check_eq(weft_listen(rt, &l, &address, &replace), -EADDRINUSE);
+    check_eq(weft_listen(rt, &address, &replace, &l), -EADDRINUSE);
     check_eq(stat(address.u.un.sun_path, &after), 0);
     check_eq(before.st_ino, after.st_ino);
     close(fd);
-    check_eq(weft_listen(rt, &l, &address, &replace), 0); /* now it is stale */
+    check_eq(weft_listen(rt, &address, &replace, &l), 0); /* now it is stale */
     weft_listener_close(l);
     unlink(address.u.un.sun_path);
 }
@@ -244,12 +244,12 @@ Test(unix_socket, asking_whether_a_file_is_stale_makes_no_connection)
     weft_listen_options replace = {.replace_stale = true};
     weft_address        address = path_address("asked");
     weft_listener      *l, *second;
-    weft_limit          limit;
+    struct weft_timeout limit;
     weft_stream        *s;
     weft_io             io;
 
-    check_eq(weft_listen(rt, &l, &address, NULL), 0);
-    check_eq(weft_listen(rt, &second, &address, &replace), -EADDRINUSE);
+    check_eq(weft_listen(rt, &address, NULL, &l), 0);
+    check_eq(weft_listen(rt, &address, &replace, &second), -EADDRINUSE);
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_accept(&io, l, &s), WEFT_MS(5))),
              -ETIMEDOUT);
     weft_listener_close(l);
@@ -267,10 +267,10 @@ Test(unix_socket, what_could_not_be_had_leaves_no_file)
     weft_datagram *d = NULL;
 
     memory.fail_at = memory.n + 1;
-    check_eq(weft_listen(rt, &l, &address, NULL), -ENOMEM);
+    check_eq(weft_listen(rt, &address, NULL, &l), -ENOMEM);
     check_eq(access(address.u.un.sun_path, F_OK), -1);
     memory.fail_at = memory.n + 1;
-    check_eq(weft_datagram_bind(rt, &d, &address, NULL), -ENOMEM);
+    check_eq(weft_datagram_bind(rt, &address, NULL, &d), -ENOMEM);
     check_eq(access(address.u.un.sun_path, F_OK), -1);
     check(!l && !d);
     stop(rt);
@@ -291,7 +291,7 @@ WEFT_ASYNC(connect_one)
 
     WEFT_BEGIN();
     WEFT_AWAIT(
-        n, count_polls(self->in.polls, weft_connect(&self->io, self->in.ret, self->in.address)));
+        n, count_polls(self->in.polls, weft_connect(&self->io, self->in.address, self->in.ret)));
     WEFT_END(n);
 }
 
@@ -309,7 +309,7 @@ Test(unix_socket, connecting_waits_while_the_queue_is_full)
     weft_io             io;
     int                 n_waiting = 0;
 
-    check_eq(weft_listen(rt, &l, &address, &small), 0);
+    check_eq(weft_listen(rt, &address, &small, &l), 0);
     for (int i = 0; i < N; i++) {
         check_eq(weft_spawn_on(rt, &h[i], connect_one, .address = &address, .ret = &client[i],
                                .polls = &polls[i]),
@@ -345,7 +345,7 @@ static weft_datagram *bind_to(weft_runtime *rt, const weft_address *address)
 {
     weft_datagram *d;
 
-    check_eq(weft_datagram_bind(rt, &d, address, NULL), 0);
+    check_eq(weft_datagram_bind(rt, address, NULL, &d), 0);
     return d;
 }
 
@@ -357,7 +357,7 @@ Test(unix_socket, datagrams_go_to_and_fro)
     weft_io        io;
     char           got[8], text[2][WEFT_ADDRESS_TEXT];
 
-    check_eq(weft_address_unix(&unnamed, ""), 0);
+    check_eq(weft_address_unix("", &unnamed), 0);
     name[0] = path_address("datagram");
     name[1] = unnamed;
     for (int i = 0; i < 2; i++) {
@@ -457,7 +457,7 @@ Test(unix_socket, a_full_queue_is_waited_for)
     weft_io        io;
     int            got;
 
-    check_eq(weft_address_unix(&unnamed, ""), 0);
+    check_eq(weft_address_unix("", &unnamed), 0);
     for (int way = 0; way < 6; way++) {
         bool connected = way >= 3;
 
@@ -555,8 +555,8 @@ Test(unix_socket, descriptors_are_passed)
     check_same_file(pipes[0], got);
     close(got);
     check_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fd), 0);
-    check_eq(weft_datagram_adopt(rt, &c, fd[0]), 0);
-    check_eq(weft_datagram_adopt(rt, &d, fd[1]), 0);
+    check_eq(weft_datagram_adopt(rt, fd[0], &c), 0);
+    check_eq(weft_datagram_adopt(rt, fd[1], &d), 0);
     check_eq(weft_block_on(rt, weft_datagram_send_message(&io, c, wrap(&p, pipes[1]), 0)), 1);
     check_eq(weft_block_on(rt, weft_datagram_receive_message(&io, d, wrap(&p, -1), 0)), 1);
     got = unwrap(&p);
@@ -577,11 +577,11 @@ struct take_all {
         weft_stream *stream;
         int          n;
     } in;
-    weft_io    io;
-    weft_limit limit;
-    parcel     parcel;
-    uint32_t   seed;
-    int        n_taken, n_cancelled;
+    weft_io             io;
+    struct weft_timeout limit;
+    parcel              parcel;
+    uint32_t            seed;
+    int                 n_taken, n_cancelled;
 };
 WEFT_ASYNC(take_all)
 {
@@ -637,14 +637,14 @@ Test(unix_socket, a_cancelled_receive_loses_no_descriptor)
 /* A read stops where descriptors came along, shorter than its buffer, though more is there. */
 Test(unix_socket, a_read_that_stopped_at_descriptors_is_not_the_last)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *a, *b;
-    parcel        p;
-    weft_io       io;
-    weft_limit    limit;
-    char          got[8];
-    size_t        n = 0;
-    int64_t       r;
+    weft_runtime       *rt = start(1);
+    weft_stream        *a, *b;
+    parcel              p;
+    weft_io             io;
+    struct weft_timeout limit;
+    char                got[8];
+    size_t              n = 0;
+    int64_t             r;
 
     check_eq(weft_stream_pair(rt, &a, &b), 0);
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, b, got, 8), WEFT_MS(2))),
@@ -673,7 +673,7 @@ Test(unix_socket, a_full_queue_is_tried_again_also_where_a_tests_clock_stands_st
     weft_io             io;
 
     weft_clock_set(rt, WEFT_CLOCK_STOPPED);
-    check_eq(weft_listen(rt, &l, &address, &small), 0);
+    check_eq(weft_listen(rt, &address, &small, &l), 0);
     for (int i = 0; i < 4; i++)
         check_eq(weft_spawn_on(rt, &h[i], connect_one, .address = &address, .ret = &client[i],
                                .polls = &polls[i]),

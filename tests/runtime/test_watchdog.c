@@ -51,7 +51,7 @@ Test(watchdog, names_the_task_its_place_and_its_worker)
     char          place[64];
 
     snprintf(place, sizeof place, "test_watchdog.c:%d) keeps worker 1 from all", __LINE__ + 1);
-    check_eq(weft_spawn_pinned(rt, &handle, 1, blocks, 300), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, blocks, 300), 0);
     check_eq(JOIN(rt, &handle), 0);
     stop(rt);
     check_str_contains(log.text, "task blocks (spawned at ");
@@ -86,7 +86,7 @@ struct naps {
     struct {
         int64_t duration;
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(naps)
 {
@@ -140,14 +140,14 @@ static void note_event(void *arg, weft_thread_event event, uint32_t index)
 
 Test(watchdog, thread_events_come_in_pairs_and_match_the_counters)
 {
-    static events        e;
-    weft_runtime        *rt = start_with((weft_config){.workers = 3,
-                                                       .spare_workers = 2,
-                                                       .log = weft_log_none,
-                                                       .thread_hook = note_event,
-                                                       .thread_hook_arg = &e});
-    weft_worker_counters c[5];
-    weft_handle          handle[3];
+    static events               e;
+    weft_runtime               *rt = start_with((weft_config){.workers = 3,
+                                                              .spare_workers = 2,
+                                                              .log = weft_log_none,
+                                                              .thread_hook = note_event,
+                                                              .thread_hook_arg = &e});
+    struct weft_worker_counters c[5];
+    weft_handle                 handle[3];
 
     for (int i = 0; i < 20; i++)
         check_eq(RUN(rt, naps, WEFT_MS(1)), 0);
@@ -157,7 +157,7 @@ Test(watchdog, thread_events_come_in_pairs_and_match_the_counters)
     for (int i = 0; i < 3; i++)
         check_eq(JOIN(rt, &handle[i]), 0);
     for (uint32_t i = 0; i < 5; i++)
-        check_eq(weft_worker_count(rt, i, &c[i]), 0);
+        check_eq(weft_worker_counters(rt, i, &c[i]), 0);
     stop(rt);
     check_eq(e.wrong, 0);
     for (int i = 0; i < SLOTS; i++) {

@@ -390,7 +390,7 @@ static void claim_mail(void)
 
 static void mail_0(void)
 {
-    task[0].state = UINT64_C(2) << WF_TASK_PIN_SHIFT; /* to worker 1 */
+    task[0].state = UINT64_C(2) << WF_TASK_BOUND_SHIFT; /* to worker 1 */
     (void)wf_dispatch_mail_any(&executor, &task[0], &task[0], 1);
 }
 
@@ -404,7 +404,7 @@ static void work_once_and_hang_1(void)
     work_once(&worker[1]);
 }
 
-/* What is pinned to a worker that hangs waits; nothing else does. */
+/* What is bound to a worker that hangs waits; nothing else does. */
 static void claim_not_behind_mail(void)
 {
     check(n_taken[1] == 1 || sleeper_is_called());

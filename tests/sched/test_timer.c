@@ -33,8 +33,8 @@ static void begin(void)
 }
 
 /* A timer of the model: fired[i] is set by its waker. */
-static weft_nap nap[NAPS];
-static int64_t  fired[NAPS], n_fired, last_fired;
+static struct weft_sleep nap[NAPS];
+static int64_t           fired[NAPS], n_fired, last_fired;
 
 static weft_waker nap_clone(void *data);
 
@@ -62,7 +62,7 @@ static void arm(int i, int64_t deadline)
     weft_waker waker = {&nap_vtable, &fired[i]};
 
     fired[i] = 0;
-    nap[i] = (weft_nap){.deadline_ = deadline};
+    nap[i] = (struct weft_sleep){.deadline_ = deadline};
     check(wf_timer_arm(timers, &nap[i], wf_clock_now(&timers->clock), &waker));
 }
 
@@ -380,7 +380,8 @@ Test(timer, is_in_its_window_under_random_arms_cancels_and_resets)
 
                 fired[i] = 0;
                 accuracy = accuracy < UINT32_MAX ? accuracy : UINT32_MAX;
-                nap[i] = (weft_nap){.deadline_ = deadline, .accuracy_ = (uint32_t)accuracy};
+                nap[i] =
+                    (struct weft_sleep){.deadline_ = deadline, .accuracy_ = (uint32_t)accuracy};
                 check(wf_timer_arm(timers, &nap[i], now - (int64_t)(dice() % 3) * TICK, &waker));
                 window[i] = (struct window){true, deadline, deadline + accuracy * TICK + TICK};
             }
@@ -476,7 +477,7 @@ Test(timer, armed_with_an_old_idea_of_now_fires_all_the_same)
 
     begin();
     wf_timers_fire(timers, base);
-    nap[0] = (weft_nap){.deadline_ = base - WEFT_S(1)};
+    nap[0] = (struct weft_sleep){.deadline_ = base - WEFT_S(1)};
     check(wf_timer_arm(timers, &nap[0], base - WEFT_S(2), &waker));
     check_cmp(wf_timers_next(timers), <=, base);
     wf_timers_fire(timers, base + TICK);
@@ -486,7 +487,7 @@ Test(timer, armed_with_an_old_idea_of_now_fires_all_the_same)
 
 Test(timer, lateness_is_counted_in_powers_of_two)
 {
-    weft_counters c = {0};
+    struct weft_runtime_counters c = {0};
 
     begin();
     arm(0, base);

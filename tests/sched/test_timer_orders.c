@@ -11,12 +11,12 @@ static union {
     wf_timers timers;
     char      room[sizeof(wf_timers) + sizeof(wf_wheel)];
 } memory;
-static wf_timers   *timers = &memory.timers;
-static weft_nap     nap;
-static int          n_wakes;
-static bool         ended, fired;
-static wf_driver    driver = {.sleeps_until = WF_DRIVER_AWAKE};
-static weft_runtime rt = {.driver = &driver};
+static wf_timers        *timers = &memory.timers;
+static struct weft_sleep nap;
+static int               n_wakes;
+static bool              ended, fired;
+static wf_driver         driver = {.sleeps_until = WF_DRIVER_AWAKE};
+static weft_runtime      rt = {.driver = &driver};
 
 static weft_waker waker_clone(void *data);
 
@@ -59,7 +59,7 @@ static void set_up(void)
     timers->n_wheels = 1;
     timers->wheel[0].timers = timers;
     timers->wheel[0].next = WEFT_FOREVER;
-    nap = (weft_nap){.deadline_ = BASE};
+    nap = (struct weft_sleep){.deadline_ = BASE};
     n_wakes = 0;
     ended = fired = false;
     check(wf_timer_arm(timers, &nap, BASE - WF_TIMER_TICK, &waker));

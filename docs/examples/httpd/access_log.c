@@ -213,7 +213,7 @@ int access_log_open(struct access_log **ret, const char *path)
         log->fd = open(path, FLAGS | O_NONBLOCK, 0644);
         if (log->fd >= 0)
             fcntl(log->fd, F_SETFL, O_APPEND);
-        r = log->fd < 0 ? -errno : weft_mpsc_open(&log->wake, &log->woken, 1, 1);
+        r = log->fd < 0 ? -errno : weft_mpsc_open(1, 1, &log->wake, &log->woken);
         if (r == 0) {
             r = weft_spawn(&log->task, writer, .log = log);
             if (r < 0)

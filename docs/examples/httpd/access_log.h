@@ -40,7 +40,7 @@ struct access_log_close {
     struct {
         struct access_log *log;
     } in;
-    weft_limit limit;
+    struct weft_timeout limit;
 };
 WEFT_DECLARE_EXTERN(access_log_close);
 

@@ -42,7 +42,7 @@ struct give_back {
     WEFT_FRAME;
     struct {
     } in;
-    weft_job job;
+    struct weft_spawn_blocking job;
 };
 WEFT_ASYNC(give_back)
 {

@@ -134,9 +134,9 @@ static __attribute__((cold)) void refuse(struct connection *self, int status)
 
 static void answer_counters(struct connection *self, struct response *response, bool head_only)
 {
-    struct server *server = self->in.server;
-    weft_counters  c;
-    char           text[512];
+    struct server               *server = self->in.server;
+    struct weft_runtime_counters c;
+    char                         text[512];
 
     weft_runtime_counters(weft_runtime_current(), &c);
     pthread_mutex_lock(&server->lock);

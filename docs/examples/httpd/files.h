@@ -30,16 +30,16 @@ struct file_answer {
         enum persistence      persistence;
         int64_t               patience; /* for a client that takes nothing */
     } in;
-    weft_io          io;
-    weft_limit       limit;
-    struct send_rest rest;
-    struct statx     st;
-    int64_t          offset, end; /* of the part of the file that is sent */
-    int64_t          n_sent;      /* bytes of body, for the log */
-    int64_t          result;
-    int              status; /* of the answer, for the log */
-    int              fd;
-    char             name[URL_MAX + 16]; /* decoded, relative to the root; then the new location */
+    weft_io             io;
+    struct weft_timeout limit;
+    struct send_rest    rest;
+    struct statx        st;
+    int64_t             offset, end; /* of the part of the file that is sent */
+    int64_t             n_sent;      /* bytes of body, for the log */
+    int64_t             result;
+    int                 status; /* of the answer, for the log */
+    int                 fd;
+    char name[URL_MAX + 16]; /* decoded, relative to the root; then the new location */
 };
 WEFT_DECLARE_EXTERN(file_answer);
 

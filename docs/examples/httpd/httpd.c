@@ -47,8 +47,8 @@ struct watch {
     struct {
         struct server *server;
     } in;
-    weft_signal signal;
-    weft_nap    nap;
+    struct weft_signal_wait signal;
+    struct weft_sleep       nap;
 };
 WEFT_ASYNC(watch)
 {
@@ -82,7 +82,7 @@ struct serve {
     } in;
     weft_listener          *listener;
     weft_handle             acceptor, watch;
-    weft_signal             signal;
+    struct weft_signal_wait signal;
     weft_io                 io;
     struct drain            drain;
     struct access_log_close log_close;
@@ -99,7 +99,7 @@ static int64_t open_up(struct serve *self)
     int64_t             n;
 
     listen.replace_stale = options->unix_path != NULL;
-    n = weft_listen(NULL, &self->listener, &options->address, &listen);
+    n = weft_listen(NULL, &options->address, &listen, &self->listener);
     if (n < 0) {
         say("httpd: can't listen on %s: %s; choose another %s\n",
             weft_address_format(&options->address, text), strerror((int)-n),
@@ -158,7 +158,7 @@ WEFT_ASYNC(serve)
 /* ---- the report ---- */
 
 /* A task that has closed its stream is a few instructions from its end: gives it a moment. */
-static bool has_leaked(weft_runtime *rt, weft_counters *ret)
+static bool has_leaked(weft_runtime *rt, struct weft_runtime_counters *ret)
 {
     struct timespec moment = {.tv_nsec = 1000000};
 
@@ -171,7 +171,7 @@ static bool has_leaked(weft_runtime *rt, weft_counters *ret)
     return true;
 }
 
-static void print_counters(const struct server *server, const weft_counters *c)
+static void print_counters(const struct server *server, const struct weft_runtime_counters *c)
 {
     const struct {
         const char *name;
@@ -200,12 +200,12 @@ static void print_counters(const struct server *server, const weft_counters *c)
 
 int main(int argc, char **argv)
 {
-    static struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    static struct serve  main_task;
-    weft_runtime        *rt;
-    weft_counters        counters;
-    int64_t              result;
-    bool                 leaked;
+    static struct server         server = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct serve          main_task;
+    weft_runtime                *rt;
+    struct weft_runtime_counters counters;
+    int64_t                      result;
+    bool                         leaked;
 
     say_open();
     weft_signal_block(ALL_SIGNALS); /* from here on they are kept for weft_signal_wait */
@@ -213,7 +213,7 @@ int main(int argc, char **argv)
     tzset();                        /* reads a file, at its first call: not in a worker */
     options_parse(&server.options, argc, argv);
     bodies_init(&server.bodies, (size_t)server.options.max_bodies);
-    if (weft_runtime_start(&rt, NULL) < 0)
+    if (weft_runtime_start(NULL, &rt) < 0)
         return EXIT_ERROR; /* the log has said why */
 
     result = weft_block_on(rt, weft_async(serve, &main_task, .server = &server));

@@ -99,9 +99,9 @@ static void parse_number(struct options *options, size_t i, const char *value)
 static void parse_address(struct options *options, const char *address)
 {
     if (options->unix_path) {
-        if (!*options->unix_path || weft_address_unix(&options->address, options->unix_path) < 0)
+        if (!*options->unix_path || weft_address_unix(options->unix_path, &options->address) < 0)
             complain("unix", options->unix_path, "a path that a socket can have (107 bytes)");
-    } else if (weft_address_parse(&options->address, address, (uint16_t)options->port) < 0) {
+    } else if (weft_address_parse(address, (uint16_t)options->port, &options->address) < 0) {
         complain("address", address, "an IPv4 or IPv6 address, as 127.0.0.1 or ::1");
     }
 }

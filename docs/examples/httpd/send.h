@@ -23,10 +23,10 @@ struct send_rest {
         size_t       size;
         int64_t      patience;
     } in;
-    weft_io    io;
-    weft_limit limit;
-    int        queued; /* bytes that the peer has not acknowledged, at the last look */
-    int64_t    moved;  /* when something last moved */
+    weft_io             io;
+    struct weft_timeout limit;
+    int                 queued; /* bytes that the peer has not acknowledged, at the last look */
+    int64_t             moved;  /* when something last moved */
 };
 WEFT_DECLARE_EXTERN(send_rest);
 

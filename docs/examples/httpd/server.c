@@ -119,7 +119,7 @@ WEFT_ASYNC_EXTERN(drain)
 
     WEFT_BEGIN();
     self->deadline = weft_now() + server->options.drain;
-    n = weft_oneshot_open(&sender, &self->ended, 1);
+    n = weft_oneshot_open(1, &sender, &self->ended);
     if (n < 0)
         WEFT_RETURN(n);
     atomic_store(&server->draining, true);

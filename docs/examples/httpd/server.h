@@ -94,20 +94,20 @@ struct connection {
         struct client *client;  /* that it is counted for; NULL: for none */
         bool           refused; /* one too many: it gets a 503 */
     } in;
-    struct connection *next, **link; /* the server's list; under its lock */
-    atomic_bool        idle;         /* waits for the first byte of a request */
-    bool               cut;          /* when stopping; under the lock */
-    bool               closing;      /* no more requests are read */
-    bool               linger;       /* the client may be sending still */
-    uint16_t           at, length;   /* of `input`: parsed up to, read up to */
-    enum persistence   persistence;  /* of the answer at hand */
-    enum request_phase phase;        /* that `deadline` is for */
-    int64_t            deadline;
-    size_t             body_held; /* what the body at hand takes, as far as it has been counted */
-    uint64_t           n_requests;
-    weft_io            io;
-    weft_limit         limit;
-    struct send_rest   rest;
+    struct connection  *next, **link; /* the server's list; under its lock */
+    atomic_bool         idle;         /* waits for the first byte of a request */
+    bool                cut;          /* when stopping; under the lock */
+    bool                closing;      /* no more requests are read */
+    bool                linger;       /* the client may be sending still */
+    uint16_t            at, length;   /* of `input`: parsed up to, read up to */
+    enum persistence    persistence;  /* of the answer at hand */
+    enum request_phase  phase;        /* that `deadline` is for */
+    int64_t             deadline;
+    size_t              body_held; /* what the body at hand takes, as far as it has been counted */
+    uint64_t            n_requests;
+    weft_io             io;
+    struct weft_timeout limit;
+    struct send_rest    rest;
     union { /* one at a time */
         struct file_answer file;
         struct body_answer body;
@@ -127,10 +127,10 @@ struct acceptor {
         struct server *server;
         weft_listener *listener;
     } in;
-    weft_io      io;
-    weft_nap     nap;
-    weft_stream *conn;
-    bool         failing; /* and this has been said */
+    weft_io           io;
+    struct weft_sleep nap;
+    weft_stream      *conn;
+    bool              failing; /* and this has been said */
 };
 WEFT_DECLARE_EXTERN(acceptor);
 
@@ -142,7 +142,7 @@ struct drain {
     } in;
     weft_oneshot_receiver *ended;
     weft_wait              wait;
-    weft_limit             limit;
+    struct weft_timeout    limit;
     int64_t                deadline;
     char                   message;
 };

@@ -35,7 +35,7 @@ WEFT_ASYNC(ask)
     int64_t              n;
 
     WEFT_BEGIN();
-    if (weft_oneshot_open(&sender, &self->receiver, sizeof self->value) < 0)
+    if (weft_oneshot_open(sizeof self->value, &sender, &self->receiver) < 0)
         WEFT_RETURN(-ENOMEM);
     EXPECT(weft_oneshot_try_receive(self->receiver, &self->value) == -EAGAIN);
 
@@ -91,7 +91,7 @@ WEFT_ASYNC(collect)
 
     WEFT_BEGIN();
     /* Room for 8 messages of one int. */
-    if (weft_mpsc_open(&sender, &self->receiver, sizeof self->message, 8) < 0)
+    if (weft_mpsc_open(sizeof self->message, 8, &sender, &self->receiver) < 0)
         WEFT_RETURN(-ENOMEM);
     for (i = 0; i < 3; i++) {
         /* Each task gets a sender of its own, which it closes. */
@@ -122,7 +122,7 @@ static void without_waiting(void)
     weft_mpsc_receiver *receiver;
     int                 message = 1;
 
-    EXPECT(weft_mpsc_open(&sender, &receiver, sizeof message, 1) == 0);
+    EXPECT(weft_mpsc_open(sizeof message, 1, &sender, &receiver) == 0);
     EXPECT(weft_mpsc_try_send(sender, &message) == 0);
     EXPECT(weft_mpsc_try_send(sender, &message) == -EAGAIN); /* full */
     EXPECT(weft_mpsc_try_receive(receiver, &message) == 0);

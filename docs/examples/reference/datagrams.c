@@ -8,8 +8,8 @@ static weft_datagram *bound(weft_address *ret_address)
 {
     weft_datagram *datagram;
 
-    EXPECT(weft_address_parse(ret_address, "127.0.0.1:0", 0) == 0);
-    EXPECT(weft_datagram_bind(NULL, &datagram, ret_address, NULL) == 0);
+    EXPECT(weft_address_parse("127.0.0.1:0", 0, ret_address) == 0);
+    EXPECT(weft_datagram_bind(NULL, ret_address, NULL, &datagram) == 0);
     EXPECT(weft_datagram_local_address(datagram, ret_address) == 0); /* with its port */
     return datagram;
 }
@@ -91,7 +91,7 @@ static void settings(weft_datagram *datagram)
     EXPECT(weft_datagram_set_multicast_interface(datagram, 0) == 0); /* as the route says */
     EXPECT(weft_datagram_set_multicast_hops(datagram, 1) == 0);    /* not behind the next router */
     EXPECT(weft_datagram_set_multicast_loop(datagram, true) == 0); /* this machine hears it, too */
-    EXPECT(weft_address_parse(&group, "239.1.2.3", 0) == 0);
+    EXPECT(weft_address_parse("239.1.2.3", 0, &group) == 0);
     if (weft_datagram_join(datagram, &group, 0) == 0) /* -ENODEV: no interface for it here */
         EXPECT(weft_datagram_leave(datagram, &group, 0) == 0);
 }
@@ -122,7 +122,7 @@ WEFT_ASYNC(datagrams)
     /* Out of weft, and in again. */
     WEFT_AWAIT(n, weft_datagram_release(&self->io, self->a));
     EXPECT(n >= 0);
-    EXPECT(weft_datagram_adopt(NULL, &self->a, (int)n) == 0);
+    EXPECT(weft_datagram_adopt(NULL, (int)n, &self->a) == 0);
     weft_datagram_close(self->a);
     weft_datagram_close(self->b);
     WEFT_END(0);

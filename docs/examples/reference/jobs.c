@@ -22,8 +22,8 @@ WEFT_BLOCKING(divide)
 }
 
 /* Starts a program and waits for it. Workers and these threads block no signals of their own, so
- * the child starts with the program's mask. Its CPUs would be a pinned worker's (WEFT_PIN_WORKERS),
- * if a task had forked. */
+ * the child starts with the program's mask. Its CPUs would be those of a worker with affinity
+ * (WEFT_CPU_AFFINITY), if a task had forked. */
 struct run {
     const char *program;
 };
@@ -47,9 +47,9 @@ struct jobs {
     struct {
         weft_pool *pool;
     } in;
-    weft_job        job;
-    weft_resolution resolution;
-    struct divide   answer;
+    struct weft_spawn_blocking job;
+    struct weft_resolve        resolution;
+    struct divide              answer;
 };
 WEFT_ASYNC(jobs)
 {
@@ -83,21 +83,21 @@ WEFT_ASYNC(jobs)
 
 int main(void)
 {
-    const weft_pool_config config = {.name = "reports", .threads = 2, .queue_max = 100};
-    weft_pool_counters     counters;
-    weft_pool             *pool;
-    weft_runtime          *rt;
-    weft_handle            handle;
+    const weft_pool_config    config = {.name = "reports", .threads = 2, .queue_max = 100};
+    struct weft_pool_counters counters;
+    weft_pool                *pool;
+    weft_runtime             *rt;
+    weft_handle               handle;
 
-    if (weft_runtime_start(&rt, NULL) < 0)
+    if (weft_runtime_start(NULL, &rt) < 0)
         return 1;
-    EXPECT(weft_pool_open(rt, &pool, &config) == 0);
+    EXPECT(weft_pool_open(rt, &config, &pool) == 0);
     EXPECT(weft_spawn_on(rt, &handle, jobs, .pool = pool) == 0);
     EXPECT(weft_block_on(rt, weft_join(&handle)) == 0);
 
-    EXPECT(weft_pool_count(pool, &counters) == 0 && counters.jobs == 2);
-    EXPECT(weft_pool_count(weft_pool_default(rt), &counters) == 0 && counters.jobs == 4);
-    EXPECT(weft_pool_count(weft_pool_dns(rt), &counters) == 0 && counters.jobs == 1);
+    EXPECT(weft_pool_counters(pool, &counters) == 0 && counters.jobs == 2);
+    EXPECT(weft_pool_counters(weft_pool_default(rt), &counters) == 0 && counters.jobs == 4);
+    EXPECT(weft_pool_counters(weft_pool_dns(rt), &counters) == 0 && counters.jobs == 1);
     EXPECT(weft_pool_close(pool, WEFT_S(5)) == 0);
     return weft_runtime_stop(rt, WEFT_S(5)) < 0;
 }

@@ -24,8 +24,8 @@ struct prepare {
     struct {
         struct table *table;
     } in;
-    weft_wait wait;
-    weft_nap  nap;
+    weft_wait         wait;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(prepare)
 {

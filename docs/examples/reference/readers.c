@@ -47,13 +47,13 @@ struct readers {
     WEFT_FRAME;
     struct {
     } in;
-    weft_stream      *a, *b, *c, *d;
-    weft_io           io;
-    struct lines      lines;
-    weft_copying      copying;
-    weft_copying_both both;
-    weft_join_all     all;
-    char              buffer[4096], text[8];
+    weft_stream          *a, *b, *c, *d;
+    weft_io               io;
+    struct lines          lines;
+    struct weft_copy      copying;
+    struct weft_copy_both both;
+    struct weft_join_all  all;
+    char                  buffer[4096], text[8];
 };
 WEFT_ASYNC(readers)
 {

@@ -8,7 +8,7 @@ struct signals {
     WEFT_FRAME;
     struct {
     } in;
-    weft_signal signal;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(signals)
 {

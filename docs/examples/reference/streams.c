@@ -12,12 +12,12 @@ static void addresses(void)
     weft_address address;
     char         text[WEFT_ADDRESS_TEXT];
 
-    EXPECT(weft_address_parse(&address, "[::1]:8080", 0) == 0);
+    EXPECT(weft_address_parse("[::1]:8080", 0, &address) == 0);
     EXPECT(weft_address_port(&address) == 8080);
     EXPECT(strcmp(weft_address_format(&address, text), "[::1]:8080") == 0);
-    EXPECT(weft_address_parse(&address, "127.0.0.1", 80) == 0); /* the port of the argument */
+    EXPECT(weft_address_parse("127.0.0.1", 80, &address) == 0); /* the port of the argument */
     EXPECT(weft_address_set_port(&address, 81) == 0 && weft_address_port(&address) == 81);
-    EXPECT(weft_address_unix(&address, "@abstract") == 0);
+    EXPECT(weft_address_unix("@abstract", &address) == 0);
     EXPECT(weft_address_port(&address) == 0);
 }
 
@@ -87,16 +87,16 @@ WEFT_ASYNC(client)
 
     WEFT_BEGIN();
     /* Port 0: any free one; weft_listener_address says which. */
-    n = weft_address_parse(&self->address, "127.0.0.1:0", 0);
+    n = weft_address_parse("127.0.0.1:0", 0, &self->address);
     if (n == 0)
-        n = weft_listen(NULL, &self->listener, &self->address,
-                        &(weft_listen_options){.backlog = 16, .no_delay = true});
+        n = weft_listen(NULL, &self->address,
+                        &(weft_listen_options){.backlog = 16, .no_delay = true}, &self->listener);
     EXPECT(n == 0);
     EXPECT(weft_listener_address(self->listener, &self->address) == 0);
     EXPECT(weft_listener_fd(self->listener) >= 0);
     EXPECT(weft_spawn(&self->server, serve, .listener = self->listener) == 0);
 
-    WEFT_AWAIT(n, weft_connect(&self->io, &self->stream, &self->address));
+    WEFT_AWAIT(n, weft_connect(&self->io, &self->address, &self->stream));
     EXPECT(n == 0);
     options(self->stream);
     WEFT_AWAIT(n, weft_write(&self->io, self->stream, "hello", 5)); /* at least one byte */
@@ -210,7 +210,7 @@ WEFT_ASYNC(pass)
 
     /* A descriptor becomes a stream, and a stream a descriptor. */
     EXPECT(write(self->pipe[1], "!", 1) == 1);
-    EXPECT(weft_stream_adopt(NULL, &stream, self->received) == 0);
+    EXPECT(weft_stream_adopt(NULL, self->received, &stream) == 0);
     self->a = stream;
     WEFT_AWAIT(n, weft_read(&self->io, self->a, &self->byte, 1));
     EXPECT(n == 1 && self->byte == '!');
@@ -238,7 +238,7 @@ WEFT_ASYNC(inherit)
     WEFT_BEGIN();
     self->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     EXPECT(self->fd >= 0 && listen(self->fd, 16) == 0);
-    EXPECT(weft_listener_adopt(NULL, &self->listener, self->fd) == 0);
+    EXPECT(weft_listener_adopt(NULL, self->fd, &self->listener) == 0);
     WEFT_AWAIT(n, weft_listener_release(&self->io, self->listener));
     EXPECT(n == self->fd);
     close(self->fd);

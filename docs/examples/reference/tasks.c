@@ -29,8 +29,8 @@ struct patient {
     struct {
         bool *ret_ended;
     } in;
-    weft_deferred deferred;
-    weft_nap      nap;
+    weft_deferred     deferred;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(patient)
 {
@@ -132,7 +132,7 @@ WEFT_ASYNC(spawns)
     EXPECT(weft_spawn_named(NULL, &self->handle, "the seventh", nothing, .result = 7) == 0);
     EXPECT(strcmp(weft_handle_name(&self->handle), "the seventh") == 0);
     weft_detach(&self->handle); /* it runs on, and its result is dropped */
-    EXPECT(weft_spawn_pinned(NULL, &self->handle, 0, nothing, .result = 8) == 0);
+    EXPECT(weft_spawn_bound(NULL, &self->handle, 0, nothing, .result = 8) == 0);
     WEFT_AWAIT(n, weft_join(&self->handle));
     EXPECT(n == 8);
 
@@ -155,13 +155,13 @@ struct groups {
     WEFT_FRAME;
     struct {
     } in;
-    weft_select    select;
-    weft_join_all  all;
-    weft_try_join  both;
-    weft_branch    branch[3];
-    weft_nap       nap[3], tick;
-    struct nothing a, b;
-    int            i;
+    struct weft_select   select;
+    struct weft_join_all all;
+    struct weft_try_join both;
+    weft_branch          branch[3];
+    struct weft_sleep    nap[3], tick;
+    struct nothing       a, b;
+    int                  i;
 };
 WEFT_ASYNC(groups)
 {
@@ -252,14 +252,14 @@ static void count_lines(void *arg, weft_log_level level, const char *line)
 
 int main(void)
 {
-    int                  lines = 0;
-    const weft_config    config = {.workers = 2, .log = count_lines, .log_arg = &lines};
-    weft_worker_counters worker;
-    weft_counters        counters;
-    weft_runtime        *rt;
-    weft_handle          handle;
+    int                          lines = 0;
+    const weft_config            config = {.workers = 2, .log = count_lines, .log_arg = &lines};
+    struct weft_worker_counters  worker;
+    struct weft_runtime_counters counters;
+    weft_runtime                *rt;
+    weft_handle                  handle;
 
-    if (weft_runtime_start(&rt, &config) < 0)
+    if (weft_runtime_start(&config, &rt) < 0)
         return 1;
     EXPECT(weft_runtime_workers(rt) == 2);
     EXPECT(weft_version() / 100 == WEFT_VERSION / 100); /* of the library, and of the headers */
@@ -270,11 +270,11 @@ int main(void)
     weft_runtime_dump(rt); /* a line for each task that is alive: to our log */
     weft_runtime_counters(rt, &counters);
     EXPECT(counters.tasks_spawned >= 5);
-    EXPECT(weft_worker_count(rt, 0, &worker) == 0 && worker.polls <= counters.polls);
+    EXPECT(weft_worker_counters(rt, 0, &worker) == 0 && worker.polls <= counters.polls);
     EXPECT(weft_runtime_stop(rt, WEFT_S(5)) == 0);
     EXPECT(lines > 0); /* the panic, at least */
 
     /* A runtime that says nothing. */
-    EXPECT(weft_runtime_start(&rt, &(weft_config){.log = weft_log_none}) == 0);
+    EXPECT(weft_runtime_start(&(weft_config){.log = weft_log_none}, &rt) == 0);
     return weft_runtime_stop(rt, WEFT_S(5)) < 0;
 }

@@ -9,8 +9,8 @@ struct sleeps {
     WEFT_FRAME;
     struct {
     } in;
-    weft_nap nap;
-    int64_t  begin;
+    struct weft_sleep nap;
+    int64_t           begin;
 };
 WEFT_ASYNC(sleeps)
 {
@@ -29,7 +29,7 @@ WEFT_ASYNC(sleeps)
 
     /* A deadline that moves: made for an hour, given another instant before it is awaited. */
     weft_sleep(&self->nap, WEFT_S(3600));
-    weft_nap_reset(&self->nap, weft_now() + WEFT_MS(1));
+    weft_sleep_reset(&self->nap, weft_now() + WEFT_MS(1));
     WEFT_AWAIT(n, &self->nap.future);
     WEFT_END(n);
 }
@@ -68,7 +68,7 @@ struct slow {
     WEFT_FRAME;
     struct {
     } in;
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(slow)
 {
@@ -85,9 +85,9 @@ struct limits {
     WEFT_FRAME;
     struct {
     } in;
-    weft_limit  limit;
-    weft_nap    nap;
-    struct slow slow;
+    struct weft_timeout limit;
+    struct weft_sleep   nap;
+    struct slow         slow;
 };
 WEFT_ASYNC(limits)
 {
@@ -107,8 +107,8 @@ struct careful {
     struct {
         bool *ret_said_bye;
     } in;
-    weft_guard guard;
-    weft_nap   nap;
+    struct weft_shield guard;
+    struct weft_sleep  nap;
 };
 WEFT_ASYNC(careful)
 {
@@ -127,12 +127,12 @@ struct timers {
     WEFT_FRAME;
     struct {
     } in;
-    weft_nap      nap;
-    weft_handle   handle;
-    bool          said_bye;
-    struct sleeps sleeps;
-    struct ticks  ticks;
-    struct limits limits;
+    struct weft_sleep nap;
+    weft_handle       handle;
+    bool              said_bye;
+    struct sleeps     sleeps;
+    struct ticks      ticks;
+    struct limits     limits;
 };
 WEFT_ASYNC(timers)
 {
@@ -157,8 +157,8 @@ WEFT_ASYNC(timers)
 /* A stopped clock moves only when it is told to. */
 static void stopped_clock(weft_runtime *rt)
 {
-    weft_nap nap;
-    int64_t  before;
+    struct weft_sleep nap;
+    int64_t           before;
 
     weft_clock_set(rt, WEFT_CLOCK_STOPPED);
     before = weft_clock_now(rt);
@@ -173,7 +173,7 @@ int main(void)
     weft_runtime *rt;
     weft_handle   handle;
 
-    if (weft_runtime_start(&rt, NULL) < 0)
+    if (weft_runtime_start(NULL, &rt) < 0)
         return 1;
     stopped_clock(rt);
     EXPECT(weft_spawn_on(rt, &handle, timers) == 0);

@@ -10,7 +10,7 @@ struct server {
     struct {
         int64_t after;
     } in; /* its arguments */
-    weft_nap nap;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(server)
 {

@@ -53,9 +53,9 @@ WEFT_ASYNC(server)
     int64_t      n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    n = weft_address_parse("127.0.0.1", self->in.port, &address);
     if (n == 0)
-        n = weft_listen(NULL, &self->listener, &address, NULL);
+        n = weft_listen(NULL, &address, NULL, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
     if (weft_listener_address(self->listener, &address) == 0) /* with the port that it has */

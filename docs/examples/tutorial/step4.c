@@ -14,12 +14,12 @@ struct session {
         weft_stream *stream;
         int64_t      idle;
     } in;
-    weft_reader reader;
-    weft_limit  limit;
-    weft_guard  guard;
-    weft_io     io;
-    char       *line;
-    char        buffer[1024], answer[32];
+    weft_reader         reader;
+    struct weft_timeout limit;
+    struct weft_shield  guard;
+    weft_io             io;
+    char               *line;
+    char                buffer[1024], answer[32];
 };
 WEFT_ASYNC(session)
 {
@@ -54,9 +54,9 @@ struct acceptor {
         weft_listener *listener;
         int64_t        idle;
     } in;
-    weft_stream *stream;
-    weft_io      io;
-    weft_nap     nap;
+    weft_stream      *stream;
+    weft_io           io;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(acceptor)
 {
@@ -84,9 +84,9 @@ struct server {
         uint16_t port;
         int64_t  idle;
     } in;
-    weft_listener *listener;
-    weft_handle    acceptor;
-    weft_signal    signal;
+    weft_listener          *listener;
+    weft_handle             acceptor;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(server)
 {
@@ -95,9 +95,9 @@ WEFT_ASYNC(server)
     int64_t      n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    n = weft_address_parse("127.0.0.1", self->in.port, &address);
     if (n == 0)
-        n = weft_listen(NULL, &self->listener, &address, NULL);
+        n = weft_listen(NULL, &address, NULL, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
     if (weft_listener_address(self->listener, &address) == 0) /* with the port that it has */

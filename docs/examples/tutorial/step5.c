@@ -33,15 +33,15 @@ struct session {
         int64_t           idle;
         weft_mpsc_sender *totals; /* this task's own: it closes it */
     } in;
-    int64_t     lines;
-    weft_job    job;
-    weft_wait   message;
-    weft_reader reader;
-    weft_limit  limit;
-    weft_guard  guard;
-    weft_io     io;
-    char       *line;
-    char        buffer[1024], answer[32];
+    int64_t                    lines;
+    struct weft_spawn_blocking job;
+    weft_wait                  message;
+    weft_reader                reader;
+    struct weft_timeout        limit;
+    struct weft_shield         guard;
+    weft_io                    io;
+    char                      *line;
+    char                       buffer[1024], answer[32];
 };
 WEFT_ASYNC(session)
 {
@@ -85,9 +85,9 @@ struct statistics {
     struct {
         weft_mpsc_receiver *totals;
     } in;
-    weft_wait  message;
-    weft_guard guard;
-    int64_t    lines, sessions, all_lines;
+    weft_wait          message;
+    struct weft_shield guard;
+    int64_t            lines, sessions, all_lines;
 };
 WEFT_ASYNC(statistics)
 {
@@ -116,9 +116,9 @@ struct acceptor {
         int64_t           idle;
         weft_mpsc_sender *totals;
     } in;
-    weft_stream *stream;
-    weft_io      io;
-    weft_nap     nap;
+    weft_stream      *stream;
+    weft_io           io;
+    struct weft_sleep nap;
 };
 WEFT_ASYNC(acceptor)
 {
@@ -152,9 +152,9 @@ struct server {
         uint16_t port;
         int64_t  idle;
     } in;
-    weft_listener *listener;
-    weft_handle    acceptor;
-    weft_signal    signal;
+    weft_listener          *listener;
+    weft_handle             acceptor;
+    struct weft_signal_wait signal;
 };
 WEFT_ASYNC(server)
 {
@@ -165,15 +165,15 @@ WEFT_ASYNC(server)
     int64_t             n;
 
     WEFT_BEGIN();
-    n = weft_address_parse(&address, "127.0.0.1", self->in.port);
+    n = weft_address_parse("127.0.0.1", self->in.port, &address);
     if (n == 0)
-        n = weft_listen(NULL, &self->listener, &address, NULL);
+        n = weft_listen(NULL, &address, NULL, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
     if (weft_listener_address(self->listener, &address) == 0) /* with the port that it has */
         printf("listening on %s\n", weft_address_format(&address, text));
     fflush(stdout);
-    n = weft_mpsc_open(&sender, &receiver, sizeof(int64_t), 16);
+    n = weft_mpsc_open(sizeof(int64_t), 16, &sender, &receiver);
     if (n < 0)
         WEFT_RETURN(n);
     if (weft_spawn(NULL, statistics, .totals = receiver) < 0)
