@@ -9,7 +9,7 @@
  * Failure     -errno; the socket is closed again.
  */
 #include "descriptor.h"
-#include "nudge.h"
+#include "retry_timer.h"
 #include "socket_operation.h"
 #include "stream.h"
 
@@ -78,7 +78,7 @@ static int64_t attempt_connect(weft_io *io, wf_socket *s)
     if (connect(s->fd, &address->u.any, wf_address_size(address)) == 0 || errno == EISCONN)
         return is_connected_with_itself(s, address) ? refuse_itself(s) : 0;
     if (errno == EAGAIN) /* Unix: the listener's queue is full */
-        return wf_nudge_again(s, FULL_PAUSE_MS);
+        return wf_retry_timer_again(s, FULL_PAUSE_MS);
     return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : -errno;
 }
 
@@ -86,7 +86,7 @@ static int64_t end_connect(weft_io *io, int64_t result, bool cancelled)
 {
     void *stream = io->target_ ? wf_socket_handle(io->target_) : NULL;
 
-    wf_nudge_end(io, result, cancelled);
+    wf_retry_timer_end(io, result, cancelled);
     if (result == 0)
         *WF_ARGS(io, connect_args)->ret = stream;
     else if (stream)
@@ -94,9 +94,9 @@ static int64_t end_connect(weft_io *io, int64_t result, bool cancelled)
     return result;
 }
 
-const wf_socket_op wf_op_connect = {WF_SOCKET_OP("weft_connect"), .side = WF_SIDE_OUT,
-                                    .begin = begin_connect,       .attempt = attempt_connect,
-                                    .waits = wf_nudge_waits,      .end = end_connect};
+const wf_socket_op wf_op_connect = {WF_SOCKET_OP("weft_connect"),  .side = WF_SIDE_OUT,
+                                    .begin = begin_connect,        .attempt = attempt_connect,
+                                    .waits = wf_retry_timer_waits, .end = end_connect};
 
 WEFT_API weft_future *weft_connect(weft_io *io, const weft_address *address,
                                    weft_stream **ret_stream)

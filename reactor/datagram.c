@@ -9,7 +9,7 @@
  * Failure     As the system calls: -errno.
  */
 #include "descriptor.h"
-#include "nudge.h"
+#include "retry_timer.h"
 #include "socket_operation.h"
 #include "stream.h"
 

@@ -189,7 +189,7 @@ static bool waits_long(const weft_io *io)
     return wf_kernel_op_of(io)->waits_long && wf_kernel_op_of(io)->waits_long(io);
 }
 
-/* Under the lock, with room in r->held and for the entry. False: the ring is broken. */
+/* Under the lock, with room in r->inflight and for the entry. False: the ring is broken. */
 static bool give_to_ring(wf_reactor *r, weft_io *io)
 {
     uint64_t             tag = wf_reactor_tag(io, WF_TAG_IO);
@@ -201,7 +201,7 @@ static bool give_to_ring(wf_reactor *r, weft_io *io)
         wf_ring_add_threads(&r->ring, 1);
     wf_kernel_op_of(io)->prepare(io, sqe);
     sqe->user_data = tag;
-    io->answer_ = wf_held_add(&r->held, tag);
+    io->answer_ = wf_inflight_add(&r->inflight, tag);
     io->phase_ |= IN_RING;
     wf_count(&r->n_begun, 1);
     return true;
@@ -283,7 +283,7 @@ void wf_io_cancel_again(wf_reactor_token token, weft_io *io)
 static weft_io *leave_ring(wf_reactor *r, weft_io *io)
 {
     if (io->phase_ & IN_RING) {
-        wf_held_remove(&r->held, slot_of(io));
+        wf_inflight_remove(&r->inflight, slot_of(io));
         if (waits_long(io))
             wf_ring_add_threads(&r->ring, -1);
     }
@@ -320,7 +320,7 @@ static void take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
     weft_io    *io = weft_container(submission, weft_io, link_), *next = NULL;
-    bool        room = wf_held_reserve(&r->held, &r->rt->config.allocator);
+    bool        room = wf_inflight_reserve(&r->inflight, &r->rt->config.allocator);
 
     wf_ring_make_room(&r->ring);
     wf_lock(&io->lock_);
@@ -343,7 +343,7 @@ static void take(void *reactor, wf_submission *submission)
 static void begin_turn(wf_reactor *r, weft_io *io)
 {
     while (io) {
-        bool     room = wf_held_reserve(&r->held, &r->rt->config.allocator);
+        bool     room = wf_inflight_reserve(&r->inflight, &r->rt->config.allocator);
         weft_io *next = NULL;
 
         wf_ring_make_room(&r->ring);

@@ -6,8 +6,8 @@
  * Invariants  O3 an operation lends memory to the kernel: phase_ says who has the weft_io, and DONE
  *             is set only when neither the ring nor the inbox has it any more. target_ is the
  *             reactor once it has begun; NULL: not yet. While the ring has it, answer_ is its slot
- *             in held.h. O4 an operation at a file's position has its turn (position.h) from when
- *             it is given to the ring until the ring has let go of it.
+ *             in inflight.h. O4 an operation at a file's position has its turn (position.h) from
+ *             when it is given to the ring until the ring has let go of it.
  * Ordering    lock_; [inbox-1].
  * Failure     -ENXIO, -ECHILD, -ECANCELED, -EOPNOTSUPP; else what the kernel answers.
  */

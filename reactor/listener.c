@@ -10,7 +10,7 @@
  * Failure     Errors of a connection that died in the queue are skipped; others are answered.
  */
 #include "descriptor.h"
-#include "nudge.h"
+#include "retry_timer.h"
 #include "socket_operation.h"
 #include "stream.h"
 
@@ -78,7 +78,7 @@ static int64_t attempt_accept(weft_io *io, wf_socket *l)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-        return wf_nudge_again(l, STARVED_PAUSE_MS);
+        return wf_retry_timer_again(l, STARVED_PAUSE_MS);
     case ECONNABORTED: /* died in the queue; so with the others, see accept(2) */
     case EPERM:
     case EPROTO:
@@ -208,7 +208,7 @@ wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp)
     if (!l)
         return NULL;
     l->is_tcp = tcp;
-    if (wf_nudge_have(l) == 0) /* now: it is for when there is no memory */
+    if (wf_retry_timer_have(l) == 0) /* now: it is for when there is no memory */
         return l;
     l->fd = -1; /* stays the caller's */
     wf_socket_close(wf_socket_handle(l));

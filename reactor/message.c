@@ -8,7 +8,7 @@
  * Ordering    socket.h.
  * Failure     As the system calls: -errno.
  */
-#include "nudge.h"
+#include "retry_timer.h"
 #include "socket_operation.h"
 #include "stream.h"
 
@@ -26,7 +26,7 @@ typedef struct message {
  * to will have some. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to)
 {
-    return to && to->sa_family == AF_UNIX ? wf_nudge_again(s, FULL_PAUSE_MS) : -EAGAIN;
+    return to && to->sa_family == AF_UNIX ? wf_retry_timer_again(s, FULL_PAUSE_MS) : -EAGAIN;
 }
 
 bool wf_message_ended(const wf_socket *s)

@@ -14,7 +14,7 @@
 #include "dispatch.h"
 #include "executor.h"
 #include "handed.h"
-#include "turn.h"
+#include "loop.h"
 
 #include <string.h>
 #include <sys/eventfd.h>
@@ -109,7 +109,7 @@ static bool look_for_worker(wf_driver *driver)
     if (wf_load(&r->look.busy, RELAXED) /* advice */ ||
         wf_swap(&r->look.busy, 1, ACQUIRE)) /* [reactor-4] */
         return false;
-    n = wf_readiness_take(&r->readiness, &wakes, false, &more);
+    n = wf_poller_take(&r->poller, &wakes, false, &more);
     wf_count(&r->look.n_looks, 1);
     wf_count(&r->look.n_found, n > 0 ? (uint64_t)n : 0);
     for_ring = is_ring_due(r);
@@ -128,12 +128,12 @@ static void lead(wf_driver *driver, wf_wakes *wakes)
 {
     wf_reactor *r = (wf_reactor *)driver;
 
-    wf_sparse_note(&r->leads, driver, wf_readiness_sleep(&r->readiness, driver->bell, wakes));
+    wf_sparse_note(&r->leads, driver, wf_poller_sleep(&r->poller, driver->bell, wakes));
 }
 
 static int start_thread(wf_reactor *r)
 {
-    int result = wf_thread_start(&r->thread, wf_turn_main, r);
+    int result = wf_thread_start(&r->thread, wf_loop_main, r);
 
     if (result < 0) {
         wf_log(&r->rt->config, WEFT_LOG_ERROR,
@@ -150,24 +150,24 @@ static int start_thread(wf_reactor *r)
 
 static int open_descriptors(wf_reactor *r)
 {
-    int result = wf_readiness_open(&r->readiness);
+    int result = wf_poller_open(&r->poller);
 
     if (result == 0 &&
         ((r->wake_fd = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) < 0 ||
          (r->driver.bell = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) < 0))
         result = -errno;
     if (result == 0)
-        result = wf_readiness_add_bell(&r->readiness, r->driver.bell);
+        result = wf_poller_add_bell(&r->poller, r->driver.bell);
     if (result < 0)
         wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: %s: %s; raise RLIMIT_NOFILE (ulimit -n)",
-               r->readiness.fd < 0 ? "epoll_create1" : "eventfd", strerror(-result));
+               r->poller.fd < 0 ? "epoll_create1" : "eventfd", strerror(-result));
     return result;
 }
 
 static void reactor_free(wf_reactor *r)
 {
     wf_files_stop(&r->files);
-    wf_readiness_close(&r->readiness);
+    wf_poller_close(&r->poller);
     wf_accept_ring_close(&r->accept_ring);
     if (r->wake_fd >= 0)
         close(r->wake_fd);
@@ -195,11 +195,11 @@ int wf_reactor_start(weft_runtime *rt)
                             .bell = -1,
                             .sleeps_until = WF_DRIVER_AWAKE};
     r->gate.executor = rt->executor;
-    r->nudges.next = WEFT_FOREVER;
+    r->retry_timers.next = WEFT_FOREVER;
     r->is_parent = rt->executor->is_parent;
     rt->driver = &r->driver;
     rt->reactor = r;
-    r->readiness.fd = r->wake_fd = -1;
+    r->poller.fd = r->wake_fd = -1;
     wf_files_init(&r->files, rt, &r->driver, &r->inbox);
     result = open_descriptors(r);
     if (result == 0)

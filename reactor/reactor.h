@@ -23,10 +23,10 @@
 #include "driver.h"
 #include "files.h"
 #include "gate.h"
-#include "held.h"
 #include "inbox.h"
+#include "inflight.h"
+#include "poller.h"
 #include "position.h"
-#include "readiness.h"
 #include "ring.h"
 #include "rt.h"
 #include "socket_pool.h"
@@ -35,19 +35,19 @@
 
 #include <pthread.h>
 
-/* Sockets to be nudged: see nudge.h. */
-typedef struct wf_nudges {
-    uint32_t         lock;
-    struct wf_nudge *first, *last;
-    int64_t          next; /* when the first is due, or earlier */
-} wf_nudges;
+/* Sockets to be nudged: see retry_timer.h. */
+typedef struct wf_retry_timers {
+    uint32_t               lock;
+    struct wf_retry_timer *first, *last;
+    int64_t                next; /* when the first is due, or earlier */
+} wf_retry_timers;
 
 typedef struct wf_reactor {
     wf_driver driver; /* first: see reactor.c */
     wf_inbox  inbox;
 
     int                 wake_fd; /* constant */
-    wf_readiness        readiness;
+    wf_poller           poller;
     WF_ALIGNED uint64_t n_sockets; /* open ones, for the counters: any thread */
 
     wf_socket_pool            sockets;
@@ -71,14 +71,14 @@ typedef struct wf_reactor {
 
     WF_ALIGNED wf_leads leads; /* the leader's */
 
-    wf_nudges     nudges;      /* any, as is the next */
-    uint32_t      looks_again; /* 1: it is in the inbox */
-    wf_submission look_again;
+    wf_retry_timers retry_timers; /* any, as is the next */
+    uint32_t        looks_again;  /* 1: it is in the inbox */
+    wf_submission   look_again;
 
     WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
     wf_wakes           wakes;
-    wf_held            held;  /* what the kernel has, but for the wake descriptor's poll */
-    wf_files           files; /* in place of the ring, where there is none */
+    wf_inflight        inflight; /* what the kernel has, but for the wake descriptor's poll */
+    wf_files           files;    /* in place of the ring, where there is none */
     wf_positions       positions;
     wf_gate            gate;
     bool               may_be_patient; /* constant */

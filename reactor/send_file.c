@@ -5,12 +5,12 @@
  *             bytes are copied: send has a flag against waiting.
  * Threads     The future's owner.
  * Invariants  F1 at most PORTION bytes are read from the disk by one attempt: as long as that
- *             takes, the worker stands still. F2 no SIGPIPE is raised: quiet.h. F3 it never waits
+ *             takes, the worker stands still. F2 no SIGPIPE is raised: sigpipe.h. F3 it never waits
  *             for the stream.
  * Ordering    socket.h.
  * Failure     As sendfile(2): -errno, with io->done bytes sent.
  */
-#include "quiet.h"
+#include "sigpipe.h"
 #include "socket_operation.h"
 #include "stream.h"
 
@@ -38,10 +38,10 @@ static int64_t copy(int file, off_t offset, const wf_socket *s, size_t size)
 
 static int64_t send_pages(int file, off_t offset, const wf_socket *s, size_t size)
 {
-    wf_quiet quiet;
+    wf_sigpipe quiet;
 
-    wf_quiet_begin(&quiet);
-    return wf_quiet_end(&quiet, sendfile(s->fd, file, &offset, size), size);
+    wf_sigpipe_begin(&quiet);
+    return wf_sigpipe_end(&quiet, sendfile(s->fd, file, &offset, size), size);
 }
 
 static int64_t attempt_send_file(weft_io *io, wf_socket *s)

@@ -10,8 +10,8 @@
 #include "socket.h"
 
 #include "lock.h"
-#include "nudge.h"
 #include "own.h"
+#include "retry_timer.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -32,12 +32,12 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     s->requests = 0;
     s->events = events;
     s->drained = 0;
-    s->nudge = NULL;
+    s->retry_timer = NULL;
     s->is_socket = true;
     s->is_tcp = s->is_file = s->came_blocking = s->is_shared = false;
     s->nap_ms = 0;
     s->peer.family = 0;
-    wf_lock(&s->lock); /* an event or a nudge of its last life may still be at it */
+    wf_lock(&s->lock); /* an event or a retry timer of its last life may still be at it */
     s->in = s->out = (wf_direction){0};
     s->asked = s->told = s->n_unwanted = 0;
     s->telling = s->lent = false;
@@ -55,12 +55,12 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
 void wf_socket_dispose(wf_socket *s)
 {
     if (s->fd >= 0 && s->told)
-        wf_readiness_remove(&s->reactor->readiness, s->fd);
+        wf_poller_remove(&s->reactor->poller, s->fd);
     if (s->fd >= 0 && !wf_reactor_is_child(s->reactor))
         wf_own_end(s);
     if (s->fd >= 0)
         close(s->fd);
-    wf_nudge_free(s);
+    wf_retry_timer_free(s);
 }
 
 static void socket_free(wf_socket *s)
@@ -217,7 +217,7 @@ static void fail_wait(wf_direction *d, int error, wf_wakes *wakes)
 /* Asks the kernel for one set of events: 0 or -errno. Outside the lock. */
 static int tell(const wf_socket *s, uint16_t before, uint16_t events)
 {
-    return wf_readiness_ask(&s->reactor->readiness, s->fd, before, events, wf_socket_handle(s));
+    return wf_poller_ask(&s->reactor->poller, s->fd, before, events, wf_socket_handle(s));
 }
 
 /* Asks the kernel for `asked`, and goes on until that is what it was asked for last: another thread
@@ -339,7 +339,7 @@ int wf_socket_take_fd(wf_socket *s)
     if (r < 0)
         return r;
     if (s->told) /* no operation waits any more, nor will one */
-        wf_readiness_remove(&s->reactor->readiness, fd);
+        wf_poller_remove(&s->reactor->poller, fd);
     wf_own_end(s);
     s->fd = -1;
     return fd;

@@ -2,14 +2,14 @@
  * socket.h - what streams, listeners and datagram sockets share: a counted descriptor to wait on
  *
  * Purpose     Operations try the system call themselves; what would block waits here for an event
- *             of the socket's (readiness.h). So no byte leaves a socket before a read names its
+ *             of the socket's (poller.h). So no byte leaves a socket before a read names its
  *             buffer, and cancelling a wait is local.
  * Threads     Any; take: the reactor's.
  * Invariants  K1 the descriptor stays open while anybody holds a reference: the owner until it
  *             closes, each operation from its first poll to READY, each call while it lasts. K2 one
  *             operation a direction, from its first poll to READY. K3 the memory goes to others
- *             once no nudge is on its way through the reactor's inbox. K4 events are edges: what
- *             was there before is not told again, so whoever waits has seen EAGAIN, or a read
+ *             once no retry timer is on its way through the reactor's inbox. K4 events are edges:
+ *             what was there before is not told again, so whoever waits has seen EAGAIN, or a read
  *             shorter than its buffer, since the last event. POLLOUT is asked for once a writer
  *             waits, and the kernel looks at the socket when it is asked: room that came before
  *             counts. K5 what users hold is no pointer but a handle: address | generation << 48 |
@@ -56,19 +56,19 @@ typedef struct wf_socket {
     uint16_t                 asked;    /* ... that are, or are just about to be: under the lock */
     wf_direction             in, out;
     uint64_t drained; /* the reader's: 1 << 32 | in.seq at which a short read emptied it; or 0 */
-    struct wf_nudge *nudge;      /* or NULL */
-    uint16_t         told;       /* what the kernel was asked for last: under the lock */
-    bool             telling;    /* a thread is asking the kernel just now: under the lock */
-    uint8_t          n_unwanted; /* times in a row that only POLLOUT came and no writer waited */
-    bool             lent;       /* an operation has the kernel write: under the lock */
-    bool    is_socket : 1;       /* else a pipe, device or file; constant, as are the next four */
+    struct wf_retry_timer *retry_timer; /* or NULL */
+    uint16_t               told;        /* what the kernel was asked for last: under the lock */
+    bool                   telling;     /* a thread is asking the kernel just now: under the lock */
+    uint8_t n_unwanted;    /* times in a row that only POLLOUT came and no writer waited */
+    bool    lent;          /* an operation has the kernel write: under the lock */
+    bool    is_socket : 1; /* else a pipe, device or file; constant, as are the next four */
     bool    is_tcp : 1;
     bool    is_file : 1;       /* a regular file: it never waits for another program */
     bool    came_blocking : 1; /* own.h */
     bool    is_shared : 1;     /* adopted: others may have it, and clear its O_NONBLOCK */
     uint8_t always_try;        /* why events and short reads do not tell everything: WF_TRY_... */
-    uint8_t nap_ms;            /* the operation that is about to wait asks for a nudge: its own */
-    wf_peer peer;              /* of a stream: which is or was at the other end; constant */
+    uint8_t nap_ms; /* the operation that is about to wait asks for a retry timer: its own */
+    wf_peer peer;   /* of a stream: which is or was at the other end; constant */
 } wf_socket;
 
 WEFT_STATIC_ASSERT_(sizeof(wf_socket) == 2 * WF_CACHE_LINE, "a socket is two cache lines");

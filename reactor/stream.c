@@ -11,7 +11,7 @@
 
 #include "calls.h"
 #include "kernel_operation.h"
-#include "quiet.h"
+#include "sigpipe.h"
 #include "socket_operation.h"
 
 #include <fcntl.h>
@@ -96,16 +96,16 @@ static int64_t read_at_once(const wf_socket *s, const struct iovec *vector, int 
 
 static int64_t write_at_once(const wf_socket *s, const struct iovec *vector, int n)
 {
-    wf_quiet quiet;
-    ssize_t  r;
+    wf_sigpipe quiet;
+    ssize_t    r;
 
-    wf_quiet_begin(&quiet);
+    wf_sigpipe_begin(&quiet);
     r = s->is_file ? writev(s->fd, vector, n) : wf_writev_nowait(s->fd, vector, n);
     if (!s->is_file && is_refused(r)) {
         insist(s->fd);
         r = writev(s->fd, vector, n);
     }
-    return wf_quiet_end(&quiet, r, n == 1 ? vector->iov_len : SIZE_MAX);
+    return wf_sigpipe_end(&quiet, r, n == 1 ? vector->iov_len : SIZE_MAX);
 }
 
 /* ---- reading ---- */

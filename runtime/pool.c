@@ -9,9 +9,9 @@
  */
 #include "pool.h"
 
-#include "crew.h"
 #include "executor.h"
 #include "lock.h"
+#include "pool_threads.h"
 #include "timer.h"
 
 #include <stdio.h>
@@ -99,7 +99,7 @@ int wf_pool_submit(weft_pool *p, wf_job *job)
         r = -EAGAIN;
     } else {
         append_locked(p, job);
-        c = wf_crew_queued_locked(p, now);
+        c = wf_pool_threads_queued_locked(p, now);
         if (p->n_threads == 0) { /* no memory for one */
             unlink_locked(p, job);
             p->counters.jobs--;
@@ -107,7 +107,7 @@ int wf_pool_submit(weft_pool *p, wf_job *job)
         }
     }
     wf_unlock(&p->lock);
-    wf_crew_call(p, c);
+    wf_pool_threads_call(p, c);
     return r;
 }
 
@@ -137,7 +137,7 @@ bool wf_pool_abandon(weft_pool *p, wf_job *job)
     wf_lock(&p->lock);
     queued = withdraw_locked(p, job);
     if (!queued && job->thread) {
-        wf_crew_leave_locked(job->thread);
+        wf_pool_threads_leave_locked(job->thread);
         wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] the one that closes has one less to wait for */
         if (p->closing)
             wf_futex_wake(&p->n_ended, 1);
@@ -187,7 +187,7 @@ void wf_pool_drop(weft_pool *p)
 
     if (wf_sub(&p->refs, 1, ACQ_REL) != 1) /* [pool-1] */
         return;
-    wf_crew_free(p);
+    wf_pool_threads_free(p);
     wf_release_aligned(&alloc, p, sizeof *p);
 }
 

@@ -1,11 +1,12 @@
 /*
  * pool.h - a pool of threads: the queue they take jobs from, its life and its counters
  *
- * Purpose     Jobs run in the order they were queued, on threads that come when needed (crew.h).
+ * Purpose     Jobs run in the order they were queued, on threads that come when needed
+ *             (pool_threads.h).
  * Threads     Any; take: the pool's own.
  * Invariants  L1 a job is on the queue (`queued`) or somebody's. L2 the pool's memory stays until
  *             nobody awaits a job of it any more.
- * Ordering    The pool's lock. [pool-1] the last reference to the pool. [pool-2] in crew.h.
+ * Ordering    The pool's lock. [pool-1] the last reference to the pool. [pool-2] in pool_threads.h.
  *             [pool-3] a job's end has been told, and whom it woke is queued, when n_telling falls.
  * Failure     A pool that is closing or full refuses jobs: -errno, and nothing has happened.
  */

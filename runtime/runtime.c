@@ -18,10 +18,10 @@
  * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
  */
 #include "config.h"
+#include "dump.h"
 #include "executor.h"
 #include "pools.h"
 #include "reactor.h"
-#include "report.h"
 #include "stderr.h"
 #include "stop.h"
 #include "tasks.h"
@@ -131,7 +131,7 @@ static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
     if (until - now > WEFT_S(1)) {
         if (wf_executor_wait_empty(s, now + WEFT_S(1)))
             return true;
-        wf_report_tasks(s, WEFT_LOG_WARNING, "stop: still running: ");
+        wf_dump_tasks(s, WEFT_LOG_WARNING, "stop: still running: ");
     }
     return wf_executor_wait_empty(s, until);
 }
@@ -149,7 +149,7 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
     until = wf_after(now, patience);
     wf_tasks_close(rt->executor);
     if (!wait_empty(rt->executor, now, until)) {
-        wf_report_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
+        wf_dump_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
         wf_pools_report(rt, "stop: "); /* a task may wait for its job */
         return -ETIMEDOUT;
     }
@@ -223,7 +223,7 @@ WEFT_API int weft_worker_counters(const weft_runtime *rt, uint32_t index,
 
 WEFT_API void weft_runtime_dump(weft_runtime *rt)
 {
-    wf_report_tasks(rt->executor, WEFT_LOG_INFO, "");
+    wf_dump_tasks(rt->executor, WEFT_LOG_INFO, "");
 }
 
 WEFT_API void weft_runtime_counters(weft_runtime *rt, struct weft_runtime_counters *ret_counters)

@@ -10,8 +10,8 @@
 #include "executor.h"
 
 #include "dispatch.h"
+#include "dump.h"
 #include "invariant.h"
-#include "report.h"
 #include "tasks.h"
 #include "visit.h"
 
@@ -195,6 +195,6 @@ void wf_executor_stop(wf_executor *s)
     end_threads(s);
     (void)wf_visit_wait_gone(s, WEFT_FOREVER); /* [visit-1] */
     WF_ASSERT(wf_tasks_alive(s) == 0);         /* S2 */
-    wf_report_open_handles(s);
+    wf_dump_open_handles(s);
     wf_memory_close(&s->memory);
 }

@@ -10,7 +10,7 @@
 #include "stderr.h"
 
 #include "order.h"
-#include "quiet.h"
+#include "sigpipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,10 +68,10 @@ static ssize_t write_at_once(const char *text, size_t n)
 
 bool wf_stderr_write(const char *text, size_t n)
 {
-    wf_quiet quiet;
+    wf_sigpipe quiet;
 
-    wf_quiet_begin(&quiet);
-    return wf_quiet_end(&quiet, write_at_once(text, n), n) == (int64_t)n;
+    wf_sigpipe_begin(&quiet);
+    return wf_sigpipe_end(&quiet, write_at_once(text, n), n) == (int64_t)n;
 }
 
 void wf_stderr_log(void *arg, weft_log_level level, const char *line)

@@ -22,7 +22,7 @@ static void bare_start(void)
     rt.executor = &executor;
     executor.is_parent = "yes";
     memset(&reactor, 0, sizeof reactor);
-    check_eq(wf_readiness_open(&reactor.readiness), 0);
+    check_eq(wf_poller_open(&reactor.poller), 0);
     reactor.rt = &rt;
     reactor.is_parent = executor.is_parent;
     rt.config.ring_entries = 8;
@@ -32,7 +32,7 @@ static void bare_start(void)
     rt.config.blocking_keep_ms = 1000;
     wf_files_init(&reactor.files, &rt, &reactor.driver, &reactor.inbox);
     reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
-    reactor.nudges.next = WEFT_FOREVER;
+    reactor.retry_timers.next = WEFT_FOREVER;
 }
 
 static inline void bare_take_inbox(void)
@@ -46,7 +46,7 @@ static inline void bare_take_inbox(void)
 static inline int bare_take_ready(wf_wakes *wakes)
 {
     bool more;
-    int  n = wf_readiness_take(&reactor.readiness, wakes, true, &more);
+    int  n = wf_poller_take(&reactor.poller, wakes, true, &more);
 
     check(!more);
     return n;
@@ -58,9 +58,9 @@ static void bare_stop(void)
     check_eq(reactor.n_sockets, 0);
     check_eq(wf_reactor_held(&reactor), 0);
     wf_files_stop(&reactor.files);
-    wf_held_free(&reactor.held, &rt.config.allocator);
+    wf_inflight_free(&reactor.inflight, &rt.config.allocator);
     wf_socket_pool_stop(&reactor);
-    wf_readiness_close(&reactor.readiness);
+    wf_poller_close(&reactor.poller);
     wf_ring_close(&reactor.ring);
 }
 

@@ -20,7 +20,7 @@ static void    ring(int fd);
 #define wf_bell_ring(fd) ring(fd)
 #include "executor.h"
 #include "kernel_operation.h"
-#include "nudge.h"
+#include "retry_timer.h"
 #include "task.h"
 #include "timer.h"
 
@@ -75,22 +75,22 @@ static int sleep_among_sockets(wf_wakes *wakes);
 #include "tasks.c"
 #include "visit.c"
 #include "worker.c"
-#define write(fd, from, n)          ((void)(fd), kick(from))
-#define wf_ring_enter(ring, until)  enter(until)
-#define wf_ring_flush(ring)         ((void)(ring))
-#define wf_ring_run_deferred(ring)  false
-#define wf_clock_jumps(clock)       false
-#define wf_ring_has_more(ring)      false
-#define wf_timers_next(timers)      ((void)(timers), wf_load(&timer, SEQ_CST))
-#define wf_nudges_next(reactor)     ((void)(reactor), WEFT_FOREVER)
-#define wf_timers_fire(timers, now) (timer = (now) >= timer ? WEFT_FOREVER : timer)
-#define wf_readiness_take(ready, wakes, surely, ret_more)                                          \
+#define write(fd, from, n)            ((void)(fd), kick(from))
+#define wf_ring_enter(ring, until)    enter(until)
+#define wf_ring_flush(ring)           ((void)(ring))
+#define wf_ring_run_deferred(ring)    false
+#define wf_clock_jumps(clock)         false
+#define wf_ring_has_more(ring)        false
+#define wf_timers_next(timers)        ((void)(timers), wf_load(&timer, SEQ_CST))
+#define wf_retry_timers_next(reactor) ((void)(reactor), WEFT_FOREVER)
+#define wf_timers_fire(timers, now)   (timer = (now) >= timer ? WEFT_FOREVER : timer)
+#define wf_poller_take(ready, wakes, surely, ret_more)                                             \
     (*(ret_more) = false, (void)(surely), take_batch(wakes))
-#define wf_readiness_sleep(ready, bell, wakes) sleep_among_sockets(wakes)
-#define wf_ring_sqe(ring)                      ((void)(ring), &prepared)
+#define wf_poller_sleep(ready, bell, wakes) sleep_among_sockets(wakes)
+#define wf_ring_sqe(ring)                   ((void)(ring), &prepared)
+#include "loop.c"
 #include "reactor.c"
 #include "sparse.c"
-#include "turn.c"
 
 /* ---- in place of the clock, the timers and the ring ---- */
 

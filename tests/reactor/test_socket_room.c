@@ -244,7 +244,7 @@ Test(socket_room, a_failure_to_ask_ends_both_waits)
     weft_io    in, out;
 
     check_eq(wait_for(s, &in, WF_SIDE_IN), WF_SOCKET_WAITING);
-    wf_readiness_remove(&reactor.readiness, s->fd);
+    wf_poller_remove(&reactor.poller, s->fd);
     check_eq(wait_for(s, &out, WF_SIDE_OUT), WF_SOCKET_WAITING);
     check(!waits(s, &in));
     check(!waits(s, &out));

@@ -1,45 +1,45 @@
 /*
- * nudge.c - trying again after a while, where no event will tell
+ * retry_timer.c - trying again after a while, where no event will tell
  *
- * Purpose     See nudge.h.
- * Threads     See nudge.h.
- * Invariants  See nudge.h.
- * Ordering    See nudge.h.
- * Failure     See nudge.h.
+ * Purpose     See retry_timer.h.
+ * Threads     See retry_timer.h.
+ * Invariants  See retry_timer.h.
+ * Ordering    See retry_timer.h.
+ * Failure     See retry_timer.h.
  */
-#include "nudge.h"
+#include "retry_timer.h"
 
 #include "clock.h"
 #include "lock.h"
 
-typedef struct wf_nudge {
-    wf_socket       *socket;
-    struct wf_nudge *prev, *next; /* armed: in the reactor's list, the soonest first */
-    int64_t          deadline;
-    bool             armed;
-} wf_nudge;
+typedef struct wf_retry_timer {
+    wf_socket             *socket;
+    struct wf_retry_timer *prev, *next; /* armed: in the reactor's list, the soonest first */
+    int64_t                deadline;
+    bool                   armed;
+} wf_retry_timer;
 
-int wf_nudge_have(wf_socket *s)
+int wf_retry_timer_have(wf_socket *s)
 {
-    if (s->nudge)
+    if (s->retry_timer)
         return 0;
-    s->nudge = wf_alloc(&s->reactor->rt->config.allocator, sizeof *s->nudge);
-    if (!s->nudge)
+    s->retry_timer = wf_alloc(&s->reactor->rt->config.allocator, sizeof *s->retry_timer);
+    if (!s->retry_timer)
         return -ENOMEM;
-    *s->nudge = (wf_nudge){.socket = s};
+    *s->retry_timer = (wf_retry_timer){.socket = s};
     return 0;
 }
 
-void wf_nudge_free(wf_socket *s)
+void wf_retry_timer_free(wf_socket *s)
 {
-    if (s->nudge)
-        wf_release(&s->reactor->rt->config.allocator, s->nudge, sizeof *s->nudge);
-    s->nudge = NULL;
+    if (s->retry_timer)
+        wf_release(&s->reactor->rt->config.allocator, s->retry_timer, sizeof *s->retry_timer);
+    s->retry_timer = NULL;
 }
 
-int wf_nudge_again(wf_socket *s, uint8_t ms)
+int wf_retry_timer_again(wf_socket *s, uint8_t ms)
 {
-    int r = wf_nudge_have(s);
+    int r = wf_retry_timer_have(s);
 
     if (r < 0)
         return r;
@@ -49,7 +49,7 @@ int wf_nudge_again(wf_socket *s, uint8_t ms)
 
 /* ---- the reactor's list, under its lock ---- */
 
-static void unlink_locked(wf_nudges *list, wf_nudge *n)
+static void unlink_locked(wf_retry_timers *list, wf_retry_timer *n)
 {
     if (n->next)
         n->next->prev = n->prev;
@@ -62,9 +62,9 @@ static void unlink_locked(wf_nudges *list, wf_nudge *n)
 }
 
 /* Most wait equally long, so the place is mostly the last. */
-static void link_locked(wf_nudges *list, wf_nudge *n)
+static void link_locked(wf_retry_timers *list, wf_retry_timer *n)
 {
-    wf_nudge *before = list->last;
+    wf_retry_timer *before = list->last;
 
     while (before && before->deadline > n->deadline)
         before = before->prev;
@@ -80,10 +80,10 @@ static void link_locked(wf_nudges *list, wf_nudge *n)
         list->first = n;
 }
 
-void wf_nudges_fire(wf_reactor *r, int64_t now)
+void wf_retry_timers_fire(wf_reactor *r, int64_t now)
 {
-    wf_nudges *list = &r->nudges;
-    wf_nudge  *n;
+    wf_retry_timers *list = &r->retry_timers;
+    wf_retry_timer  *n;
 
     if (wf_load(&list->next, RELAXED) > now) /* one that comes just now hints the driver */
         return;
@@ -91,7 +91,7 @@ void wf_nudges_fire(wf_reactor *r, int64_t now)
     while ((n = list->first) && n->deadline <= now) {
         unlink_locked(list, n);
         wf_socket_nudge_any(n->socket);
-        wf_store(&n->armed, false, RELEASE); /* [nudge-1] */
+        wf_store(&n->armed, false, RELEASE); /* [retry_timer-1] */
     }
     wf_store(&list->next, n ? n->deadline : WEFT_FOREVER, SEQ_CST); /* [driver-1] */
     wf_unlock(&list->lock);
@@ -101,9 +101,9 @@ void wf_nudges_fire(wf_reactor *r, int64_t now)
 
 static void arm(wf_socket *s, int64_t deadline)
 {
-    wf_nudges *list = &s->reactor->nudges;
-    wf_nudge  *n = s->nudge;
-    bool       soonest;
+    wf_retry_timers *list = &s->reactor->retry_timers;
+    wf_retry_timer  *n = s->retry_timer;
+    bool             soonest;
 
     wf_lock(&list->lock);
     n->deadline = deadline;
@@ -119,19 +119,19 @@ static void arm(wf_socket *s, int64_t deadline)
 
 static void disarm(wf_socket *s)
 {
-    wf_nudges *list = &s->reactor->nudges;
+    wf_retry_timers *list = &s->reactor->retry_timers;
 
-    if (!s->nudge || !wf_load(&s->nudge->armed, ACQUIRE)) /* [nudge-1] */
+    if (!s->retry_timer || !wf_load(&s->retry_timer->armed, ACQUIRE)) /* [retry_timer-1] */
         return;
     wf_lock(&list->lock);
-    if (s->nudge->armed) {
-        unlink_locked(list, s->nudge); /* `next` may stay early: U5 */
-        s->nudge->armed = false;
+    if (s->retry_timer->armed) {
+        unlink_locked(list, s->retry_timer); /* `next` may stay early: U5 */
+        s->retry_timer->armed = false;
     }
     wf_unlock(&list->lock);
 }
 
-void wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx)
+void wf_retry_timer_waits(weft_io *io, wf_socket *s, weft_context *cx)
 {
     (void)io, (void)cx;
     disarm(s);
@@ -141,7 +141,7 @@ void wf_nudge_waits(weft_io *io, wf_socket *s, weft_context *cx)
     s->nap_ms = 0;
 }
 
-int64_t wf_nudge_end(weft_io *io, int64_t result, bool cancelled)
+int64_t wf_retry_timer_end(weft_io *io, int64_t result, bool cancelled)
 {
     (void)cancelled;
     if (io->target_)

@@ -1,13 +1,13 @@
 /*
- * readiness.c - which sockets are ready
+ * poller.c - which sockets are ready
  *
- * Purpose     See readiness.h.
- * Threads     See readiness.h.
- * Invariants  See readiness.h.
- * Ordering    See readiness.h.
- * Failure     See readiness.h.
+ * Purpose     See poller.h.
+ * Threads     See poller.h.
+ * Invariants  See poller.h.
+ * Ordering    See poller.h.
+ * Failure     See poller.h.
  */
-#include "readiness.h"
+#include "poller.h"
 
 #include "bell.h"
 #include "clock.h"
@@ -21,20 +21,19 @@
 #define TAKE_MOST  128 /* a call */
 #define CALLS_MOST 8   /* a look */
 
-int wf_readiness_open(wf_readiness *ready)
+int wf_poller_open(wf_poller *ready)
 {
     ready->fd = wf_descriptor(epoll_create1(EPOLL_CLOEXEC));
     return ready->fd < 0 ? -errno : 0;
 }
 
-void wf_readiness_close(wf_readiness *ready)
+void wf_poller_close(wf_poller *ready)
 {
     if (ready->fd >= 0)
         close(ready->fd);
 }
 
-int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_t events,
-                     void *handle)
+int wf_poller_ask(const wf_poller *ready, int fd, uint32_t before, uint32_t events, void *handle)
 {
     struct epoll_event event = {.events = events | EPOLLET, .data.ptr = handle};
     int                op = before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -42,14 +41,14 @@ int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_
     return epoll_ctl(ready->fd, op, fd, &event) < 0 ? -errno : 0;
 }
 
-int wf_readiness_add_bell(const wf_readiness *ready, int bell)
+int wf_poller_add_bell(const wf_poller *ready, int bell)
 {
     struct epoll_event event = {.events = EPOLLIN};
 
     return epoll_ctl(ready->fd, EPOLL_CTL_ADD, bell, &event) < 0 ? -errno : 0;
 }
 
-void wf_readiness_remove(const wf_readiness *ready, int fd)
+void wf_poller_remove(const wf_poller *ready, int fd)
 {
     epoll_ctl(ready->fd, EPOLL_CTL_DEL, fd, NULL); /* what has been added is there */
 }
@@ -67,14 +66,14 @@ static int tell_sockets(const struct epoll_event *event, int n, wf_wakes *wakes)
     return n_sockets;
 }
 
-static bool shows_any(const wf_readiness *ready)
+static bool shows_any(const wf_poller *ready)
 {
     struct pollfd set = {ready->fd, POLLIN, 0};
 
     return poll(&set, 1, 0) > 0;
 }
 
-int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes, bool surely, bool *ret_more)
+int wf_poller_take(const wf_poller *ready, wf_wakes *wakes, bool surely, bool *ret_more)
 {
     struct epoll_event event[TAKE_MOST];
     int                total = 0;
@@ -95,7 +94,7 @@ int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes, bool surely, b
     return total;
 }
 
-int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes)
+int wf_poller_sleep(const wf_poller *ready, int bell, wf_wakes *wakes)
 {
     struct epoll_event event[TAKE_MOST];
     int                n = epoll_wait(ready->fd, event, TAKE_MOST, -1);
@@ -108,7 +107,7 @@ int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes)
     return n_sockets;
 }
 
-void wf_readiness_wait(const wf_readiness *ready, int a, int b, int64_t until)
+void wf_poller_wait(const wf_poller *ready, int a, int b, int64_t until)
 {
     struct pollfd   fds[] = {{ready->fd, POLLIN, 0}, {a, POLLIN, 0}, {b, POLLIN, 0}};
     int64_t         now = wf_now(), left = until > now ? until - now : 0;

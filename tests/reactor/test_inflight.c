@@ -3,7 +3,7 @@
  */
 #include "../test.h"
 
-#include "held.h"
+#include "inflight.h"
 
 #include <stdlib.h>
 
@@ -35,56 +35,56 @@ static uint64_t data(uint64_t i)
     return (i + 1) << 4 | (i & 3);
 }
 
-Test(held, each_request_is_found_until_it_is_removed)
+Test(inflight, each_request_is_found_until_it_is_removed)
 {
-    wf_held  h = {0};
-    uint32_t slot[N], n = 0;
+    wf_inflight h = {0};
+    uint32_t    slot[N], n = 0;
 
     for (uint64_t i = 0; i < N; i++) {
-        check(wf_held_reserve(&h, &hooks));
-        slot[i] = wf_held_add(&h, data(i));
+        check(wf_inflight_reserve(&h, &hooks));
+        slot[i] = wf_inflight_add(&h, data(i));
     }
     for (uint64_t i = 0; i < N; i += 2)
-        wf_held_remove(&h, slot[i]);
+        wf_inflight_remove(&h, slot[i]);
     for (uint64_t i = 0; i < N; i++)
-        check_eq(wf_held_at(&h, slot[i]), i % 2 ? data(i) : 0);
+        check_eq(wf_inflight_at(&h, slot[i]), i % 2 ? data(i) : 0);
     for (uint32_t i = 0; i < h.n_used; i++)
-        n += wf_held_at(&h, i) != 0;
+        n += wf_inflight_at(&h, i) != 0;
     check_eq(n, N / 2);
-    wf_held_free(&h, &hooks);
+    wf_inflight_free(&h, &hooks);
     check_eq(n_live, 0);
 }
 
-Test(held, free_slots_are_used_before_there_are_more)
+Test(inflight, free_slots_are_used_before_there_are_more)
 {
-    wf_held  h = {0};
-    uint32_t slot[8];
+    wf_inflight h = {0};
+    uint32_t    slot[8];
 
     for (int round = 0; round < N; round++) {
         for (int i = 0; i < 8; i++) {
-            check(wf_held_reserve(&h, &hooks));
-            slot[i] = wf_held_add(&h, data((uint64_t)i));
+            check(wf_inflight_reserve(&h, &hooks));
+            slot[i] = wf_inflight_add(&h, data((uint64_t)i));
         }
         for (int i = 0; i < 8; i++)
-            wf_held_remove(&h, slot[(i + round) % 8]);
+            wf_inflight_remove(&h, slot[(i + round) % 8]);
     }
     check_eq(h.n_used, 8);
-    wf_held_free(&h, &hooks);
+    wf_inflight_free(&h, &hooks);
 }
 
-Test(held, without_memory_what_is_there_stays)
+Test(inflight, without_memory_what_is_there_stays)
 {
-    wf_held  h = {0};
-    uint32_t n = 0;
+    wf_inflight h = {0};
+    uint32_t    n = 0;
 
     n_allowed = 0;
-    check(!wf_held_reserve(&h, &hooks));
+    check(!wf_inflight_reserve(&h, &hooks));
     n_allowed = 1;
-    for (; wf_held_reserve(&h, &hooks); n++)
-        check_eq(wf_held_add(&h, data(n)), n);
+    for (; wf_inflight_reserve(&h, &hooks); n++)
+        check_eq(wf_inflight_add(&h, data(n)), n);
     check_cmp(n, >, 0);
     for (uint32_t i = 0; i < n; i++)
-        check_eq(wf_held_at(&h, i), data(i));
-    wf_held_free(&h, &hooks);
+        check_eq(wf_inflight_at(&h, i), data(i));
+    wf_inflight_free(&h, &hooks);
     check_eq(n_live, 0);
 }

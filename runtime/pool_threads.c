@@ -1,13 +1,13 @@
 /*
- * crew.c - the threads of a pool: how many run, who watches, who leaves
+ * pool_threads.c - the threads of a pool: how many run, who watches, who leaves
  *
- * Purpose     See crew.h.
- * Threads     See crew.h.
- * Invariants  See crew.h.
- * Ordering    See crew.h.
- * Failure     See crew.h.
+ * Purpose     See pool_threads.h.
+ * Threads     See pool_threads.h.
+ * Invariants  See pool_threads.h.
+ * Ordering    See pool_threads.h.
+ * Failure     See pool_threads.h.
  */
-#include "crew.h"
+#include "pool_threads.h"
 
 #include "executor.h"
 #include "lock.h"
@@ -100,7 +100,7 @@ static wf_call summon_locked(weft_pool *p, int64_t now)
     return c;
 }
 
-wf_call wf_crew_queued_locked(weft_pool *p, int64_t now)
+wf_call wf_pool_threads_queued_locked(weft_pool *p, int64_t now)
 {
     if (!p->first->next)
         p->room = p->base; /* nobody waited */
@@ -124,7 +124,7 @@ static wf_job *take_locked(weft_pool *p, wf_thread *t, int64_t now)
     return job;
 }
 
-void wf_crew_leave_locked(wf_thread *t)
+void wf_pool_threads_leave_locked(wf_thread *t)
 {
     t->left = true;
     t->pool->n_left++;
@@ -267,7 +267,7 @@ static void *thread_main(void *arg)
         job = decide_locked(p, t, now);
         c = summon_locked(p, now);
         wf_unlock(&p->lock);
-        wf_crew_call(p, c);
+        wf_pool_threads_call(p, c);
         if (ended) {
             wf_job_finish(ended, result);
             wf_sub(&p->n_telling, 1, RELEASE); /* [pool-3] */
@@ -310,7 +310,7 @@ static void creating_failed(weft_pool *p, wf_thread *t, int error)
     }
 }
 
-void wf_crew_call(weft_pool *p, wf_call c)
+void wf_pool_threads_call(weft_pool *p, wf_call c)
 {
     pthread_t thread;
     int       r;
@@ -326,7 +326,7 @@ void wf_crew_call(weft_pool *p, wf_call c)
         creating_failed(p, c.thread, r);
 }
 
-void wf_crew_free(weft_pool *p)
+void wf_pool_threads_free(weft_pool *p)
 {
     for (wf_thread *t = p->newest, *older; t; t = older) {
         older = t->older;

@@ -1,5 +1,5 @@
 /*
- * readiness.h - which sockets are ready
+ * poller.h - which sockets are ready
  *
  * Purpose     One epoll set for all sockets of a runtime. The reactor's ring watches it; while the
  *             reactor is at its gate, a worker that runs dry takes from it. What has come meanwhile
@@ -21,37 +21,36 @@
  * Failure     ask: as epoll_ctl. take: the set is gone; somebody has closed a descriptor that isn't
  *             his.
  */
-#ifndef WF_READINESS_H
-#define WF_READINESS_H
+#ifndef WF_POLLER_H
+#define WF_POLLER_H
 
 #include "rt.h"
 #include "waker.h"
 
-typedef struct wf_readiness {
+typedef struct wf_poller {
     int fd; /* constant */
-} wf_readiness;
+} wf_poller;
 
 /* 0 or -errno. */
-int  wf_readiness_open(wf_readiness *ready);
-void wf_readiness_close(wf_readiness *ready);
+int  wf_poller_open(wf_poller *ready);
+void wf_poller_close(wf_poller *ready);
 
 /* From now on poll(2) events of the descriptor come with the handle, those that are there first.
  * `before`: those that came until now, 0 for a descriptor that is new to the set. 0 or -errno. */
-int wf_readiness_ask(const wf_readiness *ready, int fd, uint32_t before, uint32_t events,
-                     void *handle);
+int wf_poller_ask(const wf_poller *ready, int fd, uint32_t before, uint32_t events, void *handle);
 /* The bell stays ready until the thread that sleeps has made it silent: a look of another does not
  * take its ring. */
-int  wf_readiness_add_bell(const wf_readiness *ready, int bell);
-void wf_readiness_remove(const wf_readiness *ready, int fd);
+int  wf_poller_add_bell(const wf_poller *ready, int bell);
+void wf_poller_remove(const wf_poller *ready, int fd);
 
 /* Wakes those who wait for what is ready, which is left to be queued. How many events there were,
  * or -errno. `surely`: an answer of none is looked into, see D5. *ret_more: some may be left, see
  * D4. */
-int wf_readiness_take(const wf_readiness *ready, wf_wakes *wakes, bool surely, bool *ret_more);
+int wf_poller_take(const wf_poller *ready, wf_wakes *wakes, bool surely, bool *ret_more);
 /* The same, but sleeps until there is an event or the bell rings. */
-int wf_readiness_sleep(const wf_readiness *ready, int bell, wf_wakes *wakes);
+int wf_poller_sleep(const wf_poller *ready, int bell, wf_wakes *wakes);
 /* Sleeps until there is one, or something to read from one of the other descriptors (-1: none), or
  * until the instant. */
-void wf_readiness_wait(const wf_readiness *ready, int a, int b, int64_t until);
+void wf_poller_wait(const wf_poller *ready, int a, int b, int64_t until);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * ready.c - waiting until a descriptor shows an event
+ * fd_ready.c - waiting until a descriptor shows an event
  *
  * Purpose     Waits for descriptors of other libraries: as poll(2), by the ring.
  * Threads     Constructor: the caller. prepare: the reactor's thread. end: the future's owner.

@@ -1,19 +1,19 @@
 /*
- * turn.c - what the reactor's thread does, over and over
+ * loop.c - what the reactor's thread does, over and over
  *
- * Purpose     See turn.h.
- * Threads     See turn.h.
- * Invariants  See turn.h.
- * Ordering    See turn.h.
- * Failure     See turn.h.
+ * Purpose     See loop.h.
+ * Threads     See loop.h.
+ * Invariants  See loop.h.
+ * Ordering    See loop.h.
+ * Failure     See loop.h.
  */
-#include "turn.h"
+#include "loop.h"
 
 #include "dispatch.h"
 #include "executor.h"
 #include "handed.h"
 #include "kernel_operation.h"
-#include "nudge.h"
+#include "retry_timer.h"
 #include "socket.h"
 #include "timer.h"
 
@@ -47,7 +47,7 @@ static void watch_again(wf_reactor *r, const struct io_uring_cqe *cqe, int fd)
 static void take_ready(wf_reactor *r)
 {
     bool more;
-    int  n = wf_readiness_take(&r->readiness, &r->wakes, true, &more);
+    int  n = wf_poller_take(&r->poller, &r->wakes, true, &more);
 
     if (n < 0)
         weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(-n));
@@ -80,7 +80,7 @@ static void arrange_watch(wf_reactor *r)
         !wf_load(&r->driver.sparse, SEQ_CST); /* [driver-4] after the kick was forgotten */
 
     if (wanted && !r->sparse.armed) {
-        watch(r, r->readiness.fd, WF_TAG_READY);
+        watch(r, r->poller.fd, WF_TAG_READY);
         r->sparse.armed = true;
     } else if (!wanted && r->sparse.armed && !r->sparse.ending) {
         struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
@@ -139,8 +139,8 @@ static void cancel_again(wf_reactor *r)
     if (r->cancel_again == 0 || wf_now() < r->cancel_again)
         return;
     r->cancel_again = 0;
-    for (uint32_t i = 0; i < r->held.n_used; i++)
-        if ((data = wf_held_at(&r->held, i)) != 0)
+    for (uint32_t i = 0; i < r->inflight.n_used; i++)
+        if ((data = wf_inflight_at(&r->inflight, i)) != 0)
             wf_io_cancel_again((wf_reactor_token){r}, object_of(data));
 }
 
@@ -257,8 +257,8 @@ static void take_inbox(wf_reactor *r)
 static int64_t next_instant(wf_reactor *r)
 {
     int64_t fires = wf_timers_next(r->rt->timers);
-    int64_t nudges = wf_nudges_next(r);
-    int64_t next = fires < nudges ? fires : nudges;
+    int64_t retry_timers = wf_retry_timers_next(r);
+    int64_t next = fires < retry_timers ? fires : retry_timers;
 
     return r->cancel_again != 0 && r->cancel_again < next ? r->cancel_again : next;
 }
@@ -293,7 +293,7 @@ static void wait_without_ring(wf_reactor *r, int64_t until)
 {
     uint64_t kicks;
 
-    wf_readiness_wait(&r->readiness, r->wake_fd, r->files.waits, until);
+    wf_poller_wait(&r->poller, r->wake_fd, r->files.waits, until);
     if (read(r->wake_fd, &kicks, sizeof kicks) > 0) /* -EAGAIN: none */
         wf_count(&r->counts.kicks, 1);
     take_ready(r);
@@ -384,8 +384,8 @@ static void fail_held(wf_reactor *r)
     if (r->ring.is_open)
         forget_unseen(r);
     wf_ring_close(&r->ring);
-    for (uint32_t i = 0; i < r->held.n_used; i++)
-        if ((data = wf_held_at(&r->held, i)) != 0) {
+    for (uint32_t i = 0; i < r->inflight.n_used; i++)
+        if ((data = wf_inflight_at(&r->inflight, i)) != 0) {
             wf_io_lost((wf_reactor_token){r}, object_of(data));
             wf_wakes_flush_foreign(&r->wakes);
         }
@@ -420,8 +420,8 @@ static void turn(wf_reactor *r)
         jump(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
-    if (wf_nudges_next(r) != WEFT_FOREVER)
-        wf_nudges_fire(r, wf_now());
+    if (wf_retry_timers_next(r) != WEFT_FOREVER)
+        wf_retry_timers_fire(r, wf_now());
     cancel_again(r);
     arrange_watch(r);
     until = sleep_until(r);
@@ -461,7 +461,7 @@ static int open_backend(wf_reactor *r)
     return wf_files_open_waits(&r->files);
 }
 
-void *wf_turn_main(void *reactor)
+void *wf_loop_main(void *reactor)
 {
     wf_reactor *r = reactor;
     int         result;
@@ -480,6 +480,6 @@ void *wf_turn_main(void *reactor)
     while (!may_end(r))
         turn(r);
     wf_ring_close(&r->ring);
-    wf_held_free(&r->held, &r->rt->config.allocator);
+    wf_inflight_free(&r->inflight, &r->rt->config.allocator);
     return NULL;
 }

@@ -1,13 +1,13 @@
 /*
- * quiet.c - writing where there is no MSG_NOSIGNAL
+ * sigpipe.c - writing where there is no MSG_NOSIGNAL
  *
- * Purpose     See quiet.h.
- * Threads     See quiet.h.
- * Invariants  See quiet.h.
+ * Purpose     See sigpipe.h.
+ * Threads     See sigpipe.h.
+ * Invariants  See sigpipe.h.
  * Ordering    None.
  * Failure     None.
  */
-#include "quiet.h"
+#include "sigpipe.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,7 +20,7 @@ static void only_sigpipe(sigset_t *set)
 }
 
 /* Only what the thread has blocked can be pending for it. */
-void wf_quiet_begin(wf_quiet *q)
+void wf_sigpipe_begin(wf_sigpipe *q)
 {
     sigset_t pipe, pending;
 
@@ -32,7 +32,7 @@ void wf_quiet_begin(wf_quiet *q)
 
 /* A write sends its SIGPIPE to the thread. sigtimedwait takes a thread's own signals before those
  * of the process, so one that another process sent meanwhile stays. */
-int64_t wf_quiet_end(wf_quiet *q, ssize_t n, size_t full)
+int64_t wf_sigpipe_end(wf_sigpipe *q, ssize_t n, size_t full)
 {
     static const struct timespec at_once;
 

@@ -1,24 +1,24 @@
 /*
- * held.c - the requests that the kernel has
+ * inflight.c - the requests that the kernel has
  *
- * Purpose     See held.h.
- * Threads     See held.h.
- * Invariants  See held.h. The low three bits of a free slot are set, the next free one is above
+ * Purpose     See inflight.h.
+ * Threads     See inflight.h.
+ * Invariants  See inflight.h. The low three bits of a free slot are set, the next free one is above
  *             them.
- * Ordering    See held.h.
- * Failure     See held.h.
+ * Ordering    See inflight.h.
+ * Failure     See inflight.h.
  */
-#include "held.h"
+#include "inflight.h"
 
 #include <string.h>
 
 #define FIRST 64
 #define FREE  7
 
-bool wf_held_reserve(wf_held *h, const weft_allocator *alloc)
+bool wf_inflight_reserve(wf_inflight *h, const weft_allocator *alloc)
 {
-    uint32_t n = h->n_slots > 0 ? 2 * h->n_slots : FIRST;
-    wf_held  more = {.n_slots = n, .n_used = h->n_used};
+    uint32_t    n = h->n_slots > 0 ? 2 * h->n_slots : FIRST;
+    wf_inflight more = {.n_slots = n, .n_used = h->n_used};
 
     if (h->free > 0 || h->n_used < h->n_slots)
         return true;
@@ -27,12 +27,12 @@ bool wf_held_reserve(wf_held *h, const weft_allocator *alloc)
         return false;
     if (h->n_used > 0)
         memcpy(more.slots, h->slots, h->n_used * sizeof *h->slots);
-    wf_held_free(h, alloc);
+    wf_inflight_free(h, alloc);
     *h = more;
     return true;
 }
 
-uint32_t wf_held_add(wf_held *h, uint64_t user_data)
+uint32_t wf_inflight_add(wf_inflight *h, uint64_t user_data)
 {
     uint32_t slot = h->n_used;
 
@@ -46,22 +46,22 @@ uint32_t wf_held_add(wf_held *h, uint64_t user_data)
     return slot;
 }
 
-void wf_held_remove(wf_held *h, uint32_t slot)
+void wf_inflight_remove(wf_inflight *h, uint32_t slot)
 {
     h->slots[slot] = (uint64_t)h->free << 3 | FREE;
     h->free = slot + 1;
 }
 
-uint64_t wf_held_at(const wf_held *h, uint32_t slot)
+uint64_t wf_inflight_at(const wf_inflight *h, uint32_t slot)
 {
     uint64_t data = h->slots[slot];
 
     return (data & FREE) == FREE ? 0 : data;
 }
 
-void wf_held_free(wf_held *h, const weft_allocator *alloc)
+void wf_inflight_free(wf_inflight *h, const weft_allocator *alloc)
 {
     if (h->slots)
         wf_release(alloc, h->slots, h->n_slots * sizeof *h->slots);
-    *h = (wf_held){0};
+    *h = (wf_inflight){0};
 }

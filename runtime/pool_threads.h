@@ -1,5 +1,5 @@
 /*
- * crew.h - the threads of a pool: how many run, who watches, who leaves
+ * pool_threads.h - the threads of a pool: how many run, who watches, who leaves
  *
  * Purpose     A short queue of short jobs needs few threads, jobs that block need many, and nobody
  *             says which they are; so a few threads begin, and somebody watches how fast they come
@@ -18,8 +18,8 @@
  * Failure     No thread to be had: the queue waits for those there are, and a new one is tried for
  *             later; without any, the jobs end with the error.
  */
-#ifndef WF_CREW_H
-#define WF_CREW_H
+#ifndef WF_POOL_THREADS_H
+#define WF_POOL_THREADS_H
 
 #include "park.h"
 #include "pool.h"
@@ -53,12 +53,12 @@ typedef struct wf_call {
 } wf_call;
 
 /* The job that the thread runs was given up. */
-void wf_crew_leave_locked(wf_thread *t);
+void wf_pool_threads_leave_locked(wf_thread *t);
 /* A job has been queued. */
-wf_call wf_crew_queued_locked(weft_pool *p, int64_t now);
+wf_call wf_pool_threads_queued_locked(weft_pool *p, int64_t now);
 /* Outside of the lock. */
-void wf_crew_call(weft_pool *p, wf_call c);
+void wf_pool_threads_call(weft_pool *p, wf_call c);
 /* Frees the memory of threads that have ended. */
-void wf_crew_free(weft_pool *p);
+void wf_pool_threads_free(weft_pool *p);
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * report.c - telling the log of tasks
+ * dump.c - telling the log of tasks
  *
- * Purpose     See report.h.
+ * Purpose     See dump.h.
  * Threads     Any.
- * Invariants  See report.h.
- * Ordering    See report.h.
- * Failure     See report.h.
+ * Invariants  See dump.h.
+ * Ordering    See dump.h.
+ * Failure     See dump.h.
  */
-#include "report.h"
+#include "dump.h"
 
 #include "group.h"
 #include "task.h"
@@ -89,7 +89,7 @@ static const char *state_text(char text[AWAITED_TEXT], const line *l)
     return text;
 }
 
-void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
+void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what)
 {
     const weft_config *config = &s->rt->config;
     char               text[WF_TASK_TEXT], state[AWAITED_TEXT];
@@ -111,7 +111,7 @@ void wf_report_tasks(wf_executor *s, weft_log_level level, const char *what)
         wf_release(&config->allocator, r.lines, r.most * sizeof *r.lines);
 }
 
-void wf_report_open_handles(wf_executor *s)
+void wf_dump_open_handles(wf_executor *s)
 {
     char   text[WF_TASK_TEXT];
     line   lines[NAMED_MOST];
