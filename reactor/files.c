@@ -42,6 +42,15 @@ void wf_files_init(wf_files *f, weft_runtime *rt, wf_driver *driver, wf_inbox *i
     pthread_condattr_destroy(&monotonic);
 }
 
+static wf_file_job *pop_unused(wf_files *f)
+{
+    wf_file_job *job = f->unused;
+
+    if (job)
+        f->unused = job->next;
+    return job;
+}
+
 void wf_files_stop(wf_files *f)
 {
     pthread_mutex_lock(&f->lock);
@@ -52,6 +61,8 @@ void wf_files_stop(wf_files *f)
     pthread_mutex_unlock(&f->lock);
     if (f->has_left)
         pthread_join(f->left, NULL);
+    for (wf_file_job *job; (job = pop_unused(f));)
+        wf_release(&f->rt->config.allocator, job, sizeof *job);
     if (f->waits >= 0)
         close(f->waits);
     pthread_cond_destroy(&f->work);
@@ -59,9 +70,22 @@ void wf_files_stop(wf_files *f)
     pthread_mutex_destroy(&f->lock);
 }
 
-wf_file_job *wf_files_job(wf_files *f, weft_io *io, bool waits)
+void wf_files_reserve(wf_files *f)
 {
-    wf_file_job *job = wf_alloc(&f->rt->config.allocator, sizeof *job);
+    wf_file_job *first = pop_unused(f), *job;
+
+    while ((job = pop_unused(f)))
+        wf_release(&f->rt->config.allocator, job, sizeof *job);
+    if (!first)
+        first = wf_alloc(&f->rt->config.allocator, sizeof *first);
+    if (first)
+        first->next = NULL;
+    f->unused = first;
+}
+
+wf_file_job *wf_files_take(wf_files *f, weft_io *io, bool waits)
+{
+    wf_file_job *job = pop_unused(f);
 
     if (job)
         *job = (wf_file_job){
@@ -69,7 +93,7 @@ wf_file_job *wf_files_job(wf_files *f, weft_io *io, bool waits)
     return job;
 }
 
-void wf_files_free(wf_file_job *job)
+void wf_files_give_back(wf_file_job *job)
 {
     if (job->set >= 0)
         close(job->set);
@@ -77,7 +101,8 @@ void wf_files_free(wf_file_job *job)
         close(job->interrupt);
     if (job->fd >= 0)
         close(job->fd);
-    wf_release(&job->files->rt->config.allocator, job, sizeof *job);
+    job->next = job->files->unused;
+    job->files->unused = job;
 }
 
 static void come_back(wf_file_job *job)
@@ -318,7 +343,7 @@ int wf_files_begin(wf_file_job *job)
     int r = job->sqe.opcode == IORING_OP_POLL_ADD ? begin_wait(job) : begin_job(job);
 
     if (r < 0)
-        wf_files_free(job);
+        wf_files_give_back(job);
     return r;
 }
 
@@ -327,6 +352,6 @@ bool wf_files_cancel(wf_file_job *job)
     bool withdrawn = job->sqe.opcode == IORING_OP_POLL_ADD ? cancel_wait(job) : cancel_job(job);
 
     if (withdrawn)
-        wf_files_free(job);
+        wf_files_give_back(job);
     return withdrawn;
 }

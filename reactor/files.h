@@ -43,7 +43,10 @@ typedef struct wf_files {
     wf_driver    *driver;
     wf_inbox     *inbox;
     uint32_t      limit;
-    int           waits; /* an epoll set of the sets of jobs; -1: none yet. The reactor's thread */
+    /* -- the reactor's thread -- */
+    int          waits;  /* an epoll set of the sets of jobs; -1: none yet */
+    wf_file_job *unused; /* reserved, and ended ones; a list by `next` */
+    /* -- the lock's -- */
     pthread_mutex_t lock;
     pthread_cond_t  work, gone;
     wf_file_job    *first, *last;
@@ -58,14 +61,19 @@ void wf_files_init(wf_files *f, weft_runtime *rt, wf_driver *driver, wf_inbox *i
 /* Ends the threads; nothing is under way any more. */
 void wf_files_stop(wf_files *f);
 
-/* A job for the operation, whose entry is to be prepared in job->sqe; NULL: out of memory. */
-wf_file_job *wf_files_job(wf_files *f, weft_io *io, bool waits);
+/* Sees to memory for one job, if there is any, and frees what is not needed. It calls the allocator,
+ * so the caller holds no lock. */
+void wf_files_reserve(wf_files *f);
+/* Takes the reserved job for the operation, whose entry is to be prepared in job->sqe. NULL: memory
+ * is short. */
+wf_file_job *wf_files_take(wf_files *f, weft_io *io, bool waits);
 /* Begins it. 0; -errno, and the job is gone: no thread, no descriptor. `back.take` gets it when it
  * is done. */
 int wf_files_begin(wf_file_job *job);
 /* True: it was withdrawn and is gone. False: it ends soon, and comes back. */
 bool wf_files_cancel(wf_file_job *job);
-void wf_files_free(wf_file_job *job);
+/* The job has ended. Its memory serves the next one. */
+void wf_files_give_back(wf_file_job *job);
 
 /* Opens the set of waits, which is opened at the first of them otherwise. 0 or -errno. */
 int wf_files_open_waits(wf_files *f);

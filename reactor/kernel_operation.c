@@ -225,15 +225,16 @@ static void job_done(void *reactor, wf_submission *back)
     weft_io     *io = job->io;
     int32_t      result = job->result;
 
-    wf_files_free(job);
+    wf_files_give_back(job);
+    wf_files_reserve(&r->files); /* frees those that are too many */
     wf_count(&r->counts.completions, 1);
     wf_io_completed((wf_reactor_token){r}, io, result, 0);
 }
 
-/* Under the lock. 0, or -errno and nothing has begun. */
+/* Under the lock, after reserve. 0, or -errno and nothing has begun. */
 static int give_to_files(wf_reactor *r, weft_io *io)
 {
-    wf_file_job *job = wf_files_job(&r->files, io, waits_long(io));
+    wf_file_job *job = wf_files_take(&r->files, io, waits_long(io));
     int          result;
 
     if (!job)
@@ -316,13 +317,24 @@ static void cancel_outside(wf_reactor *r, weft_io *io)
 
 static void begin_turn(wf_reactor *r, weft_io *io);
 
+/* Asks for the memory that beginning an operation takes, before its lock is taken: the allocator
+ * is code of others. False: memory is short, or the ring is lost. */
+static bool reserve(wf_reactor *r)
+{
+    bool room = wf_inflight_reserve(&r->inflight, &r->rt->config.allocator);
+
+    wf_ring_make_room(&r->ring);
+    if (r->ring.error < 0)
+        wf_files_reserve(&r->files);
+    return room;
+}
+
 static void take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
     weft_io    *io = weft_container(submission, weft_io, link_), *next = NULL;
-    bool        room = wf_inflight_reserve(&r->inflight, &r->rt->config.allocator);
+    bool        room = reserve(r);
 
-    wf_ring_make_room(&r->ring);
     wf_lock(&io->lock_);
     io->phase_ &= ~(uint32_t)IN_INBOX;
     if (io->phase_ & IN_RING) /* a second visit: to be cancelled */
@@ -343,10 +355,9 @@ static void take(void *reactor, wf_submission *submission)
 static void begin_turn(wf_reactor *r, weft_io *io)
 {
     while (io) {
-        bool     room = wf_inflight_reserve(&r->inflight, &r->rt->config.allocator);
+        bool     room = reserve(r);
         weft_io *next = NULL;
 
-        wf_ring_make_room(&r->ring);
         wf_lock(&io->lock_);
         io->phase_ &= ~(uint32_t)QUEUED;
         if (io->phase_ & CANCEL) {

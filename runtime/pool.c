@@ -100,11 +100,6 @@ int wf_pool_submit(weft_pool *p, wf_job *job)
     } else {
         append_locked(p, job);
         c = wf_pool_threads_queued_locked(p, now);
-        if (p->n_threads == 0) { /* no memory for one */
-            unlink_locked(p, job);
-            p->counters.jobs--;
-            r = -ENOMEM;
-        }
     }
     wf_unlock(&p->lock);
     wf_pool_threads_call(p, c);

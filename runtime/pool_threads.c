@@ -53,26 +53,20 @@ static void tick_locked(weft_pool *p, int64_t now)
         p->room++;
 }
 
-/* A struct for one more thread, or NULL. */
-static wf_thread *thread_new_locked(weft_pool *p, int64_t now)
+/* One thread more is to be created, if there may be one: in an unused struct, or in one that
+ * wf_pool_threads_call allocates, as the allocator must not be called under the lock. */
+static wf_call create_locked(weft_pool *p, int64_t now)
 {
-    wf_thread *t = p->unused;
+    wf_call c = {p->unused, true};
 
     if (p->n_threads >= p->most_threads)
-        return NULL;
+        return (wf_call){0};
     if (p->failed && p->n_threads > 0 && now - p->failed < RETRY)
-        return NULL;
-    if (t) {
-        p->unused = t->next;
-    } else {
-        t = wf_alloc(&p->alloc, sizeof *t);
-        if (!t)
-            return NULL;
-        *t = (wf_thread){.pool = p, .older = p->newest};
-        p->newest = t;
-    }
+        return (wf_call){0};
+    if (c.thread)
+        p->unused = c.thread->next;
     p->n_threads++;
-    return t;
+    return c;
 }
 
 /* Whom the queue needs now: one to run, or one to watch. Q1 */
@@ -90,13 +84,11 @@ static wf_call summon_locked(weft_pool *p, int64_t now)
         c.thread = p->watcher;
         p->watcher = NULL;
     } else {
-        c.thread = thread_new_locked(p, now);
-        c.create = true;
+        c = create_locked(p, now);
     }
-    if (c.thread) {
+    if (c.thread)
         c.thread->state = WF_THREAD_COMING;
-        p->coming = true;
-    }
+    p->coming = c.thread || c.create;
     return c;
 }
 
@@ -288,6 +280,21 @@ static void *thread_main(void *arg)
 
 /* ---- calling threads ---- */
 
+static wf_thread *thread_new(weft_pool *p)
+{
+    wf_thread *t = wf_alloc(&p->alloc, sizeof *t);
+
+    if (!t)
+        return NULL;
+    *t = (wf_thread){.pool = p, .state = WF_THREAD_COMING};
+    wf_lock(&p->lock);
+    t->older = p->newest;
+    p->newest = t;
+    wf_unlock(&p->lock);
+    return t;
+}
+
+/* `t`: its struct, or NULL if there was no memory for one. */
 static void creating_failed(weft_pool *p, wf_thread *t, int error)
 {
     wf_job *jobs;
@@ -297,8 +304,10 @@ static void creating_failed(weft_pool *p, wf_thread *t, int error)
     p->coming = false;
     p->counters.threads_failed++;
     p->failed = wf_now();
-    t->next = p->unused;
-    p->unused = t;
+    if (t) {
+        t->next = p->unused;
+        p->unused = t;
+    }
     jobs = p->n_threads == 0 ? wf_pool_take_all_locked(p) : NULL;
     wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] */
     if (p->closing)
@@ -315,15 +324,15 @@ void wf_pool_threads_call(weft_pool *p, wf_call c)
     pthread_t thread;
     int       r;
 
-    if (!c.thread)
-        return;
-    if (!c.create) {
+    if (c.create) {
+        if (!c.thread)
+            c.thread = thread_new(p);
+        r = c.thread ? wf_thread_start(&thread, thread_main, c.thread) : -ENOMEM;
+        if (r < 0)
+            creating_failed(p, c.thread, r);
+    } else if (c.thread) {
         wf_park_wake(&c.thread->park);
-        return;
     }
-    r = wf_thread_start(&thread, thread_main, c.thread);
-    if (r < 0)
-        creating_failed(p, c.thread, r);
 }
 
 void wf_pool_threads_free(weft_pool *p)

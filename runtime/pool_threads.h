@@ -46,7 +46,8 @@ typedef struct wf_thread {
     bool                  left; /* it was given up */
 } wf_thread;
 
-/* A thread to be woken or created; NULL: none. */
+/* A thread to be woken, or to be created. If `create` is set and `thread` is NULL, its struct is to
+ * be allocated, too. Zero: none. */
 typedef struct wf_call {
     wf_thread *thread;
     bool       create;

@@ -65,7 +65,7 @@ void *wf_alloc_block(const weft_allocator *a, size_t size, size_t align, bool hu
 
     if (from_kernel(a))
         return *ret_raw = map(size, align, huge);
-    raw = wf_alloc(a, size + align);
+    raw = a->allocate(a->arg, size + align);
     if (!raw)
         return NULL;
     *ret_raw = raw;
@@ -77,7 +77,7 @@ void wf_release_block(const weft_allocator *a, void *raw, size_t size, size_t al
     if (from_kernel(a))
         munmap(raw, size);
     else
-        wf_release(a, raw, size + align);
+        a->release(a->arg, raw, size + align);
 }
 
 const weft_allocator *wf_alloc_current(void)

@@ -12,6 +12,8 @@
 
 #include "order.h"
 
+#include "lock.h"
+
 #include <weft/runtime.h>
 
 /* malloc and free. */
@@ -22,17 +24,20 @@ const weft_allocator *wf_alloc_current(void);
 
 static inline void *wf_alloc(const weft_allocator *a, size_t size)
 {
+    wf_lock_none_held("the allocator");
     return a->allocate(a->arg, size);
 }
 
 static inline void wf_release(const weft_allocator *a, void *memory, size_t size)
 {
+    wf_lock_none_held("the allocator");
     a->release(a->arg, memory, size);
 }
 
 /* A large block, zeroed or not, aligned to `align`, a power of two of at least a page. With the
  * default hooks straight from the kernel, on huge pages if asked for and had. *ret_raw is what to
- * release. */
+ * release. These two alone call the hooks under a lock: that of the heap of foreign threads, whose
+ * regions they are (slab.h). */
 void *wf_alloc_block(const weft_allocator *a, size_t size, size_t align, bool huge, void **ret_raw);
 void  wf_release_block(const weft_allocator *a, void *raw, size_t size, size_t align);
 

@@ -3,9 +3,9 @@
  *
  * Purpose     Guards a few fields for a few nanoseconds, inside structs that exist by the million.
  * Threads     Any.
- * Invariants  0 free, 1 held, 2 held and a thread sleeps. The holder never calls user code: builds
- *             with a sanitizer or without optimization count the locks that a thread holds, and
- *             wf_lock_none_held checks it.
+ * Invariants  0 free, 1 held, 2 held and a thread sleeps. The holder never calls user code: where
+ *             invariants are checked (invariant.h) the locks that a thread holds are counted, and
+ *             wf_lock_none_held looks at the count.
  * Ordering    [lock-1] unlock releases what the next lock acquires.
  * Failure     A holder that the kernel has preempted is slept for, not spun on. To yield would not
  *             do: a SCHED_FIFO thread that yields gets its CPU back before a holder of lower
@@ -20,8 +20,7 @@
 #include <ck_backoff.h>
 #include <time.h>
 
-#if (defined(__SANITIZE_ADDRESS__) || defined(WF_TSAN_) || !defined(__OPTIMIZE__)) &&              \
-    !defined(EXPLORE_H)
+#if defined(WF_ASSERTIONS) && !defined(EXPLORE_H)
 #define WF_LOCKS_ARE_COUNTED
 extern _Thread_local uint32_t wf_locks_held;
 #define wf_lock_took() ((void)wf_locks_held++)

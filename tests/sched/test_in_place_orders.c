@@ -147,7 +147,7 @@ Test(in_place_orders, each_child_runs_once_within_a_join_or_with_one_thief)
     explore(4, 2, set_up, taken_once, 2, (void (*const[])(void)){spawn_and_join, steal_two});
 }
 
-Test(in_place_orders, each_child_runs_once_within_a_join_or_with_two_thieves)
+Test(in_place_orders, each_child_runs_once_within_a_join_or_with_two_thieves, .timeout = 120)
 {
     explore(3, 2, set_up, taken_once, 3,
             (void (*const[])(void)){spawn_and_join, steal_two, steal_one});
