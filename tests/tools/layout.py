@@ -2,7 +2,8 @@
 """What the source promises about itself, in a build folder's compile commands and in its comments.
 
 layers    a file is compiled with the headers of its own folder and of those to the left of it
-headings  an internal file opens with Purpose, Threads, Invariants, Ordering, Failure
+headings  an internal file opens with Purpose, Threads, Invariants, Ordering, Failure; a .c file of
+          which the header says it all opens with the line "task.c - see task.h"
 tags      an ordering tag, [deque-1], stands at two sites at least
 fences    there are none: TSan can't see them (sched/order.h)
 circles   no .c files of sched call each other in a circle; what an upper file must do for a lower one
@@ -26,6 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = ["include", "sched", "reactor", "runtime"]
 HEADINGS = ["Purpose", "Threads", "Invariants", "Ordering", "Failure"]
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+SEE = re.compile(r"/\* (\w+\.c) - see (\w+\.h) \*/")
 TAG = re.compile(r"\[([a-z][a-z_]+-[0-9]+)\]")
 FENCE = re.compile(r"\b(atomic_(thread|signal)_fence|__atomic_(thread|signal)_fence|"
                    r"__sync_synchronize|ck_pr_(stm_)?fence\w*|_mm_[lsm]?fence)\b")
@@ -83,7 +85,12 @@ for path, text in sources.items():
                 f"{path}: includes a header by a path")
     opening = COMMENT.match(text)
     missing = [h for h in HEADINGS if not opening or f"\n * {h} " not in opening.group()]
-    tally.check(not missing, f"{path}: the opening comment lacks {', '.join(missing)}")
+    see = SEE.fullmatch(opening.group()) if opening and path.suffix == ".c" else None
+    if see:
+        tally.check(see.group(1) == path.name and path.with_name(see.group(2)) in sources,
+                    f"{path}: the opening line names another file, or a header that is not there")
+    else:
+        tally.check(not missing, f"{path}: the opening comment lacks {', '.join(missing)}")
     comments = " ".join(COMMENT.findall(text))
     fences = FENCE.findall(COMMENT.sub("", text))
     tally.check(not fences, f"{path}: has a fence")
