@@ -1,26 +1,27 @@
 /*
- * combine.c - select, join_all, try_join over branches in the caller's frame
+ * combine.c - select, join_all and try_join over branches in the caller's frame
  *
- * Purpose     Polls the branches that were woken until the group is decided; then cancels the rest
- *             and polls them until they have ended. Branches to be kept are polled at every turn,
- *             with the waker of their async function: they may outlive the group, and the groups
- *             around it.
+ * Purpose     Polls the branches that were woken until the group is decided. Then cancels the
+ *             others and polls them until they have ended. Branches to be kept are polled at every
+ *             turn, with the waker of their async function, because they may outlive the group and
+ *             the groups around it.
  * Threads     Polls: the owner. Wakes: any thread, through the waker of a branch.
- * Invariants  C1 a branch that is pending has either the waker of its branch, or (direct mode) that
- *             of the task. C2 a future that stores a branch's waker without cloning it calls it
- *             only while it can't become READY; so no waker outlives its branch. C3 a clone is one
- *             of the task's waker, and so is what a future gets that may be handed on: its branch
- *             is then polled at every turn. C4 a turn ends early when the budget is gone and a
- *             branch was polled; the next one begins with the branch behind that. So each turn
- *             begins with budget for another branch, and costs no more than its budget. A biased
- *             select can't begin elsewhere: it gives each branch one operation, once the budget is
- *             gone. C5 a branch that is polled at every turn and is still pending gets the
- *             operation back that asking cost. Otherwise many such branches would use up the budget
- *             of each turn, and ask for another one, for ever.
- * Ordering    [combine-1] a wake sets `woken_` before it wakes the task; the poll clears it before
- *             it polls the branch, so that what the waker published is seen by this poll or a later
- *             one.
- * Failure     None: no memory, no calls that fail.
+ * Invariants  C1 a pending branch has the waker of its branch or, in direct mode, that of the task.
+ *             C2 a future that stores a branch's waker without cloning it calls it only while it
+ *             can't become READY, so no waker outlives its branch. C3 a clone of a branch's waker
+ *             is a clone of the task's waker. So is the waker of a future that may be handed on to
+ *             another task. A wake then does not say which branch it is for, so such a branch is
+ *             polled at every turn. C4 a turn ends early when a branch was polled and the budget is
+ *             used up; the next turn begins with the branch behind it. So each turn begins with
+ *             budget for another branch, and costs no more than its budget. A biased select can't
+ *             begin elsewhere: once the budget is used up it gives each branch one operation. C5 a
+ *             branch that is polled at every turn and is still pending gets the operation back that
+ *             the poll cost. Otherwise many such branches would use up the budget of each turn and
+ *             ask for another turn for ever.
+ * Ordering    [combine-1] a wake sets `woken_` before it wakes the task. The poll clears `woken_`
+ *             before it polls the branch. So what the waking thread published is seen by this poll
+ *             or by a later one.
+ * Failure     None: takes no memory and calls nothing that fails.
  */
 #include <weft/combine.h>
 
@@ -32,9 +33,9 @@
 
 enum {
     BRANCH_DONE = 1 << 0,   /* READY, or cancelled before it began */
-    BRANCH_ALWAYS = 1 << 1, /* its future holds a clone: no telling whether it was woken */
+    BRANCH_ALWAYS = 1 << 1, /* its future holds a clone, which does not say that it was woken */
     BRANCH_KEPT = 1 << 2,   /* left pending */
-    BRANCH_NEW = 1 << 3,    /* not polled yet: nothing has its waker, and the first poll is due */
+    BRANCH_NEW = 1 << 3,    /* not polled yet: nothing has its waker, the first poll is due */
     BRANCH_MARKED = 1 << 4, /* see refuse_twins */
 };
 
@@ -52,7 +53,8 @@ static weft_waker branch_clone(void *data)
 {
     weft_branch *b = data;
 
-    b->flags_ |= BRANCH_ALWAYS; /* only a poll of the branch clones: the owner's thread */
+    /* Only a poll of the branch clones, so this is the owner's thread. */
+    b->flags_ |= BRANCH_ALWAYS;
     return weft_waker_clone(&b->group_->waker_);
 }
 
@@ -77,7 +79,8 @@ static void *branch_notify(void *data)
     return b->group_->waker_.vtable->notify_(b->group_->waker_.data);
 }
 
-/* Where the task's waker must not be borrowed, because this poll's future may be handed on. */
+/* Whether the task's waker must not be borrowed, because the future of this poll may be handed
+ * on. */
 static bool is_counted(const weft_waker *waker)
 {
 #if __STDC_HOSTED__
@@ -88,9 +91,9 @@ static bool is_counted(const weft_waker *waker)
 #endif
 }
 
-/* A waker that can't be marked, or another one than at the first poll: from then on every poll
- * polls every branch with the waker it came with. The first one stays until the end: branches hold
- * it. */
+/* Branches hold the waker of the first poll, so the group keeps it until its end. If it can't be
+ * marked, or if a later poll comes with another one, the group goes direct: every poll polls every
+ * branch, with the waker that it came with. */
 static void adopt_waker(weft_group *g, const weft_waker *waker, bool first)
 {
     if (first) {
@@ -98,14 +101,14 @@ static void adopt_waker(weft_group *g, const weft_waker *waker, bool first)
         g->counted_ = is_counted(waker);
         g->waker_ = *waker;
         if (g->counted_)
-            g->waker_.data = weft_waker_clone(waker).data; /* the same, and a reference */
+            g->waker_.data = weft_waker_clone(waker).data; /* now with a reference */
     } else if (g->waker_.vtable != waker->vtable || g->waker_.data != waker->data) {
         g->direct_ = 1;
     }
 }
 
-/* The waker of the async function that polls the group, or the groups around it: what a kept branch
- * waits with. The groups between poll their branches at every turn: C3. */
+/* The waker that a kept branch waits with: that of the async function that polls the group, or the
+ * groups around it. The groups in between poll their branches at every turn: C3. */
 static const weft_waker *waker_of_function(const weft_context *cx)
 {
     const weft_waker *waker = cx->waker;
@@ -121,7 +124,8 @@ static const weft_waker *waker_of_function(const weft_context *cx)
     return waker;
 }
 
-/* The future may be handed on: then groups and the task may be gone when it is woken. C3 */
+/* Polls a future that may be handed on to another task. When it is woken, this task and its groups
+ * may be gone, so it gets the task's waker, with a reference: C3. */
 WEFT_API weft_poll weft_future_poll_counted_(weft_future *future, weft_context *cx)
 {
     const weft_waker *outer = cx->waker;
@@ -149,7 +153,8 @@ static bool is_kept(const weft_branch *b)
     return !weft_future_is_ready(b->future) && (b->future->result & WEFT_KEPT_);
 }
 
-/* A branch has ended, in a group that need not wait for all: does that decide it? */
+/* A branch has ended in a group that need not wait for all of them. Decides the group if that was
+ * the branch it waited for. */
 static void decide(weft_group *g, uint32_t i)
 {
     int64_t result = g->branch_[i].future->result;
@@ -162,8 +167,8 @@ static void decide(weft_group *g, uint32_t i)
     } else if (result != -ECANCELED) {
         if (g->winner_ < 0 &&
             (g->kind_ == WEFT_GROUP_SELECT_ || (g->kind_ == WEFT_GROUP_TRY_JOIN_ && result < 0)))
-            g->winner_ =
-                (int32_t)i; /* cancelled as a whole, and yet this one completed, or failed */
+            /* The group was cancelled as a whole, but this branch completed (or failed) first. */
+            g->winner_ = (int32_t)i;
         else if (i < 64)
             g->undone_ |= UINT64_C(1) << i;
     }
@@ -177,7 +182,7 @@ static void branch_ended(weft_group *g, uint32_t i)
         decide(g, i);
 }
 
-/* The branch has been woken, or waits for its first poll. */
+/* Whether the branch has been woken, or waits for its first poll. Takes the wake. */
 static bool take_wake(weft_branch *b)
 {
     if (b->flags_ & BRANCH_NEW) {
@@ -187,8 +192,8 @@ static bool take_wake(weft_branch *b)
     return wf_flag_take(&b->woken_); /* [combine-1] */
 }
 
-/* False: there was no reason to poll it. Polls that guess have none that is known: the future has a
- * waker that is not the branch's. */
+/* Polls the branch if there is a reason to, and says whether it did. A poll is a guess where the
+ * future's waker is not the branch's: then nothing says whether it was woken. */
 static bool branch_poll(weft_group *g, uint32_t i, weft_context *cx)
 {
     weft_branch      *b = &g->branch_[i];
@@ -203,7 +208,8 @@ static bool branch_poll(weft_group *g, uint32_t i, weft_context *cx)
     guess = g->direct_ || kept;
     if (!guess && !take_wake(b)) {
         guess = b->flags_ & BRANCH_ALWAYS;
-        /* While it unwinds, a branch may have panicked out of the poll it was woken for. */
+        /* The task may be unwinding because this branch panicked, in the poll that took its
+         * wake. */
         if (!guess && !(cx->flags & WEFT_CONTEXT_UNWINDS_))
             return false;
     }
@@ -219,7 +225,8 @@ static bool branch_poll(weft_group *g, uint32_t i, weft_context *cx)
     return true;
 }
 
-/* Asks every branch that still runs to end; kept ones only if the whole function is cancelled. */
+/* Cancels every branch that has not ended. Kept branches are cancelled only if the whole function
+ * is. */
 static void cancel_branches(weft_group *g, const weft_context *cx)
 {
     bool all = cx->flags & WEFT_CONTEXT_CANCELLED_;
@@ -235,13 +242,15 @@ static void cancel_branches(weft_group *g, const weft_context *cx)
             g->any_kept_ = 1;
             continue;
         }
-        wf_flag_raise(&b->woken_); /* [combine-1] keeps what a waker released */
+        /* A read-modify-write keeps what an earlier wake has released. */
+        wf_flag_raise(&b->woken_); /* [combine-1] */
         if (weft_poll_is_ready(weft_future_cancel(b->future)))
             branch_ended(g, i);
     }
 }
 
-/* Kept branches outlive the group, pending with the task's own waker; their function knows them. */
+/* Kept branches outlive the group. They wait with the task's own waker, and their function's frame
+ * lists them. */
 static void park_kept(weft_group *g, weft_context *cx)
 {
     for (uint32_t i = 0; i < g->n_; i++) {
@@ -273,10 +282,11 @@ static weft_poll group_end(weft_group *g, weft_context *cx)
     if (weft_future_is_cancelled(&g->future))
         return weft_ready(&g->future,
                           g->kind_ == WEFT_GROUP_SELECT_ || any_cancelled(g) ? -ECANCELED : 0);
-    return weft_ready(&g->future, g->kind_ == WEFT_GROUP_SELECT_ ? -EINVAL : 0); /* of nothing */
+    /* A select of no branches has no winner. */
+    return weft_ready(&g->future, g->kind_ == WEFT_GROUP_SELECT_ ? -EINVAL : 0);
 }
 
-/* In the order of their names. C4 */
+/* Polls the branches of a biased select in the order in which they were given. C4 */
 static void poll_in_order(weft_group *g, weft_context *cx)
 {
     uint8_t  phase = g->phase_;
@@ -293,13 +303,15 @@ static void poll_in_order(weft_group *g, weft_context *cx)
     }
 }
 
-/* In turn. `all`: those that were just cancelled must be polled now, budget or not. */
+/* Polls the branches in turn. `all`: the branches have just been cancelled and are polled even if
+ * the budget is used up. */
 static void poll_in_turn(weft_group *g, weft_context *cx, bool all)
 {
     uint8_t  phase = g->phase_;
     uint32_t i = g->start_;
 
-    g->start_ = i + 1 < g->n_ ? i + 1 : 0; /* no remainder: small cores divide by hand */
+    /* Not a remainder: small cores have no division. */
+    g->start_ = i + 1 < g->n_ ? i + 1 : 0;
     for (uint32_t n = g->n_; n > 0 && g->phase_ == phase; n--) {
         bool polled = branch_poll(g, i, cx);
 
@@ -320,7 +332,8 @@ static void poll_branches(weft_group *g, weft_context *cx, bool all)
         poll_in_turn(g, cx, all);
 }
 
-/* Joins begin with their first branch; where a select begins is chance. */
+/* Joins begin with their first branch. A select begins with a random one, so that no branch
+ * starves. */
 static void begin(weft_group *g, weft_context *cx)
 {
     if (cx->frame_ && cx->frame_->parked_)
@@ -390,9 +403,9 @@ static bool is_among(const weft_future *future, const weft_branch *branch, uint3
     return false;
 }
 
-/* A future that is two branches would end for one of them, and the other would wait for ever. Each
- * is marked, by a flag that only a pending future has: it is there already if the future came
- * before, or is parked. */
+/* A future that is two branches would end for one of them, and the other would wait for ever. This
+ * look marks each future by a flag that only a pending one has. The flag is there already if the
+ * same future came before, or if it is parked. */
 static void refuse_twins(int kind, weft_branch *branch, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -438,7 +451,8 @@ static weft_future *group_start(weft_group *g, int kind, int biased, weft_branch
         again |= seen & bit;
         seen |= bit;
     }
-    if (again) /* by chance, as a rule: 64 bits for all addresses */
+    /* The filter has 64 bits for all addresses, so this is mostly a false alarm. */
+    if (again)
         refuse_twins(kind, branch, n);
     return &g->future;
 }

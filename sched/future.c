@@ -1,20 +1,21 @@
 /*
- * future.c - the rules of futures and frames that need more than a line
+ * future.c - rules of futures and frames that do not fit into an inline function
  *
- * Purpose     Names the rule that a caller broke; knows a frame's kept branches and deferred calls;
- *             what a frame does when its task has panicked.
+ * Purpose     Reports the rule that a caller broke. Keeps a frame's list of kept branches and of
+ *             deferred calls. Unwinds a frame whose task has panicked.
  * Threads     The future's owner.
- * Invariants  F1 a READY future is not polled. F2 a pending one stays where its first poll was. F3
- *             a kept branch that its select has left pending is PARKED: in its frame's list, linked
- *             through its result's address, or counted as far.
- * Ordering    None: one owner at a time.
+ * Invariants  F1 a READY future is not polled. F2 a pending future stays at the address of its
+ *             first poll. F3 a kept branch that its select has left pending is PARKED: it is in its
+ *             frame's list, which is linked through the address in each result, or it is counted as
+ *             far.
+ * Ordering    None: a future has one owner at a time.
  * Failure     Breaking a rule aborts.
  */
 #include <weft/combine.h>
 
 #include "text.h"
 
-/* The future is READY, or not where its first poll was. */
+/* Reports a future that is READY already, or that has moved since its first poll. */
 __attribute__((noreturn, cold)) static void misuse(const weft_future *future)
 {
     char     where[160];
@@ -31,8 +32,9 @@ __attribute__((noreturn, cold)) static void misuse(const weft_future *future)
                  where);
 }
 
-/* Contexts differ in where their selects begin. Without threads to count by, the executor hands
- * that on from poll to poll itself, as weft_local does. */
+/* Each context starts with another random number, so that selects do not all begin with the same
+ * branch. Without threads there is no counter to start from: weft_local carries the number from
+ * poll to poll. */
 static uint32_t context_seed(void)
 {
 #if __STDC_HOSTED__
@@ -73,7 +75,8 @@ weft_frame_refuse_stack_(const weft_future *future, const void *frame_address, c
 
 WEFT_API void weft_frame_cancel_(weft_future *future)
 {
-    (void)future; /* the flag is enough: the next poll passes it to the await */
+    /* Nothing to do here: the next poll sees the flag and cancels what the frame awaits. */
+    (void)future;
 }
 
 WEFT_API weft_future *weft_keep(weft_future *future)
@@ -86,7 +89,7 @@ WEFT_API weft_future *weft_keep(weft_future *future)
 /* ---- parked branches: F3 ---- */
 
 #define UNIT 8          /* of a frame's offsets */
-#define FAR  INT64_C(8) /* in place of the next one's address: not in the list */
+#define FAR  INT64_C(8) /* stands in place of the next address: not in the list */
 #define NEAR UINT16_MAX /* units that an offset can reach */
 
 static int64_t address_in(const weft_future *f)
@@ -99,7 +102,7 @@ static void set_address(weft_future *f, const void *address, int64_t flags)
     f->result = WEFT_UNPOLLED_ | (int64_t)(uintptr_t)address | flags;
 }
 
-/* The list ends with the frame itself: no address of it is 0. */
+/* The last branch of the list points back to the frame: an offset of 0 means an empty list. */
 static weft_future *first_parked(weft_frame *frame)
 {
     return (weft_future *)(void *)((char *)frame + (size_t)frame->parked_ * UNIT);
@@ -144,7 +147,7 @@ void weft_frame_check_parked_(weft_frame *frame)
                          f->ops->name);
 }
 
-/* False: it is not one of this frame's. */
+/* Takes the branch out of the frame's list. False if it is not in there. */
 static bool unpark(weft_frame *frame, weft_future *future)
 {
     weft_future *before = NULL, *f = first_parked(frame);
@@ -230,9 +233,10 @@ WEFT_API void weft_frame_close_(weft_frame *frame)
 
 /* ---- unwinding ---- */
 
-/* Cancels what is in flight; true once it has ended. */
+/* Cancels a future that is in flight. Returns true once it has ended. */
 static bool drain(weft_future *f, weft_context *cx)
 {
+    /* A future that releases a resource must not be cancelled: it is only polled to its end. */
     if (!(f->ops->flags & WEFT_FUTURE_CLEANS_UP) && weft_poll_is_ready(weft_future_cancel(f)))
         return true;
     return weft_poll_is_ready(weft_future_poll_inner(f, cx));
@@ -245,6 +249,9 @@ static weft_poll unwind(weft_frame *frame, weft_context *cx)
     if (frame->n_far_)
         weft_misuse_("weft_panic", "a kept branch that is not in its frame can't be drained",
                      frame->future.ops->name);
+    /* The body of the function does not run again: it panicked in the middle of a statement. What
+     * it awaited and kept may still be used by the kernel, so the frame lives until all of that has
+     * ended. */
     if (awaits && !weft_future_is_ready(awaits) && !drain(awaits, cx))
         return WEFT_PENDING;
     frame->awaiting_ = NULL;
@@ -271,14 +278,16 @@ WEFT_API weft_poll weft_frame_poll_rare_(weft_future *future, weft_context *cx)
         poll = unwind(cx->frame_, cx);
         cx->frame_ = outer;
     } else {
-        cx->flags |= WEFT_CONTEXT_CANCELLED_; /* with it, this poll is not rare any more */
+        /* The flag makes the second call of poll an ordinary one, so it does not come back here. */
+        cx->flags |= WEFT_CONTEXT_CANCELLED_;
         poll = future->ops->poll(future, cx);
     }
     cx->flags = flags;
     return poll;
 }
 
-#if !__STDC_HOSTED__ /* with a runtime: panic.c */
+/* With an operating system, panic.c has this function. */
+#if !__STDC_HOSTED__
 WEFT_API void weft_panic_(const char *message)
 {
     weft_misuse_("weft_panic", "there is no runtime to catch it", message);

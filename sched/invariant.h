@@ -1,14 +1,16 @@
 /*
- * invariant.h - what must always hold, checked where that is wanted
+ * invariant.h - assertions of weft's invariants
  *
- * Purpose     The invariants that the headers of files state in words are asserted in the code, for
- *             tests and models (meson: -Dassertions). What is shipped does not even evaluate them.
+ * Purpose     The invariants that the opening comments state in words are asserted in the code, for
+ *             tests and models (meson: -Dassertions). A build without assertions does not even
+ *             evaluate them.
  * Threads     Any.
- * Invariants  A condition has no side effects, and is no step of a protocol: it looks at what the
- *             code around it has loaded already, at what is the caller's alone, or peeks (order.h).
+ * Invariants  A condition has no side effects and is no step of a protocol. It uses values that the
+ *             code around it has loaded already, memory that belongs to the caller alone, or
+ *             wf_peek (order.h).
  * Ordering    None.
- * Failure     A rule that does not hold is a bug of weft's, or of a program that has overwritten
- *             its memory: the process ends with a line that says which rule, and where.
+ * Failure     A broken invariant is a bug in weft, or in a program that has overwritten weft's
+ *             memory. The process ends with a line that says which rule was broken, and where.
  */
 #ifndef WF_INVARIANT_H
 #define WF_INVARIANT_H

@@ -1,12 +1,4 @@
-/*
- * join.c - a task's end is handed over to the task that joins it
- *
- * Purpose     See join.h.
- * Threads     See join.h.
- * Invariants  See join.h.
- * Ordering    See join.h.
- * Failure     None.
- */
+/* join.c - see join.h */
 #include "join.h"
 
 #include "lock.h"
@@ -18,8 +10,8 @@ WF_SELDOM void wf_join_complete(wf_task *t)
 
     if (joiner)
         wf_waker_fire(&t->joiner->waker_, &wakes);
-    /* A joiner that has just been withdrawn is not there any more. One that comes meanwhile sets
-     * JOINER, which stays, and waits for JLOCK. */
+    /* The lock settles what races with the joiner. A joiner that has just withdrawn was not seen. A
+     * joiner that comes meanwhile sets JOINER, which stays set, and waits for JLOCK. */
     was = wf_word_change(&t->state, WF_TASK_RUNNING | WF_TASK_JLOCK | joiner, WF_TASK_COMPLETE, -1,
                          ACQ_REL); /* [task-2] [task-3] */
     wf_lock_gave();
@@ -28,12 +20,14 @@ WF_SELDOM void wf_join_complete(wf_task *t)
     wf_wakes_flush(&wakes);
 }
 
-/* The waker may be being fired. */
+/* The longer way: the run may be firing the waker just now. */
 static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker), before = {0};
     uint64_t   was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
+    /* Wakers are swapped under the lock and dropped after it: dropping one may run foreign code. A
+     * run that has ended meanwhile may have left the waker that came too late to be fired. */
     if (was & WF_TASK_COMPLETE)
         before = wf_waker_take(&handle->waker_);
     else
@@ -53,11 +47,11 @@ bool wf_join_await(wf_task *t, weft_handle *handle, const weft_waker *waker)
         return true;
     if (state & WF_TASK_JOINER)
         return join_locked(t, handle, waker);
-    /* The waker is the joiner's alone until JOINER says that it is there. */
+    /* No other thread uses the waker before JOINER is set, so no lock is needed here. */
     t->joiner = handle;
     wf_waker_store(&handle->waker_, waker);
     state = wf_word_change(&t->state, 0, WF_TASK_JOINER, 0, ACQ_REL); /* [task-2] */
-    if (state & (WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has ended, or ends without seeing this */
+    if (state & (WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has ended, or ends and did not see us */
         return join_locked(t, handle, waker);
     return false;
 }

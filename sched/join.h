@@ -1,8 +1,9 @@
 /*
- * join.h - a task's end is handed over to the task that joins it
+ * join.h - how a task's end is handed over to the task that joins it
  *
- * Purpose     The part of the state word that the run of a task and its joiner share.
- * Threads     await, withdraw: the holder of the handle, one at a time. complete: the run.
+ * Purpose     The part of the state word that a task's run and its joiner share.
+ * Threads     await, withdraw: the joiner, which holds the handle; one at a time. complete: the
+ *             worker that polls the task (the run).
  *
  *                await, with a waker             the run ends
  *          NONE --------------------> JOINER --------------------> COMPLETE
@@ -13,16 +14,17 @@
  *           +---------------------------------------------------------+
  *                                   the run ends
  *
- *             NONE: nothing joins. JOINER: `joiner` is the handle, and the waker in it is to be
- *             fired. JLOCK is a lock on that waker and the step to COMPLETE: all arrows that leave
- *             JOINER take it, and the run at NONE does when it finds it taken. JOINER itself is set
- *             without it, after the waker is there. So a joiner that comes while the run has JLOCK
- *             was not seen: it takes JLOCK after the run, and finds COMPLETE.
- * Invariants  J1 `joiner` is constant while JOINER is set. J2 the waker is the joiner's alone
- *             unless JOINER is set; then it is JLOCK's. J3 COMPLETE: the waker is the joiner's
- *             again.
- * Ordering    [task-2] COMPLETE, and each release of JLOCK, to the next that looks at the word.
- *             [task-3] in task.h.
+ *             NONE: no task waits for the end. JOINER: `joiner` is the handle, and the waker in it
+ *             is to be fired. JLOCK is a lock on that waker and on the step to COMPLETE. All arrows
+ *             that leave JOINER take it. The run at NONE takes it only if it finds it taken.
+ *             The joiner stores its waker first, then sets JOINER without the lock. If the run
+ *             holds JLOCK at that time it has not seen the joiner. So the joiner takes JLOCK after
+ *             the run, and finds COMPLETE.
+ * Invariants  J1 `joiner` is constant while JOINER is set. J2 while JOINER is clear, only the
+ *             joiner uses the waker; while it is set, the holder of JLOCK does. J3 COMPLETE: only
+ *             the joiner uses the waker again.
+ * Ordering    [task-2] COMPLETE and each release of JLOCK publish to the next thread that loads the
+ *             word. [task-3] see task.h.
  * Failure     None.
  */
 #ifndef WF_JOIN_H
@@ -30,11 +32,11 @@
 
 #include "task.h"
 
-/* True if the task is COMPLETE; otherwise `waker` is woken when it will be. */
+/* Returns true if the task is COMPLETE. Otherwise the waker is woken when it becomes COMPLETE. */
 WEFT_NODISCARD bool wf_join_await(wf_task *t, weft_handle *handle, const weft_waker *waker);
-/* Nothing waits for its end any more. */
+/* The joiner does not wait for the end any more: its waker is taken out. */
 void wf_join_withdraw(wf_task *t);
-/* The step to COMPLETE of a task that may have a joiner; drops the run's reference. */
+/* Makes a task COMPLETE that may have a joiner, and drops the run's reference. */
 void wf_join_complete(wf_task *t);
 
 #endif

@@ -2,16 +2,16 @@
  * local.c - an executor in the caller's memory, polled by one thread
  *
  * Purpose     Tasks with a flag each, polled in the order in which they were added.
- * Threads     Owner: init, add, turn, run, and all fields but three. Any thread and any interrupt
- *             handler: wakers and cancel, which touch woken_, cancel_ and any_ and nothing else.
+ * Threads     Owner: init, add, turn, run, and all fields but three. Wakers and cancel: any thread
+ *             and any interrupt handler. They touch woken_, cancel_ and any_ and nothing else.
  * Invariants  L1 a task whose flag is up was woken since its last poll began. L2 if a task's flag
- *             is up and no turn is under way, any_ is up or about to be: the owner never idles on
- *             it. L3 no waker is counted: the task's memory outlives them all.
- * Ordering    [local-1] a wake raises woken_; the owner takes it before the poll, which sees what
- *             the waker wrote before. [local-2] then it raises any_; a turn takes that before it
- *             looks at the tasks, so a wake that it misses leaves any_ up for the next one.
- *             [local-3] cancel_ is raised before the wake that makes the owner look at it.
- * Failure     None: no memory, no calls that fail. A turn within a turn aborts.
+ *             is up and no turn is under way, any_ is up or about to be, so the owner never idles
+ *             while a task is woken. L3 no waker is counted: the task's memory outlives them all.
+ * Ordering    [local-1] a wake raises woken_. The owner takes woken_ before the poll, which so sees
+ *             what the waking thread wrote. [local-2] the wake then raises any_. A turn takes any_
+ *             before it looks at the tasks, so a wake that it misses leaves any_ up for the next
+ *             turn. [local-3] cancel_ is raised before the wake that makes the owner look at it.
+ * Failure     None: takes no memory and calls nothing that fails. A turn within a turn aborts.
  */
 #include <weft/local.h>
 
@@ -46,8 +46,8 @@ static void task_drop(void *data)
     (void)data;
 }
 
-/* A wake is complete here, there is nothing for the caller to queue. That this is not NULL allows
- * futures to borrow the waker, and select to poll only the branches that were woken. */
+/* The wake is complete here: the caller has nothing to queue. The function exists all the same,
+ * since only wakers that have it can be borrowed by futures and marked by select. */
 static void *task_notify(void *data)
 {
     task_wake(data);
@@ -74,7 +74,7 @@ WEFT_API void weft_local_cancel(weft_local_task *task)
     task_wake(task);
 }
 
-/* Polls the task if it was woken. True: it has ended. */
+/* Polls the task if it was woken. Returns true if it has ended. */
 static bool poll_task(weft_local *local, weft_local_task *t)
 {
     weft_waker   waker = {&task_vtable, t};
@@ -121,8 +121,8 @@ WEFT_API bool weft_local_turn(weft_local *local)
     return wf_load(&local->any_, ACQUIRE) != 0; /* [local-2] */
 }
 
-/* Waits for an interrupt, unless a wake has come already. With interrupts masked, none can come
- * between the look and the wait. */
+/* Waits for an interrupt, unless a wake has come already. Interrupts are masked, so that no wake
+ * comes between the look at any_ and the wait. */
 static void idle(weft_local *local)
 {
     const weft_local_port *port = local->port_;

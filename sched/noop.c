@@ -1,7 +1,7 @@
 /*
  * noop.c - the waker that does nothing
  *
- * Purpose     For polling by hand. A file of its own, because waker.c needs an operating system.
+ * Purpose     For polling by hand. It has its own file because waker.c needs an operating system.
  * Threads     Any.
  * Invariants  None.
  * Ordering    None.

@@ -1,13 +1,14 @@
 /*
  * order.h - every atomic operation of weft
  *
- * Purpose     One place that names the memory orders, so that TSan understands them all and an
- *             explorer can stand in for them.
+ * Purpose     One place that names the memory orders, so that TSan understands all of them and an
+ *             explorer can replace them.
  * Threads     Any.
- * Invariants  No fences anywhere: TSan can't see them. Where an algorithm asks for one, the
+ * Invariants  No fences anywhere: TSan can't see them. Where an algorithm asks for a fence, the
  *             accesses around it are SEQ_CST instead.
- * Ordering    Sites that work together share a tag in their comments: [deque-1]. RELAXED says why.
- *             Flags (below) have two forms: for threads, and for one core with interrupts.
+ * Ordering    Sites that work together share a tag in their comments: [deque-1]. A RELAXED access
+ *             says why it may be. Flags (below) have two forms: for threads, and for one core with
+ *             interrupts.
  * Failure     None.
  */
 #ifndef WF_ORDER_H
@@ -33,27 +34,28 @@
 #define wf_cas(p, expected, v, order)                                                              \
     __atomic_compare_exchange_n((p), (expected), (v), false, WF_ORDER_##order, __ATOMIC_ACQUIRE)
 
-/* What an assertion (invariant.h) looks at: no part of any protocol, and no step of an explorer. */
+/* A look for an assertion (invariant.h). It is no part of any protocol, and no step of an
+ * explorer. */
 #define wf_peek(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 
-/* A counter with one writer: readers get some recent value, never a torn one. */
+/* A counter with one writer. Readers get a recent value, never a torn one. */
 #define wf_count(p, n) wf_store((p), wf_load((p), RELAXED) + (n), RELAXED)
 
 /*
- * A flag that anybody raises (wf_flag_raise) and one poller takes: wf_flag_take answers whether it
- * was up. What was written before it was raised is seen after it was taken.
+ * A flag that any thread raises (wf_flag_raise) and one poller takes. wf_flag_take returns whether
+ * it was up. What a thread wrote before it raised the flag is seen after the flag was taken.
  *
- * Between threads both are swaps. A core like Cortex-M0 has no read-modify-write, and needs none
- * when those who raise are its own interrupt handlers (WF_ONE_CORE): a handler runs from end to end
- * while the poller stands still, so an interrupt comes either
- *  - before the load, which sees the flag up; or
- *  - between a load that saw it up and the store: the store wipes out the second raise, but not
- *    what it stands for: the poller looks only after the store, and so finds what both handlers
- *    wrote; or
- *  - after a load that saw it down, or after the store: the flag stays up for the next look.
+ * Between threads both are swaps. A core like Cortex-M0 has no read-modify-write. It needs none
+ * when only its own interrupt handlers raise the flag (WF_ONE_CORE): a handler runs from end to end
+ * while the poller stands still. So an interrupt comes at one of three moments:
+ *  - Before the load. The load sees the flag up.
+ *  - Between a load that saw the flag up and the store. The store wipes out the second raise. No
+ *    event is lost, because the poller looks for events only after the store, and so finds what
+ *    both handlers wrote.
+ *  - After a load that saw the flag down, or after the store. The flag stays up for the next look.
  * The middle case is why the store is SEQ_CST: neither compiler nor core may begin the poller's
- * reads before it, which RELEASE would allow. With handlers that interrupt each other nothing
- * changes, since all of them store the same value.
+ * reads before it, which RELEASE would allow. Handlers that interrupt each other change nothing,
+ * since all of them store the same value.
  */
 #ifndef WF_ONE_CORE
 #define WF_ONE_CORE (__STDC_HOSTED__ == 0)

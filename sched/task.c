@@ -1,12 +1,4 @@
-/*
- * task.c - a task: its header, and the one word that says what it is doing
- *
- * Purpose     See task.h.
- * Threads     See task.h.
- * Invariants  See task.h.
- * Ordering    See task.h.
- * Failure     See task.h.
- */
+/* task.c - see task.h */
 #include "task.h"
 
 #include "copy.h"
@@ -25,7 +17,7 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 
     if (!t)
         return NULL;
-    wf_store(&t->site, from->site, RELAXED);            /* constants; visitors read whichever */
+    wf_store(&t->site, from->site, RELAXED); /* constants; a visitor may read either one */
     weft_frame_init_(&t->frame, from->ops, 0, from, 0); /* the arguments follow */
     wf_copy((char *)&t->frame + from->at, from->args, from->size);
     if (handle)
@@ -36,7 +28,8 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
 
 static inline void unref(wf_task *t, uint64_t clear)
 {
-    /* With the only reference no other thread can make one. */
+    /* The thread that holds the only reference saves the read-modify-write: no other thread can add
+     * a reference. */
     if (wf_word_is_only_ref(wf_load(&t->state, ACQUIRE)) ||                    /* [task-3] */
         wf_word_is_only_ref(wf_word_change(&t->state, clear, 0, -1, ACQ_REL))) /* [task-3] */
         wf_task_discard(t);
@@ -85,7 +78,7 @@ uint64_t wf_task_to_running(wf_task *t)
 {
     uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-1] */
 
-    WF_ASSERT(!(state & WF_TASK_COMPLETE)); /* T1: in no queue any more */
+    WF_ASSERT(!(state & WF_TASK_COMPLETE)); /* T1: it has left the queues */
     if (state & WF_TASK_RUNNING)
         return state;
     return wf_word_change(&t->state, WF_TASK_NOTIFIED, WF_TASK_RUNNING, 0, ACQ_REL); /* [task-1] */
@@ -124,6 +117,9 @@ void wf_task_to_complete(wf_task *t)
 {
     uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-3] */
 
+    /* Without a joiner one compare-and-swap does it. It fails if a joiner comes meanwhile: then the
+     * waker must be fired under JLOCK, which is the longer way in wf_join_complete. Without other
+     * references no thread can see COMPLETE, and the task is freed at once. */
     WF_ASSERT(state & WF_TASK_RUNNING); /* T2 */
     if (wf_word_is_only_ref(state)) {
         wf_task_discard(t);
@@ -157,7 +153,7 @@ static weft_waker task_clone(void *data)
 {
     wf_task *t = data;
 
-    /* The caller's waker holds a reference meanwhile. */
+    /* The waker that is cloned holds a reference, so the task can't be freed meanwhile. */
     (void)wf_word_change(&t->state, 0, 0, 1, RELAXED);
     return (weft_waker){&wf_task_vtable, t};
 }

@@ -1,12 +1,4 @@
-/*
- * text.c - a line of text without libc
- *
- * Purpose     See text.h.
- * Threads     See text.h.
- * Invariants  See text.h.
- * Ordering    None.
- * Failure     See text.h.
- */
+/* text.c - see text.h */
 #include "text.h"
 
 #include <stdarg.h>

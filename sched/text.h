@@ -1,11 +1,11 @@
 /*
- * text.h - a line of text without libc
+ * text.h - formatting a line of text without libc
  *
- * Purpose     What the freestanding core says when a rule has been broken.
- * Threads     Any: works on the caller's buffer, and is safe in an interrupt handler.
- * Invariants  The line is ended with NUL within its size.
+ * Purpose     The freestanding core reports broken rules with it.
+ * Threads     Any, interrupt handlers included: works on the caller's buffer only.
+ * Invariants  The line ends with a NUL within its size.
  * Ordering    None.
- * Failure     A line too long is cut.
+ * Failure     A line that is too long is cut.
  */
 #ifndef WF_TEXT_H
 #define WF_TEXT_H

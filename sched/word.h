@@ -1,13 +1,13 @@
 /*
  * word.h - the state word of a task: its bits, and how they change
  *
- * Purpose     One helper changes the word: it names the bits that go, those that come, and how many
- *             references are added or dropped. What the bits mean and who may change them when is
- *             in task.h and join.h.
+ * Purpose     One helper changes the word. Its arguments are the bits to clear, the bits to set and
+ *             the number of references to add or drop. task.h and join.h say what the bits mean and
+ *             which thread may change them when.
  * Threads     Any.
- * Invariants  T5 bits that a change clears are set before it, those that it sets are not,and there
- *             is a reference: then one addition does all of it. T6 of RUNNING and COMPLETE there is
- *             never more than one.
+ * Invariants  T5 before a change, the bits that it clears are set, the bits that it sets are clear,
+ *             and there is a reference. So one addition makes the whole change. T6 RUNNING and
+ *             COMPLETE are never both set.
  * Ordering    The caller names it.
  * Failure     None.
  */
@@ -42,7 +42,7 @@ static inline uint64_t wf_word_difference(uint64_t clear, uint64_t set, int refs
     return set - clear + (uint64_t)refs * WF_TASK_REF;
 }
 
-/* The word as it was before such a change, which T5 and T6 allow. */
+/* Returns the word as it was, after a check that T5 and T6 allow the change. */
 static inline uint64_t wf_word_before(uint64_t was, uint64_t clear, uint64_t set, int refs)
 {
     WF_ASSERT((was & clear) == clear);                                         /* T5 */
@@ -54,12 +54,13 @@ static inline uint64_t wf_word_before(uint64_t was, uint64_t clear, uint64_t set
     return was;
 }
 
-/* Clears and sets bits and adds `refs` references, in one step. The word as it was. */
+/* Clears and sets bits and adds `refs` references, in one step. Returns the word as it was. */
 #define wf_word_change(word, clear, set, refs, order)                                              \
     wf_word_before(wf_add((word), wf_word_difference((clear), (set), (refs)), order), (clear),     \
                    (set), (refs))
 
-/* What the same makes of a word: for one that no other thread sees yet, or a compare-and-swap. */
+/* Returns the word after such a change, for a word that no other thread sees yet and for a
+ * compare-and-swap. */
 static inline uint64_t wf_word_changed(uint64_t word, uint64_t clear, uint64_t set, int refs)
 {
     return wf_word_before(word, clear, set, refs) + wf_word_difference(clear, set, refs);
