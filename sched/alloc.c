@@ -1,12 +1,4 @@
-/*
- * alloc.c - all memory comes through the host's hooks
- *
- * Purpose     See alloc.h.
- * Threads     Any.
- * Invariants  See alloc.h.
- * Ordering    None.
- * Failure     See alloc.h.
- */
+/* alloc.c - see alloc.h */
 #include "alloc.h"
 
 #include "memcheck.h"
@@ -29,7 +21,7 @@ static void release(void *arg, void *memory, size_t size)
 
 const weft_allocator wf_alloc_default = {allocate, release, NULL};
 
-/* The kernel gives pages: what sticks out on both sides goes back. */
+/* Maps more than enough, then unmaps what is outside of the aligned block on both sides. */
 static void *map(size_t size, size_t align, bool huge)
 {
     char  *p = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
@@ -44,11 +36,11 @@ static void *map(size_t size, size_t align, bool huge)
     if (before < align)
         munmap(p + before + size, align - before);
     if (huge)
-        madvise(p + before, size, MADV_HUGEPAGE); /* a wish */
+        madvise(p + before, size, MADV_HUGEPAGE); /* best effort */
     return p + before;
 }
 
-/* Sanitizers get every block from malloc, so that they notice leaks. */
+/* Under ASan every block comes from malloc, so that leaks are found. */
 static bool from_kernel(const weft_allocator *a)
 {
 #ifdef WF_ASAN_

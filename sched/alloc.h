@@ -1,9 +1,9 @@
 /*
- * alloc.h - all memory comes through the host's hooks
+ * alloc.h - memory, by the host's hooks
  *
- * Purpose     Allocating and giving back, and whose hooks to use.
+ * Purpose     Allocates and releases memory, and decides whose hooks to use.
  * Threads     Any.
- * Invariants  Memory goes back through the hooks it came from, with its size.
+ * Invariants  Memory is released by the hooks that allocated it, with its size.
  * Ordering    None.
  * Failure     NULL when out of memory.
  */
@@ -19,7 +19,7 @@
 /* malloc and free. */
 extern const weft_allocator wf_alloc_default;
 
-/* The hooks of the runtime that runs the caller; outside of any, the default. */
+/* The hooks of the runtime that the calling thread belongs to, or the default ones. */
 const weft_allocator *wf_alloc_current(void);
 
 static inline void *wf_alloc(const weft_allocator *a, size_t size)
@@ -34,14 +34,14 @@ static inline void wf_release(const weft_allocator *a, void *memory, size_t size
     a->release(a->arg, memory, size);
 }
 
-/* A large block, zeroed or not, aligned to `align`, a power of two of at least a page. With the
- * default hooks straight from the kernel, on huge pages if asked for and had. *ret_raw is what to
- * release. These two alone call the hooks under a lock: that of the heap of foreign threads, whose
- * regions they are (slab.h). */
+/* Allocates a large block, whose content is undefined. `align` is a power of two and at least a
+ * page. The default hooks map it from the kernel, on huge pages if asked for and available.
+ * *ret_raw is what to release. These two functions alone call the hooks under a lock: that of the
+ * heap of foreign threads, whose regions they are (slab.h). */
 void *wf_alloc_block(const weft_allocator *a, size_t size, size_t align, bool huge, void **ret_raw);
 void  wf_release_block(const weft_allocator *a, void *raw, size_t size, size_t align);
 
-/* The same for structs with members on cache lines of their own. */
+/* Allocates a struct that has members on cache lines of their own. */
 static inline void *wf_alloc_aligned(const weft_allocator *a, size_t size)
 {
     char  *raw = wf_alloc(a, size + WF_CACHE_LINE);

@@ -5,7 +5,8 @@
  * Threads     Any.
  * Invariants  None.
  * Ordering    park.h.
- * Failure     A descriptor that the host has closed ends the process: the worker would never wake.
+ * Failure     If the host has closed the descriptor, the process ends, because the worker would
+ *             never wake.
  */
 #ifndef WF_BELL_H
 #define WF_BELL_H
@@ -24,12 +25,12 @@ static inline void wf_bell_ring(int fd)
         weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(EBADF));
 }
 
-/* Makes it silent again. */
+/* Makes the bell silent again. */
 static inline void wf_bell_still(int fd)
 {
     uint64_t rings;
 
-    (void)!read(fd, &rings, sizeof rings); /* -EAGAIN: another thread has */
+    (void)!read(fd, &rings, sizeof rings); /* EAGAIN: another thread has read it already */
 }
 
 #endif

@@ -1,12 +1,4 @@
-/*
- * catch.c - a call that a panic can end early, by setjmp: see catch.h
- *
- * Purpose     See catch.h.
- * Threads     See catch.h.
- * Invariants  See catch.h.
- * Ordering    None.
- * Failure     None.
- */
+/* catch.c - see catch.h */
 #include "catch.h"
 
 #if WF_CATCH_SETJMP
@@ -26,7 +18,7 @@ void wf_catch_end_setjmp(const char *message, struct wf_catch **innermost)
     _longjmp(catch->point, 1);
 }
 
-/* The function has nothing but this call, since a jump leaves changed locals undefined. */
+/* This function does nothing else, because a jump leaves locals undefined that have changed. */
 __attribute__((noinline)) static int64_t call(void *a, void *b, wf_catch_function function,
                                               struct wf_catch *catch)
 {
@@ -35,9 +27,8 @@ __attribute__((noinline)) static int64_t call(void *a, void *b, wf_catch_functio
     if (_setjmp(catch->point))
         return 0;
     result = function(a, b);
-    __asm__ volatile(
-        "" ::
-            : "memory"); /* no tail call: the frame that the jump returns to must exist */
+    /* Prevents a tail call: the frame that the jump returns to must still exist. */
+    __asm__ volatile("" ::: "memory");
     return result;
 }
 

@@ -2,20 +2,21 @@
  * catch.h - a call that a panic can end early
  *
  * Purpose     Every poll of a task's root, and every blocking job, runs within a catch. Ending a
- *             catch continues behind its call, out of whatever the function was doing.
- * Threads     Each thread has its own: `innermost` is the address of its wf_current_thread.catch.
- * Invariants  C1 catches nest, as polls do: the innermost is ended. C2 C++ exceptions must not pass
- *             one: they would leave `innermost` at a frame that is gone. Unwinders and debuggers
- *             may look through it.
+ *             catch continues behind its call, whatever the function was doing.
+ * Threads     Each thread has its own catches: `innermost` is the address of its
+ *             wf_current_thread.catch.
+ * Invariants  C1 catches nest, as polls do, and the innermost one is ended. C2 C++ exceptions must
+ *             not pass a catch, because they would leave `innermost` pointing to a frame that is
+ *             gone. Unwinders and debuggers may read through it.
  * Ordering    None.
  * Failure     None.
  *
- * On x86-64 a catch is a function of our own that saves the six callee-saved registers, as any
- * function does that uses them all: the registers are what a setjmp would save, but here the
- * processor's return stack stays in step. Elsewhere (aarch64), and where a sanitizer must see the
- * jump, it is setjmp. Neither saves the signal mask or the floating-point control words. Shadow
- * stacks: the object file does not say that it supports them, so linkers do not mark libweft, and
- * the loader leaves them off for the process.
+ * On x86-64 a catch is a function in assembly. It saves the six callee-saved registers, as any
+ * function does that uses all of them. setjmp would save the same registers, but its second return
+ * would put the processor's return-address prediction out of step. On other processors (aarch64),
+ * and where a sanitizer must see the jump, a catch is setjmp. Neither saves the signal mask or the
+ * floating-point control words. The object file does not declare support for shadow stacks. So
+ * linkers do not mark libweft, and the loader leaves shadow stacks off for the process.
  */
 #ifndef WF_CATCH_H
 #define WF_CATCH_H
@@ -30,8 +31,8 @@
 #define WF_CATCH_SETJMP 0
 #endif
 
-/* What the function returned; or the message that ended it, and then `result` means nothing. In
- * this order: the two registers of the C calling convention. */
+/* What the function returned. If a panic ended it, `message` is set and `result` means nothing. The
+ * order of the fields is that of the two result registers of the C calling convention. */
 typedef struct wf_caught {
     int64_t     result;
     const char *message;

@@ -1,11 +1,11 @@
 /*
- * catch_x86_64.S - a call that a panic can end early, where setjmp costs more than many a poll
+ * catch_x86_64.S - a call that a panic can end early, where setjmp would cost more than most polls
  *
- * Purpose     wf_catch_call_saved and wf_catch_end_saved of catch.h.
+ * Purpose     Defines wf_catch_call_saved and wf_catch_end_saved of catch.h.
  * Threads     See catch.h.
- * Invariants  *innermost points into the stack of the innermost call: at the value that *innermost
- *             had before, with the six registers that a callee saves above it. The function is
- *             called with rsp = *innermost, which is a multiple of 16.
+ * Invariants  *innermost points into the stack of the innermost call. There stands the value that
+ *             *innermost had before, and above it the six registers that a callee saves. The
+ *             function is called with rsp = *innermost, which is a multiple of 16.
  * Ordering    None.
  * Failure     None.
  */

@@ -1,26 +1,21 @@
-/*
- * clock.c - what time it is, for a runtime
- *
- * Purpose     See clock.h.
- * Threads     See clock.h.
- * Invariants  See clock.h.
- * Ordering    See clock.h.
- * Failure     None.
- */
+/* clock.c - see clock.h */
 #include "clock.h"
 
 #include "lock.h"
 
 void wf_clock_init(wf_clock *c)
 {
-    *c = (wf_clock){.stopped_at = WF_CLOCK_RUNS}; /* right, whether `used` is seen or not */
+    *c = (wf_clock){.stopped_at =
+                        WF_CLOCK_RUNS}; /* right also for a thread that does not see `used` yet */
 }
 
 WF_SELDOM int64_t wf_clock_now_moved(const wf_clock *c)
 {
     int64_t at = wf_load(&c->stopped_at, ACQUIRE); /* [clock-1] */
 
-    return at != WF_CLOCK_RUNS ? at : wf_after(wf_now(), wf_load(&c->offset, RELAXED)); /* see O2 */
+    return at != WF_CLOCK_RUNS
+               ? at
+               : wf_after(wf_now(), wf_load(&c->offset, RELAXED)); /* acquired with stopped_at */
 }
 
 void wf_clock_set(wf_clock *c, weft_clock mode)
@@ -28,7 +23,7 @@ void wf_clock_set(wf_clock *c, weft_clock mode)
     wf_lock(&c->lock);
     wf_store(&c->used, true, RELAXED); /* see wf_clock_init */
     if (mode == WEFT_CLOCK_RUNS && c->stopped_at != WF_CLOCK_RUNS) {
-        wf_store(&c->offset, c->stopped_at - wf_now(), RELAXED); /* released by the next: */
+        wf_store(&c->offset, c->stopped_at - wf_now(), RELAXED); /* stopped_at releases it */
         wf_store(&c->stopped_at, WF_CLOCK_RUNS, RELEASE);        /* [clock-1] */
     } else if (mode != WEFT_CLOCK_RUNS && c->stopped_at == WF_CLOCK_RUNS) {
         wf_store(&c->stopped_at, wf_clock_now_moved(c), RELEASE); /* [clock-1] */
@@ -54,7 +49,7 @@ bool wf_clock_is_quiet(wf_clock *c, weft_runtime *rt)
     bool quiet;
 
     wf_lock(&c->lock);
-    quiet = c->jumps && wf_load(&c->is_quiet, RELAXED)(rt); /* always the same, once it is set */
+    quiet = c->jumps && wf_load(&c->is_quiet, RELAXED)(rt); /* constant once it is set */
     wf_unlock(&c->lock);
     return quiet;
 }
@@ -62,7 +57,7 @@ bool wf_clock_is_quiet(wf_clock *c, weft_runtime *rt)
 void wf_clock_end(wf_clock *c)
 {
     wf_lock(&c->lock);
-    wf_store(&c->jumps, false, RELAXED); /* for whoever looks under the lock */
+    wf_store(&c->jumps, false, RELAXED); /* readers that need it take the lock */
     wf_unlock(&c->lock);
 }
 

@@ -1,8 +1,8 @@
 /*
- * copy.h - copying a few bytes whose number the compiler does not know
+ * copy.h - copying a few bytes
  *
- * Purpose     Arguments of tasks and messages of channels are two words, as a rule: a call of
- *             memcpy takes longer than they do.
+ * Purpose     Arguments of tasks and messages of channels are mostly two words. The compiler does
+ *             not know their size, and a call of memcpy takes longer than copying them.
  * Threads     Any.
  * Invariants  The two areas do not overlap.
  * Ordering    None.
@@ -19,10 +19,9 @@ static inline void wf_copy(void *to, const void *from, size_t size)
 {
     uint64_t first, last;
 
-    /* The compiler does not know which object this is, so it can't warn of sizes that don't occur.
-     */
+    /* Hides the object from the compiler, which would warn of sizes that never occur. */
     __asm__("" : "+r"(to), "+r"(from));
-    /* From 8 to 16 bytes are two words, which may overlap. */
+    /* 8 to 16 bytes are two words, which may overlap. */
     if (__builtin_expect(size - sizeof first <= sizeof first, 1)) {
         memcpy(&first, from, sizeof first);
         memcpy(&last, (const char *)from + size - sizeof last, sizeof last);

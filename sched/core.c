@@ -1,12 +1,4 @@
-/*
- * core.c - the core of a current-thread runtime
- *
- * Purpose     See core.h.
- * Threads     See core.h.
- * Invariants  See core.h.
- * Ordering    See core.h.
- * Failure     See core.h.
- */
+/* core.c - see core.h */
 #include "core.h"
 
 #include "clock.h"
@@ -38,8 +30,8 @@ static void give(wf_executor *s)
 void wf_core_done(wf_executor *s, uint32_t *done)
 {
     wf_store(done, 1, RELEASE); /* [core-1] */
-    /* The thread that waits, and *done with it, may be gone now. The executor is not: this thread
-     * is its worker. */
+    /* The thread that waits may have returned now, and *done with it. The executor is still there,
+     * because this thread is its worker. */
     wake(s);
 }
 
@@ -64,16 +56,17 @@ void wf_core_run(wf_executor *s, uint32_t *done)
     }
 }
 
-/* No other thread polls the tasks by then: the stopping thread does. */
+/* By now no other thread may poll the tasks: the stopping thread does. */
 bool wf_core_run_until_gone(wf_executor *s, int64_t until)
 {
     wf_current before;
     bool       empty;
 
     if (!take(s))
-        return false; /* some thread is in weft_block_on, against the rule */
+        return false; /* a thread is still in weft_block_on, against the rule */
     before = wf_worker_enter(s->workers[0]);
-    /* One turn at least: a stop without patience that is called again and again ends, too. */
+    /* At least one turn, so that a stop without patience, called again and again, also gets to its
+     * end. */
     for (bool any = false; !(empty = wf_tasks_are_gone(s, until)) && (!any || wf_now() < until);
          any = true)
         wf_worker_turn_owner(s->workers[0], until);

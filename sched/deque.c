@@ -3,8 +3,8 @@
  *
  * Purpose     See deque.h.
  * Threads     See deque.h.
- * Invariants  Old buffers stay until the deque is freed: a slow thief may still read one, and all
- *             of them together are smaller than the newest.
+ * Invariants  Old buffers stay until the deque is freed, because a slow thief may still read one.
+ *             All of them together are smaller than the newest.
  * Ordering    See deque.h.
  * Failure     See deque.h.
  */
@@ -14,7 +14,7 @@
 #include "rt.h"
 
 #define FIRST_CAPACITY 256
-#define MOST_CAPACITY  (1 << 15) /* a flood goes to the injection queue, which needs no memory */
+#define MOST_CAPACITY  (1 << 15) /* further tasks go to the injection queue, which needs no memory */
 
 struct wf_deque_buffer {
     struct wf_deque_buffer *older;
@@ -67,7 +67,8 @@ WF_SELDOM static struct wf_deque_buffer *grow(wf_deque *d, int64_t top, int64_t 
     return b;
 }
 
-/* Fills the slot at the bottom; false if there is none. The caller publishes it. */
+/* Fills the slot at the bottom, which the caller then publishes. Returns false if there is no
+ * room. */
 static inline bool fill(wf_deque *d, int64_t bottom, struct wf_task *t)
 {
     int64_t                 top = wf_load(&d->top, ACQUIRE); /* [deque-2] slots below are free */
@@ -110,9 +111,12 @@ struct wf_task *wf_deque_pop_owner(wf_deque *d)
     struct wf_task         *t = NULL;
     int64_t                 top;
 
-    /* Nobody but the owner adds: an empty deque can be seen without the barrier below. */
+    /* Only the owner adds tasks, so it can see without a barrier that the deque is empty. */
     if (bottom < wf_load(&d->top, RELAXED))
         return NULL;
+    /* The owner lowers bottom, then reads top. A thief reads top, then bottom. All four are
+     * SEQ_CST, so a thief that reads top after the owner sees the lowered bottom. So the two can
+     * meet only at the last task, and there the compare-and-swap decides. */
     wf_store(&d->bottom, bottom, SEQ_CST); /* [deque-2] */
     top = wf_load(&d->top, SEQ_CST);       /* [deque-2] */
     WF_ASSERT(top <= bottom + 1);          /* D4 */
@@ -124,7 +128,7 @@ struct wf_task *wf_deque_pop_owner(wf_deque *d)
             wf_store(&d->bottom, bottom + 1, RELAXED); /* the deque is empty either way */
         }
     } else {
-        wf_store(&d->bottom, bottom + 1, RELAXED); /* as above */
+        wf_store(&d->bottom, bottom + 1, RELAXED); /* the deque is empty */
     }
     return t;
 }
@@ -136,7 +140,7 @@ bool wf_deque_pop_this_owner(wf_deque *d, const struct wf_task *t)
     if (newest < wf_load(&d->top, RELAXED) || /* pop looks again */
         wf_load(&d->buffer->slot[newest & d->buffer->mask], RELAXED) != t)
         return false;
-    return wf_deque_pop_owner(d) == t; /* else a thief was faster */
+    return wf_deque_pop_owner(d) == t; /* otherwise a thief was faster */
 }
 
 int64_t wf_deque_place_owner(const wf_deque *d, const struct wf_task *t, int64_t most)

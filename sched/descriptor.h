@@ -2,12 +2,12 @@
  * descriptor.h - descriptors that weft opens for itself
  *
  * Purpose     A host may have closed 0, 1 or 2, and the next descriptor that is opened gets that
- *             number. If it were weft's, what the host and the default log write to standard error
- * would go             into it. So weft's own begin at 3.
+ *             number. If it belonged to weft, the lines that the host and the default log write to
+ *             standard error would go into it. So weft's own descriptors begin at 3.
  * Threads     Any.
  * Invariants  None.
  * Ordering    None.
- * Failure     As fcntl(2): -1 and errno; the descriptor is closed then.
+ * Failure     As fcntl(2): -1 and errno. Then the descriptor is closed.
  */
 #ifndef WF_DESCRIPTOR_H
 #define WF_DESCRIPTOR_H
@@ -16,8 +16,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Takes what a system call has answered: a descriptor, or -1 with errno. Answers a descriptor from
- * 3 on, with FD_CLOEXEC, or -1 with errno. */
+/* Takes the result of a system call: a descriptor, or -1 with errno. Returns a descriptor of at
+ * least 3, with FD_CLOEXEC, or -1 with errno. */
 static inline int wf_descriptor(int fd)
 {
     int own, error;

@@ -1,12 +1,4 @@
-/*
- * dispatch.c - where a task goes: queueing, and waking workers
- *
- * Purpose     See dispatch.h.
- * Threads     See dispatch.h.
- * Invariants  See dispatch.h.
- * Ordering    See dispatch.h.
- * Failure     See dispatch.h.
- */
+/* dispatch.c - see dispatch.h */
 #include "dispatch.h"
 
 #include "task.h"
@@ -25,8 +17,9 @@ uint64_t wf_dispatch_backlog(const wf_executor *s)
     return n;
 }
 
-/* A worker wants help, that is another CPU. Other threads, the reactor above all, are about to
- * sleep: a worker takes over on the same CPU many times sooner than another CPU wakes up. */
+/* A worker that calls this stays busy and wants help on another CPU. Other callers, mostly the
+ * reactor, are about to sleep. So a worker that slept on the caller's CPU starts much sooner than
+ * one on an idle CPU. */
 bool wf_dispatch_notify_any(wf_executor *s)
 {
     int i = wf_idle_pick(&s->idle, wf_current_thread.worker ? -1 : sched_getcpu());
@@ -36,7 +29,7 @@ bool wf_dispatch_notify_any(wf_executor *s)
     return i >= 0;
 }
 
-/* ---- for all workers, and for one that is not the caller's ---- */
+/* ---- onto the queues of all workers, and of another worker ---- */
 
 WF_SELDOM void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
@@ -44,8 +37,8 @@ WF_SELDOM void wf_dispatch_inject_any(wf_executor *s, wf_task *first, wf_task *l
     wf_dispatch_notify_any(s);
 }
 
-/* The worker looks into its mailbox whenever it is woken. If it slept it counts as searching from
- * then on, as any sleeper that is woken, and as present at the gate. */
+/* The worker looks into its mailbox whenever it is woken. If it slept, it counts as searching from
+ * then on, like every sleeper that is woken. It also counts as awake at the reactor's gate. */
 WF_SELDOM bool wf_dispatch_mail_any(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
     uint32_t       i = wf_task_bound_to(first) - 1;
@@ -70,14 +63,15 @@ void wf_dispatch_push_any(wf_executor *s, wf_task *first, wf_task *last, uint32_
 
 /* ---- on the caller's worker ---- */
 
-/* Wakes a sleeping worker to steal from this one, if it is worth it. */
+/* Wakes a sleeping worker to steal from this one, if there is enough work for it. */
 WF_SELDOM static void call_thief(wf_worker *w)
 {
     if (wf_load_is_worth_a_thief_owner(w))
         wf_dispatch_notify_any(w->executor);
 }
 
-/* Puts a woken task into its deque; wakes a sleeper unless the task is what we run next anyway. */
+/* Puts a woken task into the worker's deque. Wakes a sleeper, unless the task is what this worker
+ * runs next anyway. */
 static void push(wf_worker *w, wf_task *t)
 {
     if (__builtin_expect(!wf_deque_push_owner(&w->woken, t), 0))
@@ -97,7 +91,7 @@ void wf_dispatch_push_woken_owner(wf_worker *w, wf_task *t)
         return;
     }
     before = wf_worker_take_slot_any(&w->lifo);
-    wf_store(&w->lifo, t, RELEASE); /* [worker-1] nobody else fills it */
+    wf_store(&w->lifo, t, RELEASE); /* [worker-1] only the owner fills it */
     if (before)
         push(w, before);
 }
@@ -116,7 +110,7 @@ void wf_dispatch_push_child_owner(wf_worker *w, wf_task *t)
         wf_dispatch_inject_any(w->executor, t, t, 1);
         return;
     }
-    if (wf_idle_may_pick(&w->executor->idle)) /* [worker-3] not always the newest answer */
+    if (wf_idle_may_pick(&w->executor->idle)) /* [worker-3] the answer may be old */
         call_thief(w);
 }
 
@@ -128,15 +122,15 @@ void wf_dispatch_requeue_owner(wf_worker *w, wf_task *t)
         wf_dispatch_push_behind_owner(w, t);
 }
 
-/* ---- wherever the caller stands ---- */
+/* ---- for any calling thread ---- */
 
 static bool is_own_thread(const wf_executor *s)
 {
     return wf_current_thread.owned && wf_current_thread.rt == s->rt;
 }
 
-/* A thread of the runtime outlives every task. Another thread visits from before it queues the
- * task: then the task may end, and the runtime be stopped. S3 */
+/* A thread of the runtime outlives every task. Any other thread must be a visitor before it queues
+ * the task. Once queued, the task may end, and then the runtime may be stopped. S3 */
 static void inject_woken(wf_executor *s, wf_task *first, wf_task *last, uint32_t n)
 {
     if (wf_executor_is_child(s))
@@ -150,7 +144,7 @@ static void inject_woken(wf_executor *s, wf_task *first, wf_task *last, uint32_t
     wf_visit_leave(s);
 }
 
-/* The caller's worker, if it is one of that runtime's. */
+/* The caller's worker, or NULL if it is no worker of that runtime. */
 static wf_worker *own_worker(const weft_runtime *rt)
 {
     return wf_current_thread.rt == rt ? wf_current_thread.worker : NULL;

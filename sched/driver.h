@@ -1,27 +1,28 @@
 /*
- * driver.h - what the scheduler knows of the thread that waits in the kernel
+ * driver.h - the scheduler's view of the reactor
  *
- * Purpose     Lets timers and workers reach the reactor without seeing it, and workers do its work
+ * Purpose     Lets timers and workers reach the reactor without seeing it. Lets workers do its work
  *             while it sleeps at its gate.
- * Threads     unpark: any. look, lead: a worker's. sleeps_until: written by the reactor's thread.
- * Invariants  sleeps_until is the instant at which the reactor comes back by itself;
+ * Threads     unpark: any thread. look, lead: a worker. Only the reactor's thread writes
+ *             sleeps_until.
+ * Invariants  sleeps_until is the instant at which the reactor comes back by itself, or
  *             WF_DRIVER_AWAKE while it is not about to sleep. While `sparse` is set there is a
- *             leader, or a worker is awake, which leads when it runs dry. A worker that is stuck
- *             instead is noticed by the monitor, which clears `sparse`, as does a worker that ends
- *             or stands by.
- * Ordering    [driver-1] the reactor announces its sleep, then looks for work once more; others add
- *             work, then look whether it sleeps. All four SEQ_CST: one of the two sees the other.
- *             [driver-2] the reactor closes its gate, then looks whether a worker is awake; a
- *             worker says that it is about to sleep, then looks at the gate. [driver-3] the
- *             reactor, or a worker that runs dry, ends the watch, then looks whether work waits; a
- *             worker queues work, then looks whether it is watched. A worker that has looked for
- *             the reactor says that it is watched, then looks whether the reactor is still at the
- *             gate. All of these SEQ_CST. [driver-4] the reactor sets `sparse`, then wakes a worker
- *             or sees one that searches [idle-1]; a worker announces its sleep or ends its search,
- *             then looks at `sparse`. A thread that clears it kicks the reactor, which forgets the
- *             kick, then looks at `sparse`. All SEQ_CST: the worker that was woken for the last
- *             task leads, and the reactor watches again after the kick. [driver-5] one leader after
- *             the other.
+ *             leader, or a worker is awake and will lead when it runs dry. If that worker gets
+ *             stuck, the monitor notices it and clears `sparse`. A worker that ends or stands by
+ *             clears it, too.
+ * Ordering    [driver-1] the reactor announces its sleep, then looks for work once more. Another
+ *             thread adds work, then looks whether the reactor sleeps. All four are SEQ_CST, so one
+ *             of the two sees the other. [driver-2] the reactor closes its gate, then looks whether
+ *             a worker is awake. A worker says that it is about to sleep, then looks at the gate.
+ *             [driver-3] the reactor, or a worker that runs dry, ends the watch, then looks whether
+ *             work waits. A worker queues work, then looks whether the reactor watches. A worker
+ *             that has looked in place of the reactor sets `watching`, then looks whether the
+ *             reactor is still at the gate. All of these are SEQ_CST. [driver-4] the reactor sets
+ *             `sparse`, then wakes a worker or sees one that searches [idle-1]. A worker announces
+ *             its sleep or ends its search, then looks at `sparse`. A thread that clears `sparse`
+ *             kicks the reactor, which forgets the kick, then looks at `sparse`. All are SEQ_CST.
+ *             So the worker that was woken for the last task leads, and the reactor watches again
+ *             after the kick. [driver-5] each leader releases to the next.
  * Failure     None.
  */
 #ifndef WF_DRIVER_H
@@ -37,19 +38,19 @@ struct wf_wakes;
 typedef struct wf_driver {
     void (*unpark)(struct wf_driver *driver);
     bool (*look)(struct wf_driver *driver);
-    /* A worker sleeps among the sockets until some are ready or its bell rings. The wakes are left
-     * to be flushed. */
+    /* A worker sleeps in epoll_wait until sockets are ready or its bell rings. The caller flushes
+     * the wakes. */
     void (*lead)(struct wf_driver *driver, struct wf_wakes *wakes);
-    int      bell;   /* an eventfd among the sockets; constant */
+    int      bell;   /* an eventfd in the epoll set; constant */
     uint32_t sparse; /* 1: events come one by one, and the reactor leaves the sockets to a worker */
-    uint32_t led;    /* 1: a worker is the leader: it sleeps among the sockets, or is about to */
+    uint32_t led;    /* 1: a worker is the leader: it sleeps in epoll_wait, or is about to */
     int64_t  sleeps_until;
     uint32_t kicked;   /* unpark has been called since the reactor last took its inbox */
     uint32_t gate;     /* 1: the reactor waits for a worker to run dry, or for unpark */
-    bool     watching; /* the reactor or the monitor looks whether somebody is stuck with work */
+    bool     watching; /* the reactor or the monitor looks for workers that are stuck */
 } wf_driver;
 
-/* Opens the gate; true if it was closed. */
+/* Opens the gate. Returns true if it was closed. */
 static inline bool wf_driver_open(wf_driver *driver)
 {
     if (wf_load(&driver->gate, SEQ_CST) == 0 || wf_swap(&driver->gate, 0, SEQ_CST) == 0)
@@ -58,38 +59,37 @@ static inline bool wf_driver_open(wf_driver *driver)
     return true;
 }
 
-/* A worker runs dry: it looks for work once more after this. */
+/* Called by a worker that runs dry and looks for work once more after this. */
 static inline void wf_driver_end_watch(wf_driver *driver)
 {
-    if (wf_load(&driver->watching,
-                RELAXED)) /* if it is set just now, it is for work that we shall see */
+    /* A thread that sets it just now does so for work that this worker is about to see. */
+    if (wf_load(&driver->watching, RELAXED))
         wf_store(&driver->watching, false, SEQ_CST); /* [driver-3] */
 }
 
-/* Work has been added that must be seen by the instant (INT64_MIN + 1: at once). */
+/* Work was added that the reactor must see by the instant (WF_DRIVER_NOW: at once). */
 static inline void wf_driver_hint(wf_driver *driver, int64_t instant)
 {
     if (instant < wf_load(&driver->sleeps_until, SEQ_CST)) /* [driver-1] */
         driver->unpark(driver);
 }
 
-/* A worker needs work: what comes while the gate is closed it takes itself. True if there was
- * some. */
+/* Called by a worker that needs work. While the gate is closed, the worker takes the ready sockets
+ * itself. Returns true if it found some. */
 static inline bool wf_driver_look(wf_driver *driver)
 {
-    return wf_load(&driver->gate, RELAXED) /* advice: else it gets what there is */ &&
-           driver->look(driver);
+    return wf_load(&driver->gate, RELAXED) /* a hint */ && driver->look(driver);
 }
 
-/* A worker that has much to do looks now and then, also where no thread waits for sockets until it
- * runs dry. */
+/* Called now and then by a worker that has much to do. It also looks where no thread waits for the
+ * sockets until this worker runs dry. */
 static inline bool wf_driver_look_busy(wf_driver *driver)
 {
-    return (wf_load(&driver->gate, RELAXED) || wf_load(&driver->sparse, RELAXED)) && /* advice */
+    return (wf_load(&driver->gate, RELAXED) || wf_load(&driver->sparse, RELAXED)) && /* a hint */
            driver->look(driver);
 }
 
-/* The reactor watches the sockets itself from its next turn on. Any thread. */
+/* Makes the reactor watch the sockets itself from its next turn on. Any thread may call it. */
 static inline void wf_driver_end_sparse(wf_driver *driver)
 {
     if (wf_load(&driver->sparse, SEQ_CST) && wf_swap(&driver->sparse, 0, SEQ_CST)) /* [driver-4] */

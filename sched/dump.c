@@ -1,12 +1,4 @@
-/*
- * dump.c - telling the log of tasks
- *
- * Purpose     See dump.h.
- * Threads     Any.
- * Invariants  See dump.h.
- * Ordering    See dump.h.
- * Failure     See dump.h.
- */
+/* dump.c - see dump.h */
 #include "dump.h"
 
 #include "group.h"
@@ -16,12 +8,12 @@
 #include <stdio.h>
 
 #define NAMED_MOST   20 /* open handles named at stop */
-#define REPORT_SLACK 64 /* tasks spawned while the others are gathered */
+#define REPORT_SLACK 64 /* room for tasks that are spawned meanwhile */
 
 #define BRANCHES_NAMED 4
 #define AWAITED_TEXT   256
 
-/* What the innermost async function awaits. */
+/* The future that the task's innermost async function awaits. */
 static const weft_future *awaited(const wf_task *t)
 {
     const weft_future *f = &t->frame.future;
@@ -32,10 +24,10 @@ static const weft_future *awaited(const wf_task *t)
     return f;
 }
 
-/* What the log is to be told, gathered while the tasks can't be freed; the log is called later,
- * without a lock. Constants only. */
+/* A line for the log. It is gathered while the tasks can't be freed, and has only constants. The
+ * log is called later, without a lock. */
 typedef struct line {
-    const char *name, *awaits; /* NULL: it is queued or being polled */
+    const char *name, *awaits; /* NULL: the task is queued or being polled */
     const char *branches[BRANCHES_NAMED];
     uint32_t    n_branches; /* of the group that it awaits */
 } line;
@@ -53,7 +45,8 @@ static void report_visited(wf_task *t, void *arg)
 
     if (wf_task_is_complete(t) || r->n++ >= r->most)
         return;
-    /* Marking an idle task keeps its worker away while we look at what it awaits. */
+    /* Marking an idle task as woken keeps workers from polling it while this thread reads what it
+     * awaits. It is queued later, and so polled once more. */
     if (wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE) {
         const weft_future *f = awaited(t);
 
@@ -68,7 +61,7 @@ static void handle_visited(wf_task *t, void *arg)
 {
     report *r = arg;
 
-    if ((wf_load(&t->state, RELAXED) & WF_TASK_HANDLE) && r->n++ < r->most) /* only named */
+    if ((wf_load(&t->state, RELAXED) & WF_TASK_HANDLE) && r->n++ < r->most) /* any time will do */
         r->lines[r->n - 1] = (line){.name = wf_task_name(t)};
 }
 

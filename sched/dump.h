@@ -1,22 +1,22 @@
 /*
- * dump.h - telling the log of tasks
+ * dump.h - naming tasks in the log
  *
- * Purpose     Dumps, stragglers at stop, handles that nobody has closed.
+ * Purpose     Dumps of tasks, tasks that hold up a stop, handles that were not closed.
  * Threads     Any.
- * Invariants  The log is called without a lock. Of tasks that may end meanwhile only constants are
- *             read.
+ * Invariants  The log is called without a lock. Only constants are read of tasks that may end
+ *             meanwhile.
  * Ordering    Visitors: slab.h, task.h.
- * Failure     Out of memory: the log hears how many there are.
+ * Failure     If out of memory, the log gets only the number of tasks.
  */
 #ifndef WF_DUMP_H
 #define WF_DUMP_H
 
 #include "executor.h"
 
-/* Names every task in the log, each line begun with `what`. Those that wait are polled once
+/* Names every task in the log, a line each that begins with `what`. Tasks that wait are polled once
  * more. */
 void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what);
-/* Names the tasks whose handles are open, when all have ended. */
+/* Names the tasks whose handles are still open. All tasks must have ended. */
 void wf_dump_open_handles(wf_executor *s);
 
 #endif

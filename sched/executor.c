@@ -1,12 +1,4 @@
-/*
- * executor.c - the workers of a runtime, from start to stop
- *
- * Purpose     See executor.h.
- * Threads     See executor.h.
- * Invariants  See executor.h.
- * Ordering    See executor.h.
- * Failure     See executor.h.
- */
+/* executor.c - see executor.h */
 #include "executor.h"
 
 #include "dispatch.h"
@@ -19,7 +11,7 @@
 #include <sys/mman.h>
 
 #define PAGE        4096
-#define INJECT_RING 4096 /* woken tasks of a few ms, a million a second */
+#define INJECT_RING 4096 /* room for a few ms of a million wakes a second */
 
 /* ---- start ---- */
 
@@ -49,13 +41,15 @@ static void free_workers(wf_executor *s)
     wf_release(alloc, s->workers, n * sizeof *s->workers);
 }
 
-/* A thread that visits now has a runtime that is being freed: see weft_runtime_stop. */
+/* A visitor now would use a runtime that is being freed, which breaks the rule of
+ * weft_runtime_stop. */
 static void check_unvisited(const wf_executor *s)
 {
     if (wf_visit_any(s))
-        weft_misuse_("weft_runtime_stop",
-                     "a thread still uses the runtime that ends, in weft_spawn_on or a wake",
-                     "weft_runtime");
+        weft_misuse_(
+            "weft_runtime_stop",
+            "a thread still uses the runtime that is being freed, in weft_spawn_on or a wake",
+            "weft_runtime");
 }
 
 void wf_executor_free(wf_executor *s)
@@ -131,7 +125,7 @@ int wf_executor_new(weft_runtime *rt)
 static void end_threads(wf_executor *s)
 {
     wf_store(&s->stopping, true, RELEASE); /* [executor-1] */
-    wf_monitor_stop(&s->monitor);          /* it starts workers: first */
+    wf_monitor_stop(&s->monitor);          /* first, since it starts workers */
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
         if (s->workers[i]->has_thread)
             wf_park_wake(&s->workers[i]->park);
@@ -145,7 +139,7 @@ int wf_executor_start(wf_executor *s)
     int r = 0;
 
     if (s->rt->config.current_thread)
-        wf_worker_lend(s->workers[0]); /* to whoever calls weft_block_on */
+        wf_worker_lend(s->workers[0]); /* for the thread that calls weft_block_on */
     else
         for (uint32_t i = 0; i < s->idle.n_workers && r == 0; i++)
             r = wf_worker_start(s->workers[i]);
@@ -163,13 +157,14 @@ uint64_t wf_executor_progress(const wf_executor *s)
     uint64_t n = 0;
 
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
-        n += wf_load(&s->workers[i]->counters.polls, ACQUIRE); /* before we look on: [tasks-2] */
+        n += wf_load(&s->workers[i]->counters.polls, ACQUIRE); /* before the next look: [tasks-2] */
     return n;
 }
 
 bool wf_executor_is_quiet(const wf_executor *s)
 {
-    if (s->rt->config.current_thread && wf_load(&s->workers[0]->away, RELAXED)) /* a test's time */
+    if (s->rt->config.current_thread &&
+        wf_load(&s->workers[0]->away, RELAXED)) /* in a test, no thread polls now */
         return false;
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         const wf_worker *w = s->workers[i];

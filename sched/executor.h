@@ -1,12 +1,12 @@
 /*
  * executor.h - the workers of a runtime, from start to stop
  *
- * Purpose     What the workers share; starting and ending their threads.
+ * Purpose     The state that the workers share. Starts and ends their threads.
  * Threads     Any, unless said otherwise.
- * Invariants  S2 workers end only when no task is alive. S4 in a forked child nothing here is
- *             touched. (S1: tasks.h; S3: visit.h)
+ * Invariants  S2 workers end only when no task is alive. S4 a forked child touches nothing of this.
+ *             (S1: tasks.h; S3: visit.h)
  * Ordering    [executor-1] `stopping` is set before the workers are woken.
- * Failure     Starting fails as pthread_create does, and nothing is left behind.
+ * Failure     Starting fails as pthread_create does, and leaves nothing behind.
  */
 #ifndef WF_EXECUTOR_H
 #define WF_EXECUTOR_H
@@ -33,7 +33,7 @@ typedef struct wf_executor {
     wf_core       core;
     uint32_t      visitors; /* see visit.h */
     wf_load_stats load;
-    const char   *is_parent; /* a page that forked children find wiped: 0 there */
+    const char   *is_parent; /* a page that the kernel wipes in forked children: 0 there */
     wf_idle       idle;
     wf_inject     inject;
     wf_monitor    monitor;
@@ -42,21 +42,21 @@ typedef struct wf_executor {
     wf_thread_host host; /* constant */
 
     WF_ALIGNED uint32_t shared_lock;
-    wf_heap             shared; /* under shared_lock: for threads that are not workers */
+    wf_heap             shared; /* for threads that are not workers; under shared_lock */
     uint64_t            foreign_spawned;
 } wf_executor;
 
-/* Sets rt->executor: rt->config.workers workers, without threads yet. 0 or -ENOMEM. */
+/* Sets rt->executor, with rt->config.workers workers but without threads. Returns 0 or -ENOMEM. */
 int wf_executor_new(weft_runtime *rt);
-/* Starts the threads. 0 or -errno, and then none runs. */
+/* Starts the threads. Returns 0 or -errno; after an error no thread runs. */
 int wf_executor_start(wf_executor *s);
-/* Waits until no task is left; false at the instant. */
+/* Waits until no task is left. Returns false if the instant comes first. */
 bool wf_executor_wait_empty(wf_executor *s, int64_t until);
-/* Ends the workers and warns of open handles; no task may be left. */
+/* Ends the workers and warns of open handles. No task may be left. */
 void wf_executor_stop(wf_executor *s);
 void wf_executor_free(wf_executor *s);
 
-/* Whether no task is queued or being polled, and somebody would poll one. If wf_executor_progress
+/* Whether no task is queued or being polled, and a thread would poll one. If wf_executor_progress
  * is the same before and after, nothing has happened in between. */
 bool     wf_executor_is_quiet(const wf_executor *s);
 uint64_t wf_executor_progress(const wf_executor *s);
@@ -66,14 +66,15 @@ static inline bool wf_executor_is_stopping(const wf_executor *s)
     return wf_load(&s->stopping, ACQUIRE); /* [executor-1] */
 }
 
-/* The process has forked, and this is the child: nothing of the runtime works here. */
+/* Whether this is a forked child of the process that started the runtime. Nothing of the runtime
+ * works there. */
 static inline bool wf_executor_is_child(const wf_executor *s)
 {
     return *s->is_parent == 0;
 }
 
-/* The calling thread is one of a runtime's. A child that a task has forked goes on with a copy of a
- * worker's thread, which is no runtime's any more. */
+/* Whether the calling thread is one of a runtime's own. In a child that a task has forked, the copy
+ * of the worker's thread belongs to no runtime any more. */
 static inline bool wf_executor_owns_caller(void)
 {
     return wf_current_thread.owned && !wf_executor_is_child(wf_current_thread.rt->executor);

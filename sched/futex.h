@@ -4,8 +4,8 @@
  * Purpose     The two futex calls that weft makes.
  * Threads     Any.
  * Invariants  The word is private to the process.
- * Ordering    None of its own: callers order with the word itself.
- * Failure     wait returns early on signals and spurious wakes; callers look at the word again.
+ * Ordering    None of its own: the callers order accesses by the word itself.
+ * Failure     wait returns early after signals and spurious wakes. Callers look at the word again.
  */
 #ifndef WF_FUTEX_H
 #define WF_FUTEX_H
@@ -20,8 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* TSan keeps a signal until its thread calls a function of libc that TSan knows, which the futex
- * call is not: a handler would never run on a thread that waits again and again. */
+/* TSan delivers a signal only when its thread calls a libc function that TSan knows, and the futex
+ * system call is none. Without this call a handler would never run on a thread that waits again and
+ * again. */
 static inline void wf_futex_run_handlers(void)
 {
 #ifdef WF_TSAN_
@@ -29,8 +30,8 @@ static inline void wf_futex_run_handlers(void)
 #endif
 }
 
-/* Sleeps while *word == value, until woken or the CLOCK_MONOTONIC instant; false after the
- * latter. */
+/* Sleeps while *word == value, until woken or until the CLOCK_MONOTONIC instant. Returns false
+ * after the latter. */
 static inline bool wf_futex_wait(uint32_t *word, uint32_t value, int64_t until_ns)
 {
     struct timespec at = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};

@@ -23,8 +23,7 @@ __attribute__((noreturn, cold)) static void misuse(const weft_future *future)
 
     if (weft_future_is_ready(future)) {
         wf_text(where, sizeof where, "%s at %p", future->ops->name, (const void *)future);
-        weft_misuse_("weft_future_poll", "the future was READY before; it is polled once more",
-                     where);
+        weft_misuse_("weft_future_poll", "the future was READY before and is polled again", where);
     }
     wf_text(where, sizeof where, "%s, first polled at %p, now at %p", future->ops->name,
             (const void *)(uintptr_t)was, (const void *)future);
@@ -135,7 +134,7 @@ WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future)
     }
     set_address(future, (const void *)(uintptr_t)FAR, flags);
     if (++frame->n_far_ == 0)
-        weft_misuse_("weft_keep", "4096 branches kept that are not in the frame",
+        weft_misuse_("weft_keep", "4096 kept branches are not in the frame",
                      frame->future.ops->name);
 }
 

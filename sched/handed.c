@@ -1,18 +1,10 @@
-/*
- * handed.c - what the reactor hands over to the workers
- *
- * Purpose     See handed.h.
- * Threads     See handed.h.
- * Invariants  See handed.h.
- * Ordering    See handed.h.
- * Failure     See handed.h.
- */
+/* handed.c - see handed.h */
 #include "handed.h"
 
 #include "dispatch.h"
 #include "task.h"
 
-/* Mails each worker its tasks together: one lock, and one wake at most. */
+/* Mails each worker its tasks together, for one lock and at most one wake. */
 static wf_handed mail_all(wf_executor *s, wf_task *t)
 {
     wf_handed handed = {0};

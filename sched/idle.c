@@ -1,15 +1,7 @@
-/*
- * idle.c - which workers sleep, and how many look for work
- *
- * Purpose     See idle.h.
- * Threads     Any.
- * Invariants  See idle.h.
- * Ordering    See idle.h.
- * Failure     None.
- */
+/* idle.c - see idle.h */
 #include "idle.h"
 
-/* The first sleeper that went to sleep on that CPU, or else the first. */
+/* Returns the first sleeper that went to sleep on that CPU, or else the first sleeper, or -1. */
 static int best_sleeper(const wf_idle *idle, int cpu)
 {
     int best = -1;
@@ -42,7 +34,8 @@ int wf_idle_pick(wf_idle *idle, int cpu)
         wf_add(&idle->n_searching, 1, SEQ_CST);  /* [idle-1] before the bit goes: I1 */
         if (wf_idle_claim_sleeper(idle, (uint32_t)i))
             return i;
-        /* Another thread has woken it. Pushers may have counted on this search: look again. */
+        /* Another thread has woken it. For a moment n_searching counted a search that did not
+         * happen, and other pushers may have relied on it. So look again. */
         wf_sub(&idle->n_searching, 1, SEQ_CST); /* [idle-1] */
     }
     return -1;

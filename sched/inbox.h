@@ -1,11 +1,12 @@
 /*
- * inbox.h - what other threads hand to the reactor: a stack, taken whole
+ * inbox.h - what other threads hand to the reactor
  *
- * Purpose     Many threads push, one takes everything at once, in the order of the pushes.
- * Threads     push: any. take, is_empty: the one consumer.
- * Invariants  A node is in at most one inbox; its memory stays until it has been taken. Concurrency
- *             Kit's stack would do, but its push is no SEQ_CST operation and the sleep protocol of
- *             driver.h needs one.
+ * Purpose     A stack onto which many threads push. One consumer takes everything at once, in the
+ *             order of the pushes.
+ * Threads     push: any thread. take, is_empty: the consumer.
+ * Invariants  A node is in at most one inbox, and its memory stays until it has been taken.
+ *             Concurrency Kit's stack is not used because its push is no SEQ_CST operation, and the
+ *             sleep protocol of driver.h needs one.
  * Ordering    [inbox-1] push releases the node, take acquires it. [driver-1] both are SEQ_CST.
  * Failure     None.
  */
@@ -39,7 +40,7 @@ static inline bool wf_inbox_is_empty(const wf_inbox *inbox)
     return wf_load(&inbox->newest, SEQ_CST) == NULL; /* [driver-1] */
 }
 
-/* Everything that was pushed, oldest first, linked by next. */
+/* Takes everything that was pushed: a chain, oldest first, linked by next. */
 static inline wf_submission *wf_inbox_take(wf_inbox *inbox)
 {
     wf_submission *oldest = NULL, *s, *next;

@@ -1,19 +1,11 @@
-/*
- * inject.c - tasks queued by threads that are not workers
- *
- * Purpose     See inject.h.
- * Threads     Any.
- * Invariants  See inject.h.
- * Ordering    See inject.h.
- * Failure     None.
- */
+/* inject.c - see inject.h */
 #include "inject.h"
 
 #include "invariant.h"
 #include "lock.h"
 #include "task.h"
 
-/* What the ring has no room for; NULL: nothing. */
+/* Moves tasks into the ring. Returns the first one that did not fit, or NULL. */
 static struct wf_task *fill_ring(wf_inject *q, struct wf_task *t, uint32_t n)
 {
     for (; n > 0 && q->ring_n < q->ring_size; n--) {
@@ -60,7 +52,7 @@ uint32_t wf_inject_take_any(wf_inject *q, struct wf_task **ret_tasks, uint32_t n
         ret_tasks[taken++] = q->first;
     if (!q->first)
         q->last = NULL;
-    WF_ASSERT(!q->first || taken == n); /* N2: the ring is empty then */
+    WF_ASSERT(!q->first || taken == n); /* N2: a list is taken from only when the ring is empty */
     wf_unlock(&q->lock);
     return taken;
 }

@@ -1,34 +1,27 @@
-/*
- * load.c - how much there is to do, and whether it is worth a wake
- *
- * Purpose     See load.h.
- * Threads     See load.h.
- * Invariants  See load.h.
- * Ordering    See load.h.
- * Failure     None.
- */
+/* load.c - see load.h */
 #include "load.h"
 
 #include "clock.h"
 #include "executor.h"
 
-#define FIRST_POLL_NS   2000        /* until it has been measured */
-#define SUSPICIONS      3           /* within WF_LOAD_FORGOTTEN are believed */
+#define FIRST_POLL_NS   2000        /* until the first measurement */
+#define SUSPICIONS      3           /* so many within WF_LOAD_FORGOTTEN are believed */
 #define WORTH_WAKING    WEFT_US(50) /* of work */
-#define BACKOFF_MOST    4           /* then 16 tasks must wait before a worker is woken for them */
-#define TRY_AGAIN_AFTER 1024        /* tasks kept without a wake */
-#define LONG_POLL_HASTE 4           /* times less must wait where polls are long */
+#define BACKOFF_MOST    4           /* at this level 16 tasks must wait before a worker is woken */
+#define TRY_AGAIN_AFTER 1024 /* tasks kept without a wake, after which the level is lowered */
+#define LONG_POLL_HASTE 4    /* so many times less must wait where polls are long */
 
 void wf_load_init(wf_load_stats *l)
 {
     *l = (wf_load_stats){.poll_ns = FIRST_POLL_NS};
 }
 
-/* Polls took longer than they should have: one of them did, or other processes had the CPU, as
- * happens now and then. It is believed when it happens often. */
+/* A stretch of polls took longer than it should have. Either one of them was long, or other
+ * processes had the CPU, as happens now and then. It counts as a long poll when it happens
+ * often. */
 static void suspect_long_poll(wf_load_stats *l, int64_t now)
 {
-    if (now - wf_load(&l->suspected_since, RELAXED) >= WF_LOAD_FORGOTTEN) { /* estimates, all */
+    if (now - wf_load(&l->suspected_since, RELAXED) >= WF_LOAD_FORGOTTEN) { /* estimates */
         wf_store(&l->suspected_since, now, RELAXED);
         wf_store(&l->n_suspected, 1, RELAXED);
     } else if (wf_add(&l->n_suspected, 1, RELAXED) + 1 >= SUSPICIONS) {
@@ -66,8 +59,8 @@ void wf_load_adjust_backoff_owner(wf_worker *w, int64_t now)
         wf_store(&l->wake_backoff, backoff + 1, RELAXED); /* an estimate */
 }
 
-/* What a worker keeps for itself by mistake is the monitor's to notice; and every so many tasks the
- * back-off is lowered, to try again. */
+/* If a worker keeps tasks for itself by mistake, the monitor notices it. Every TRY_AGAIN_AFTER
+ * tasks the level is lowered by one, to try again. */
 bool wf_load_is_worth_a_thief_owner(wf_worker *w)
 {
     wf_load_stats *l = &w->executor->load;
@@ -80,7 +73,8 @@ bool wf_load_is_worth_a_thief_owner(wf_worker *w)
     return false;
 }
 
-/* How much must wait, in us. Less where polls are long: what waits may do so behind one of them. */
+/* How much work must wait, in us, before another worker is woken. It is less where polls are long,
+ * since a task may have to wait behind one of them. */
 static uint64_t worth_waking_us(const wf_executor *s)
 {
     uint64_t us = (uint64_t)s->rt->config.wake_us;
@@ -94,7 +88,7 @@ bool wf_load_wants_help(const wf_executor *s)
 
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         if (wf_worker_children_any(s->workers[i]) > 0)
-            return true; /* they may be anything: the normal rule */
+            return true; /* children may take any time: the normal rule decides */
         n += (uint64_t)wf_deque_length_any(&s->workers[i]->woken);
     }
     return n * wf_load(&s->load.poll_ns, RELAXED) / 1000 > worth_waking_us(s); /* an estimate */

@@ -3,13 +3,13 @@
  *
  * Purpose     Guards a few fields for a few nanoseconds, inside structs that exist by the million.
  * Threads     Any.
- * Invariants  0 free, 1 held, 2 held and a thread sleeps. The holder never calls user code: where
- *             invariants are checked (invariant.h) the locks that a thread holds are counted, and
- *             wf_lock_none_held looks at the count.
+ * Invariants  The word is 0: free, 1: held, 2: held and a thread sleeps. The holder never calls
+ *             user code. Where invariants are checked (invariant.h) the locks that a thread holds
+ *             are counted, so that wf_lock_none_held can check it.
  * Ordering    [lock-1] unlock releases what the next lock acquires.
- * Failure     A holder that the kernel has preempted is slept for, not spun on. To yield would not
- *             do: a SCHED_FIFO thread that yields gets its CPU back before a holder of lower
- *             priority.
+ * Failure     If the kernel has preempted the holder, a waiting thread sleeps. It neither spins nor
+ *             yields: a SCHED_FIFO thread that yields would get its CPU back before a holder of
+ *             lower priority.
  */
 #ifndef WF_LOCK_H
 #define WF_LOCK_H
@@ -25,7 +25,8 @@
 extern _Thread_local uint32_t wf_locks_held;
 #define wf_lock_took() ((void)wf_locks_held++)
 #define wf_lock_gave() ((void)wf_locks_held--)
-/* Aborts if the thread holds a lock of weft's: what it is about to call may need that lock. */
+/* Aborts if the thread holds a lock of weft. The foreign code that it is about to call may need
+ * that lock. */
 void wf_lock_none_held(const char *what);
 #else
 #define wf_lock_took()          ((void)0)
@@ -33,7 +34,7 @@ void wf_lock_none_held(const char *what);
 #define wf_lock_none_held(what) ((void)(what))
 #endif
 
-#define WF_LOCK_NAP 50000 /* ns: the holder has been preempted, or is about to be done */
+#define WF_LOCK_NAP 50000 /* ns: the holder has been preempted, or will be done soon */
 
 static inline void wf_lock(uint32_t *lock)
 {
@@ -60,9 +61,10 @@ static inline void wf_unlock(uint32_t *lock)
         wf_futex_wake(lock, 1);
 }
 
-/* Takes the bit of a state word: returns the word as it was, then without the bit. The holder gives
- * it back together with what else changes in the word, by a read-modify-write that releases, and
- * says wf_lock_gave(). Out of line it costs 16 instructions more where a waiter is woken. */
+/* Sets the bit, waiting while another thread has it set. Returns the word without the bit. The
+ * holder clears the bit together with its other changes to the word, by a read-modify-write that
+ * releases, and calls wf_lock_gave(). It is inlined because a call would cost 16 instructions more
+ * where a waiter is woken. */
 static inline __attribute__((always_inline)) uint64_t wf_lock_bit(uint64_t *word, uint64_t bit)
 {
     ck_backoff_t backoff = 8;

@@ -1,13 +1,13 @@
 /*
- * log.c - the one way out for text
+ * log.c - the log and the last line before an abort
  *
- * Purpose     Formats one line and hands it to the host's callback.
+ * Purpose     Formats one line and passes it to the host's callback.
  * Threads     Any.
- * Invariants  The library writes to no descriptor but in weft_misuse_ and the default callback,
- *             both by stderr.h. A line has no control characters: what comes from the environment
- *             or from names of the host's can't begin a line of its own.
+ * Invariants  The library writes to no descriptor, except in weft_misuse_ and in the default
+ *             callback, both by stderr.h. A line has no control characters, so text from the
+ *             environment or from the host's names can't begin a line of its own.
  * Ordering    None.
- * Failure     A line too long is cut.
+ * Failure     A line that is too long is cut.
  */
 #include "lock.h"
 #include "rt.h"
@@ -19,7 +19,8 @@
 #include <time.h>
 #include <weft/time.h>
 
-/* A process that ends has time for a reader that is slow, but not for one that has stopped. */
+/* A process that aborts waits for a slow reader of its last line, but not for one that has
+ * stopped. */
 #define LAST_TRIES 100
 
 _Thread_local wf_current wf_current_thread __attribute__((tls_model("initial-exec")));
@@ -30,7 +31,7 @@ _Thread_local uint32_t wf_locks_held;
 void wf_lock_none_held(const char *what)
 {
     if (wf_locks_held > 0)
-        weft_misuse_("weft", "it holds a lock of its own while it calls code of others", what);
+        weft_misuse_("weft", "a lock of weft is held while foreign code is called", what);
 }
 #endif
 

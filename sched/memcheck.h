@@ -1,13 +1,13 @@
 /*
- * memcheck.h - what valgrind, ASan and MSan have to be told
+ * memcheck.h - requests to valgrind, ASan and MSan
  *
- * Purpose     Valgrind does not know io_uring: neither what the kernel wrote nor that entering it
- *             sleeps; nor does MSan know what it wrote. Valgrind and ASan don't know when a task's
- *             memory is free.
+ * Purpose     Valgrind does not know what io_uring wrote, nor that entering it sleeps. MSan does
+ *             not know what it wrote, either. Valgrind and ASan don't know when a task's memory is
+ *             free.
  * Threads     Any.
  * Invariants  A request costs eight instructions where valgrind does not run, and nothing where its
- *             header is missing. The path of every task asks once for all (wf_memcheck_watches) and
- *             makes none.
+ *             header is missing. The path of every task makes no requests: it asks once for all
+ *             whether a tool watches (wf_memcheck_watches).
  * Ordering    None.
  * Failure     None.
  */
@@ -32,9 +32,9 @@
 #define wf_memcheck_defined(p, n) ((void)(p), (void)(n))
 #endif
 
-/* wf_memcheck_unuse: the memory must not be touched until it is used again. wf_memcheck_watches:
- * whether a tool hears the two; `p` points to memory that is initialised. Valgrind's other tools
- * answer no. */
+/* wf_memcheck_unuse: no thread must touch the memory before wf_memcheck_use. wf_memcheck_watches:
+ * whether a tool acts on these two; `p` points to initialised memory. Under valgrind's other tools
+ * the answer is false. */
 #if defined(__SANITIZE_ADDRESS__)
 #define WF_ASAN_ 1
 #elif defined(__has_feature)

@@ -1,12 +1,4 @@
-/*
- * monitor.c - looks after workers that are stuck in a poll
- *
- * Purpose     See monitor.h.
- * Threads     See monitor.h.
- * Invariants  See monitor.h.
- * Ordering    See monitor.h.
- * Failure     See monitor.h.
- */
+/* monitor.c - see monitor.h */
 #include "monitor.h"
 
 #include "dispatch.h"
@@ -19,7 +11,7 @@
 #include <string.h>
 
 #define TICK        WEFT_MS(5)
-#define QUIET_TICKS 20 /* without a worker awake, after which it sleeps */
+#define QUIET_TICKS 20 /* ticks without a worker awake, after which the monitor sleeps */
 
 void wf_monitor_init(wf_monitor *m, wf_executor *s)
 {
@@ -39,8 +31,8 @@ static void tell(wf_monitor *m, uint32_t i, int64_t now)
         return;
     m->seen[i].told = true;
     wf_log(config, WEFT_LOG_WARNING,
-           "%s keeps worker %u from all others, for %lld ms now; what blocks or computes for long "
-           "belongs into weft_spawn_blocking",
+           "%s has blocked worker %u for %lld ms; move blocking or long-running work to "
+           "weft_spawn_blocking",
            wf_task_text(text, site), i, (long long)((now - m->seen[i].since) / WEFT_MS(1)));
 }
 
@@ -51,7 +43,7 @@ static bool is_stuck(wf_monitor *m, uint32_t i, int64_t now)
     uint64_t   progress = wf_worker_progress(w);
 
     if (progress != m->seen[i].progress || m->seen[i].since == 0 ||
-        !wf_load(&w->polls_site, RELAXED)) { /* advice */
+        !wf_load(&w->polls_site, RELAXED)) { /* a hint */
         m->seen[i].progress = progress;
         m->seen[i].since = now;
         m->seen[i].told = false;
@@ -78,9 +70,10 @@ static bool inject_slot(wf_executor *s, wf_task **slot)
     return t != NULL;
 }
 
-/* What waits behind the stuck worker goes where all others look now and then: busy ones would not
- * steal it. Of the children only one at first: the worker may merely be waiting for a CPU, and all
- * at once in a queue that is first in, first out would make breadth first of depth first. */
+/* Moves the tasks behind a stuck worker to the injection queue. Busy workers take from it now and
+ * then, but would not steal. At first only one of the children moves. The worker may merely be
+ * waiting for a CPU, and moving all children into a first-in, first-out queue would turn depth
+ * first into breadth first. */
 static void take_over(wf_monitor *m, uint32_t i, bool for_long)
 {
     wf_executor *s = m->executor;
@@ -90,7 +83,7 @@ static void take_over(wf_monitor *m, uint32_t i, bool for_long)
     inject_from(s, &w->woken, INT64_MAX);
     if (!inject_slot(s, &w->first_child) || for_long)
         inject_from(s, &w->children, for_long ? INT64_MAX : 1);
-    wf_store(&w->robbed, true, RELAXED); /* advice */
+    wf_store(&w->robbed, true, RELAXED); /* a hint */
 }
 
 static bool sleeps(const wf_monitor *m, uint32_t i)
@@ -101,8 +94,8 @@ static bool sleeps(const wf_monitor *m, uint32_t i)
 static bool stands_by(const wf_worker *w)
 {
     return w->index >= w->executor->idle.n_workers &&
-           !wf_load(&w->wanted, RELAXED) &&   /* we wrote it */
-           !wf_load(&w->polls_site, RELAXED); /* advice: else it has something to end */
+           !wf_load(&w->wanted, RELAXED) &&   /* the monitor wrote it */
+           !wf_load(&w->polls_site, RELAXED); /* a hint: otherwise it has tasks to end */
 }
 
 static void tell_all_stuck(wf_monitor *m, int64_t now)
@@ -113,14 +106,14 @@ static void tell_all_stuck(wf_monitor *m, int64_t now)
 
     if (now - before >= limit && before < INT64_MAX - limit) {
         wf_log(&s->rt->config, WEFT_LOG_WARNING,
-               "all %u workers and %u spare ones are stuck in a poll; tasks wait",
+               "all %u workers and %u spare workers are stuck in a poll while tasks wait",
                s->idle.n_workers, s->idle.n_slots - s->idle.n_workers);
-        before = INT64_MAX; /* once */
+        before = INT64_MAX; /* log it once */
     }
     m->all_stuck = before;
 }
 
-/* A spare worker that stands by comes to help. */
+/* Wakes or starts a spare worker that stands by. */
 static void call_spare(wf_monitor *m, int64_t now)
 {
     wf_executor *s = m->executor;
@@ -140,7 +133,7 @@ static void call_spare(wf_monitor *m, int64_t now)
         r = wf_worker_start(w);
         if (r == 0)
             return;
-        wf_store(&w->wanted, false, RELAXED); /* nobody runs it */
+        wf_store(&w->wanted, false, RELAXED); /* no thread runs it */
         wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s", strerror(-r));
         return;
     }
@@ -153,30 +146,30 @@ static void dismiss_spares(wf_monitor *m)
 
     m->all_stuck = 0;
     for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
-        if (!wf_load(&s->workers[i]->wanted, RELAXED)) /* we wrote it */
+        if (!wf_load(&s->workers[i]->wanted, RELAXED)) /* the monitor wrote it */
             continue;
         wf_store(&s->workers[i]->wanted, false, RELEASE); /* [worker-2] */
-        wf_park_wake(&s->workers[i]->park);               /* so that it leaves the mask */
+        wf_park_wake(&s->workers[i]->park);               /* the worker leaves the mask */
     }
 }
 
-/* A child that is the oldest at three looks has waited for 10 ms at least. */
+/* A child that is the oldest one at three looks has waited for at least 10 ms. */
 static void look_at_children(wf_monitor *m, uint32_t i)
 {
     wf_worker *w = m->executor->workers[i];
-    uint64_t   first = (uint64_t)(uintptr_t)wf_load(&w->first_child, RELAXED);        /* advice */
-    uint64_t   oldest = first ? first : (uint64_t)wf_load(&w->children.top, RELAXED); /* as above */
+    uint64_t   first = (uint64_t)(uintptr_t)wf_load(&w->first_child, RELAXED);        /* a hint */
+    uint64_t   oldest = first ? first : (uint64_t)wf_load(&w->children.top, RELAXED); /* a hint */
 
     if (wf_worker_children_any(w) == 0 || oldest != m->seen[i].oldest) {
         m->seen[i].oldest = oldest;
         m->seen[i].n_looks = 0;
     } else if (++m->seen[i].n_looks >= 2) {
         m->seen[i].n_looks = 0;
-        wf_store(&w->overdue, true, RELAXED); /* advice */
+        wf_store(&w->overdue, true, RELAXED); /* a hint */
     }
 }
 
-/* Whether a worker is awake. */
+/* Looks at all workers once. Returns whether one is awake. */
 static bool look(wf_monitor *m, int64_t now)
 {
     wf_executor *s = m->executor;
@@ -185,7 +178,7 @@ static bool look(wf_monitor *m, int64_t now)
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         bool spare = i >= s->idle.n_workers;
 
-        if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* advice */
+        if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* a hint */
             continue;
         if (sleeps(m, i)) {
             m->seen[i].since = now;
@@ -198,6 +191,8 @@ static bool look(wf_monitor *m, int64_t now)
             n_free += !spare;
             continue;
         }
+        /* No progress since the last look: the poll has taken a tick. Other workers take over, and
+         * after another tick all children go, too. */
         n_stuck++;
         if (s->idle.n_slots > 1)
             take_over(m, i, now - m->seen[i].since > TICK + TICK / 2);
@@ -207,9 +202,11 @@ static bool look(wf_monitor *m, int64_t now)
         dismiss_spares(m);
     if (n_stuck > 0) {
         wf_load_note_long_poll(&s->load, now);
-        wf_driver_open(s->rt->driver);       /* it waits for one that is stuck, perhaps */
-        wf_driver_end_sparse(s->rt->driver); /* the sockets do, perhaps */
+        wf_driver_open(s->rt->driver);       /* it may wait for a stuck worker */
+        wf_driver_end_sparse(s->rt->driver); /* the leader may be stuck */
     }
+    /* Work that waits gets a sleeping worker. Only if every worker that is awake is stuck, and none
+     * sleeps, a spare worker is called. */
     if (wf_dispatch_backlog(s) > 0) {
         if (wf_idle_any(&s->idle))
             wf_dispatch_notify_any(s);
@@ -221,7 +218,7 @@ static bool look(wf_monitor *m, int64_t now)
 
 /* ---- the thread ---- */
 
-/* Until a worker wakes up; unless one is awake after all. */
+/* Sleeps until a worker wakes up, unless one is awake after all. */
 static void sleep_long(wf_monitor *m)
 {
     wf_tasks_tidy(m->executor);
@@ -229,7 +226,7 @@ static void sleep_long(wf_monitor *m)
     for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
         if (!sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
             !wf_load(&m->executor->workers[i]->away, SEQ_CST)) { /* [monitor-1] */
-            wf_store(&m->awake, 1, RELAXED); /* only a wake too many is at stake */
+            wf_store(&m->awake, 1, RELAXED); /* the worst case is one wake in vain */
             return;
         }
     while (wf_load(&m->awake, SEQ_CST) == 0 && /* [monitor-1] */

@@ -1,12 +1,4 @@
-/*
- * panic.c - leaving a poll in the middle
- *
- * Purpose     See panic.h.
- * Threads     See panic.h.
- * Invariants  See panic.h.
- * Ordering    None.
- * Failure     See panic.h.
- */
+/* panic.c - see panic.h */
 #include "panic.h"
 
 WEFT_API void weft_panic_(const char *message)

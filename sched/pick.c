@@ -1,12 +1,4 @@
-/*
- * pick.c - which task a worker takes next
- *
- * Purpose     See pick.h.
- * Threads     See pick.h.
- * Invariants  See pick.h.
- * Ordering    See pick.h.
- * Failure     See pick.h.
- */
+/* pick.c - see pick.h */
 #include "pick.h"
 
 #include "dispatch.h"
@@ -17,7 +9,7 @@
 #define INJECT_BATCH_MAX 128
 #define WORTH_A_BATCH    128 /* tasks in a queue */
 #define STEAL_MOST       64
-#define BUSY_LOOKS       8 /* times the interval: see look_busy */
+#define BUSY_LOOKS       8 /* a worker looks for sockets at this many intervals: see look_busy */
 
 static uint32_t next_random(wf_worker *w)
 {
@@ -27,24 +19,25 @@ static uint32_t next_random(wf_worker *w)
     return w->random;
 }
 
-/* ---- our own, and those from outside ---- */
+/* ---- the worker's own tasks, and injected ones ---- */
 
-/* Work is left in the queues. Waking one more worker pays if there is much of it; if not, somebody
- * must see to it that we aren't stuck with it: the reactor, while it watches. */
+/* Work is left in the queues. If it is much, waking one more worker pays. If it is little, it must
+ * still not wait for ever behind this worker: while the reactor watches, it sees to that. */
 static void call_for_help(wf_executor *s)
 {
     if (!wf_load(&s->rt->driver->watching, SEQ_CST) /* [driver-3] */ || wf_load_wants_help(s))
         wf_dispatch_notify_any(s);
 }
 
-/* Another CPU has written to its memory, as a rule. */
+/* Fetches a task that will be polled soon. Mostly another CPU has written to its memory last. */
 static void expect_poll(const wf_task *t)
 {
     for (uint32_t at = 0; at < 2; at++)
         __builtin_prefetch((const char *)t + at * WF_CACHE_LINE, 1);
 }
 
-/* Takes up to `most` outside tasks: runs the first, keeps the rest. */
+/* Takes up to `most` injected tasks. Returns the first and queues the others behind this worker's
+ * own. */
 WF_SELDOM static wf_task *take_injected(wf_worker *w, uint32_t most)
 {
     wf_inject *q = &w->executor->inject;
@@ -102,8 +95,8 @@ static wf_task *take_child(wf_worker *w)
 {
     wf_task *t;
 
-    if (__builtin_expect(wf_load(&w->overdue, RELAXED), 0)) { /* advice */
-        wf_store(&w->overdue, false, RELAXED);                /* as above */
+    if (__builtin_expect(wf_load(&w->overdue, RELAXED), 0)) { /* a hint */
+        wf_store(&w->overdue, false, RELAXED);                /* a hint */
         if ((t = oldest_child(w))) {
             wf_count(&w->counters.overdue, 1);
             return t;
@@ -113,10 +106,10 @@ static wf_task *take_child(wf_worker *w)
     return t ? t : wf_worker_take_slot_any(&w->first_child);
 }
 
-/* A worker that never runs dry looks for sockets as long as the reactor leaves them to it. It also
- * does so now and then where the reactor should be looking: that may have to wait for a CPU for
- * long, beside other processes, and meanwhile only those connections would be served whose next
- * request is there already. */
+/* A worker that never runs dry polls the sockets itself as long as the reactor leaves them to
+ * workers. It also does so now and then where the reactor should. Beside other processes the
+ * reactor may have to wait long for a CPU. Meanwhile only the connections would be served whose
+ * next request is there already. */
 WF_SELDOM static void look_busy(wf_worker *w)
 {
     wf_driver *driver = w->executor->rt->driver;
@@ -134,9 +127,11 @@ static wf_task *take_own(wf_worker *w)
     if (t)
         return t;
     w->lifo_run = 0;
-    if (__builtin_expect(wf_load(&w->robbed, RELAXED), 0)) { /* advice */
-        wf_store(&w->robbed, false, RELAXED);                /* as above */
-        if ((t = take_injected(w, 1))) /* what was ours is there, in its order */
+    /* The monitor has moved this worker's tasks to the injection queue. Taking the oldest one first
+     * keeps their order: otherwise tasks with slow polls would overtake each other for ever. */
+    if (__builtin_expect(wf_load(&w->robbed, RELAXED), 0)) { /* a hint */
+        wf_store(&w->robbed, false, RELAXED);                /* a hint */
+        if ((t = take_injected(w, 1)))
             return t;
     }
     if (++w->inject_tick >= w->executor->rt->config.inject_interval) {
@@ -145,6 +140,8 @@ static wf_task *take_own(wf_worker *w)
         if ((t = take_injected(w, INJECT_BATCH_MAX)))
             return t;
     }
+    /* Each queue has turns at which it goes first. So none of them, however full, keeps the tasks
+     * of another waiting: docs/design/fairness.md. */
     w->tick++;
     if (w->tick % 4 == 0 && (t = take_mail(w)))
         return t;
@@ -160,9 +157,9 @@ static wf_task *take_own(wf_worker *w)
     return t ? t : take_injected(w, INJECT_BATCH_MAX);
 }
 
-/* A long queue is worth more than one: where tasks are short, two workers at one end cost more than
- * the tasks. Nobody misses those in our hands: we count as searching, and look again when we
- * stop. */
+/* Takes more than one task from a long queue. Where tasks are short, two workers at one deque cost
+ * each other more than the tasks do. No other worker misses the tasks that are in this worker's
+ * hands: it counts as searching, and looks again when it stops. */
 static void steal_more(wf_worker *w, wf_deque *from, wf_deque *to)
 {
     int64_t  length = wf_deque_length_any(from);
@@ -203,7 +200,8 @@ WF_SELDOM static wf_task *steal(wf_worker *w)
     return take_injected(w, INJECT_BATCH_MAX);
 }
 
-/* We searched and have a task: if nobody else searches, somebody may be needed for what is left. */
+/* The worker has searched and has a task. If it was the last searcher, it must wake another worker
+ * for the work that is left. */
 WF_SELDOM static void stop_searching(wf_worker *w)
 {
     w->searching = false;

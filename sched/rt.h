@@ -1,10 +1,10 @@
 /*
- * rt.h - what a weft_runtime is made of
+ * rt.h - the parts of a weft_runtime
  *
- * Purpose     The struct behind the public handle: each layer finds its own part and those left of
- *             it.
+ * Purpose     The struct behind the public handle. Each layer sees its own part and the parts of
+ *             the layers to the left of it.
  * Threads     Set before the first thread of the runtime starts, constant until the last has ended.
- * Invariants  Parts of layers further right are pointers that only those layers look behind.
+ * Invariants  The parts of layers further right are pointers that only those layers follow.
  * Ordering    Thread creation publishes it.
  * Failure     None.
  */
@@ -13,8 +13,9 @@
 
 #include "alloc.h"
 
-/* A function of the path of every task: where libweft is optimized as a whole, it contains all that
- * it calls but what is seldom wanted there. Elsewhere (tests, explorers) the calls stay. */
+/* Marks a function on the path of every task. Where libweft is optimized as a whole, such a
+ * function inlines all that it calls, except for functions marked WF_SELDOM. In tests and explorers
+ * the calls stay. */
 #ifndef WF_FLATTEN
 #define WF_FLATTEN
 #endif
@@ -32,26 +33,26 @@ struct wf_sleeper;
 struct weft_runtime {
     struct wf_executor *executor;
     struct wf_timers   *timers;
-    struct wf_driver   *driver; /* the reactor, as the scheduler sees it */
+    struct wf_driver   *driver; /* the scheduler's view of the reactor */
     struct wf_reactor  *reactor;
     struct wf_pools    *pools;
     struct wf_sleeper  *blocked; /* threads in weft_block_on, for a test's clock */
     uint32_t            blocked_lock;
-    weft_config         config; /* complete: no field is "default" any more */
+    weft_config         config; /* defaults are filled in */
 };
 
-/* Which runtime, and which of its threads, runs the caller. */
+/* The runtime that the calling thread belongs to, and what it is there. */
 typedef struct wf_current {
     weft_runtime     *rt;
     struct wf_worker *worker; /* NULL on a reactor or pool thread, and in weft_block_on */
     struct wf_heap   *heap;   /* the worker's */
-    struct wf_catch *catch;   /* where weft_panic goes; NULL: nobody polls */
-    bool owned;               /* a thread of the runtime: it must not block on it */
+    struct wf_catch *catch;   /* where weft_panic returns to; NULL outside of polls and jobs */
+    bool owned;               /* a thread of the runtime, which must not block on it */
 } wf_current;
 
 extern _Thread_local wf_current wf_current_thread __attribute__((tls_model("initial-exec")));
 
-/* The runtime to use: the one given, else the current one, else NULL. */
+/* The runtime to use: the given one, else the current one, else NULL. */
 static inline weft_runtime *wf_rt_or_current(weft_runtime *rt)
 {
     return rt ? rt : wf_current_thread.rt;

@@ -1,21 +1,14 @@
-/*
- * run.c - polling one task
- *
- * Purpose     See run.h.
- * Threads     The worker's own.
- * Invariants  See run.h.
- * Ordering    task.h. [tasks-2]
- * Failure     See run.h.
- */
+/* run.c - see run.h */
 #include "run.h"
 
 #include "dispatch.h"
 #include "executor.h"
 #include "panic.h"
 
-#define YOUNGER_MOST 32 /* children that may be younger than one which runs in place */
+#define YOUNGER_MOST 32 /* younger children that run before one that is joined in place */
 
-/* CANCELLED also at the first poll: a task owns its arguments. */
+/* A cancelled task gets CANCELLED at its first poll, too. Its body runs, because it owns its
+ * arguments and must release them. */
 static uint32_t flags_of(uint64_t state)
 {
     if (__builtin_expect(!(state & (WF_TASK_CANCEL | WF_TASK_PANIC)), 1))
@@ -37,8 +30,8 @@ static inline weft_context context_of(wf_worker *w, struct weft_home_ *home, uin
                           .home_ = home};
 }
 
-/* From now on the task's frames only pass on polls, until all that they waited for has ended. The
- * panic may have come from anywhere, so the context is made anew. */
+/* From now on the task's frames only pass polls on, until everything that they waited for has
+ * ended. The panic may have come from anywhere, so the context is made anew. */
 __attribute__((cold, noinline)) static weft_poll unwind(wf_worker *w, wf_task *t, weft_context *cx,
                                                         const char *message)
 {
@@ -61,7 +54,7 @@ static inline weft_poll poll_root(wf_worker *w, wf_task *t, weft_context *cx)
     return wf_panic_refused(caught);
 }
 
-/* True if it has ended: the caller makes it COMPLETE. */
+/* Polls a task. Returns true if it has ended: then the caller makes it COMPLETE. */
 static bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     uint64_t          state = wf_task_to_running(t);
@@ -69,7 +62,7 @@ static bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
     weft_context      cx = context_of(w, &home, *budget, flags_of(state));
     weft_poll         poll;
 
-    wf_store(&w->polls_site, t->site, RELAXED); /* for the monitor: advice */
+    wf_store(&w->polls_site, t->site, RELAXED); /* a hint for the monitor */
     w->polling = true;
     poll = poll_root(w, t, &cx);
     *budget = cx.budget;
@@ -98,7 +91,7 @@ void wf_run_task_owner(wf_worker *w, wf_task *t, uint32_t *budget)
 
 /* ---- in place: within the poll of the task that joins ---- */
 
-/* Takes the child if it is the youngest; whether it was. */
+/* Takes the child if it is the youngest. Returns whether it was. */
 static bool take_youngest(wf_worker *w, wf_task *t)
 {
     if (wf_load(&w->first_child, RELAXED) != t) /* only the owner fills it */
@@ -106,7 +99,7 @@ static bool take_youngest(wf_worker *w, wf_task *t)
     return wf_deque_length_any(&w->children) == 0 && wf_worker_take_slot_any(&w->first_child) == t;
 }
 
-/* Polls a child within the current poll. True if it has ended; it is not COMPLETE yet. */
+/* Polls a child within the current poll. Returns true if it has ended. It is not COMPLETE yet. */
 static inline bool poll_within(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     const char *site = w->polls_site;
@@ -117,13 +110,13 @@ static inline bool poll_within(wf_worker *w, wf_task *t, uint32_t *budget)
     ended = poll_task(w, t, budget);
     w->depth--;
     w->polling = true;
-    wf_store(&w->polls_site, site, RELAXED); /* for the monitor: advice */
+    wf_store(&w->polls_site, site, RELAXED); /* a hint for the monitor */
     return ended;
 }
 
-/* Polls the children that are younger than t, the youngest first, as after the current poll, then
- * t: a task that joins its children in the order in which it spawned them begins with the oldest.
- * Thieves may take t meanwhile. */
+/* Polls the children that are younger than t, the youngest first, as the worker would do after the
+ * current poll. Then it polls t. This is for a task that joins its children in the order in which
+ * it spawned them, and so begins with the oldest. Thieves may take t meanwhile. */
 WF_FLATTEN WF_SELDOM static bool run_younger(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     wf_deque *d = &w->children;

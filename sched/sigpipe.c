@@ -1,12 +1,4 @@
-/*
- * sigpipe.c - writing where there is no MSG_NOSIGNAL
- *
- * Purpose     See sigpipe.h.
- * Threads     See sigpipe.h.
- * Invariants  See sigpipe.h.
- * Ordering    None.
- * Failure     None.
- */
+/* sigpipe.c - see sigpipe.h */
 #include "sigpipe.h"
 
 #include <errno.h>
@@ -19,7 +11,7 @@ static void only_sigpipe(sigset_t *set)
     sigaddset(set, SIGPIPE);
 }
 
-/* Only what the thread has blocked can be pending for it. */
+/* A SIGPIPE can be pending only if the thread had blocked it before. */
 void wf_sigpipe_begin(wf_sigpipe *q)
 {
     sigset_t pipe, pending;
@@ -31,7 +23,7 @@ void wf_sigpipe_begin(wf_sigpipe *q)
 }
 
 /* A write sends its SIGPIPE to the thread. sigtimedwait takes a thread's own signals before those
- * of the process, so one that another process sent meanwhile stays. */
+ * of the process, so a SIGPIPE that another process has sent meanwhile stays pending. */
 int64_t wf_sigpipe_end(wf_sigpipe *q, ssize_t n, size_t full)
 {
     static const struct timespec at_once;

@@ -1,12 +1,4 @@
-/*
- * slab.c - the memory of tasks
- *
- * Purpose     See slab.h.
- * Threads     See slab.h.
- * Invariants  See slab.h.
- * Ordering    See slab.h.
- * Failure     See slab.h.
- */
+/* slab.c - see slab.h */
 #include "slab.h"
 
 #include "invariant.h"
@@ -22,8 +14,8 @@
 #define FIRST_SLOT ((sizeof(wf_region) + WF_CACHE_LINE - 1) & ~(size_t)(WF_CACHE_LINE - 1))
 #define ORPHAN     ((wf_task *)1) /* in `remote`: the heap is gone */
 
-/* Whether memcheck or ASan watches the process. The same for all heaps, and constant from the first
- * one on. */
+/* Whether memcheck or ASan watches the process. It is the same for all heaps, and constant once the
+ * first heap exists. */
 static bool is_watched;
 
 /* ---- regions ---- */
@@ -87,7 +79,7 @@ static void unlink_locked(wf_memory *m, wf_region *r)
         m->first = r->next;
 }
 
-/* Gives an empty region back. */
+/* Returns an empty region to the system. */
 static void region_drop(wf_heap *h, wf_region *r)
 {
     wf_region **at = &h->regions;
@@ -129,7 +121,8 @@ static void room_remove(wf_heap *h, wf_slab *s)
         h->room[s->class] = s->next;
 }
 
-/* The first of n free pages in a row, or -1. Page 0 is shorter: it is for slabs of one page. */
+/* Returns the first of n free pages in a row, or -1. Page 0 is shorter than the others, since the
+ * header is in front of it, so it is only for slabs of one page. */
 static int find_pages(const wf_region *r, uint32_t n)
 {
     uint64_t run = n == 1 ? r->free_pages : r->free_pages & ~UINT32_C(1);
@@ -162,7 +155,8 @@ static wf_slab *slab_begin(wf_heap *h, wf_region *r, uint32_t page, uint32_t cla
                    .n_pages = (uint8_t)n,
                    .class = (uint8_t) class};
     wf_unlock(&h->memory->lock);
-    wf_memcheck_use((char *)r + begin, end - begin); /* what slots of another size have left */
+    /* Slots of another size may have left parts of the pages marked as unused. */
+    wf_memcheck_use((char *)r + begin, end - begin);
     return s;
 }
 
@@ -176,11 +170,12 @@ static void slab_end(wf_heap *h, wf_region *r, wf_slab *s)
     r->free_pages |= page_bits((uint32_t)(s - r->slab), s->n_pages);
     wf_unlock(&h->memory->lock);
     h->n_empty += is_empty(r);
+    /* One empty region stays, so that a load at the edge of a region does not map and unmap it. */
     if (is_empty(r) && (h->n_empty > 1 || r->size > WF_REGION_SIZE))
         region_drop(h, r);
 }
 
-/* A slot so large that the region is made for it. */
+/* Makes a region for one slot that does not fit into an ordinary region. */
 static wf_slab *slab_alone(wf_heap *h, uint32_t class)
 {
     size_t     pages = (FIRST_SLOT + wf_slot_size(class) + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE;
@@ -189,8 +184,8 @@ static wf_slab *slab_alone(wf_heap *h, uint32_t class)
     return r ? slab_begin(h, r, 0, class, WF_REGION_PAGES) : NULL;
 }
 
-/* Huge pages are for small slots only: a task with a buffer of 16 KiB that waits has mostly touched
- * a page of it, and shall not keep the rest in memory. */
+/* Huge pages are for small slots only. A waiting task with a buffer of 16 KiB has mostly touched
+ * only a part of it, and must not keep the rest in memory. */
 static wf_slab *slab_new(wf_heap *h, uint32_t class)
 {
     uint32_t   n = wf_slot_pages(wf_slot_size(class));
@@ -248,7 +243,7 @@ static wf_task *take_from(wf_slab *s)
     return s->free ? pop(s) : carve(s);
 }
 
-/* Of a slab that is not the current one of its class. */
+/* Keeps B5 and B6 after a slot was freed in a slab that is not current for its class. */
 static void free_aside(wf_heap *h, wf_region *r, wf_slab *s, bool was_full)
 {
     if (s->n_used == 0)
@@ -269,12 +264,13 @@ static void free_owner(wf_heap *h, wf_region *r, wf_task *t)
     if (__builtin_expect(!current, 0)) {
         free_aside(h, r, s, was_full);
     } else if (__builtin_expect(s->n_used == 0 && s->n_pages > 1, 0)) {
-        h->current[s->class] = NULL; /* a small one stays, for the next task */
+        /* An empty slab of one page stays current, for the next task. A larger one goes. */
+        h->current[s->class] = NULL;
         slab_end(h, r, s);
     }
 }
 
-/* Takes what others have freed. */
+/* Takes back the slots that other threads have freed. */
 static void collect(wf_heap *h)
 {
     wf_region *after;
@@ -282,8 +278,10 @@ static void collect(wf_heap *h)
     for (wf_region *r = h->regions; r; r = after) {
         wf_task *t, *next;
 
-        after = r->heap_next;              /* freeing may drop r */
-        if (!wf_load(&r->remote, RELAXED)) /* the swap below looks again */
+        /* Freeing may drop the region. The load saves a read-modify-write of a shared cache line
+         * where nothing was freed. One swap takes the whole stack, so there is no ABA problem. */
+        after = r->heap_next;
+        if (!wf_load(&r->remote, RELAXED)) /* the swap looks again */
             continue;
         for (t = wf_swap(&r->remote, NULL, ACQUIRE); t; t = next) { /* [slab-1] */
             next = t->next;
@@ -299,7 +297,8 @@ WF_SELDOM static wf_task *take_slow(wf_heap *h, uint32_t class)
 
     if (t)
         return t;
-    h->current[class] = NULL; /* full: who frees a slot of it puts it into the list */
+    /* The slab is full, and no list has it. The thread that frees one of its slots lists it. */
+    h->current[class] = NULL;
     collect(h);
     s = h->room[class];
     if (s)
@@ -320,7 +319,8 @@ WF_SELDOM static wf_task *take_seldom(wf_heap *h, size_t size)
     return t;
 }
 
-/* Mostly a small slot is wanted, and the slab that is current for its size has a free one. */
+/* The fast path: a small slot is wanted, and the slab that is current for its size has a free
+ * one. */
 wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
 {
     size_t   n = (size - 1) / WF_SLOT_STEP;
@@ -333,7 +333,8 @@ wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
 
 /* ---- slots of other heaps ---- */
 
-/* The heap is gone; so is its region with its last slot. */
+/* Counts freed slots of a region without a heap. The thread that frees the last one frees the
+ * region. */
 static void orphan_freed(wf_region *r, int64_t n)
 {
     if (wf_sub(&r->n_left, n, ACQ_REL) == n) /* [slab-3] */
@@ -367,6 +368,7 @@ void wf_heap_tidy_owner(wf_heap *h)
     collect(h);
 }
 
+/* Gathers slots of one foreign region, to send many of them by one compare-and-swap. */
 static void send_later(wf_heap *h, wf_region *r, wf_task *t)
 {
     if (h->n_sends > 0 && (h->sends_to != r || h->n_sends == SENDS_MOST))
@@ -387,20 +389,20 @@ WF_SELDOM static void free_seldom(wf_heap *h, wf_region *r, wf_task *t)
     wf_store(&t->state, 0, RELEASE); /* [slab-1] */
     if (!h)
         send(r, t, t, 1);
-    else if (wf_load(&r->heap, RELAXED) == h) /* ours, or it is not and never was */
+    else if (wf_load(&r->heap, RELAXED) == h) /* h's owner set it, so the answer is never stale */
         free_owner(h, r, t);
     else
         send_later(h, r, t);
 }
 
-/* Mostly a slot goes back to a small slab that is current in the caller's own heap: see
- * wf_heap_take_owner. */
+/* The fast path: the slot belongs to the caller's own heap, to a small slab that is current. A slab
+ * is current most of the time, see wf_heap_take_owner. */
 void wf_heap_free_any(wf_heap *h, wf_task *t)
 {
     wf_region *r = wf_region_of(t);
     wf_slab   *s = &r->slab[r->first_page[(uintptr_t)t / WF_PAGE_SIZE % WF_REGION_PAGES]];
 
-    if (__builtin_expect(!h || wf_load(&r->heap, RELAXED) != h || /* ours, or it never was */
+    if (__builtin_expect(!h || wf_load(&r->heap, RELAXED) != h || /* as in free_seldom */
                              h->current[s->class] != s || s->n_pages > 1 ||
                              wf_load(&is_watched, RELAXED), /* constant */
                          0)) {
@@ -430,8 +432,8 @@ static void visit_slab(wf_region *r, const wf_slab *s, void (*visit)(wf_task *t,
     for (uint32_t i = 0; i < n; i++) {
         wf_task *t = slot_at(r, s, i);
 
-        if (wf_load(&t->state, ACQUIRE) !=
-            0) /* [task-1] a used slot's fields were released with it */
+        /* A state other than 0 was stored after the task's fields were written. */
+        if (wf_load(&t->state, ACQUIRE) != 0) /* [task-1] */
             visit(t, arg);
     }
 }
@@ -449,12 +451,12 @@ void wf_memory_remind(wf_memory *m, void (*tell)(wf_heap *h))
 {
     wf_lock(&m->lock);
     for (wf_region *r = m->first; r; r = r->next)
-        if (wf_load(&r->remote, RELAXED)) /* only asked for */
+        if (wf_load(&r->remote, RELAXED)) /* the owner's swap looks again */
             tell(r->heap);
     wf_unlock(&m->lock);
 }
 
-/* How many slots are in use, but for those in the chain. */
+/* How many slots of the region are in use, without those in the chain, which are free. */
 static int64_t count_used(const wf_region *r, const wf_task *chain)
 {
     int64_t n = 0;
@@ -474,7 +476,8 @@ void wf_memory_close(wf_memory *m)
         next = r->next;
         wf_store(&r->heap, NULL, RELAXED);                       /* no owner is left to race with */
         n = count_used(r, wf_swap(&r->remote, ORPHAN, ACQ_REL)); /* [slab-1] */
-        /* Slots freed since then have been subtracted already: whoever gets to 0 is the last. */
+        /* Threads that have freed slots since the swap have subtracted them already, so n_left may
+         * be negative here. The thread whose step makes it 0 frees the region. */
         if (wf_add(&r->n_left, n, ACQ_REL) + n == 0) /* [slab-3] */
             region_release(r);
     }

@@ -1,10 +1,10 @@
 /*
- * slot.h - which sizes the slots of slabs have
+ * slot.h - the sizes of the slots of slabs
  *
- * Purpose     Sizes are multiples of 32 bytes up to 16 of them, then 8 to each doubling: a slot is
- *             at most an eighth larger than its task.
+ * Purpose     Sizes are multiples of 32 bytes up to 16 of them, then eight sizes to each doubling.
+ *             So a slot is at most an eighth larger than its task.
  * Threads     Any.
- * Invariants  Classes count from 0 in the order of sizes.
+ * Invariants  Classes count from 0, in the order of sizes.
  * Ordering    None.
  * Failure     None.
  */
@@ -14,14 +14,14 @@
 #include "slab.h"
 
 #define WF_SLOT_STEP  32
-#define WF_SLOT_STEPS 16 /* classes of that many multiples are small */
+#define WF_SLOT_STEPS 16 /* so many classes are multiples of the step */
 
-/* Up to SMALL a slab is one page, up to MEDIUM eight, above that one slot. */
+/* A slab is one page for slots up to SMALL, eight pages up to MEDIUM, and one slot above that. */
 #define WF_SLOT_SMALL        ((size_t)8 << 10)
 #define WF_SLOT_MEDIUM       ((size_t)64 << 10)
 #define WF_SLOT_MEDIUM_PAGES 8
 
-/* The class of slots for `size` bytes, of which there is at least one. */
+/* The class of slots for `size` bytes; size > 0. */
 static inline uint32_t wf_slot_class(size_t size)
 {
     size_t   n = (size - 1) / WF_SLOT_STEP;

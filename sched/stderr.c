@@ -1,12 +1,4 @@
-/*
- * stderr.c - lines to standard error, by threads that must not wait
- *
- * Purpose     See stderr.h.
- * Threads     See stderr.h.
- * Invariants  See stderr.h.
- * Ordering    See stderr.h.
- * Failure     See stderr.h.
- */
+/* stderr.c - see stderr.h */
 #include "stderr.h"
 
 #include "order.h"
@@ -24,9 +16,9 @@
 #define LINE_MOST 1024
 #define WORDS     "were dropped: standard error had no room"
 
-static uint64_t n_dropped; /* of the process, as standard error is */
+static uint64_t n_dropped; /* one for the process, as there is one standard error */
 
-/* Another writer may take the room between the look and the write. */
+/* Another writer may fill the room between poll and write, so this is best effort. */
 static ssize_t write_if_room(const char *text, size_t n)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -37,8 +29,8 @@ static ssize_t write_if_room(const char *text, size_t n)
     return -1;
 }
 
-/* To a pipe or a device. Opening it again gives an open file of our own, whose O_NONBLOCK is not
- * shared. That may not be allowed: to another user, or without /proc. */
+/* Writes to a pipe or a device. Opening it once more gives an open file of weft's own, whose
+ * O_NONBLOCK is not shared. Opening may fail: another user owns it, or there is no /proc. */
 static ssize_t write_device(const char *text, size_t n)
 {
     int     fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), error;

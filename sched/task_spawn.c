@@ -1,12 +1,4 @@
-/*
- * task_spawn.c - new tasks
- *
- * Purpose     See task_spawn.h.
- * Threads     See task_spawn.h.
- * Invariants  See task_spawn.h.
- * Ordering    See task_spawn.h.
- * Failure     See task_spawn.h.
- */
+/* task_spawn.c - see task_spawn.h */
 #include "task_spawn.h"
 
 #include "dispatch.h"
@@ -20,7 +12,7 @@ int wf_task_spawn_owner(wf_worker *w, const wf_task_origin *from, weft_handle *r
     wf_executor *s = w->executor;
     wf_task     *t;
 
-    if (__builtin_expect(wf_load(&s->closing, RELAXED), 0)) /* looked at again */
+    if (__builtin_expect(wf_load(&s->closing, RELAXED), 0)) /* a second look follows */
         return -ESHUTDOWN;
     if (__builtin_expect(wf_executor_is_child(s), 0))
         return -ECHILD;
@@ -59,16 +51,16 @@ static int spawn_visiting(wf_executor *s, const wf_task_origin *from, weft_handl
     return 0;
 }
 
-/* The caller is in no poll of a task of ours, so it visits, also if it is a thread of the
- * runtime (S3). The first look keeps threads that spawn again and again from keeping the
- * stopping thread. */
+/* The caller is in no poll of a task of this runtime, so it must be a visitor, even if it is a
+ * thread of the runtime (S3). The first look at `closing` lets threads that spawn again and again
+ * not hold up the stopping thread. */
 static int spawn_foreign(wf_executor *s, const wf_task_origin *from, weft_handle *ret)
 {
     int r;
 
     if (wf_executor_is_child(s))
         return -ECHILD;
-    if (wf_load(&s->closing, RELAXED)) /* looked at again */
+    if (wf_load(&s->closing, RELAXED)) /* a second look follows */
         return -ESHUTDOWN;
     wf_visit_enter(s);
     r = spawn_visiting(s, from, ret);

@@ -1,12 +1,4 @@
-/*
- * tasks.c - all tasks of a runtime
- *
- * Purpose     See tasks.h.
- * Threads     See tasks.h.
- * Invariants  See tasks.h.
- * Ordering    See tasks.h.
- * Failure     See tasks.h.
- */
+/* tasks.c - see tasks.h */
 #include "tasks.h"
 
 #include "clock.h"
@@ -15,7 +7,7 @@
 #include "task.h"
 #include "visit.h"
 
-/* When the stopping thread visits all tasks again. */
+/* After this time the stopping thread visits all tasks again. */
 #define ONCE_MORE WEFT_MS(10)
 /* How long visitors may keep the stopping thread beyond its patience. */
 #define GRACE WEFT_MS(10)
@@ -44,7 +36,7 @@ uint64_t wf_tasks_alive(wf_executor *s)
 {
     uint64_t ended = 0, spawned = 0;
 
-    /* In this order: a task that counts as ended counts as spawned. [tasks-2] */
+    /* Ended tasks are counted first: each of them is then among the spawned ones, too. [tasks-2] */
     for (uint32_t i = 0; i < s->idle.n_slots; i++)
         ended += wf_load(&s->workers[i]->counters.ended, ACQUIRE); /* [tasks-2] */
     spawned = wf_load(&s->foreign_spawned, ACQUIRE);               /* [tasks-2] */
@@ -69,17 +61,17 @@ static uint64_t count_alive(wf_executor *s)
     return wf_tasks_alive(s);
 }
 
-/* While a task is alive other threads may wake it without end, so the stopping thread waits for
- * visitors only when no task seems to be: a visitor in the middle of a spawn counts the task
- * before it leaves, and later ones are refused. GRACE, since most visitors have only a few
- * instructions left. */
+/* While a task is alive, other threads may wake it again and again. So the stopping thread waits
+ * for visitors only when no task seems to be alive. A visitor in the middle of a spawn counts the
+ * task before it leaves, and later spawns are refused. GRACE is for visitors that have only a few
+ * instructions left, as most have. */
 bool wf_tasks_are_gone(wf_executor *s, int64_t until)
 {
     return count_alive(s) == 0 && wf_visit_wait_gone(s, wf_after(until, GRACE)) &&
            count_alive(s) == 0;
 }
 
-/* Sleeping workers tidy up when they are woken for nothing. */
+/* Makes a sleeping worker tidy up its heap: it does so whenever it is woken without work. */
 static void remind(wf_heap *h)
 {
     if (h != &h->memory->rt->executor->shared)

@@ -1,12 +1,4 @@
-/*
- * thread.c - the threads of a runtime: creating and naming them, their CPUs and signals
- *
- * Purpose     See thread.h.
- * Threads     See thread.h.
- * Invariants  See thread.h.
- * Ordering    See thread.h.
- * Failure     See thread.h.
- */
+/* thread.c - see thread.h */
 #include "thread.h"
 
 #include <stdarg.h>
@@ -14,8 +6,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-/* What a thread brings upon itself must reach the host's handlers and the sanitizers' wherever it
- * happens, and a profiler samples every thread. */
+/* Signals of a thread's own faults must reach the handlers of the host and of sanitizers in every
+ * thread. A profiler samples every thread. */
 static const int never_blocked[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL,
                                     SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
 

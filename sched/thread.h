@@ -1,12 +1,13 @@
 /*
  * thread.h - the threads of a runtime: creating and naming them, their CPUs and signals
  *
- * Purpose     Workers, the monitor, the reactor and pools all create their threads here.
- * Threads     Any. What speaks of the calling thread is for that thread itself.
- * Invariants  H1 a thread of the runtime begins with all signals blocked but SIGPROF and those that
- *             it raises itself by a fault. One that runs the host's code has the host's mask and
- *             CPUs from wf_thread_run_as_host on. H2 workers may have affinity to one CPU each;
- *             threads that they create inherit it, until they run as the host or spread.
+ * Purpose     Workers, the monitor, the reactor and the pools create their threads here.
+ * Threads     Any. Functions about the calling thread are called by that thread itself.
+ * Invariants  H1 a thread of the runtime begins with all signals blocked, except for SIGPROF and
+ *             the signals that it raises itself by a fault. A thread that runs the host's code has
+ *             the host's mask and CPUs from wf_thread_run_as_host on. H2 each worker may have
+ *             affinity to one CPU. Threads that a worker creates inherit it, until they run as the
+ *             host or spread.
  * Ordering    Thread creation publishes the host.
  * Failure     Creating fails as pthread_create does. Affinity is best effort.
  */
@@ -19,35 +20,35 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the thread that started the runtime had. */
+/* CPUs and signal mask of the thread that started the runtime. */
 typedef struct wf_thread_host {
-    cpu_set_t cpus;         /* where it may run; none: unknown */
+    cpu_set_t cpus;         /* where it may run; empty: unknown */
     sigset_t  signals;      /* what it blocks */
     bool      has_affinity; /* workers get a CPU each */
 } wf_thread_host;
 
-/* Notes what the calling thread has. */
+/* Stores the CPUs and the signal mask of the calling thread. */
 void wf_thread_host_init(wf_thread_host *h, bool has_affinity);
 
-/* Creates a thread: see H1. The reactor and the monitor keep that mask: they run none of the host's
- * code that could expect a signal, and a write by the ring raises SIGPIPE in the reactor's thread.
- * 0 or -errno. */
+/* Creates a thread with the mask of H1. Returns 0 or -errno. The reactor and the monitor keep that
+ * mask. They run none of the host's code that could expect a signal, and a write by the ring raises
+ * SIGPIPE in the reactor's thread. */
 int wf_thread_start(pthread_t *thread, void *(*body)(void *), void *arg);
-/* What to do when that fails. */
+/* Advice for the log when wf_thread_start fails. */
 #define WF_THREADS_REMEDY                                                                          \
     "raise RLIMIT_NPROC (ulimit -u) or pids.max of the cgroup, or lower WEFT_WORKERS"
-/* Names the calling thread "weft-...", of which the kernel keeps 15 characters. By the thread
- * itself: to name another takes a descriptor, and that other may have ended. */
+/* Names the calling thread "weft-...", of which the kernel keeps 15 characters. A thread names
+ * itself, because naming another takes a descriptor and the other may have ended. */
 __attribute__((format(printf, 1, 2))) void wf_thread_name(const char *format, ...);
-/* The calling thread gets the CPUs and the signal mask of the thread that started the runtime: it
- * runs the host's code, whose signals and children must be as elsewhere in the process.
+/* The calling thread gets the CPUs and the signal mask of the thread that started the runtime,
+ * because it runs the host's code: signals and children must be there as elsewhere in the process.
  * Async-signal-safe. */
 void wf_thread_run_as_host(const wf_thread_host *h);
-/* The calling thread, which a worker with affinity may have created, runs on any CPU of the
- * host. */
+/* The calling thread may run on any CPU of the host from now on. A worker with affinity may have
+ * created it. */
 void wf_thread_spread(const wf_thread_host *h);
-/* The calling thread gets affinity to one of the host's CPUs, counted around. False: workers get
- * none, or the CPUs are unknown. */
+/* The calling thread gets affinity to the nth of the host's CPUs, modulo their number. Returns
+ * false if workers get none or the CPUs are unknown. */
 bool wf_thread_settle(const wf_thread_host *h, uint32_t nth);
 
 #endif

@@ -1,12 +1,4 @@
-/*
- * timer.c - the timers of a runtime
- *
- * Purpose     See timer.h.
- * Threads     See timer.h.
- * Invariants  See timer.h.
- * Ordering    See timer.h.
- * Failure     None.
- */
+/* timer.c - see timer.h */
 #include "timer.h"
 
 #include "invariant.h"
@@ -15,7 +7,7 @@
 
 #include <string.h>
 
-#define JUMP_LOOK WEFT_US(50) /* between looks whether a clock may jump */
+#define JUMP_LOOK WEFT_US(50) /* time between looks whether a clock may jump */
 
 static size_t timers_size(uint32_t n)
 {
@@ -46,7 +38,7 @@ bool wf_timers_wait_unused(wf_timers *timers, int64_t until)
     uint32_t n;
 
     while ((n = wf_load(&timers->n_foreign, ACQUIRE)) > 0) { /* [timer-2] */
-        int64_t now = wf_now(), next = now + WEFT_MS(1);     /* no wake comes: it is rare */
+        int64_t now = wf_now(), next = now + WEFT_MS(1);     /* no wake comes, as this is rare */
 
         if (now >= until) {
             wf_log(&timers->rt->config, WEFT_LOG_WARNING,
@@ -79,7 +71,7 @@ static void begins(wf_timers *timers, struct weft_sleep *nap)
 {
     nap->foreign_ = !wf_current_thread.worker || wf_current_thread.rt != timers->rt;
     if (__builtin_expect(nap->foreign_, 0))
-        wf_add(&timers->n_foreign, 1, RELAXED); /* the caller knows that the runtime is there */
+        wf_add(&timers->n_foreign, 1, RELAXED); /* the caller keeps the runtime alive */
 }
 
 static void leaves(wf_timers *timers)
@@ -89,14 +81,15 @@ static void leaves(wf_timers *timers)
     WF_ASSERT(before > 0); /* M5 */
 }
 
-/* The owner's last touch of the wheel. */
+/* The owner touches the wheel here for the last time. */
 static void ends(wf_wheel *w, const struct weft_sleep *nap)
 {
     if (__builtin_expect(nap->foreign_, 0))
         leaves(w->timers);
 }
 
-/* The instant of CLOCK_MONOTONIC at which the reactor must look at a timer for `next`. */
+/* The instant of CLOCK_MONOTONIC at which the reactor must look at a timer that is due at
+ * `next`. */
 static int64_t look_at(wf_timers *timers, int64_t next)
 {
     const wf_clock *c = &timers->clock;
@@ -106,7 +99,7 @@ static int64_t look_at(wf_timers *timers, int64_t next)
         return next;
     stopped_at = wf_load(&c->stopped_at, ACQUIRE); /* [clock-1] */
     if (stopped_at == WF_CLOCK_RUNS)
-        return wf_after(next, -wf_load(&c->offset, RELAXED)); /* acquired with the load above */
+        return wf_after(next, -wf_load(&c->offset, RELAXED)); /* acquired with stopped_at */
     if (next <= stopped_at)
         return 0;
     return wf_clock_jumps(c) ? wf_now() + JUMP_LOOK : WEFT_FOREVER;
@@ -117,7 +110,7 @@ static void hint(wf_wheel *w)
     wf_timers *timers = w->timers;
 
     wf_driver_hint(timers->rt->driver,
-                   look_at(timers, wf_load(&w->next, RELAXED))); /* or earlier */
+                   look_at(timers, wf_load(&w->next, RELAXED))); /* may be early: M3 */
 }
 
 bool wf_timer_arm(wf_timers *timers, struct weft_sleep *nap, int64_t now, const weft_waker *waker)
@@ -142,7 +135,8 @@ bool wf_timer_arm(wf_timers *timers, struct weft_sleep *nap, int64_t now, const 
     return true;
 }
 
-/* Another executor's waker comes or goes. */
+/* The slot has or gets another executor's waker, which must not be cloned or dropped under the
+ * lock. */
 WF_SELDOM static bool poll_foreign(wf_wheel *w, struct weft_sleep *nap, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);
@@ -201,11 +195,13 @@ void wf_timer_move(struct weft_sleep *nap, int64_t deadline)
 
     wf_lock(&w->lock);
     before = wf_wheel_tick_of(nap);
-    nap->deadline_ = deadline > 0 ? deadline : 0; /* so that lateness does not overflow */
+    /* A negative deadline would make the lateness overflow. */
+    nap->deadline_ = deadline > 0 ? deadline : 0;
     fired = nap->state_ == WF_NAP_FIRED;
     if (fired) {
         nap->state_ = WF_NAP_UNARMED;
-    } else if (wf_wheel_tick_of(nap) < before) { /* else it moves on when its slot comes */
+    } else if (wf_wheel_tick_of(nap) <
+               before) { /* a later one is placed again when its slot comes */
         wf_wheel_remove_locked(w, nap);
         sooner = wf_wheel_arm_locked(w, nap);
     }
@@ -218,7 +214,7 @@ void wf_timer_move(struct weft_sleep *nap, int64_t deadline)
 
 /* ---- all of them ---- */
 
-/* All that is due at the instant of the runtime's clock. */
+/* Fires all timers that are due at the instant, on the runtime's clock. */
 static void fire_until(wf_timers *timers, int64_t now)
 {
     uint64_t n_fired = timers->n_fired;
@@ -229,14 +225,16 @@ static void fire_until(wf_timers *timers, int64_t now)
         wf_wheel *w = &timers->wheel[i];
         int64_t   at = now;
 
-        if (wf_load(&w->next, RELAXED) > now) /* a timer lowered just now hints the driver */
+        if (wf_load(&w->next, RELAXED) > now) /* a thread that lowers it now calls wf_driver_hint */
             continue;
         do {
             wf_lock(&w->lock);
             more = wf_wheel_fire_locked(w, at, &wakes);
             wf_unlock(&w->lock);
             wf_wakes_flush(&wakes);
-            if (more && !wf_clock_is_used(&timers->clock)) { /* time has passed */
+            /* Firing a batch takes time. With a new reading of the clock, lateness is counted right
+             * and timers that have become due meanwhile fire, too. */
+            if (more && !wf_clock_is_used(&timers->clock)) {
                 at = wf_now();
                 at = at > now ? at : now;
             }
@@ -245,7 +243,7 @@ static void fire_until(wf_timers *timers, int64_t now)
     wf_count(&timers->n_wakes, timers->n_fired > n_fired);
 }
 
-/* Of all wheels. */
+/* The earliest `next` of all wheels. */
 static int64_t first_next(const wf_timers *timers)
 {
     int64_t next = WEFT_FOREVER;
@@ -258,8 +256,8 @@ static int64_t first_next(const wf_timers *timers)
     return next;
 }
 
-/* A clock that was moved by hand may have skipped much: in the order of the ticks, whatever the
- * wheel. */
+/* Fires timers in the order of their ticks, across all wheels. A clock that was moved by hand may
+ * have skipped many ticks at once. */
 static void fire_in_order(wf_timers *timers)
 {
     int64_t now = wf_clock_now(&timers->clock), next;
@@ -288,7 +286,8 @@ bool wf_timers_jump(wf_timers *timers)
     while (timers->n_fired == n_fired) {
         int64_t next;
 
-        for (uint32_t i = 0; i < timers->n_wheels; i++) { /* cancelled ones don't move a clock */
+        /* Cancelling leaves `next` too early, and the clock must not stop there. */
+        for (uint32_t i = 0; i < timers->n_wheels; i++) {
             wf_lock(&timers->wheel[i].lock);
             wf_wheel_set_next_locked(&timers->wheel[i]);
             wf_unlock(&timers->wheel[i].lock);

@@ -1,12 +1,4 @@
-/*
- * visit.c - threads that use a runtime which nothing keeps there for them
- *
- * Purpose     See visit.h.
- * Threads     See visit.h.
- * Invariants  See visit.h.
- * Ordering    See visit.h.
- * Failure     See visit.h.
- */
+/* visit.c - see visit.h */
 #include "visit.h"
 
 #include "clock.h"
@@ -18,7 +10,8 @@ void wf_visit_enter(wf_executor *s)
     wf_add(&s->visitors, WF_VISITOR, SEQ_CST); /* [visit-1] [tasks-1] */
 }
 
-/* Behind the subtraction the executor may be gone: the visitor passes on its address, no more. */
+/* After the subtraction the executor may be freed. The visitor only passes the word's address to
+ * the kernel. */
 void wf_visit_leave(wf_executor *s)
 {
     uint32_t before = wf_sub(&s->visitors, WF_VISITOR, RELEASE); /* [visit-1] */

@@ -1,17 +1,19 @@
 /*
- * visit.h - threads that use a runtime which nothing keeps there for them
+ * visit.h - threads that use a runtime that might end meanwhile
  *
  * Purpose     A runtime is not freed while a visitor is inside.
  * Threads     enter, leave, try: the visitor. wait_gone: the stopping thread.
- * Invariants  S3 a thread that touches the runtime while no task, and no thread that is joined,
- *             keeps it there is a visitor, and is counted: a thread that is not the runtime's own
- *             and wakes a task, which may end, and the runtime be stopped, in mid-call; and each
- *             thread that spawns, but for a worker in the poll of a task. A blocking job may
- *             outlive its task, and a worker that wakes another executor's task may have ended its
- *             own: it is no worker meanwhile (waker.c).
- * Ordering    [visit-1] a visitor leaves by a release, and touches nothing after it: the runtime
- *             may be freed. The stopping thread sleeps on the word, in which it has said so: the
- *             visitor that leaves as the last one wakes it. To enter is a full barrier: [tasks-1].
+ * Invariants  S3 a visitor is a thread that uses the runtime while neither a task nor a thread that
+ *             will be joined keeps the runtime alive. Visitors are counted. A foreign thread that
+ *             wakes a task is one: the task may end, and the runtime may be stopped, in the middle
+ *             of the call. Each thread that spawns is one, except for a worker in the poll of a
+ *             task. That includes pool threads, since a blocking job may outlive its task. It also
+ *             includes a worker that wakes another executor's task, since its own task may have
+ *             ended: it counts as no worker meanwhile (waker.c).
+ * Ordering    [visit-1] a visitor leaves by a release and uses nothing of the runtime after it,
+ *             because the runtime may be freed. The stopping thread marks the word and sleeps on
+ *             it. The last visitor that leaves sees the mark and wakes it. Entering is a full
+ *             barrier: [tasks-1].
  * Failure     None.
  */
 #ifndef WF_VISIT_H
@@ -19,17 +21,17 @@
 
 #include "executor.h"
 
-/* The word: WF_VISITOR for each, and whether the stopping thread waits. */
+/* The word: WF_VISITOR for each visitor, and a mark while the stopping thread waits. */
 enum { WF_VISITORS_AWAITED = 1, WF_VISITOR = 2 };
 
 void wf_visit_enter(wf_executor *s);
-/* The caller touches nothing of the runtime after this. */
+/* Leaves. The caller uses nothing of the runtime after this. */
 void wf_visit_leave(wf_executor *s);
-/* Enters. False, and nothing is to be left: the runtime stops. */
+/* Enters, and returns true. If the runtime is stopping, returns false without having entered. */
 bool wf_visit_try(wf_executor *s);
-/* Sleeps until no visitor is inside; false at the instant. */
+/* Sleeps until no visitor is inside. Returns false if the instant comes first. */
 bool wf_visit_wait_gone(wf_executor *s, int64_t until);
-/* Best effort: whether a visitor is inside. */
+/* Whether a visitor is inside; best effort. */
 bool wf_visit_any(const wf_executor *s);
 
 #endif

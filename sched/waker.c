@@ -1,12 +1,4 @@
-/*
- * waker.c - storing wakers in futures, and waking in two steps
- *
- * Purpose     See waker.h.
- * Threads     Any.
- * Invariants  See waker.h.
- * Ordering    See waker.h.
- * Failure     None.
- */
+/* waker.c - see waker.h */
 #include "waker.h"
 
 #include "dispatch.h"
@@ -14,8 +6,8 @@
 #include "lock.h"
 #include "task.h"
 
-/* A clone may have another vtable than what it was cloned from. One of a task says by its vtable
- * that it holds a reference: W5. */
+/* A clone may have another vtable than the waker that it was cloned from. The clone of a task's
+ * waker says by its vtable that it holds a reference: W5. */
 static weft_waker clone_counted(const weft_waker *waker)
 {
     weft_waker clone = weft_waker_clone(waker);
@@ -84,9 +76,9 @@ void wf_wakes_flush_some(wf_wakes *wakes)
     wf_wakes_flush_foreign(wakes);
 }
 
-/* Another executor's code may spawn, and the task that this worker has just run may have ended,
- * so that no task keeps the runtime there: the thread is no worker for that time (S3 in
- * executor.h). */
+/* Another executor's code may spawn. The task that this worker has just run may have ended, and
+ * then no task keeps the runtime alive. So for that time the thread is no worker (S3 in
+ * visit.h). */
 WF_SELDOM static void wake_foreign(wf_wakes *wakes)
 {
     struct wf_worker *worker = wf_current_thread.worker;

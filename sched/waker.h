@@ -1,18 +1,19 @@
 /*
  * waker.h - storing wakers in futures, and waking in two steps
  *
- * Purpose     What a leaf future does with its task's waker, and what its completer does with it.
- * Threads     Any; the slot is guarded by the lock of the object that the future waits on.
+ * Purpose     What a leaf future does with its task's waker, and what the thread that completes the
+ *             future does with it.
+ * Threads     Any. The slot is guarded by the lock of the object that the future waits on.
  * Invariants  W1 the slot is touched only under that lock. W2 step one of a wake (wf_waker_fire:
- *             mark the task) happens under the lock, so the future can't end before it is done:
- *             that is what makes borrowing safe. W3 step two (wf_wakes_flush: queue the task)
- *             happens outside; a marked task can't end before it has been queued and run. W4 at
- *             most two wakers are fired between looks at wf_wakes_full. W5 a slot holds a reference
- *             unless its vtable is one of weft's own (notify_), and of those only
- *             wf_task_counted_vtable does. W6 no code of another executor runs under the lock, for
- *             it may use the very object that the lock guards: a waker is cloned before the lock is
- *             taken, and dropped or woken after it was released. The order is wf_waker_prepare,
- *             lock, wf_waker_exchange or wf_waker_take, unlock, wf_waker_discard.
+ *             mark the task) happens under the lock. So the future can't end before step one is
+ *             done, and a stored waker may be borrowed. W3 step two (wf_wakes_flush: queue the
+ *             task) happens outside the lock. A marked task can't end before it has been queued and
+ *             run. W4 at most two wakers are fired between looks at wf_wakes_full. W5 a slot holds
+ *             a reference unless its vtable is one of weft's own (notify_); of weft's own only
+ *             wf_task_counted_vtable holds one. W6 no code of another executor runs under the lock,
+ *             because it may use the very object that the lock guards. So a waker is cloned before
+ *             the lock is taken, and dropped or woken after it was released. The order is
+ *             wf_waker_prepare, lock, wf_waker_exchange or wf_waker_take, unlock, wf_waker_discard.
  * Ordering    The lock, and the task's state word [task-1].
  * Failure     None.
  */
@@ -30,7 +31,7 @@ typedef struct wf_wakes {
     uint32_t        n_foreign;
 } wf_wakes;
 
-/* See task.h. */
+/* Declared in task.h, too. */
 extern const weft_waker_vtable wf_task_counted_vtable;
 
 /* Whether the waker holds no reference: W5. */
@@ -39,14 +40,14 @@ static inline bool wf_waker_is_borrowed(const weft_waker *waker)
     return waker->vtable->notify_ && waker->vtable != &wf_task_counted_vtable;
 }
 
-/* Stores the context's waker in place of what is there. weft's own are borrowed, those of other
- * executors and those of weft_future_poll cloned. Outside all locks: while no other thread knows
- * the slot. */
+/* Stores the context's waker in place of the present one. weft's own wakers are borrowed. Wakers of
+ * other executors and of weft_future_poll are cloned. Outside all locks, while no other thread
+ * knows the slot. */
 void wf_waker_store(weft_waker *slot, const weft_waker *waker);
 /* Empties the slot without waking. Outside all locks. */
 void wf_waker_forget(weft_waker *slot);
 
-/* What wf_waker_store would put into an empty slot. Outside all locks. */
+/* Returns what wf_waker_store would put into an empty slot. Outside all locks. */
 static inline weft_waker wf_waker_prepare(const weft_waker *waker)
 {
     weft_waker prepared = {0};
@@ -57,8 +58,8 @@ static inline weft_waker wf_waker_prepare(const weft_waker *waker)
     return prepared;
 }
 
-/* Stores a borrowed waker in place of none or of another borrowed one: then no reference is
- * touched. False: the long way has to be taken (W6). Under the lock. */
+/* Stores a borrowed waker if the slot is empty or has another borrowed one, so that no reference
+ * changes. False: the caller must do it in the order of W6. Under the lock. */
 static inline bool wf_waker_store_own(weft_waker *slot, const weft_waker *waker)
 {
     if (__builtin_expect(
@@ -68,7 +69,8 @@ static inline bool wf_waker_store_own(weft_waker *slot, const weft_waker *waker)
     return true;
 }
 
-/* The slot gets what was prepared; *prepared is what is to be discarded then. Under the lock. */
+/* Swaps the slot and the prepared waker. *prepared is then what the caller must discard. Under the
+ * lock. */
 static inline void wf_waker_exchange(weft_waker *slot, weft_waker *prepared)
 {
     weft_waker before = *slot;
@@ -77,7 +79,7 @@ static inline void wf_waker_exchange(weft_waker *slot, weft_waker *prepared)
     *prepared = before;
 }
 
-/* Empties the slot; what is returned is to be discarded. Under the lock. */
+/* Empties the slot and returns what the caller must discard. Under the lock. */
 static inline WEFT_NODISCARD weft_waker wf_waker_take(weft_waker *slot)
 {
     weft_waker before = *slot;
@@ -86,7 +88,7 @@ static inline WEFT_NODISCARD weft_waker wf_waker_take(weft_waker *slot)
     return before;
 }
 
-/* Gives back what was exchanged or taken. Outside all locks. */
+/* Drops what was exchanged or taken. Outside all locks. */
 static inline void wf_waker_discard(weft_waker waker)
 {
     if (__builtin_expect(waker.vtable && !wf_waker_is_borrowed(&waker), 0))
@@ -95,22 +97,22 @@ static inline void wf_waker_discard(weft_waker waker)
 
 /* Step one: empties the slot and marks its task. */
 void wf_waker_fire(weft_waker *slot, wf_wakes *wakes);
-/* Whether they must be flushed, outside the lock, before more are fired. */
+/* Whether the caller must flush them, outside the lock, before it fires more. */
 static inline bool wf_wakes_full(const wf_wakes *wakes)
 {
     return wakes->n_foreign > 0;
 }
 /* Adds a marked task. */
 void wf_wakes_add(wf_wakes *wakes, struct wf_task *t);
-/* Step two: queues the tasks, of which there are some. Outside all locks. */
+/* Step two, if there are any: queues the tasks. Outside all locks. */
 void wf_wakes_flush_some(wf_wakes *wakes);
-/* The same, if there are any. */
+/* Step two: queues the tasks, if there are any. Outside all locks. */
 static inline void wf_wakes_flush(wf_wakes *wakes)
 {
     if (wakes->first || wakes->n_foreign > 0)
         wf_wakes_flush_some(wakes);
 }
-/* Only what is not weft's own. Outside all locks. */
+/* Step two for the wakers of other executors only. Outside all locks. */
 void wf_wakes_flush_foreign(wf_wakes *wakes);
 
 #endif

@@ -1,12 +1,4 @@
-/*
- * wheel.c - a timer wheel
- *
- * Purpose     See wheel.h.
- * Threads     See wheel.h.
- * Invariants  See wheel.h.
- * Ordering    See wheel.h.
- * Failure     None.
- */
+/* wheel.c - see wheel.h */
 #include "wheel.h"
 
 #include "invariant.h"
@@ -15,8 +7,8 @@
 #define FIRE_BATCH  64 /* timers fired or moved in one hold of the lock */
 #define LEVEL_SHIFT 6
 
-/* Of the ticks that its accuracy allows the roundest, so that timers whose windows overlap fire
- * together. */
+/* Returns the roundest of the ticks that the timer's accuracy allows, so that timers whose windows
+ * overlap fire together. */
 uint64_t wf_wheel_tick_of(const struct weft_sleep *nap)
 {
     uint64_t first = 1, last;
@@ -29,7 +21,7 @@ uint64_t wf_wheel_tick_of(const struct weft_sleep *nap)
     return last & ~UINT64_C(0) << (63 - __builtin_clzll((first - 1) ^ last));
 }
 
-/* When a slot begins. The last tick is behind WEFT_FOREVER, which never comes. */
+/* The instant at which a tick begins. The last tick is after WEFT_FOREVER, which never comes. */
 static int64_t instant_of(uint64_t tick)
 {
     return tick > (uint64_t)WEFT_FOREVER >> WF_WHEEL_TICK_SHIFT
@@ -37,7 +29,7 @@ static int64_t instant_of(uint64_t tick)
                : (int64_t)(tick << WF_WHEEL_TICK_SHIFT);
 }
 
-/* Puts it into its slot; the tick at which that begins. */
+/* Puts the timer into its slot. Returns the tick at which the slot begins. */
 static uint64_t place(wf_wheel *w, struct weft_sleep *nap)
 {
     uint64_t            when = wf_wheel_tick_of(nap);
@@ -45,9 +37,12 @@ static uint64_t place(wf_wheel *w, struct weft_sleep *nap)
     struct weft_sleep **list;
 
     if (when < w->now)
-        when = w->now; /* due since the caller looked at the clock: the slot that fires next */
+        /* It became due after the caller read the clock: it goes into the slot that fires next. */
+        when = w->now;
     level = (63u - (uint32_t)__builtin_clzll((w->now ^ when) | 63)) / LEVEL_SHIFT;
-    if (level >= WF_WHEEL_LEVELS) { /* the top level's next lap; or, years ahead, its last slot */
+    /* The top level is a ring, so its slots hold the next lap, too. A timer beyond that goes into
+     * the slot that comes last, and is placed again when that comes. */
+    if (level >= WF_WHEEL_LEVELS) {
         level = WF_WHEEL_LEVELS - 1;
         here = w->now >> (level * LEVEL_SHIFT) & 63;
         slot = when >> (level * LEVEL_SHIFT) & 63;
@@ -82,15 +77,18 @@ void wf_wheel_remove_locked(wf_wheel *w, struct weft_sleep *nap)
 
     WF_ASSERT(*nap->link_ == nap && (!nap->next_ || nap->next_->link_ == &nap->next_));   /* M6 */
     WF_ASSERT(at >= (size_t)WF_WHEEL_LEVELS * 64 || w->occupied[at / 64] >> at % 64 & 1); /* M6 */
+    /* link_ spares a walk along the list: it is the head or the next_ of the timer before. */
     *nap->link_ = nap->next_;
     if (nap->next_)
         nap->next_->link_ = nap->link_;
     else if (at < (size_t)WF_WHEEL_LEVELS * 64 && is_empty(w->slot[at / 64][at % 64]))
-        w->occupied[at / 64] &= ~(UINT64_C(1) << at % 64); /* it was the only one */
+        /* The list is empty now; the slot is, too, if its other lists are. */
+        w->occupied[at / 64] &= ~(UINT64_C(1) << at % 64);
 }
 
-/* The first slot to come and the tick at which it begins; false if the wheel is empty. Of two that
- * begin together the higher one: while it is being moved down, it comes before what has been. */
+/* Finds the first slot to come and the tick at which it begins. Returns false if the wheel is
+ * empty. Of two slots that begin together it takes the higher one: its timers must move down before
+ * those of the lower one fire. */
 static bool first_slot(const wf_wheel *w, uint32_t *ret_level, uint32_t *ret_slot,
                        uint64_t *ret_tick)
 {
@@ -109,7 +107,7 @@ static bool first_slot(const wf_wheel *w, uint32_t *ret_level, uint32_t *ret_slo
             continue;
         if (from_here) {
             slot = here + (uint32_t)__builtin_ctzll(from_here);
-        } else { /* only at the top level: in the next lap */
+        } else { /* the next lap, which only the top level has */
             slot = (uint32_t)__builtin_ctzll(w->occupied[level]);
             tick += lap;
         }
@@ -165,9 +163,10 @@ static void fire_one(wf_wheel *w, struct weft_sleep *nap, int64_t now, wf_wakes 
     wf_store(&nap->state_, WF_NAP_FIRED, RELEASE); /* [timer-1] M4: the last touch */
 }
 
-/* The slot's next timer. Timers and their tasks come from memory, as a rule, and a list tells where
- * the next one is only when this one has come; so there are LANES of them, taken in turn, and what
- * comes after this one in its lane is on its way while the others have theirs. */
+/* Returns the slot's next timer. Timers and their tasks are mostly not in the cache, and a list
+ * reveals its next timer only once this one is loaded. So a slot has several lists, which are taken
+ * in turn: the successor in each list is prefetched while the timers of the other lists are
+ * processed. */
 static struct weft_sleep *next_of(struct weft_sleep *const lanes[WF_WHEEL_LANES], uint32_t *lane,
                                   bool to_fire)
 {
@@ -202,8 +201,9 @@ bool wf_wheel_fire_locked(wf_wheel *w, int64_t now, wf_wakes *wakes)
                 return true;
             nap = next_of(w->slot[level][slot], &lane, level == 0);
             wf_wheel_remove_locked(w, nap);
+            /* At a higher level the slot has begun, but the timer's own tick may come later. */
             if (wf_wheel_tick_of(nap) > w->now)
-                place(w, nap); /* further down */
+                place(w, nap);
             else
                 fire_one(w, nap, now, wakes);
         }

@@ -1,12 +1,4 @@
-/*
- * worker.c - one thread that polls tasks
- *
- * Purpose     See worker.h.
- * Threads     The worker's own, but for what it steals.
- * Invariants  See worker.h.
- * Ordering    See worker.h.
- * Failure     See worker.h.
- */
+/* worker.c - see worker.h */
 #include "worker.h"
 
 #include "dispatch.h"
@@ -56,7 +48,7 @@ static bool has_work(wf_worker *w)
            wf_executor_is_stopping(w->executor);
 }
 
-/* A spare worker is until another one is free again. */
+/* A spare worker is needed until an ordinary worker is free again. */
 static bool is_needed(const wf_worker *w)
 {
     return w->index < w->executor->idle.n_workers || wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
@@ -69,15 +61,16 @@ static bool sleeps(const wf_worker *w)
            !wf_executor_is_stopping(w->executor);
 }
 
-/* A worker that is no spare one gets affinity to a CPU, if the configuration says so. */
+/* Gives the worker affinity to a CPU, if it is no spare worker and the configuration says so. */
 static void settle(wf_worker *w)
 {
     if (w->index < w->executor->idle.n_workers)
         w->has_affinity = wf_thread_settle(&w->executor->host, w->index);
 }
 
-/* The reactor hands over to the worker that sleeps on its CPU. A leader is woken by the sender
- * itself: there the kernel must choose the CPU. */
+/* Where the reactor watches the sockets, it wakes the worker that last ran on its CPU, so affinity
+ * helps. A leader is woken by the sender itself. There the kernel must be free to choose the
+ * CPU. */
 static void settle_or_spread(wf_worker *w, bool sparse)
 {
     if (w->has_affinity && sparse) {
@@ -94,12 +87,13 @@ static bool may_lead(wf_worker *w)
     bool sparse = wf_load(&driver->sparse, SEQ_CST); /* [driver-4] after the sleep was announced */
 
     settle_or_spread(w, sparse);
-    return sparse && !wf_load(&driver->led, RELAXED) /* advice */ &&
+    return sparse && !wf_load(&driver->led, RELAXED) /* a hint */ &&
            !wf_swap(&driver->led, 1, ACQUIRE); /* [driver-5] */
 }
 
-/* Sleeps among the sockets: no other thread must wake this one for what comes there. False: the
- * worker was woken, or what came was for other threads. */
+/* Sleeps in epoll_wait on the sockets, so that an event wakes this worker without another thread in
+ * between. Returns false if the worker was woken by its bell, or if the events were for other
+ * threads. */
 static bool be_leader(wf_worker *w, uint32_t key, wf_wakes *wakes)
 {
     wf_driver *driver = w->executor->rt->driver;
@@ -107,13 +101,13 @@ static bool be_leader(wf_worker *w, uint32_t key, wf_wakes *wakes)
     if (wf_park_hang_bell(&w->park, driver->bell, key))
         driver->lead(driver, wakes);
     wf_park_take_bell(&w->park);
-    /* This worker is awake, and leads again when it runs dry. */
+    /* This worker is awake. It leads again when it runs dry. */
     wf_store(&driver->led, 0, RELEASE); /* [driver-5] */
     return wakes->first != NULL;
 }
 
-/* Until a wake; false: until the instant, or until sockets are ready, for which `wakes` are left to
- * be flushed. */
+/* Sleeps once. Returns true after a wake. Returns false if the instant came, or if sockets are
+ * ready: then the caller must flush `wakes`. */
 static bool sleep_once(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
 {
     if (may_lead(w))
@@ -121,31 +115,33 @@ static bool sleep_once(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wake
     return wf_park_commit(&w->park, key, until);
 }
 
-/* Nothing to do, and announced. */
+/* The worker has nothing to do and is in the mask of sleepers: tidies up, then sleeps. */
 static void sleep_announced(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
 {
-    wf_driver_open(w->executor->rt->driver); /* [driver-2] we have run dry */
+    wf_driver_open(w->executor->rt->driver); /* [driver-2] this worker has run dry */
     wf_tasks_ran_dry(w->executor);
     wf_load_adjust_backoff_owner(w, wf_load_measure_owner(w));
     wf_heap_tidy_owner(&w->heap);
-    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
+    wf_store(&w->polls_site, NULL, RELAXED); /* a hint for the monitor */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
     while (sleeps(w) && sleep_once(w, key, until, wakes)) {
         key = wf_park_prepare(&w->park);
         if (sleeps(w))
-            wf_heap_tidy_owner(&w->heap); /* woken for that */
+            wf_heap_tidy_owner(&w->heap); /* the monitor woke us to tidy up */
     }
     wf_executor_hook(w->executor, WEFT_THREAD_UNPARKS, w->index);
     w->woke = w->busy_since = wf_now();
 }
 
-/* Sleeps until somebody has work for us. See idle.h for why no wake-up is lost. */
+/* Sleeps until a thread has work for this worker. See idle.h for why no wake-up is lost. */
 WF_SELDOM static void park(wf_worker *w, int64_t until)
 {
     wf_idle *idle = &w->executor->idle;
     uint32_t key = wf_park_prepare(&w->park);
     wf_wakes wakes = {0};
 
+    /* The key is taken first, so a wake after that ends the sleep. The bit is set before the worker
+     * leaves the searchers, so at every moment a pusher sees one of the two. */
     wf_idle_set_cpu(idle, w->index, sched_getcpu());
     wf_idle_announce_sleep(idle, w->index);
     leave_searchers(w);
@@ -180,7 +176,7 @@ wf_current wf_worker_enter(wf_worker *w)
     wf_current_thread =
         (wf_current){.rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true};
     w->busy_since = wf_now();
-    if (wf_load(&w->away, RELAXED)) { /* we wrote it, or handed it on with the core */
+    if (wf_load(&w->away, RELAXED)) { /* this thread wrote it, or got it with the core */
         wf_idle_leave_sleepers(&w->executor->idle, w->index);
         w->searching = true;
     }
@@ -191,10 +187,10 @@ wf_current wf_worker_enter(wf_worker *w)
 
 void wf_worker_lend(wf_worker *w)
 {
-    wf_idle_announce_sleep(&w->executor->idle, w->index); /* as if asleep: nobody counts on us */
+    wf_idle_announce_sleep(&w->executor->idle, w->index); /* as if asleep: no pusher relies on it */
     leave_searchers(w);
     wf_store(&w->away, true, SEQ_CST);       /* [driver-2] */
-    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
+    wf_store(&w->polls_site, NULL, RELAXED); /* a hint for the monitor */
     wf_driver_open(w->executor->rt->driver); /* [driver-2] */
 }
 
@@ -205,7 +201,8 @@ void wf_worker_leave(wf_worker *w, wf_current before)
     wf_current_thread = before;
 }
 
-/* As park does, but then out of the mask: nobody counts on us until the monitor calls. */
+/* A spare worker runs dry. As in park it enters the mask and looks at all queues. Then it leaves
+ * the mask and sleeps until the monitor calls it. */
 static void stand_by(wf_worker *w)
 {
     wf_executor *s = w->executor;
@@ -216,23 +213,25 @@ static void stand_by(wf_worker *w)
     leave_searchers(w);
     work = has_work(w);
     wf_driver_open(s->rt->driver);       /* [driver-2] */
-    wf_driver_end_sparse(s->rt->driver); /* as the thread's end */
+    wf_driver_end_sparse(s->rt->driver); /* it may have been about to lead */
     wf_tasks_ran_dry(s);
+    /* If the bit is gone, a pusher has counted this worker as searching, so it must search. If not,
+     * no pusher relies on it, but work that was pushed before must not wait for it. */
     if (!wf_idle_claim_sleeper(&s->idle, w->index)) {
-        w->searching = true; /* somebody does count on us */
+        w->searching = true;
         return;
     }
     if (work)
         wf_dispatch_notify_any(s);
     wf_heap_tidy_owner(&w->heap);
-    wf_store(&w->polls_site, NULL, RELAXED); /* for the monitor: advice */
+    wf_store(&w->polls_site, NULL, RELAXED); /* a hint for the monitor */
     while (!is_needed(w) && !wf_executor_is_stopping(s)) {
         wf_park_commit(&w->park, key, INT64_MAX);
         key = wf_park_prepare(&w->park);
     }
 }
 
-/* With nothing of its own left, a spare worker that isn't needed stands by. */
+/* A spare worker stands by if it isn't needed and has no task of its own left. */
 static bool may_stand_by(wf_worker *w)
 {
     return !is_needed(w) && wf_worker_length_any(w) == 0 &&
@@ -254,7 +253,7 @@ static void *worker_main(void *worker)
         else
             wf_worker_turn_owner(w, INT64_MAX);
     }
-    wf_driver_end_sparse(w->executor->rt->driver); /* it may have been to lead */
+    wf_driver_end_sparse(w->executor->rt->driver); /* this worker may have been about to lead */
     wf_executor_hook(w->executor, WEFT_THREAD_STOPS, w->index);
     wf_worker_leave(w, before);
     return NULL;

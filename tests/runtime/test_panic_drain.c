@@ -272,7 +272,7 @@ Test(panic, the_watchdog_names_a_task_whose_deferred_call_blocks)
     let_go(rt, &notes, &handle);
     check_eq(join(rt, &handle), -EOWNERDEAD);
     stop(rt);
-    line = strstr(lines.text, " keeps worker 0 ");
+    line = strstr(lines.text, " has blocked worker 0 ");
     check(line);
     *line = '\0';
     line = strrchr(lines.text, '\n') ? strrchr(lines.text, '\n') + 1 : lines.text;

@@ -50,7 +50,7 @@ Test(watchdog, names_the_task_its_place_and_its_worker)
     weft_handle   handle;
     char          place[64];
 
-    snprintf(place, sizeof place, "test_watchdog.c:%d) keeps worker 1 from all", __LINE__ + 1);
+    snprintf(place, sizeof place, "test_watchdog.c:%d) has blocked worker 1 for", __LINE__ + 1);
     check_eq(weft_spawn_bound(rt, &handle, 1, blocks, 300), 0);
     check_eq(JOIN(rt, &handle), 0);
     stop(rt);
