@@ -5,17 +5,16 @@
 
 void wf_clock_init(wf_clock *c)
 {
-    *c = (wf_clock){.stopped_at =
-                        WF_CLOCK_RUNS}; /* right also for a thread that does not see `used` yet */
+    /* Right also for a thread that does not see `used` yet. */
+    *c = (wf_clock){.stopped_at = WF_CLOCK_RUNS};
 }
 
 WF_SELDOM int64_t wf_clock_now_moved(const wf_clock *c)
 {
     int64_t at = wf_load(&c->stopped_at, ACQUIRE); /* [clock-1] */
 
-    return at != WF_CLOCK_RUNS
-               ? at
-               : wf_after(wf_now(), wf_load(&c->offset, RELAXED)); /* acquired with stopped_at */
+    /* The offset was acquired with stopped_at. */
+    return at != WF_CLOCK_RUNS ? at : wf_after(wf_now(), wf_load(&c->offset, RELAXED)); /* O2 */
 }
 
 void wf_clock_set(wf_clock *c, weft_clock mode)

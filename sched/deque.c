@@ -14,7 +14,8 @@
 #include "rt.h"
 
 #define FIRST_CAPACITY 256
-#define MOST_CAPACITY  (1 << 15) /* further tasks go to the injection queue, which needs no memory */
+/* A full deque leaves further tasks to the injection queue, which needs no memory. */
+#define MOST_CAPACITY (1 << 15)
 
 struct wf_deque_buffer {
     struct wf_deque_buffer *older;

@@ -46,10 +46,9 @@ static void free_workers(wf_executor *s)
 static void check_unvisited(const wf_executor *s)
 {
     if (wf_visit_any(s))
-        weft_misuse_(
-            "weft_runtime_stop",
-            "a thread still uses the runtime that is being freed, in weft_spawn_on or a wake",
-            "weft_runtime");
+        weft_misuse_("weft_runtime_stop",
+                     "a thread still uses the runtime that is freed, in weft_spawn_on or a wake",
+                     "weft_runtime");
 }
 
 void wf_executor_free(wf_executor *s)
@@ -163,8 +162,8 @@ uint64_t wf_executor_progress(const wf_executor *s)
 
 bool wf_executor_is_quiet(const wf_executor *s)
 {
-    if (s->rt->config.current_thread &&
-        wf_load(&s->workers[0]->away, RELAXED)) /* in a test, no thread polls now */
+    /* While no thread is the only worker, no thread would poll a task. */
+    if (s->rt->config.current_thread && wf_load(&s->workers[0]->away, RELAXED)) /* in a test */
         return false;
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         const wf_worker *w = s->workers[i];

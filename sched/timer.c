@@ -200,8 +200,7 @@ void wf_timer_move(struct weft_sleep *nap, int64_t deadline)
     fired = nap->state_ == WF_NAP_FIRED;
     if (fired) {
         nap->state_ = WF_NAP_UNARMED;
-    } else if (wf_wheel_tick_of(nap) <
-               before) { /* a later one is placed again when its slot comes */
+    } else if (wf_wheel_tick_of(nap) < before) { /* later: moved when its slot comes */
         wf_wheel_remove_locked(w, nap);
         sooner = wf_wheel_arm_locked(w, nap);
     }
