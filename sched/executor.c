@@ -162,8 +162,8 @@ uint64_t wf_executor_progress(const wf_executor *s)
 
 bool wf_executor_is_quiet(const wf_executor *s)
 {
-    /* While no thread is the only worker, no thread would poll a task. */
-    if (s->rt->config.current_thread && wf_load(&s->workers[0]->away, RELAXED)) /* in a test */
+    /* Outside of weft_block_on no thread polls the tasks of a current-thread runtime. */
+    if (s->rt->config.current_thread && wf_load(&s->workers[0]->away, RELAXED)) /* only tests ask */
         return false;
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         const wf_worker *w = s->workers[i];

@@ -10,8 +10,8 @@ WF_SELDOM void wf_join_complete(wf_task *t)
 
     if (joiner)
         wf_waker_fire(&t->joiner->waker_, &wakes);
-    /* The lock settles what races with the joiner. A joiner that has just withdrawn was not seen. A
-     * joiner that comes meanwhile sets JOINER, which stays set, and waits for JLOCK. */
+    /* The lock settles what races with the joiner. A joiner that has withdrawn before it is not
+     * seen. A joiner that comes meanwhile sets JOINER, which stays set, and waits for JLOCK. */
     was = wf_word_change(&t->state, WF_TASK_RUNNING | WF_TASK_JLOCK | joiner, WF_TASK_COMPLETE, -1,
                          ACQ_REL); /* [task-2] [task-3] */
     wf_lock_gave();

@@ -39,7 +39,7 @@ typedef struct wf_monitor {
         uint32_t n_looks;  /* looks at which it was the same */
         uint64_t progress; /* wf_worker_progress */
         int64_t  since;    /* when that was first seen; 0: never */
-        bool     told;     /* the log has been told of the present poll */
+        bool     told;     /* the present poll has been logged */
     } seen[WF_SLOTS_MAX];
 } wf_monitor;
 

@@ -5,7 +5,7 @@
  *             a child in place, within the poll of the task that joins it.
  * Threads     The worker's own.
  * Invariants  Runs may nest: a task that is joined in place runs within the poll of its joiner.
- * Ordering    task.h.
+ * Ordering    See task.h. [tasks-2] see tasks.h.
  * Failure     A poll that panics ends its task, and no other.
  */
 #ifndef WF_RUN_H

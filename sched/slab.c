@@ -402,7 +402,7 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
     wf_region *r = wf_region_of(t);
     wf_slab   *s = &r->slab[r->first_page[(uintptr_t)t / WF_PAGE_SIZE % WF_REGION_PAGES]];
 
-    if (__builtin_expect(!h || wf_load(&r->heap, RELAXED) != h || /* as in free_seldom */
+    if (__builtin_expect(!h || wf_load(&r->heap, RELAXED) != h || /* h's owner set it */
                              h->current[s->class] != s || s->n_pages > 1 ||
                              wf_load(&is_watched, RELAXED), /* constant */
                          0)) {

@@ -45,8 +45,8 @@
 #include <weft/task.h>
 
 typedef struct wf_task {
-    struct wf_task *next;   /* in a chain or queue: its user; in a free slot: the next one */
-    uint64_t        state;  /* the transitions below */
+    struct wf_task *next;   /* used by the chain or queue that has it; free slots: the next one */
+    uint64_t        state;  /* changed by the wf_task_to_ functions */
     const char     *site;   /* "name\0file.c:12"; PANIC: the message, "...\0" */
     weft_handle    *joiner; /* see JOINER and JLOCK */
     weft_frame      frame;  /* and the rest of the frame behind it */
@@ -72,7 +72,7 @@ typedef struct wf_task_origin {
 /* Returns a new task, which the caller queues, or NULL if out of memory. `handle`: the task starts
  * with a reference for a handle. Called by the heap's owner. */
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle);
-/* Drops a waker's reference. */
+/* Drops a reference that is not the handle's. */
 void wf_task_unref(wf_task *t);
 /* Drops a handle's reference and clears HANDLE. */
 void wf_task_unref_handle(wf_task *t);

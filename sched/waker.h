@@ -104,7 +104,7 @@ static inline bool wf_wakes_full(const wf_wakes *wakes)
 }
 /* Adds a marked task. */
 void wf_wakes_add(wf_wakes *wakes, struct wf_task *t);
-/* Step two, if there are any: queues the tasks. Outside all locks. */
+/* Step two: queues the tasks, of which there must be some. Outside all locks. */
 void wf_wakes_flush_some(wf_wakes *wakes);
 /* Step two: queues the tasks, if there are any. Outside all locks. */
 static inline void wf_wakes_flush(wf_wakes *wakes)

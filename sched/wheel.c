@@ -39,6 +39,7 @@ static uint64_t place(wf_wheel *w, struct weft_sleep *nap)
     if (when < w->now)
         /* It became due after the caller read the clock: it goes into the slot that fires next. */
         when = w->now;
+    /* The highest bit of the XOR is in the first digit that differs, which is the level: M2. */
     level = (63u - (uint32_t)__builtin_clzll((w->now ^ when) | 63)) / LEVEL_SHIFT;
     /* The top level is a ring, so its slots hold the next lap, too. A timer beyond that goes into
      * the slot that comes last, and is placed again when that comes. */
@@ -82,7 +83,7 @@ void wf_wheel_remove_locked(wf_wheel *w, struct weft_sleep *nap)
     if (nap->next_)
         nap->next_->link_ = nap->link_;
     else if (at < (size_t)WF_WHEEL_LEVELS * 64 && is_empty(w->slot[at / 64][at % 64]))
-        /* The list is empty now; the slot is, too, if its other lists are. */
+        /* The timer was the last one of its slot. */
         w->occupied[at / 64] &= ~(UINT64_C(1) << at % 64);
 }
 
@@ -105,9 +106,11 @@ static bool first_slot(const wf_wheel *w, uint32_t *ret_level, uint32_t *ret_slo
 
         if (!w->occupied[level])
             continue;
+        /* Slots before `here` have passed in this lap. Only the top level, which is a ring, has
+         * timers in them: for its next lap. */
         if (from_here) {
             slot = here + (uint32_t)__builtin_ctzll(from_here);
-        } else { /* the next lap, which only the top level has */
+        } else {
             slot = (uint32_t)__builtin_ctzll(w->occupied[level]);
             tick += lap;
         }

@@ -201,8 +201,8 @@ void wf_worker_leave(wf_worker *w, wf_current before)
     wf_current_thread = before;
 }
 
-/* A spare worker runs dry. As in park it enters the mask and looks at all queues. Then it leaves
- * the mask and sleeps until the monitor calls it. */
+/* Called by a spare worker that isn't needed. As in park, it enters the mask and looks at all
+ * queues. Then it leaves the mask and sleeps until the monitor calls it. */
 static void stand_by(wf_worker *w)
 {
     wf_executor *s = w->executor;
