@@ -1,12 +1,4 @@
-/*
- * accept_ring.c - accepting without waiting, whatever the listener's flags
- *
- * Purpose     See accept_ring.h.
- * Threads     See accept_ring.h.
- * Invariants  See accept_ring.h.
- * Ordering    See accept_ring.h.
- * Failure     See accept_ring.h.
- */
+/* accept_ring.c - see accept_ring.h */
 #include "accept_ring.h"
 
 #include "lock.h"

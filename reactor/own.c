@@ -1,12 +1,4 @@
-/*
- * own.c - an adopted descriptor does not block, and programs that share its open file don't notice
- *
- * Purpose     See own.h.
- * Threads     See own.h.
- * Invariants  See own.h.
- * Ordering    See own.h.
- * Failure     See own.h.
- */
+/* own.c - see own.h */
 #include "own.h"
 
 #include <fcntl.h>

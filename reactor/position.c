@@ -1,12 +1,4 @@
-/*
- * position.c - one operation at a time at a file's position
- *
- * Purpose     See position.h.
- * Threads     See position.h.
- * Invariants  See position.h.
- * Ordering    None.
- * Failure     None.
- */
+/* position.c - see position.h */
 #include "position.h"
 
 #include "operation.h"

@@ -1,12 +1,4 @@
-/*
- * retry_timer.c - trying again after a while, where no event will tell
- *
- * Purpose     See retry_timer.h.
- * Threads     See retry_timer.h.
- * Invariants  See retry_timer.h.
- * Ordering    See retry_timer.h.
- * Failure     See retry_timer.h.
- */
+/* retry_timer.c - see retry_timer.h */
 #include "retry_timer.h"
 
 #include "clock.h"

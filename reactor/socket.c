@@ -1,12 +1,4 @@
-/*
- * socket.c - what streams, listeners and datagram sockets share
- *
- * Purpose     See socket.h.
- * Threads     See socket.h.
- * Invariants  See socket.h.
- * Ordering    See socket.h.
- * Failure     See socket.h.
- */
+/* socket.c - see socket.h */
 #include "socket.h"
 
 #include "lock.h"

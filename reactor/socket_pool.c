@@ -1,12 +1,4 @@
-/*
- * socket_pool.c - the memory of sockets
- *
- * Purpose     See socket_pool.h.
- * Threads     See socket_pool.h.
- * Invariants  See socket_pool.h.
- * Ordering    See socket_pool.h.
- * Failure     See socket_pool.h.
- */
+/* socket_pool.c - see socket_pool.h */
 #include "socket_pool.h"
 
 #include "lock.h"
