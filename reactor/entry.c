@@ -1,12 +1,4 @@
-/*
- * entry.c - does by system calls what an entry of a ring says
- *
- * Purpose     See entry.h.
- * Threads     See entry.h.
- * Invariants  See entry.h.
- * Ordering    None.
- * Failure     See entry.h.
- */
+/* entry.c - see entry.h */
 #include "entry.h"
 
 #include "ring.h"
@@ -33,7 +25,8 @@ static int32_t answer(int64_t n)
 
 /* ---- what may wait ---- */
 
-/* What a descriptor is; 0: unknown, the system call tells why. */
+/* Returns the type bits of a descriptor's mode. Returns 0 on an error, which the system call that
+ * follows reports. */
 static mode_t type_of(int fd)
 {
     struct stat st;
@@ -48,8 +41,9 @@ static bool is_open(int fd, bool writes)
     return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != (writes ? O_RDONLY : O_WRONLY);
 }
 
-/* As the ring it waits also where the descriptor has O_NONBLOCK, but not where the descriptor is
- * open for the other direction only: the system call says so. */
+/* Like the ring, weft waits even if the descriptor has O_NONBLOCK. It does not wait if the
+ * descriptor is open for the other direction only, because the system call reports that error at
+ * once. */
 static bool may_wait(int fd, mode_t type, bool writes)
 {
     return (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && isatty(fd))) &&
@@ -73,7 +67,8 @@ bool wf_entry_may_wait(const struct io_uring_sqe *sqe)
     }
 }
 
-/* 0, or -errno. What poll(2) reports in error is for the system call to tell. */
+/* Returns 0 or -errno. POLLERR and the like count as ready, since the system call that follows
+ * reports the error. */
 static int wait_for(int fd, short events, int interrupt)
 {
     struct pollfd fds[] = {{fd, events, 0}, {interrupt, POLLIN, 0}};
@@ -94,7 +89,7 @@ struct move {
     int                 fd;
     const struct iovec *vector;
     int                 n;
-    int64_t             offset; /* -1: the position */
+    int64_t             offset; /* -1: the file's position */
     bool                writes;
 };
 
@@ -115,8 +110,8 @@ static int64_t move_by_socket(const struct move *m)
 
 #define PIECES 16
 
-/* What comes behind `done` bytes of the vector, as many as a pipe or terminal that poll(2) reports
- * as writable has room for. */
+/* Stores the pieces of the vector after the first `done` bytes, PIPE_BUF bytes at most. A pipe or
+ * terminal that poll(2) reports as writable has room for that many. */
 static int next_bytes(const struct move *m, size_t done, struct iovec *ret_pieces)
 {
     size_t room = PIPE_BUF;
@@ -145,8 +140,8 @@ static bool has_room(int fd)
     return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT);
 }
 
-/* Where the kernel has no RWF_NOWAIT (terminals, FIFOs; pipes before Linux 6.4): a write of no more
- * than PIPE_BUF does not wait while poll(2) says that there is room. */
+/* Writes where the kernel does not support RWF_NOWAIT: terminals, FIFOs, and pipes before Linux
+ * 6.4. While poll(2) reports room, a write of at most PIPE_BUF bytes does not block. */
 static int64_t write_in_steps(const struct move *m)
 {
     struct iovec pieces[PIECES];
@@ -187,7 +182,7 @@ static int32_t move(struct move m, int interrupt)
     int     r;
 
     if (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && waits))
-        m.offset = -1; /* as in the ring: a stream has no offset */
+        m.offset = -1; /* a stream has no offset; the ring ignores it, too */
     for (;;) {
         if (waits && (r = wait_for(m.fd, m.writes ? POLLOUT : POLLIN, interrupt)) < 0)
             return r;
@@ -220,7 +215,7 @@ static bool is_nonblocking(int fd)
     return flags >= 0 && flags & O_NONBLOCK;
 }
 
-/* The system call answers at once: it moves nothing, or refuses what it is asked for. */
+/* Whether splice(2) returns at once because it would move nothing or return an error. */
 static bool splices_nothing(const struct io_uring_sqe *sqe, bool in_waits, bool out_waits)
 {
     const unsigned known = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
@@ -232,8 +227,8 @@ static bool splices_nothing(const struct io_uring_sqe *sqe, bool in_waits, bool 
            (type_of(sqe->splice_fd_in) != S_IFIFO && type_of(sqe->fd) != S_IFIFO);
 }
 
-/* The flag that says not to wait is for pipes: a socket that would wait is waited for before. What
- * has O_NONBLOCK is not waited for, as by the ring here. */
+/* SPLICE_F_NONBLOCK affects pipes only, so the thread waits for a socket before it calls splice.
+ * Like the ring, it does not wait for a descriptor that has O_NONBLOCK. */
 static int32_t run_splice(const struct io_uring_sqe *sqe, int interrupt)
 {
     int      in = sqe->splice_fd_in, out = sqe->fd;

@@ -1,12 +1,4 @@
-/*
- * reactor.c - the thread that waits in the kernel and wakes tasks
- *
- * Purpose     See reactor.h.
- * Threads     See reactor.h.
- * Invariants  See reactor.h.
- * Ordering    See reactor.h.
- * Failure     See reactor.h.
- */
+/* reactor.c - see reactor.h */
 #include "reactor.h"
 
 #include "clock.h"
@@ -20,20 +12,23 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define RING_PAUSE 8    /* looks */
-#define KICKS      1000 /* a millisecond apart, before waking the reactor is given up */
+/* Workers open the gate for the ring at every 8th look at least. */
+#define RING_PAUSE 8
+/* How many failed writes, a millisecond apart, are allowed before the process is ended. */
+#define KICKS 1000
 
-/* Until the write goes through or the reactor has come by itself. Tasks would hang without a word
- * if it did not: better to end here. */
+/* Wakes the reactor in the kernel. Tries until the write succeeds or the reactor has woken by
+ * itself. If the write never succeeds, tasks would hang without any message, so the process
+ * ends. */
 static void rouse(wf_reactor *r)
 {
     uint64_t one = 1;
 
     for (int n = 0; write(r->wake_fd, &one, sizeof one) < 0; n++) {
-        if (!wf_load(&r->driver.kicked, RELAXED)) /* advice */
+        if (!wf_load(&r->driver.kicked, RELAXED)) /* a racy hint */
             return;
         if (n >= KICKS)
-            weft_misuse_("weft", "somebody has closed a file descriptor of weft's",
+            weft_misuse_("weft", "the program has closed a file descriptor that belongs to weft",
                          strerror(errno));
         if (errno != EINTR)
             nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL);
@@ -44,7 +39,7 @@ static void unpark(wf_driver *driver)
 {
     if (wf_swap(&driver->kicked, 1, SEQ_CST)) /* [driver-1] */
         return;
-    if (wf_driver_open(driver)) /* it was at the gate, not in the kernel */
+    if (wf_driver_open(driver)) /* the reactor was at the gate, not in the kernel */
         return;
     rouse((wf_reactor *)driver);
 }
@@ -66,27 +61,29 @@ void wf_reactor_submit_any(wf_reactor *r, wf_submission *s)
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
 }
 
-/* Whoever is at the gate watches, or the monitor does for it. */
+/* Queues the tasks. While the gate is closed, the reactor or the monitor watches for workers that
+ * are stuck. If the gate has opened meanwhile, the reactor may have read `watching` before this
+ * store. Then `watching` is cleared again, and workers wake each other as usual. */
 static void hand_over_watched(wf_reactor *r, wf_wakes *wakes)
 {
     wf_handed_queue(r->rt->executor, wakes);
     wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if (wf_load(&r->driver.gate, SEQ_CST) == 0)   /* [driver-3] it may have looked already */
+    if (wf_load(&r->driver.gate, SEQ_CST) == 0)   /* [driver-3] */
         wf_store(&r->driver.watching, false, SEQ_CST);
 }
 
-/* Whether the reactor must collect what the ring has: at the first look after an operation has
- * begun or ended there, then after 2, 4, and every 8 more. What takes long may take a little
- * longer. */
+/* Whether the reactor must collect from the ring: at the first look after an operation has begun or
+ * ended there, then after 2, 4, and every 8 more. A quick operation is found soon, and one that
+ * takes long anyway may be found a little later. */
 static bool is_ring_due(wf_reactor *r)
 {
-    uint64_t done = wf_load(&r->n_begun, RELAXED) + wf_load(&r->n_ended, RELAXED); /* advice */
+    uint64_t done = wf_load(&r->n_begun, RELAXED) + wf_load(&r->n_ended, RELAXED); /* hints */
 
     if (done != r->look.ring_seen) {
         r->look.ring_seen = done;
         r->look.left = r->look.pause = 1;
     }
-    if (wf_load(&r->n_asked, RELAXED) == 0) /* as above */
+    if (wf_load(&r->n_asked, RELAXED) == 0) /* a racy hint */
         return false;
     if (r->look.left > 1) {
         r->look.left--;
@@ -98,7 +95,9 @@ static bool is_ring_due(wf_reactor *r)
     return true;
 }
 
-/* While the reactor is at the gate, a worker takes what it needs. */
+/* While the reactor is at the gate, a worker that runs dry takes events from the epoll set itself.
+ * Completions of the ring can only be collected by the reactor, so the worker opens the gate for
+ * them now and then. */
 static bool look_for_worker(wf_driver *driver)
 {
     wf_reactor *r = (wf_reactor *)driver;
@@ -106,7 +105,7 @@ static bool look_for_worker(wf_driver *driver)
     bool        for_ring, more;
     int         n;
 
-    if (wf_load(&r->look.busy, RELAXED) /* advice */ ||
+    if (wf_load(&r->look.busy, RELAXED) /* a racy hint */ ||
         wf_swap(&r->look.busy, 1, ACQUIRE)) /* [reactor-4] */
         return false;
     n = wf_poller_take(&r->poller, &wakes, false, &more);
@@ -123,7 +122,7 @@ static bool look_for_worker(wf_driver *driver)
     return n > 0;
 }
 
-/* A worker with nothing to do waits for sockets itself. */
+/* The leader, a worker without work, waits for sockets itself. */
 static void lead(wf_driver *driver, wf_wakes *wakes)
 {
     wf_reactor *r = (wf_reactor *)driver;
@@ -214,8 +213,9 @@ bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until)
     wf_reactor *r = rt->reactor;
     uint32_t    n;
 
-    while ((n = wf_load(&r->n_asked, ACQUIRE)) > 0) {    /* [reactor-3] */
-        int64_t now = wf_now(), next = now + WEFT_MS(1); /* nobody wakes us: it is rare */
+    while ((n = wf_load(&r->n_asked, ACQUIRE)) > 0) { /* [reactor-3] */
+        /* Operations that end do not wake this thread, since stopping rarely has to wait. */
+        int64_t now = wf_now(), next = now + WEFT_MS(1);
 
         if (now >= until) {
             wf_log(&rt->config, WEFT_LOG_WARNING,
@@ -237,7 +237,7 @@ void wf_reactor_stop(weft_runtime *rt)
     wf_store(&r->stopping, true, SEQ_CST); /* [reactor-1] */
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
     pthread_join(r->thread, NULL);
-    open = wf_load(&r->n_sockets, RELAXED); /* the thread that counted has been joined */
+    open = wf_load(&r->n_sockets, RELAXED); /* the thread that counts has been joined */
     if (open > 0)
         wf_log(&rt->config, WEFT_LOG_WARNING,
                "stop: %llu streams or listeners have not been closed; closing them",
@@ -251,7 +251,8 @@ void wf_reactor_count(const weft_runtime *rt, struct weft_runtime_counters *ret)
     const wf_reactor *r = rt->reactor;
     const wf_gate    *g = &r->gate;
 
-    ret->reactor_enters = wf_load(&r->counts.enters, RELAXED); /* counters, all of them */
+    /* RELAXED: all of them are counters. */
+    ret->reactor_enters = wf_load(&r->counts.enters, RELAXED);
     ret->reactor_wakes = wf_load(&r->counts.kicks, RELAXED);
     ret->completions = wf_load(&r->counts.completions, RELAXED);
     for (unsigned i = 0; i < WEFT_BATCH_BUCKETS; i++)

@@ -1,20 +1,20 @@
 /*
  * reactor.h - the thread that waits in the kernel and wakes tasks
  *
- * Purpose     Owns the ring: submits what other threads hand it, turns completions into wakes,
- *             fires timers. It runs no task.
+ * Purpose     The reactor owns the ring. It submits the operations that other threads hand over,
+ *             turns completions into wakes, and fires timers. It runs no task.
  * Threads     Functions that take a wf_reactor_token: the reactor's thread only. The others: any.
- * Invariants  N1 the low bits of a completion's user data say what it points to; that memory stays
- *             until the completion that is its last. N2 the thread ends when told to, when
- *             the kernel holds no operation and the inbox is empty.
- * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`.
- *             [reactor-2] the result of starting. [reactor-3] the end of an operation. [reactor-4]
- *             one worker after the other looks for what is ready. [reactor-5] `looks_again` is
- *             cleared before the look that it asks for.
- * Failure     Without a ring (WEFT_BACKEND) the thread waits in ppoll, sockets are in their epoll
- *             set as always, and operations on files are run by threads (files.h). When the ring is
- *             lost later, all that the kernel had ends with the error, and what comes then goes
- *             that way, too.
+ * Invariants  N1 the low bits of a completion's user data say what it points to. That memory stays
+ *             valid until its last completion. N2 the thread ends when it is told to stop, the
+ *             kernel has no operation, and the inbox is empty.
+ * Ordering    [driver-1] sleeping and being woken. [reactor-1] `stopping`. [reactor-2] the result
+ *             of starting. [reactor-3] the end of an operation. [reactor-4] workers take turns in
+ *             looking for ready sockets. [reactor-5] the reactor clears `looks_again` before the
+ *             look that it requests.
+ * Failure     Without a ring (WEFT_BACKEND) the reactor waits in ppoll, and threads run the
+ *             operations on files (files.h). Sockets are in their epoll set in both cases. If the
+ *             ring is lost later, operations that the kernel had end with the error, and later ones
+ *             run without a ring.
  */
 #ifndef WF_REACTOR_H
 #define WF_REACTOR_H
@@ -35,7 +35,7 @@
 
 #include <pthread.h>
 
-/* Sockets to be nudged: see retry_timer.h. */
+/* Sockets whose operations try again after a while, see retry_timer.h. */
 typedef struct wf_retry_timers {
     uint32_t               lock;
     struct wf_retry_timer *first, *last;
@@ -43,71 +43,78 @@ typedef struct wf_retry_timers {
 } wf_retry_timers;
 
 typedef struct wf_reactor {
-    wf_driver driver; /* first: see reactor.c */
+    wf_driver driver; /* must be first: reactor.c casts a wf_driver to its wf_reactor */
     wf_inbox  inbox;
 
     int                 wake_fd; /* constant */
     wf_poller           poller;
-    WF_ALIGNED uint64_t n_sockets; /* open ones, for the counters: any thread */
+    WF_ALIGNED uint64_t n_sockets; /* open sockets, a counter of any thread */
 
     wf_socket_pool            sockets;
     WF_ALIGNED wf_accept_ring accept_ring;
 
     WF_ALIGNED weft_runtime *rt; /* constant */
-    const char *is_parent;       /* the executor's page: see wf_executor_is_child; constant */
+    const char *is_parent;       /* constant; the executor's page, see wf_executor_is_child */
     pthread_t   thread;
-    uint32_t    started; /* 0, or 1: `start_result` tells */
+    uint32_t    started; /* 1 once `start_result` is valid */
     int         start_result;
     bool        stopping;
     uint32_t    n_asked; /* operations that have begun and not ended */
 
+    /* -- the worker that has set `busy` -- */
     WF_ALIGNED struct {
-        uint32_t busy;      /* a worker looks: the rest is its own meanwhile */
-        uint32_t left;      /* looks until the reactor must collect what the ring has ... */
-        uint32_t pause;     /* ... and how many there were last time */
-        uint64_t ring_seen; /* operations that had begun or ended in the ring by then */
+        uint32_t busy;      /* 1 while a worker looks */
+        uint32_t left;      /* looks until the reactor must collect from the ring */
+        uint32_t pause;     /* the value that `left` was last set to */
+        uint64_t ring_seen; /* n_begun + n_ended when `left` was last reset */
         uint64_t n_looks, n_found;
     } look;
 
-    WF_ALIGNED wf_leads leads; /* the leader's */
+    /* -- the leader -- */
+    WF_ALIGNED wf_leads leads;
 
-    wf_retry_timers retry_timers; /* any, as is the next */
-    uint32_t        looks_again;  /* 1: it is in the inbox */
+    /* -- any thread -- */
+    wf_retry_timers retry_timers;
+    uint32_t        looks_again; /* 1 while `look_again` is in the inbox */
     wf_submission   look_again;
 
-    WF_ALIGNED wf_ring ring; /* the thread's, and so on below */
+    /* -- the reactor's thread -- */
+    WF_ALIGNED wf_ring ring;
     wf_wakes           wakes;
-    wf_inflight        inflight; /* what the kernel has, but for the wake descriptor's poll */
-    wf_files           files;    /* in place of the ring, where there is none */
+    wf_inflight        inflight; /* operations that the kernel has */
+    wf_files           files;    /* runs operations where there is no ring */
     wf_positions       positions;
     wf_gate            gate;
     bool               may_be_patient; /* constant */
-    bool               patient;        /* SCHED_BATCH */
+    bool               patient;        /* the thread is SCHED_BATCH */
     wf_sparse          sparse;
-    bool               may_gate; /* work has been handed over that workers are busy with */
+    bool               may_gate; /* workers are busy with work that was handed over */
     struct {
         uint64_t enters, kicks, completions, batches[WEFT_BATCH_BUCKETS], wakes, wakes_saved;
     } counts;
-    int64_t  cancel_again; /* when cancels that met a busy operation are tried again; 0: none has */
-    int64_t  cancel_pause; /* how long that waits */
-    uint64_t n_begun;      /* operations that the kernel was given ever */
-    uint64_t n_ended;      /* ... and that it has let go */
-    uint64_t begun_seen;   /* for a clock that jumps: how many had begun when it last looked, ... */
-    int64_t  begun_at;     /* ... and when it first saw so many */
+    int64_t  cancel_again; /* when to repeat cancels that found their operation busy; 0: never */
+    int64_t  cancel_pause; /* the delay before the repetition */
+    uint64_t n_begun;      /* operations that the kernel was ever given */
+    uint64_t n_ended;      /* operations that the kernel has completed */
+
+    /* -- the reactor's thread, for a clock that jumps -- */
+    uint64_t begun_seen; /* n_begun at the last look */
+    int64_t  begun_at;   /* when the reactor first saw that value */
 } wf_reactor;
 
-/* The process has forked, and this is the child. The descriptors are the parent's too, and a thread
- * of the parent may have held any lock at the fork: the child must neither make a call that changes
- * what the parent sees nor take a lock. */
+/* Whether this process is a forked child of the one that started the runtime. The child shares the
+ * descriptors with the parent, and a thread of the parent may have held any lock at the fork. So
+ * the child must not make a call that changes what the parent sees, and must not take a lock. */
 static inline bool wf_reactor_is_child(const wf_reactor *r)
 {
     return *r->is_parent == 0;
 }
 
-/* Of a runtime, or NULL for the current one: 0 and its reactor, -ENXIO: there is none, -ECHILD. */
+/* Finds the reactor of a runtime. NULL is the current runtime. Returns 0, -ENXIO if there is no
+ * runtime, or -ECHILD in a forked child. */
 WEFT_NODISCARD int wf_reactor_of(weft_runtime *rt, wf_reactor **ret);
 
-/* Operations that the kernel holds. The reactor's thread. */
+/* How many operations the kernel has. The reactor's thread. */
 static inline uint64_t wf_reactor_held(const wf_reactor *r)
 {
     return r->n_begun - r->n_ended;
@@ -120,11 +127,11 @@ typedef struct wf_reactor_token {
 
 /* What a completion's user data points to. */
 enum {
-    WF_TAG_IO,    /* weft_io: its operation */
-    WF_TAG_READY, /* nothing: a socket is ready */
-    WF_TAG_WAKE,  /* nothing: the wake descriptor */
-    WF_TAG_NOTHING,
-    WF_TAG_CANCEL, /* nothing: the answer of a cancel */
+    WF_TAG_IO,      /* a weft_io: its operation has completed */
+    WF_TAG_READY,   /* no memory: a socket is ready */
+    WF_TAG_WAKE,    /* no memory: the wake descriptor was written */
+    WF_TAG_NOTHING, /* no memory: the completion is ignored */
+    WF_TAG_CANCEL,  /* no memory: the result of a cancel */
     WF_TAG_MASK = 7,
 };
 
@@ -133,19 +140,21 @@ static inline uint64_t wf_reactor_tag(const void *object, unsigned tag)
     return (uint64_t)(uintptr_t)object | tag;
 }
 
-/* Starts the thread and sets rt->reactor. 0 or -errno, logged. */
+/* Starts the thread and sets rt->reactor. Returns 0, or -errno after a log line. */
 int wf_reactor_start(weft_runtime *rt);
-/* Waits until no operation is under way. False: some still are, and the log says so. */
+/* Waits until no operation is in flight, until that instant at most. Returns false after a log line
+ * if some still are. */
 bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until);
-/* Ends it once the kernel has let go of everything; warns of sockets nobody has closed. */
+/* Ends the thread once the kernel has completed everything. Warns of sockets that the program has
+ * not closed. */
 void wf_reactor_stop(weft_runtime *rt);
 
-/* What this layer counts. Any thread. */
+/* Fills in the counters of this layer. Any thread. */
 void wf_reactor_count(const weft_runtime *rt, struct weft_runtime_counters *ret);
 
-/* Events were left in the set: the reactor takes them. */
+/* Makes the reactor take the events that the caller has left in the epoll set. */
 void wf_reactor_look_again_any(wf_reactor *r);
-/* Hands something over; its `take` runs on the reactor's thread. */
+/* Hands a submission over. Its `take` runs on the reactor's thread. */
 void wf_reactor_submit_any(wf_reactor *r, wf_submission *s);
 
 #endif

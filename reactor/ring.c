@@ -1,12 +1,4 @@
-/*
- * ring.c - setting up io_uring, or saying why it can't be had
- *
- * Purpose     See ring.h.
- * Threads     See ring.h.
- * Invariants  See ring.h.
- * Ordering    See ring.h.
- * Failure     See ring.h.
- */
+/* ring.c - see ring.h */
 #include "ring.h"
 
 #include "driver.h"
@@ -20,16 +12,17 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define ATTEMPTS                                                                                   \
-    16 /* calls that may fail in a row, a millisecond apart, before the ring is given up */
+/* How many calls in a row may fail, a millisecond apart, before the ring is given up. */
+#define ATTEMPTS 16
 
-#define OPS_MOST 256 /* that a kernel can tell of */
+/* How many opcodes a kernel can report in a probe. */
+#define OPS_MOST 256
 
 #define DENIED                                                                                     \
     "it is denied, most likely by a seccomp filter (container runtimes have one); allow "          \
     "io_uring_setup, io_uring_enter and io_uring_register"
 
-/* Sets of flags from the best to the plainest. */
+/* Sets of flags, from the best to the most basic. */
 static const struct {
     uint32_t features, flags;
 } choices[] = {
@@ -54,7 +47,7 @@ static int sysctl_disabled(void)
     return value;
 }
 
-/* Why the ring can't be had, and the way out; `release` is the kernel's. */
+/* Returns the cause and the remedy of an error of setting up a ring. `release` is the kernel's. */
 static const char *remedy(int error, const char *release)
 {
     switch (error) {
@@ -79,8 +72,7 @@ static const char *remedy(int error, const char *release)
     }
 }
 
-#define INSTEAD                                                                                    \
-    "; weft uses epoll instead: files are read and written by threads, zero-copy writes copy"
+#define INSTEAD "; weft uses epoll instead: threads read and write files, and zero-copy writes copy"
 
 static void explain(const weft_config *config, int error)
 {
@@ -103,7 +95,7 @@ static void explain(const weft_config *config, int error)
                remedy(error, host.release), instead);
 }
 
-/* What the kernel can do, or -errno. */
+/* Sets the features that this kernel has. Returns 0 or -errno. */
 static int probe_kernel(wf_ring *ring, uint32_t mask)
 {
     uint64_t room[(sizeof(struct io_uring_probe) + OPS_MOST * sizeof(struct io_uring_probe_op)) /
@@ -122,8 +114,9 @@ static int probe_kernel(wf_ring *ring, uint32_t mask)
     return 0;
 }
 
-/* IORING_OP_SOCKET came with 5.19, as did what we need and can't ask for. And a filter may allow to
- * set a ring up but not to use it. */
+/* weft needs features of Linux 5.19 that cannot be probed. IORING_OP_SOCKET came with the same
+ * version and can be probed, so it stands for them. The call that enters the kernel finds a seccomp
+ * filter that allows setting up a ring but not using it. */
 static int check_kernel(wf_ring *ring, uint32_t mask)
 {
     int r = probe_kernel(ring, mask);
@@ -136,7 +129,8 @@ static int check_kernel(wf_ring *ring, uint32_t mask)
     return r < 0 ? r : 0;
 }
 
-/* See descriptor.h; of a ring there must be none but ours. */
+/* Keeps the standard descriptors free, see descriptor.h. The duplicate must be the only descriptor
+ * of the ring, so the original is closed. */
 static int leave_standard(wf_ring *ring)
 {
     int fd = ring->uring.ring_fd;
@@ -151,7 +145,7 @@ static int leave_standard(wf_ring *ring)
     return 0;
 }
 
-/* The best set of flags that the kernel takes. */
+/* Sets up a ring with the best set of flags that the kernel accepts. */
 static int set_up(wf_ring *ring, uint32_t mask)
 {
     int64_t n = ring->config->ring_entries;
@@ -170,8 +164,8 @@ static int set_up(wf_ring *ring, uint32_t mask)
     return r;
 }
 
-/* The memory of a ring that was closed is given back to the user's RLIMIT_MEMLOCK 20 to 40 ms later
- * (Linux 6.16 to 7.0), so a start soon after a stop asks again. */
+/* The kernel returns the memory of a closed ring to the user's RLIMIT_MEMLOCK 20 to 40 ms later
+ * (Linux 6.16 to 7.0). So a start soon after a stop has to retry. */
 static int set_up_patiently(wf_ring *ring, uint32_t mask)
 {
     int64_t until = wf_now() + WF_RING_PATIENCE;
@@ -211,8 +205,9 @@ void wf_ring_close(wf_ring *ring)
 
 /* ---- entering the kernel ---- */
 
-/* Waits for the kernel to end what it can: a buffer must not be written to once its operation has
- * failed. Not if the descriptor may be another's by now. */
+/* Waits until the kernel has ended the operations that it can end, because it must not write to a
+ * buffer after weft has failed its operation. If the descriptor is closed, its number may belong to
+ * another file by now, so it is only forgotten. */
 static void let_go(wf_ring *ring, int error)
 {
     struct io_uring_sync_cancel_reg all = {
@@ -231,18 +226,18 @@ void wf_ring_break(wf_ring *ring, int error)
 {
     if (ring->error < 0)
         return;
-    wf_store(&ring->error, error, RELAXED); /* a hint for weft_runtime_backend */
-    wf_log(
-        ring->config, WEFT_LOG_ERROR,
-        "io_uring has failed for good (%s): descriptors of weft's have been closed, or io_uring "
-        "was "
-        "denied after the start; what the kernel had fails, and weft uses epoll from now on: files "
-        "are read and written by threads",
-        strerror(-error));
+    /* RELAXED: other threads read it as a hint, in weft_runtime_backend. */
+    wf_store(&ring->error, error, RELAXED);
+    wf_log(ring->config, WEFT_LOG_ERROR,
+           "io_uring has failed for good (%s): the program has closed a descriptor that belongs to "
+           "weft, or io_uring was denied after the start; operations that the kernel had fail, and "
+           "weft uses epoll from now on, with threads that read and write files",
+           strerror(-error));
     let_go(ring, error);
 }
 
-/* Judges what a call that enters the kernel answered: whether it did anything. */
+/* Takes the result of a call that enters the kernel. Returns whether the kernel was entered. Want
+ * of memory passes, so it never breaks the ring. */
 static bool entered(wf_ring *ring, int result)
 {
     bool wants_memory = result == -EAGAIN || result == -EBUSY || result == -ENOMEM;
@@ -260,8 +255,8 @@ static bool entered(wf_ring *ring, int result)
 
 void wf_ring_make_room(wf_ring *ring)
 {
-    /* -EBUSY: completions must be collected first. The kernel keeps what overflows, so it goes
-     *         on. */
+    /* -EBUSY means that the completion queue is full. Getting events moves completions that the
+     * kernel has put aside, so that it accepts entries again. */
     while (ring->error == 0 && io_uring_sq_space_left(&ring->uring) == 0)
         if (!entered(ring, io_uring_submit(&ring->uring)) && ring->error == 0)
             io_uring_get_events(&ring->uring);
@@ -281,12 +276,13 @@ uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth)
     return nth < sq->sqe_tail - head ? sq->sqes[(head + nth) & sq->ring_mask].user_data : 0;
 }
 
-#define STEP 16 /* threads */
+/* The number of threads that is asked for beyond the need, so that few calls are made. */
+#define STEP 16
 
-/* Without the right to create threads the kernel does with fewer, and operations wait. */
+/* If the kernel cannot create so many threads it uses fewer, and some operations wait longer. */
 static void allow_threads(wf_ring *ring, uint32_t n_extra)
 {
-    unsigned most[2] = {0, 0}; /* bounded ones, unbounded ones; 0: as before */
+    unsigned most[2] = {0, 0}; /* bounded and unbounded threads; 0 leaves a limit unchanged */
 
     if (ring->n_most == 0 && io_uring_register_iowq_max_workers(&ring->uring, most) == 0)
         ring->n_most = most[0];
@@ -312,12 +308,13 @@ void wf_ring_add_threads(wf_ring *ring, int n)
 void wf_ring_flush(wf_ring *ring)
 {
     if (ring->error == 0 && io_uring_sq_ready(&ring->uring) > 0)
-        entered(ring, io_uring_submit(&ring->uring)); /* else the next enter submits it */
+        entered(ring, io_uring_submit(&ring->uring)); /* if it fails, the next enter submits */
 }
 
-/* Valgrind stops all threads while one is in io_uring_enter, and none while one is in ppoll.
- * A ring whose completions wait for the reactor to enter would never let that end: open has another
- * there. */
+/* Valgrind stops all threads while one of them is in io_uring_enter, but not while one is in ppoll.
+ * So the reactor waits in ppoll. With WF_RING_DEFER_TASKRUN completions appear only when the
+ * reactor enters, and that ppoll would never end. So wf_ring_open masks the feature under
+ * valgrind. */
 static int enter_under_valgrind(wf_ring *ring, const struct timespec *timeout)
 {
     struct pollfd ready = {.fd = ring->uring.ring_fd, .events = POLLIN};
@@ -353,7 +350,7 @@ void wf_ring_enter(wf_ring *ring, int64_t until)
         entered(ring, enter_under_valgrind(ring, given ? &limit : NULL));
         return;
     }
-    /* What may go wrong here is cured by looking and entering again. */
+    /* No error is handled here. The reactor collects what has come and enters again. */
     entered(ring, io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, given, NULL));
 }
 

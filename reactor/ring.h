@@ -1,14 +1,17 @@
 /*
- * ring.h - setting up io_uring, or saying why it can't be had
+ * ring.h - sets up io_uring, or logs why it is not available
  *
- * Purpose     The best ring that this kernel gives, and a remedy where it gives none.
+ * Purpose     Opens the best ring that this kernel supports. If the kernel refuses, the log names
+ *             the cause and the remedy.
  * Threads     The reactor's thread, from creation to exit.
- * Invariants  G1 what a kernel may lack is probed here, once, and masked by WEFT_RING_MASK. G2 once
- *             `error` is set the kernel is not entered any more, and what is prepared goes nowhere:
- *             the reactor fails it.
+ * Invariants  G1 features that a kernel may lack are probed here, once, and masked by
+ *             WEFT_RING_MASK. G2 once `error` is set the reactor does not enter the kernel again.
+ *             Entries that are prepared after that are discarded, and the reactor fails their
+ *             operations.
  * Ordering    The ring's own.
- * Failure     A full submission queue is submitted and tried again. Want of memory is waited out.
- *             Other errors of entering the kernel, 16 in a row, set `error` and are logged.
+ * Failure     A full submission queue is submitted, then the caller tries again. If memory is
+ *             short, the reactor retries until there is some. After 16 other errors in a row of
+ *             entering the kernel, the ring sets `error` and logs it.
  */
 #ifndef WF_RING_H
 #define WF_RING_H
@@ -17,7 +20,8 @@
 
 #include <liburing.h>
 
-/* Features of the kernel, as bits of WEFT_RING_MASK: a set bit means, do without. */
+/* Features of the kernel, as bits of WEFT_RING_MASK. A bit that is set there turns the feature
+ * off. */
 enum {
     WF_RING_DEFER_TASKRUN = 1 << 0, /* 6.1 */
     WF_RING_SINGLE_ISSUER = 1 << 1, /* 6.0 */
@@ -26,55 +30,58 @@ enum {
     WF_RING_SEND_ZC = 1 << 4,       /* 6.0 */
 };
 
-/* Operations that the headers of liburing 2.3 don't know. */
+/* Operations that the headers of liburing 2.3 do not declare. */
 enum { WF_RING_OP_FTRUNCATE = 55 };
 
 typedef struct wf_ring {
     struct io_uring uring;
-    uint32_t        features; /* WF_RING_...: what is used */
+    uint32_t        features; /* WF_RING_... that are in use */
     bool            is_open;
-    int             error;    /* 0, or why the ring is of no use any more */
-    uint32_t        n_failed; /* calls in a row */
+    int             error;    /* 0, or the -errno that made the ring unusable */
+    uint32_t        n_failed; /* failed calls in a row */
 
-    uint32_t n_long;  /* operations that may keep a thread of the kernel's for long, ... */
-    uint32_t n_extra; /* ... how many threads it may have for them, ... */
-    unsigned n_most;  /* ... and how many it had without them; 0: not yet asked */
+    /* -- threads of the kernel for operations that may take long -- */
+    uint32_t n_long;  /* operations that may occupy such a thread for long */
+    uint32_t n_extra; /* threads that the kernel was allowed for them */
+    unsigned n_most;  /* threads that the kernel allowed before; 0: not asked yet */
 
     const weft_config  *config;
-    struct io_uring_sqe nowhere; /* what is prepared then */
+    struct io_uring_sqe nowhere; /* once `error` is set, entries are prepared here */
 } wf_ring;
 
-/* How long opening asks again for memory. */
+/* How long opening a ring retries when memory is short. */
 #define WF_RING_PATIENCE WEFT_MS(200)
 
-/* 0, or -errno with one line in the log that names cause and remedy. */
+/* Returns 0, or -errno after one log line with the cause and the remedy. */
 int wf_ring_open(wf_ring *ring, const weft_config *config);
-/* Once is enough, twice does nothing. */
+/* A second call does nothing. */
 void wf_ring_close(wf_ring *ring);
 
-/* The ring has no way back: says so, and makes the kernel let go of what it has. */
+/* Gives up the ring for good, logs that, and makes the kernel end the operations that it has. */
 void wf_ring_break(wf_ring *ring, int error);
 
-/* Makes room for one entry. The ring may break meanwhile, which is logged: not under a lock. */
+/* Makes room for one entry. The ring may break meanwhile, which calls the log, so the caller must
+ * hold no lock. */
 void wf_ring_make_room(wf_ring *ring);
-/* An empty submission entry. It makes room, if that has not been done. */
+/* Returns an empty submission entry. Makes room if the caller has not. */
 struct io_uring_sqe *wf_ring_sqe(wf_ring *ring);
 
-/* The user data of the nth entry that is prepared and that the kernel has not seen; 0: there are
- * not so many. */
+/* Returns the user data of the nth entry that is prepared and that the kernel has not seen. Returns
+ * 0 if there are fewer. */
 uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth);
 
-/* So many more operations (or fewer) may each keep a thread of the kernel's for long: it gets one
- * more for each, so that others are not held up. Best effort. */
+/* Adds n operations (fewer, if n is negative) that may each occupy a thread of the kernel for long.
+ * The kernel gets one more thread for each, so that they do not delay other operations. Best
+ * effort. */
 void wf_ring_add_threads(wf_ring *ring, int n);
 
-/* Submits what is prepared, if anything. */
+/* Submits the prepared entries, if there are any. */
 void wf_ring_flush(wf_ring *ring);
-/* Submits, and waits for a completion until the instant (WF_DRIVER_AWAKE: does not wait). */
+/* Submits, and waits for a completion until that instant. WF_DRIVER_AWAKE does not wait. */
 void wf_ring_enter(wf_ring *ring, int64_t until);
-/* Whether something has come that the next look will find: a hint. */
+/* Whether there are completions that the next collect will find. A racy hint. */
 bool wf_ring_has_more(const wf_ring *ring);
-/* Runs what the kernel has put off, without waiting; false if there was nothing. */
+/* Runs the work that the kernel has deferred, without waiting. Returns false if there was none. */
 bool wf_ring_run_deferred(wf_ring *ring);
 
 #endif
