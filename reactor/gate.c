@@ -1,12 +1,4 @@
-/*
- * gate.c - when the reactor leaves the kernel alone
- *
- * Purpose     See gate.h.
- * Threads     See gate.h.
- * Invariants  See gate.h.
- * Ordering    See gate.h.
- * Failure     See gate.h.
- */
+/* gate.c - see gate.h */
 #include "gate.h"
 
 #include "dispatch.h"
@@ -14,10 +6,10 @@
 
 #define WF_GATE_TICK   WEFT_MS(1)
 #define LEAST_PATIENCE WEFT_US(100)
-#define LOOK_PAUSE     WEFT_US(50) /* between two looks at the workers */
+#define LOOK_PAUSE     WEFT_US(50) /* the least time between two looks at the workers */
 
-/* A current-thread runtime's worker is away while no thread lends itself, and not in the mask of
- * sleepers any more once it has been called. */
+/* The worker of a current-thread runtime is away while no thread runs it. Once it has been called
+ * it is not in the mask of sleepers any more, but still away. */
 static bool is_asleep(const wf_gate *g, uint32_t i)
 {
     return wf_idle_is_sleeping(&g->executor->idle, i) ||
@@ -44,7 +36,7 @@ uint32_t wf_gate_present(wf_gate *g)
     return n;
 }
 
-/* Tasks that wait for the one worker which they are bound to. */
+/* How many tasks wait in mailboxes for the worker to which they are bound. */
 static uint64_t mailed(const wf_executor *s)
 {
     uint64_t n = 0;
@@ -54,8 +46,8 @@ static uint64_t mailed(const wf_executor *s)
     return n;
 }
 
-/* Twice as long as those present should need for what waits. Who ends no poll in that time is
- * stuck. */
+/* Twice the time that the present workers should need for the waiting work. A worker that ends no
+ * poll in that time is stuck. */
 static int64_t patience(wf_gate *g)
 {
     uint64_t n = wf_gate_present(g);
@@ -68,7 +60,7 @@ static int64_t patience(wf_gate *g)
     return needed > LEAST_PATIENCE ? needed : LEAST_PATIENCE;
 }
 
-/* Whether worker i was in the same poll already when it was looked at before, some time ago. */
+/* Whether worker i has been in the same poll for at least `limit`. */
 static bool is_stuck(wf_gate *g, uint32_t i, int64_t now, int64_t limit)
 {
     uint64_t p = wf_worker_progress(g->executor->workers[i]);
@@ -109,6 +101,8 @@ int64_t wf_gate_next_tick(const wf_gate *g, int64_t until)
     return now + WF_GATE_TICK < until ? now + WF_GATE_TICK : until;
 }
 
+/* The reactor closes the gate, then looks for a kick and for workers once more. A kick or a worker
+ * that runs dry comes before that look, or sees the closed gate and opens it. */
 bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
 {
     int64_t now = wf_now(), limit = patience(g), tick = WEFT_FOREVER;
@@ -124,7 +118,7 @@ bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
     while (wf_load(&driver->gate, SEQ_CST) == 1) /* [driver-2] */
         if (!wf_futex_wait(&driver->gate, 1, until < tick ? until : tick))
             break;
-    if (wf_swap(&driver->gate, 0, SEQ_CST) == 0) { /* [driver-2] somebody opened it */
+    if (wf_swap(&driver->gate, 0, SEQ_CST) == 0) { /* [driver-2] another thread opened it */
         wf_count(wf_load(&driver->kicked, RELAXED) /* a counter */ ? &g->n_called : &g->n_dry, 1);
     } else {
         wf_count(until < tick ? &g->n_timer : &g->n_expired, 1);

@@ -1,19 +1,10 @@
-/*
- * inflight.c - the requests that the kernel has
- *
- * Purpose     See inflight.h.
- * Threads     See inflight.h.
- * Invariants  See inflight.h. The low three bits of a free slot are set, the next free one is above
- *             them.
- * Ordering    See inflight.h.
- * Failure     See inflight.h.
- */
+/* inflight.c - see inflight.h */
 #include "inflight.h"
 
 #include <string.h>
 
 #define FIRST 64
-#define FREE  7
+#define FREE  7 /* H2 */
 
 bool wf_inflight_reserve(wf_inflight *h, const weft_allocator *alloc)
 {

@@ -1,12 +1,14 @@
 /*
- * inflight.h - the requests that the kernel has
+ * inflight.h - the operations that the kernel has
  *
- * Purpose     A slot for each, so that all of them can be failed when the ring is of no use any
- *             more.
+ * Purpose     A slot for each operation, so that the reactor can fail all of them when the ring is
+ *             lost.
  * Threads     The reactor's.
- * Invariants  H1 a slot holds a request's user data from its submission to its last completion.
+ * Invariants  H1 a slot holds an operation's user data from its submission to its last completion.
+ *             H2 in a free slot the low three bits are set. The bits above them are the next free
+ *             slot.
  * Ordering    None.
- * Failure     reserve says that there is no memory; add takes what was reserved.
+ * Failure     reserve returns false if there is no memory. add cannot fail after it.
  */
 #ifndef WF_INFLIGHT_H
 #define WF_INFLIGHT_H
@@ -15,16 +17,17 @@
 
 typedef struct wf_inflight {
     uint64_t *slots;
-    uint32_t  n_slots, n_used; /* slots that there are, and that have been used at some time */
-    uint32_t  free;            /* the number of a free one + 1; that one holds the next */
+    uint32_t  n_slots, n_used; /* slots that are allocated; slots that have ever been used */
+    uint32_t  free;            /* the number of the first free slot + 1; 0: none */
 } wf_inflight;
 
-/* Makes room for one more; false: no memory. */
+/* Makes room for one more operation. Returns false if there is no memory. */
 WEFT_NODISCARD bool wf_inflight_reserve(wf_inflight *h, const weft_allocator *alloc);
-/* The slot it is in, one that was reserved. The user data's low three bits are not all set. */
+/* Adds an operation and returns its slot. The caller has reserved one. The low three bits of the
+ * user data must not all be set. */
 uint32_t wf_inflight_add(wf_inflight *h, uint64_t user_data);
 void     wf_inflight_remove(wf_inflight *h, uint32_t slot);
-/* What is in the slot, one below n_used; 0: nothing. */
+/* Returns the user data in a slot below n_used, or 0 for a free slot. */
 uint64_t wf_inflight_at(const wf_inflight *h, uint32_t slot);
 void     wf_inflight_free(wf_inflight *h, const weft_allocator *alloc);
 

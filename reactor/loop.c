@@ -1,12 +1,4 @@
-/*
- * loop.c - what the reactor's thread does, over and over
- *
- * Purpose     See loop.h.
- * Threads     See loop.h.
- * Invariants  See loop.h.
- * Ordering    See loop.h.
- * Failure     See loop.h.
- */
+/* loop.c - see loop.h */
 #include "loop.h"
 
 #include "dispatch.h"
@@ -22,12 +14,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HELD_PATIENCE WEFT_MS(50) /* of a clock that jumps, with what the kernel holds */
-#define DRAIN_ROUNDS  8 /* looks at a growing completion queue before its results are published */
+/* A clock that jumps waits so long for an operation that the kernel has. */
+#define HELD_PATIENCE WEFT_MS(50)
+/* How often the reactor collects from a growing completion queue before it hands tasks over. */
+#define DRAIN_ROUNDS 8
 
 /* ---- what the kernel reports ---- */
 
-/* Each event completes this poll once more; nobody needs to read the wake descriptor. */
+/* Begins a multishot poll. Each event completes it once more, so the reactor need not read the wake
+ * descriptor. */
 static void watch(wf_reactor *r, int fd, unsigned tag)
 {
     struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
@@ -50,7 +45,8 @@ static void take_ready(wf_reactor *r)
     int  n = wf_poller_take(&r->poller, &r->wakes, true, &more);
 
     if (n < 0)
-        weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(-n));
+        weft_misuse_("weft", "the program has closed a file descriptor that belongs to weft",
+                     strerror(-n));
     wf_count(&r->counts.completions, (uint64_t)n);
     if (more)
         wf_reactor_look_again_any(r);
@@ -61,23 +57,24 @@ static void take_what_was_left(void *reactor, wf_submission *submission)
     wf_reactor *r = reactor;
 
     (void)submission;
-    wf_store(&r->looks_again, 0, SEQ_CST); /* [reactor-5] before the look */
+    /* Before the look, so that events which come later bring a new submission. */
+    wf_store(&r->looks_again, 0, SEQ_CST); /* [reactor-5] */
     take_ready(r);
 }
 
 void wf_reactor_look_again_any(wf_reactor *r)
 {
-    if (wf_swap(&r->looks_again, 1, SEQ_CST)) /* [reactor-5] it is in the inbox */
+    if (wf_swap(&r->looks_again, 1, SEQ_CST)) /* [reactor-5] it is in the inbox already */
         return;
     r->look_again.take = take_what_was_left;
     wf_reactor_submit_any(r, &r->look_again);
 }
 
-/* The poll of the sockets is in the ring while no worker leads. */
+/* The ring has the poll of the sockets while there is no leader. This runs after the kick was
+ * cleared, so a later end of the sparse mode kicks the reactor again. */
 static void arrange_watch(wf_reactor *r)
 {
-    bool wanted =
-        !wf_load(&r->driver.sparse, SEQ_CST); /* [driver-4] after the kick was forgotten */
+    bool wanted = !wf_load(&r->driver.sparse, SEQ_CST); /* [driver-4] */
 
     if (wanted && !r->sparse.armed) {
         watch(r, r->poller.fd, WF_TAG_READY);
@@ -91,7 +88,7 @@ static void arrange_watch(wf_reactor *r)
     }
 }
 
-/* Its last completion: the next turn begins another, if one is wanted. */
+/* Handles the last completion of the poll. The next turn begins another poll if one is wanted. */
 static void end_watch(wf_reactor *r, int result)
 {
     if (result < 0 && result != -ENOMEM && !(result == -ECANCELED && r->sparse.ending))
@@ -104,8 +101,8 @@ static void *object_of(uint64_t user_data)
     return (void *)(uintptr_t)(user_data & ~(uint64_t)WF_TAG_MASK);
 }
 
-/* A ring that breaks has the kernel cancel all: it has done nothing for an operation that ends
- * so. */
+/* Whether the kernel has done nothing for the operation. A ring that breaks makes the kernel cancel
+ * all operations, and those that complete with -ECANCELED then have not run. */
 static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
 {
     return r->ring.error < 0 && cqe->res == -ECANCELED &&
@@ -115,9 +112,9 @@ static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
 #define CANCEL_PAUSE_FIRST WEFT_MS(1)
 #define CANCEL_PAUSE_MOST  WEFT_MS(100)
 
-/* -EALREADY: a thread of the kernel's was busy with the operation. It is interrupted where it
- * waits; but it may also have gone on to wait for readiness, where that cancel does not reach it.
- * So it is cancelled again. */
+/* -EALREADY means that a thread of the kernel was busy with the operation. The cancel interrupts
+ * that thread if it waits. But the operation may then wait for readiness, where this cancel does
+ * not reach it. So the reactor cancels it again later, at growing intervals. */
 static void note_cancel(wf_reactor *r, int result)
 {
     if (result != -EALREADY)
@@ -191,7 +188,7 @@ static unsigned collect(wf_reactor *r)
     return n;
 }
 
-/* Of 1, 2 and 3, 4 to 7, ... */
+/* The buckets are 1, 2 to 3, 4 to 7, and so on. */
 static unsigned bucket(uint32_t n)
 {
     unsigned i = 31u - (unsigned)__builtin_clz(n);
@@ -199,8 +196,9 @@ static unsigned bucket(uint32_t n)
     return i < WEFT_BATCH_BUCKETS ? i : WEFT_BATCH_BUCKETS - 1;
 }
 
-/* Hands all woken tasks over at once. Wakes a worker if none is awake and making progress, or if
- * there is enough to do for one more: waking costs more than a few polls. */
+/* Hands all woken tasks over at once. Wakes a worker if no worker is awake and making progress, or
+ * if there is enough work for one more. Otherwise the awake workers take the tasks, since a wake
+ * costs more than a few polls. */
 static void hand_over(wf_reactor *r)
 {
     wf_executor *e = r->rt->executor;
@@ -212,7 +210,8 @@ static void hand_over(wf_reactor *r)
     if (handed.n_free + handed.n_bound == 0)
         return;
     wf_count(&r->counts.batches[bucket(handed.n_free + handed.n_bound)], 1);
-    /* [idle-1] after the tasks have been queued; workers that were woken for bound ones slept */
+    /* [idle-1] The workers are counted after the tasks have been queued. Workers that were just
+     * woken for bound tasks were asleep, so they do not count as awake. */
     idle = wf_gate_present(&r->gate) <= handed.n_woken;
     batch = wf_dispatch_backlog(e) + handed.n_bound > 1;
     if (!idle)
@@ -230,7 +229,7 @@ static void hand_over(wf_reactor *r)
         wf_count(&r->counts.wakes_saved, 1);
 }
 
-/* Collects while the queue still grows. */
+/* Collects while the queue still grows, so that one hand-over has the whole batch. */
 static void drain(wf_reactor *r)
 {
     unsigned n = collect(r);
@@ -244,16 +243,17 @@ static void take_inbox(wf_reactor *r)
 {
     wf_submission *s, *next;
 
-    wf_store(&r->driver.kicked, 0, SEQ_CST); /* [driver-1] before the inbox is taken */
+    /* Before the inbox is taken, so that a later submission kicks the reactor again. */
+    wf_store(&r->driver.kicked, 0, SEQ_CST); /* [driver-1] */
     for (s = wf_inbox_take(&r->inbox); s; s = next) {
-        next = s->next; /* take may hand it back to its owner */
+        next = s->next; /* read first: `take` may give the submission back to its owner */
         s->take(r, s);
         wf_wakes_flush_foreign(&r->wakes);
     }
     wf_wakes_flush(&r->wakes);
 }
 
-/* When there is something to do, of what is known. */
+/* When the reactor has something to do next: a timer, a retry, or a repeated cancel. */
 static int64_t next_instant(wf_reactor *r)
 {
     int64_t fires = wf_timers_next(r->rt->timers);
@@ -263,7 +263,8 @@ static int64_t next_instant(wf_reactor *r)
     return r->cancel_again != 0 && r->cancel_again < next ? r->cancel_again : next;
 }
 
-/* Announces the sleep, then looks once more. */
+/* Announces the sleep, then looks for work once more. Another thread adds work first and then reads
+ * the announcement, so one of the two sees the other. Returns when to wake up. */
 static int64_t sleep_until(wf_reactor *r)
 {
     int64_t until = next_instant(r);
@@ -275,7 +276,8 @@ static int64_t sleep_until(wf_reactor *r)
     return until;
 }
 
-/* Watches while work waits. */
+/* Whether the reactor has to watch for stuck workers. It ends the watch when no work waits, then
+ * looks once more, since a worker may have queued work before it saw the end of the watch. */
 static bool keep_watching(wf_reactor *r)
 {
     while (wf_load(&r->driver.watching, SEQ_CST)) { /* [driver-3] */
@@ -294,13 +296,13 @@ static void wait_without_ring(wf_reactor *r, int64_t until)
     uint64_t kicks;
 
     wf_poller_wait(&r->poller, r->wake_fd, r->files.waits, until);
-    if (read(r->wake_fd, &kicks, sizeof kicks) > 0) /* -EAGAIN: none */
+    if (read(r->wake_fd, &kicks, sizeof kicks) > 0) /* EAGAIN if there were no kicks */
         wf_count(&r->counts.kicks, 1);
     take_ready(r);
     wf_files_take_waits(&r->files);
 }
 
-/* Waits in the kernel until something has come, or until the instant. */
+/* Waits in the kernel until something has completed, or until that instant. */
 static void wait_in_kernel(wf_reactor *r, int64_t until)
 {
     if (r->ring.error < 0)
@@ -309,6 +311,7 @@ static void wait_in_kernel(wf_reactor *r, int64_t until)
         wf_ring_enter(&r->ring, until);
 }
 
+/* Waits at the gate. Returns false if there was no worker to wait for. */
 static bool wait_at_gate(wf_reactor *r, int64_t until)
 {
     bool waited;
@@ -321,12 +324,12 @@ static bool wait_at_gate(wf_reactor *r, int64_t until)
     else if (waited)
         wf_gate_blame(&r->gate);
     if (waited)
-        wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* as in turn */
+        wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* late: a kick too many */
     return waited;
 }
 
-/* Nobody has anything to do; *ret_progress tells whether that was so all the time between two
- * calls. */
+/* Whether no thread of the runtime has anything to do. If *ret_progress is the same after two
+ * calls, that was so all the time in between. */
 static bool is_quiet(wf_reactor *r, uint64_t *ret_progress)
 {
     *ret_progress = r->counts.completions + wf_executor_progress(r->rt->executor);
@@ -334,7 +337,8 @@ static bool is_quiet(wf_reactor *r, uint64_t *ret_progress)
            wf_executor_is_quiet(r->rt->executor);
 }
 
-/* What the kernel holds for long waits for somebody outside. */
+/* Whether the kernel has an operation that may end soon. If it has begun none for a while, those
+ * that it still has are assumed to wait for the outside world. */
 static bool kernel_is_busy(wf_reactor *r)
 {
     int64_t now = wf_now();
@@ -346,8 +350,8 @@ static bool kernel_is_busy(wf_reactor *r)
     return wf_reactor_held(r) > 0 && now - r->begun_at < HELD_PATIENCE;
 }
 
-/* A test's clock goes to the next timer if all is quiet, and was while we looked for
- * completions. */
+/* Advances a test's clock to the next timer. The runtime must be quiet, and must have been so while
+ * the reactor looked for completions. */
 static void jump(wf_reactor *r)
 {
     uint64_t before, after;
@@ -373,13 +377,14 @@ static void forget_unseen(wf_reactor *r)
     }
 }
 
-/* Takes what the kernel has answered, then fails the rest: each time, for what has come
- * meanwhile. */
+/* Takes the results that the kernel has delivered, then fails the other operations. Without a ring
+ * each turn calls it, since operations may have come meanwhile. */
 static void fail_held(wf_reactor *r)
 {
     uint64_t data;
 
-    wf_store(&r->driver.sparse, 0, SEQ_CST); /* [driver-4] the reactor looks itself from now on */
+    /* From now on the reactor waits for the sockets itself, so there must be no leader. */
+    wf_store(&r->driver.sparse, 0, SEQ_CST); /* [driver-4] */
     collect(r);
     if (r->ring.is_open)
         forget_unseen(r);
@@ -394,9 +399,9 @@ static void fail_held(wf_reactor *r)
 
 /* ---- a turn ---- */
 
-/* Woken by a sender on the same CPU, we would interrupt it, and have its messages one by one. As
- * SCHED_BATCH we run once it pauses, and have them together. Not while there are long polls: we
- * would wait for their end. A wish. */
+/* As a normal thread the reactor would preempt a sender on its CPU at the first message. As
+ * SCHED_BATCH it runs when the sender pauses, and finds the whole batch. While polls are long it
+ * stays a normal thread, because it would wait for their end. Best effort. */
 static void be_patient(wf_reactor *r)
 {
     bool patient = r->may_be_patient && wf_load_no_long_polls(&r->rt->executor->load, wf_now());
@@ -407,6 +412,8 @@ static void be_patient(wf_reactor *r)
     sched_setscheduler(0, patient ? SCHED_BATCH : SCHED_OTHER, &(struct sched_param){0});
 }
 
+/* One turn. Everything that can make work comes before sleep_until, which announces the sleep and
+ * then only looks at what other threads may have added. */
 static void turn(wf_reactor *r)
 {
     int64_t until;
@@ -431,8 +438,8 @@ static void turn(wf_reactor *r)
     if (watching && until != WF_DRIVER_AWAKE)
         until = wf_gate_next_tick(&r->gate, until);
     wait_in_kernel(r, until);
-    wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE,
-             RELAXED); /* early or late: a kick too many */
+    /* RELAXED: a thread that sees this late only kicks the reactor once too often. */
+    wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED);
     wf_count(&r->counts.enters, 1);
     if (watching)
         wf_gate_tick(&r->gate, wf_now());
@@ -445,19 +452,19 @@ static bool may_end(wf_reactor *r)
            wf_inbox_is_empty(&r->inbox);
 }
 
-/* The ring, or what does without one. 0 or -errno. */
+/* Opens the ring, or what replaces it. Returns 0 or -errno. */
 static int open_backend(wf_reactor *r)
 {
     const weft_config *config = &r->rt->config;
     int                result = -EOPNOTSUPP;
 
     if (config->backend != WEFT_BACKEND_EPOLL) {
-        result = wf_ring_open(&r->ring, config); /* on this thread: it is the single issuer */
+        result = wf_ring_open(&r->ring, config); /* this thread is the ring's single issuer */
         if (result == 0 || config->backend == WEFT_BACKEND_URING)
             return result;
     }
     r->ring = (wf_ring){.config = config, .error = result};
-    r->accept_ring.is_refused = true; /* no thread knows it yet */
+    r->accept_ring.is_refused = true; /* without its lock: no other thread uses it yet */
     return wf_files_open_waits(&r->files);
 }
 
@@ -474,7 +481,7 @@ void *wf_loop_main(void *reactor)
     wf_futex_wake(&r->started, 1);
     if (result < 0)
         return NULL;
-    /* Not if the host has chosen a policy for its threads. */
+    /* If the host has chosen another policy for its threads, the reactor keeps it. */
     r->may_be_patient = r->rt->config.patient_reactor && sched_getscheduler(0) == SCHED_OTHER;
     watch(r, r->wake_fd, WF_TAG_WAKE);
     while (!may_end(r))

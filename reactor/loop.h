@@ -1,8 +1,9 @@
 /*
- * loop.h - what the reactor's thread does, over and over
+ * loop.h - the loop of the reactor's thread
  *
- * Purpose     Takes the inbox, fires timers, sleeps at the gate or in the kernel, and hands over
- *             what woke. Also without a ring, when that has been lost.
+ * Purpose     In each turn the reactor takes the inbox, fires timers, sleeps at the gate or in the
+ *             kernel, and hands over the tasks that were woken. It also runs without a ring, or
+ *             after the ring has been lost.
  * Threads     The reactor's.
  * Invariants  As in reactor.h.
  * Ordering    [driver-1] [driver-2] [driver-3] [reactor-1] [reactor-2]
@@ -13,7 +14,7 @@
 
 #include "reactor.h"
 
-/* The thread's function, from opening the ring to closing it. */
+/* The function of the reactor's thread. It opens the ring, loops, and closes the ring. */
 void *wf_loop_main(void *reactor);
 
 #endif

@@ -1,12 +1,4 @@
-/*
- * poller.c - which sockets are ready
- *
- * Purpose     See poller.h.
- * Threads     See poller.h.
- * Invariants  See poller.h.
- * Ordering    See poller.h.
- * Failure     See poller.h.
- */
+/* poller.c - see poller.h */
 #include "poller.h"
 
 #include "bell.h"
@@ -18,8 +10,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define TAKE_MOST  128 /* a call */
-#define CALLS_MOST 8   /* a look */
+#define TAKE_MOST  128 /* events that one call takes */
+#define CALLS_MOST 8   /* calls of one look */
 
 int wf_poller_open(wf_poller *ready)
 {
@@ -50,16 +42,16 @@ int wf_poller_add_bell(const wf_poller *ready, int bell)
 
 void wf_poller_remove(const wf_poller *ready, int fd)
 {
-    epoll_ctl(ready->fd, EPOLL_CTL_DEL, fd, NULL); /* what has been added is there */
+    epoll_ctl(ready->fd, EPOLL_CTL_DEL, fd, NULL); /* cannot fail: the descriptor was added */
 }
 
-/* How many of them are sockets'. */
+/* Handles the events. Returns how many of them belong to sockets. */
 static int tell_sockets(const struct epoll_event *event, int n, wf_wakes *wakes)
 {
     int n_sockets = 0;
 
     for (int i = 0; i < n; i++)
-        if (event[i].data.ptr) { /* else the bell's */
+        if (event[i].data.ptr) { /* NULL is the bell */
             wf_socket_event(event[i].data.ptr, event[i].events, wakes);
             n_sockets++;
         }
@@ -86,7 +78,7 @@ int wf_poller_take(const wf_poller *ready, wf_wakes *wakes, bool surely, bool *r
             return -errno;
         total += tell_sockets(event, n, wakes);
         if (n == 0 && surely && shows_any(ready))
-            continue; /* it was false */
+            continue; /* D5: the 0 was wrong */
         if (n >= 0 && n < TAKE_MOST)
             return total;
     }
@@ -101,7 +93,8 @@ int wf_poller_sleep(const wf_poller *ready, int bell, wf_wakes *wakes)
     int                n_sockets = tell_sockets(event, n, wakes);
 
     if (n < 0 && errno != EINTR)
-        weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(errno));
+        weft_misuse_("weft", "the program has closed a file descriptor that belongs to weft",
+                     strerror(errno));
     if (n > n_sockets)
         wf_bell_still(bell);
     return n_sockets;
@@ -113,5 +106,6 @@ void wf_poller_wait(const wf_poller *ready, int a, int b, int64_t until)
     int64_t         now = wf_now(), left = until > now ? until - now : 0;
     struct timespec limit = {left / WEFT_S(1), left % WEFT_S(1)};
 
-    ppoll(fds, 3, until == WEFT_FOREVER ? NULL : &limit, NULL); /* woken early, its caller looks */
+    /* A wake-up that comes early does no harm, since the caller looks at everything. */
+    ppoll(fds, 3, until == WEFT_FOREVER ? NULL : &limit, NULL);
 }

@@ -1,18 +1,10 @@
-/*
- * sparse.c - when the reactor leaves the sockets to a worker
- *
- * Purpose     See sparse.h.
- * Threads     See sparse.h.
- * Invariants  See sparse.h.
- * Ordering    See sparse.h.
- * Failure     See sparse.h.
- */
+/* sparse.c - see sparse.h */
 #include "sparse.h"
 
 #include "timer.h"
 
-#define CROWD_GROWS 2
-#define CROWD_MOST  8
+#define CROWD_GROWS 2 /* per look that finds several events; one that finds fewer takes 1 off */
+#define CROWD_MOST  8 /* at which the leader gives the sockets back */
 
 static bool all_sleep(const wf_executor *e)
 {
@@ -34,7 +26,8 @@ void wf_sparse_hand_over(wf_sparse *p, wf_executor *e, bool alone)
     if (rt->config.current_thread || wf_clock_jumps(&rt->timers->clock) || !all_sleep(e) ||
         !wf_load_no_long_polls(&e->load, wf_now()))
         return;
-    wf_store(&rt->driver->sparse, 1, SEQ_CST); /* [driver-4] the caller wakes a worker after this */
+    /* The caller wakes a worker after this, and that worker leads when it runs dry. */
+    wf_store(&rt->driver->sparse, 1, SEQ_CST); /* [driver-4] */
 }
 
 void wf_sparse_note(wf_leads *l, wf_driver *driver, int n)
