@@ -1,15 +1,15 @@
 /*
  * kernel_operation.h - operations that the kernel runs: hand over, then drain
  *
- * Purpose     The type of their rows. Where there is no ring the same entries are run by threads.
+ * Purpose     The type of their rows. Where there is no ring, threads run the same entries.
  * Threads     Functions with a token: the reactor's. The others: the owner of the weft_io.
- * Invariants  O3 an operation lends memory to the kernel: phase_ says who has the weft_io, and DONE
- *             is set only when neither the ring nor the inbox has it any more. target_ is the
- *             reactor once it has begun; NULL: not yet. While the ring has it, answer_ is its slot
- *             in inflight.h. O4 an operation at a file's position has its turn (position.h) from
- *             when it is given to the ring until the ring has let go of it.
+ * Invariants  O3 an operation lends memory to the kernel. phase_ says which side has the weft_io.
+ *             It becomes DONE only when neither the ring nor the inbox has the weft_io any more.
+ *             target_ is NULL until the operation has begun, and the reactor after that. While the
+ *             ring has the operation, answer_ is its slot in inflight.h. O4 an operation at a
+ *             file's position has its turn (position.h) from its submission to its last completion.
  * Ordering    lock_; [inbox-1].
- * Failure     -ENXIO, -ECHILD, -ECANCELED, -EOPNOTSUPP; else what the kernel answers.
+ * Failure     -ENXIO, -ECHILD, -ECANCELED, -EOPNOTSUPP, or the kernel's error.
  */
 #ifndef WF_KERNEL_OPERATION_H
 #define WF_KERNEL_OPERATION_H
@@ -21,28 +21,32 @@
 
 typedef struct wf_kernel_op {
     weft_future_ops future; /* first: O1 */
-    uint32_t        needs;  /* the WF_RING_... that it takes: -EOPNOTSUPP without, or `plain` */
-    bool takes_turns; /* the arguments begin with a wf_place, which says whether it does just now */
-    /* What need not wait is done by the caller itself, before `begin`. WF_IO_MORE: the ring must.
-     * Or NULL. */
+    /* The WF_RING_... that the operation needs. Without them it uses `plain`, or ends with
+     * -EOPNOTSUPP. */
+    uint32_t needs;
+    /* The arguments begin with a wf_place, which says whether this operation takes turns. */
+    bool takes_turns;
+    /* Does in the caller's thread what need not wait, before `begin`. Returns WF_IO_MORE if the
+     * kernel has to run the operation. May be NULL. */
     int64_t (*at_once)(const weft_io *io, weft_context *cx);
-    /* Acquires what the submission needs: 0 or -errno. Or NULL. */
+    /* Acquires what the submission needs. Returns 0 or -errno. May be NULL. */
     int (*begin)(weft_io *io, weft_context *cx);
     /* Fills the submission entry. */
     void (*prepare)(const weft_io *io, struct io_uring_sqe *sqe);
-    /* Does it without the ring. Or NULL. */
+    /* Runs the operation by system calls, without the ring. May be NULL. */
     int64_t (*plain)(const weft_io *io);
-    /* Whether it may keep a thread of the kernel's as long as another program likes. Or NULL. */
+    /* Whether another program decides how long the operation occupies a thread of the kernel. May
+     * be NULL. */
     bool (*waits_long)(const weft_io *io);
-    /* The result is known; returns what the future answers. A cancelled one takes grants back. Or
-     * NULL. */
+    /* Takes the kernel's result and returns that of the future. If the operation was cancelled, it
+     * releases what the kernel has granted anyway. May be NULL. */
     int64_t (*end)(weft_io *io, int64_t result, bool cancelled);
 } wf_kernel_op;
 
 weft_poll wf_kernel_op_poll(weft_future *future, weft_context *cx);
 void      wf_kernel_op_cancel(weft_future *future);
 
-/* What the row of one begins with. */
+/* The beginning of a row. */
 #define WF_KERNEL_OP(name_) WF_KERNEL_OP_FLAGS(name_, WEFT_FUTURE_DRAINS)
 #define WF_KERNEL_OP_FLAGS(name_, flags_)                                                          \
     .future = {.size = sizeof(weft_io),                                                            \
@@ -61,14 +65,16 @@ static inline const wf_kernel_op *wf_kernel_op_of(const weft_io *io)
     return (const wf_kernel_op *)(const void *)io->future.ops;
 }
 
-/* The reactor's thread: the kernel's answer, with the flags of its completion. */
+/* Handles a completion with its result and flags. */
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags);
-/* The ring was lost, and the kernel has done nothing for the operation, nor will it. */
+/* Handles an operation for which the kernel has done nothing, and will do nothing, because the ring
+ * was lost. */
 void wf_io_unseen(wf_reactor_token token, weft_io *io);
-/* A cancel has met the operation while a thread of the kernel's was busy with it: if it is still
- * there it is cancelled once more. */
+/* Repeats a cancel that found the operation busy in a thread of the kernel. Does nothing if the
+ * operation was not cancelled. */
 void wf_io_cancel_again(wf_reactor_token token, weft_io *io);
-/* The ring was lost while the kernel had it: what it has done cannot be learned any more. */
+/* Fails an operation that the kernel had when the ring was lost. What the kernel has done for it is
+ * unknown. */
 void wf_io_lost(wf_reactor_token token, weft_io *io);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * operations.c - the table of contents: all operations, a line each
+ * operations.c - the table of contents: one line for each operation
  *
- * Purpose     Tests walk it, and docs/operations.md is checked against it. The arguments of an
- *             operation, its functions, row and constructor stand in the file of its family.
- * Threads     Constant.
+ * Purpose     Tests walk this list, and a check compares docs/operations.md with it. The file of an
+ *             operation's family has its arguments, functions, row and constructor.
+ * Threads     Any; the list is constant.
  * Invariants  weft_X() makes a future of the row wf_op_X.
  * Ordering    None.
  * Failure     None.

@@ -5,8 +5,8 @@
  *             of two operations at once both would move the same bytes. So those of one descriptor
  *             take turns, in the order in which the reactor got them.
  * Threads     The reactor's thread.
- * Invariants  P1 the first operation of a descriptor in the list has its turn; the others wait.
- *             P2 an operation in the list stays until it leaves.
+ * Invariants  Q1 the first operation of a descriptor in the list has its turn; the others wait.
+ *             Q2 an operation in the list stays until it leaves.
  * Ordering    None.
  * Failure     None.
  */

@@ -6,7 +6,7 @@
 
 typedef struct wf_retry_timer {
     wf_socket             *socket;
-    struct wf_retry_timer *prev, *next; /* armed: in the reactor's list, the soonest first */
+    struct wf_retry_timer *prev, *next; /* in the reactor's list, the earliest first, if armed */
     int64_t                deadline;
     bool                   armed;
 } wf_retry_timer;
@@ -53,7 +53,7 @@ static void unlink_locked(wf_retry_timers *list, wf_retry_timer *n)
         list->first = n->next;
 }
 
-/* Most wait equally long, so the place is mostly the last. */
+/* Most retry timers have the same delay, so the right place is usually at the end. */
 static void link_locked(wf_retry_timers *list, wf_retry_timer *n)
 {
     wf_retry_timer *before = list->last;
@@ -77,7 +77,7 @@ void wf_retry_timers_fire(wf_reactor *r, int64_t now)
     wf_retry_timers *list = &r->retry_timers;
     wf_retry_timer  *n;
 
-    if (wf_load(&list->next, RELAXED) > now) /* one that comes just now hints the driver */
+    if (wf_load(&list->next, RELAXED) > now) /* a thread that adds one now hints the driver */
         return;
     wf_lock(&list->lock);
     while ((n = list->first) && n->deadline <= now) {
@@ -117,7 +117,7 @@ static void disarm(wf_socket *s)
         return;
     wf_lock(&list->lock);
     if (s->retry_timer->armed) {
-        unlink_locked(list, s->retry_timer); /* `next` may stay early: U5 */
+        unlink_locked(list, s->retry_timer); /* U5 allows `next` to stay early */
         s->retry_timer->armed = false;
     }
     wf_unlock(&list->lock);

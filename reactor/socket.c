@@ -9,7 +9,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-#define UNWANTED 4 /* events for nothing after which POLLOUT is not asked for any more */
+/* After so many unwanted events in a row POLLOUT is not requested any more. */
+#define UNWANTED 4
 
 static void socket_take(void *reactor, wf_submission *submission);
 
@@ -29,16 +30,17 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     s->is_tcp = s->is_file = s->came_blocking = s->is_shared = false;
     s->nap_ms = 0;
     s->peer.family = 0;
-    wf_lock(&s->lock); /* an event or a retry timer of its last life may still be at it */
+    /* Under the lock, since a late event or retry of the socket's last life may still use it. */
+    wf_lock(&s->lock);
     s->in = s->out = (wf_direction){0};
     s->asked = s->told = s->n_unwanted = 0;
     s->telling = s->lent = false;
     s->always_try = 0;
     wf_unlock(&s->lock);
     wf_add(&r->n_sockets, 1, RELAXED); /* a counter */
-    /* An addition: somebody may be looking at it with an old handle just now. */
-    wf_sub(&s->refs, (WF_SOCKET_UNUSED | WF_SOCKET_CLOSED) - 1,
-           RELAXED); /* whoever gets the handle gets it from us */
+    /* A subtraction instead of a store, because another thread may be comparing an old handle and
+     * have counted. RELAXED: other threads get the handle from this one. */
+    wf_sub(&s->refs, (WF_SOCKET_UNUSED | WF_SOCKET_CLOSED) - 1, RELAXED);
     return s;
 }
 
@@ -64,15 +66,15 @@ static void socket_free(wf_socket *s)
     wf_socket_pool_give(r, s);
 }
 
-/* The count was seen at 0: ends this life, unless an old handle is looked at just now. Then the
- * look is what ends it. */
+/* Ends this life after its count was seen at 0. The CAS fails if another thread is comparing an old
+ * handle and has counted. Then that thread counts down to 0 and ends the life. */
 static void end_life(wf_socket *s, uint64_t refs)
 {
     if (!wf_cas(&s->refs, &refs, (refs + WF_SOCKET_NEXT) | WF_SOCKET_UNUSED,
                 ACQ_REL)) /* [socket-2] */
         return;
     if (wf_or(&s->requests, WF_SOCKET_FREE, ACQ_REL) == 0) /* [socket-3] */
-        socket_free(s);                                    /* K3: else the reactor does */
+        socket_free(s);                                    /* K3: else the reactor frees it */
 }
 
 void wf_socket_unref(wf_socket *s)
@@ -83,7 +85,7 @@ void wf_socket_unref(wf_socket *s)
         end_life(s, refs - 1);
 }
 
-/* The sides that are closed, or not the handle's. */
+/* The sides that are closed or not the handle's. */
 static unsigned closed_sides(const void *handle, uint64_t refs)
 {
     return (unsigned)((refs >> WF_SOCKET_SIDE) | (uintptr_t)handle) & WF_SIDE_BOTH;
@@ -128,10 +130,12 @@ static void wake_waiter(wf_direction *d, wf_wakes *wakes)
     if (!d->waiting)
         return;
     d->waiting = false;
-    wf_waker_fire(&wf_load(&d->owner, RELAXED)->waker_, wakes); /* it waits, so it stays */
+    /* The owner waits, so it cannot change or end before it has had this lock. */
+    wf_waker_fire(&wf_load(&d->owner, RELAXED)->waker_, wakes);
 }
 
-/* Wakes who waits, under the lock; the kernel's operation ends by itself when it can't write on. */
+/* Wakes the operations that wait, under the lock. The shutdown is for a half whose other half stays
+ * open, and for a write that the kernel makes, which ends when it cannot continue. */
 static void end_sides(wf_socket *s, unsigned sides, bool half, wf_wakes *wakes)
 {
     if (sides & WF_SIDE_IN)
@@ -158,13 +162,14 @@ void wf_socket_end(wf_socket *s, unsigned sides)
     wf_wakes_flush(&wakes);
 }
 
-/* In a forked child: its copy of the descriptor closes with the second side, whatever the parent's
- * operations do. The memory stays, since the locks of its pool may be held for ever. */
+/* Closes in a forked child. The child's copy of the descriptor closes with the second side, without
+ * regard to the parent's operations. The memory is not reused, because a thread of the parent may
+ * have held the pool's lock at the fork. */
 static void close_in_child(const void *handle, unsigned sides)
 {
     wf_socket *s = wf_socket_of(handle);
-    uint64_t refs = wf_load(&s->refs, RELAXED); /* a thread of the child's own may close it, too */
-    unsigned before;
+    uint64_t   refs = wf_load(&s->refs, RELAXED); /* the or below decides between threads */
+    unsigned   before;
 
     if ((refs ^ (uintptr_t)handle) & WF_SOCKET_GENERATION)
         return;
@@ -186,14 +191,14 @@ void wf_socket_close(const void *handle)
     s = wf_socket_ref_any(handle);
     if (!s)
         return;
-    before = closed_sides(NULL, wf_or(&s->refs, (uint64_t)sides << WF_SOCKET_SIDE,
-                                      RELAXED)); /* whoever waits reads it under the lock */
+    /* RELAXED: an operation that waits reads it after it has had the lock. */
+    before = closed_sides(NULL, wf_or(&s->refs, (uint64_t)sides << WF_SOCKET_SIDE, RELAXED));
     wf_lock(&s->lock);
     end_sides(s, sides & ~before, sides != WF_SIDE_BOTH, &wakes);
     wf_unlock(&s->lock);
     wf_wakes_flush(&wakes);
     if (before != WF_SIDE_BOTH && (before | sides) == WF_SIDE_BOTH)
-        wf_socket_unref(s); /* the owner's */
+        wf_socket_unref(s); /* the owner's reference */
     wf_socket_unref(s);
 }
 
@@ -202,18 +207,19 @@ void wf_socket_close(const void *handle)
 static void fail_wait(wf_direction *d, int error, wf_wakes *wakes)
 {
     if (d->waiting)
-        wf_load(&d->owner, RELAXED)->answer_ = error; /* as in wake_waiter */
+        wf_load(&d->owner, RELAXED)->answer_ = error; /* the owner waits, so it stays */
     wake_waiter(d, wakes);
 }
 
-/* Asks the kernel for one set of events: 0 or -errno. Outside the lock. */
+/* Requests one set of events of the kernel, outside the lock. Returns 0 or -errno. */
 static int tell(const wf_socket *s, uint16_t before, uint16_t events)
 {
     return wf_poller_ask(&s->reactor->poller, s->fd, before, events, wf_socket_handle(s));
 }
 
-/* Asks the kernel for `asked`, and goes on until that is what it was asked for last: another thread
- * may add an event meanwhile. The caller has set `telling`. */
+/* Requests `asked` of the kernel, and repeats that while another thread has changed `asked`
+ * meanwhile. So one thread makes all requests, in order, and without holding the lock during the
+ * call. The caller has set `telling`. */
 static void tell_all(wf_socket *s)
 {
     wf_wakes wakes = {0};
@@ -224,12 +230,12 @@ static void tell_all(wf_socket *s)
         int      r;
 
         wf_unlock(&s->lock);
-        r = tell(s, s->told, events); /* only the thread that has set `telling` writes it */
+        r = tell(s, s->told, events); /* only the thread that has set `telling` writes `told` */
         wf_lock(&s->lock);
         if (r < 0) {
             fail_wait(&s->in, r, &wakes);
             fail_wait(&s->out, r, &wakes);
-            wf_store(&s->asked, s->told, RELAXED); /* as in wait; the next wait tries again */
+            wf_store(&s->asked, s->told, RELAXED); /* the next wait makes the request again */
         } else {
             s->told = events;
         }
@@ -239,12 +245,13 @@ static void tell_all(wf_socket *s)
     wf_wakes_flush(&wakes);
 }
 
-/* A direction waits, under the lock. True: the caller must call tell_all. */
+/* Adds the events of a direction that waits, under the lock. Returns whether the caller must call
+ * tell_all. */
 static bool ask(wf_socket *s, const wf_direction *d)
 {
     uint16_t asked = s->asked | s->events | (d == &s->out ? POLLOUT : 0);
 
-    wf_store(&s->asked, asked, RELAXED); /* under the lock; note_drained reads it as a hint */
+    wf_store(&s->asked, asked, RELAXED); /* note_drained reads it without the lock, as a hint */
     if (asked == s->told || s->telling)
         return false;
     s->telling = true;
@@ -310,10 +317,11 @@ void wf_socket_nudge_any(wf_socket *s)
 
 /* ---- giving the descriptor away, lending it ---- */
 
-/* Closed by whoever holds the one reference beside the owner's. */
+/* Closes a socket if the caller holds the only reference beside the owner's. Releases the owner's
+ * reference. */
 static int close_alone(wf_socket *s)
 {
-    uint64_t refs = wf_load(&s->refs, RELAXED); /* the CAS checks it */
+    uint64_t refs = wf_load(&s->refs, RELAXED); /* the CAS verifies it */
 
     while (!(refs & WF_SOCKET_CLOSED)) {
         if ((refs & WF_SOCKET_COUNT) != 2)
@@ -330,7 +338,7 @@ int wf_socket_take_fd(wf_socket *s)
 
     if (r < 0)
         return r;
-    if (s->told) /* no operation waits any more, nor will one */
+    if (s->told) /* without the lock: no operation waits, and none can begin to */
         wf_poller_remove(&s->reactor->poller, fd);
     wf_own_end(s);
     s->fd = -1;
@@ -376,16 +384,17 @@ static void socket_take(void *reactor, wf_submission *submission)
     wf_unlock(&s->lock);
 }
 
-/* A Unix or UDP socket has room again after each message that has left it, and the kernel tells
- * each time. The interest stays while writers wait now and then. It goes when none has for some
- * events: with the next wait, by a thread that has a reference. */
+/* A Unix or UDP socket has room again after each message that has left it, and the kernel reports
+ * that each time. POLLOUT stays requested while writers wait now and then. If no writer has waited
+ * for some events, it is not wanted any more. The next operation that waits tells the kernel, since
+ * it has a reference. */
 static void note_room(wf_socket *s, uint32_t events)
 {
     if (s->out.waiting) {
         s->n_unwanted = 0;
     } else if (events == POLLOUT && ++s->n_unwanted >= UNWANTED) {
         s->n_unwanted = 0;
-        wf_store(&s->asked, s->events, RELAXED); /* as in ask */
+        wf_store(&s->asked, s->events, RELAXED); /* note_drained reads it as a hint */
     }
 }
 
@@ -394,8 +403,8 @@ void wf_socket_event(const void *handle, uint32_t events, wf_wakes *wakes)
     wf_socket *s = wf_socket_of(handle);
 
     wf_lock(&s->lock);
-    /* Whoever begins a life has the lock in between: what we see of one that has ended is of no
-     * use, and does no harm. */
+    /* The event may be of a life that has ended. wf_socket_new takes the lock to begin the next
+     * life, so this thread finds either a new generation or a socket whose event does no harm. */
     if (wf_socket_handle(s) == handle) {
         if (events & (POLLRDHUP | POLLHUP | POLLERR))
             wf_or(&s->always_try, WF_TRY_ENDED, RELAXED); /* published by seq below */

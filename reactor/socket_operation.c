@@ -7,10 +7,10 @@
  *                 |              |               |
  *                 +--> READY     +--> READY      +--poll--> READY
  *
- *             START claims the direction, or ends. TRY ends with the answer of an attempt, and
- *             stays TRY until the next poll when the budget is spent. WAIT ends with the error of
- *             the wait. TRY and WAIT end when they are cancelled or the socket is closed.
- * Threads     The owner of the weft_io. Events come by socket.c, under the socket's lock.
+ *             START claims the direction, or ends. TRY ends with the result of an attempt. If the
+ *             budget is spent it stays TRY until the next poll. WAIT ends if waiting fails. TRY and
+ *             WAIT end when the operation is cancelled or the socket is closed.
+ * Threads     The owner of the weft_io. Events come from socket.c, under the socket's lock.
  * Invariants  O2 in socket_operation.h.
  * Ordering    The socket's lock.
  * Failure     See socket_operation.h.
@@ -35,7 +35,7 @@ static wf_direction *direction(const weft_io *io, wf_socket *s)
     return wf_socket_op_of(io)->side & WF_SIDE_IN ? &s->in : &s->out;
 }
 
-/* The first poll: 0, or the result. */
+/* The first poll. Returns 0 if the operation now has its direction, else the result. */
 static int64_t start(weft_io *io, weft_context *cx)
 {
     const wf_socket_op *op = wf_socket_op_of(io);
@@ -46,10 +46,10 @@ static int64_t start(weft_io *io, weft_context *cx)
         return r;
     s = wf_socket_ref(io->target_, op->side);
     if (s && wf_reactor_is_child(s->reactor)) {
-        r = -ECHILD; /* the count is the child's own, and does not matter there */
+        r = -ECHILD; /* the reference is leaked, in the child's own copy of the count */
     } else if (s) {
         if (wf_socket_claim(direction(io, s), io)) {
-            io->target_ = s; /* the handle before */
+            io->target_ = s; /* it was the handle before */
             io->phase_ = TRY;
             return 0;
         }
@@ -58,7 +58,7 @@ static int64_t start(weft_io *io, weft_context *cx)
     } else {
         r = -EBADF;
     }
-    io->target_ = NULL; /* nothing to clean up */
+    io->target_ = NULL; /* `end` then has nothing to release */
     return r;
 }
 
@@ -72,7 +72,7 @@ static weft_poll end(weft_io *io, int64_t result)
     return poll;
 }
 
-/* A later poll: 0: it tries again, STILL_WAITS, or its result. */
+/* A later poll. Returns 0 if the operation is to try again, STILL_WAITS, or the result. */
 static int64_t resume(weft_io *io, weft_context *cx)
 {
     wf_socket    *s = io->target_;
@@ -88,10 +88,11 @@ static int64_t resume(weft_io *io, weft_context *cx)
     if (wf_socket_is_waiting(s, d, io, cx->waker))
         return STILL_WAITS;
     io->phase_ = TRY;
-    return io->answer_ < 0 ? io->answer_ : 0; /* waiting has failed, or not */
+    return io->answer_ < 0 ? io->answer_ : 0; /* an error says that waiting has failed */
 }
 
-/* Until it ends, or has to wait. */
+/* Tries until the operation ends, has to wait, or has spent the budget. `seq` is read before the
+ * attempt, so an event that comes during the attempt makes the operation try again. */
 static weft_poll attempt(weft_io *io, weft_context *cx)
 {
     const wf_socket_op *op = wf_socket_op_of(io);
@@ -134,7 +135,9 @@ weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx)
         if (r < 0)
             return io_end(io, r);
     } else {
-        /* Of the parent's it is left as it is: its ends take locks, which may be held for ever. */
+        /* The operation began in the parent. Ending it would take locks, which a thread of the
+         * parent may have held at the fork and which nothing releases here. So it is left as it
+         * is. */
         if (wf_reactor_is_child(((wf_socket *)io->target_)->reactor))
             return weft_ready(future, -ECHILD);
         r = resume(io, cx);
@@ -148,5 +151,5 @@ weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx)
 
 void wf_socket_op_cancel(weft_future *future)
 {
-    (void)future; /* the next poll withdraws it */
+    (void)future; /* the next poll sees the cancel and withdraws */
 }

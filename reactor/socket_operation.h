@@ -4,10 +4,10 @@
  * Purpose     The type of their rows.
  * Threads     The owner of the weft_io.
  * Invariants  O2 an operation makes the system call itself, without blocking, and waits only after
- *             -EAGAIN. target_ is the handle until the operation has its direction of the socket,
- *             and the socket from then on; NULL: it has ended without.
+ *             -EAGAIN. target_ is the handle until the operation has claimed its direction of the
+ *             socket, and the socket after that. It is NULL if the operation ended before.
  * Ordering    The socket's lock.
- * Failure     -EBADF, -EBUSY, -ECANCELED, -ECHILD; else what the system call answers.
+ * Failure     -EBADF, -EBUSY, -ECANCELED, -ECHILD, or the error of the system call.
  */
 #ifndef WF_SOCKET_OPERATION_H
 #define WF_SOCKET_OPERATION_H
@@ -18,21 +18,21 @@
 typedef struct wf_socket_op {
     weft_future_ops future; /* first: O1 */
     unsigned        side;   /* WF_SIDE_... */
-    /* Acquires what the first attempt needs: 0 or -errno. Or NULL. */
+    /* Acquires what the first attempt needs. Returns 0 or -errno. May be NULL. */
     int (*begin)(weft_io *io, weft_context *cx);
-    /* The system call, without blocking; -EAGAIN: wait. */
+    /* Makes the system call without blocking. Returns -EAGAIN if the operation has to wait. */
     int64_t (*attempt)(weft_io *io, wf_socket *s);
-    /* The operation waits now. Or NULL. */
+    /* Called after the operation has begun to wait. May be NULL. */
     void (*waits)(weft_io *io, wf_socket *s, weft_context *cx);
-    /* The result is known; returns what the future answers. A cancelled one takes grants back. Or
-     * NULL. */
+    /* Takes the result of the last attempt and returns that of the future. Releases what `begin`
+     * and the attempts have acquired. May be NULL. */
     int64_t (*end)(weft_io *io, int64_t result, bool cancelled);
 } wf_socket_op;
 
 weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx);
 void      wf_socket_op_cancel(weft_future *future);
 
-/* What the row of one begins with. */
+/* The beginning of a row. */
 #define WF_SOCKET_OP(name_)                                                                        \
     .future = {.size = sizeof(weft_io),                                                            \
                .flags = WEFT_FUTURE_WITHDRAWS,                                                     \

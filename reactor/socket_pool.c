@@ -22,7 +22,7 @@ static void append(wf_socket_pool *pool, wf_submission *s)
     pool->n_spare++;
 }
 
-/* The longest unused, if more than `keep` are. */
+/* Returns the socket that has been unused longest, or NULL if only `keep` are unused. */
 static wf_socket *pop(wf_socket_pool *pool, uint32_t keep)
 {
     wf_submission *s = NULL;
@@ -39,8 +39,8 @@ static wf_socket *pop(wf_socket_pool *pool, uint32_t keep)
     return (wf_socket *)s;
 }
 
-/* A handle has no room for an address beyond 48 bits. x86-64 and aarch64 give such addresses only
- * to those who ask mmap for one: an allocator of the host's may. */
+/* A handle has no room for an address of more than 48 bits. On x86-64 and aarch64 a program gets
+ * such addresses only if it asks mmap for them, which an allocator of the host may do. */
 static bool has_room_for_generation(const wf_socket_chunk *chunk)
 {
     return ((uintptr_t)(chunk + 1) & WF_SOCKET_GENERATION) == 0;
@@ -55,7 +55,7 @@ static void grow(wf_reactor *r)
         return;
     if (!has_room_for_generation(chunk)) {
         wf_log(&r->rt->config, WEFT_LOG_ERROR,
-               "sockets: the allocator gave memory beyond 2^48, which weft can't use for them");
+               "sockets: the allocator has returned memory above 2^48, which weft cannot use");
         wf_release_aligned(a, chunk, sizeof *chunk);
         return;
     }

@@ -9,9 +9,9 @@
  *             gate saves more then.
  * Threads     hand_over and wf_sparse: the reactor's. note and wf_leads: the leader's. There is one
  *             leader at a time.
- * Invariants  L1 the sparse mode begins only while all workers are in the mask of sleepers, there
+ * Invariants  S1 the sparse mode begins only while all workers are in the mask of sleepers, there
  *             are no long polls, and the ring works. It never begins in a current-thread runtime or
- *             with a clock that jumps. L2 while the driver is not sparse, the poll is in the ring,
+ *             with a clock that jumps. S2 while the driver is not sparse, the poll is in the ring,
  *             or will be after the reactor's next turn.
  * Ordering    [driver-4] [driver-5]
  * Failure     If the ring is lost, the reactor polls the epoll set itself in each turn.
