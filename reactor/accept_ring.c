@@ -9,7 +9,8 @@
 
 enum { ACCEPT = 1, CANCEL, N_ENTRIES = 2 };
 
-/* Not the flags of the reactor's ring: any worker enters this one, and takes the answers itself. */
+/* Opens the ring at its first use. It cannot have the flags of the reactor's ring, because any
+ * worker enters this one and takes the completions itself. */
 static bool is_usable_locked(wf_accept_ring *ring)
 {
     if (ring->is_open || ring->is_refused)
@@ -21,7 +22,8 @@ static bool is_usable_locked(wf_accept_ring *ring)
     return ring->is_open;
 }
 
-/* It is of no use any more. Its descriptor may be another's by now, if the host has closed it. */
+/* Gives the ring up. If the host has closed its descriptor, the number may belong to another file
+ * by now, so it is not closed again. */
 static void give_up_locked(wf_accept_ring *ring, int error)
 {
     if (error == -EBADF || error == -EOPNOTSUPP)
@@ -31,7 +33,7 @@ static void give_up_locked(wf_accept_ring *ring, int error)
     ring->is_refused = true;
 }
 
-/* Takes what has completed; *ret_accepted is the answer of the accept. How many there were. */
+/* Takes completions and returns their number. *ret_accepted is set to the result of the accept. */
 static unsigned collect_locked(wf_accept_ring *ring, int *ret_accepted)
 {
     struct io_uring_cqe *cqe;
@@ -47,9 +49,9 @@ static unsigned collect_locked(wf_accept_ring *ring, int *ret_accepted)
     return n;
 }
 
-/* 0, or why the kernel can't be entered. The accept is tried when it is submitted; if it would
- * wait, the entry behind it ends it at once. So neither lasts, and the wait below is for what has
- * happened. */
+/* Accepts by the ring. Returns 0, or -errno if the kernel cannot be entered. The kernel tries the
+ * accept when it is submitted. If the accept would wait, the entry behind it cancels it at once. So
+ * both have completed when the call that submits them returns, and this never waits for long. */
 static int accept_locked(wf_accept_ring *ring, int fd, struct sockaddr *peer, socklen_t *size,
                          int flags, int *ret)
 {
@@ -71,9 +73,9 @@ static int accept_locked(wf_accept_ring *ring, int fd, struct sockaddr *peer, so
     return 0;
 }
 
-/* Where no connection waits nothing is called that could wait for one. Between the look and the
- * call the flag may be cleared and the connection taken by other programs, which no call can
- * exclude. */
+/* Accepts without a ring. If poll(2) finds no connection, accept4 is not called, so it cannot wait
+ * for one. Between the two calls other programs could clear the flag and take the connection, which
+ * no call can prevent. */
 static int accept_by_flag(int fd, struct sockaddr *peer, socklen_t *size, int flags)
 {
     struct pollfd waits = {fd, POLLIN, 0};

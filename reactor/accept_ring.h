@@ -1,14 +1,15 @@
 /*
- * accept_ring.h - accepting without waiting, whatever the listener's flags
+ * accept_ring.h - accepts without waiting, whatever flags the listener has
  *
- * Purpose     accept4 waits where O_NONBLOCK is not set on the listener. That flag belongs to all
- *             processes that have the listener (those of a prefork server, systemd), and each of
- *             them may clear it at any time. Of io_uring one can ask for both at once: to accept,
- *             and to give up if that would wait.
+ * Purpose     accept4 waits if the listener does not have O_NONBLOCK. All processes that share the
+ *             listener (those of a prefork server, systemd) share the flag, and each of them may
+ *             clear it at any time. io_uring takes two entries in one call: one that accepts, and
+ *             one that cancels the accept if it waits.
  * Threads     accept: any. close: the thread that stops the runtime, after all others.
- * Invariants  V1 each call leaves the ring as it found it: both entries have completed.
+ * Invariants  V1 both entries have completed when a call returns, so the ring is empty between
+ *             calls.
  * Ordering    `lock`.
- * Failure     Where no ring can be had the flag is set again, and accept4 asked.
+ * Failure     If there is no ring, weft sets the flag again and calls accept4.
  */
 #ifndef WF_ACCEPT_RING_H
 #define WF_ACCEPT_RING_H
@@ -17,15 +18,15 @@
 
 #include <liburing.h>
 
-/* Zeroed, it is one that is not open yet. */
+/* A zeroed struct is a ring that is not open yet. */
 typedef struct wf_accept_ring {
     uint32_t        lock;
     bool            is_open;
-    bool            is_refused; /* the system gives none, or has taken it away */
+    bool            is_refused; /* the kernel has denied a ring, or it was lost */
     struct io_uring uring;
 } wf_accept_ring;
 
-/* As accept4: a descriptor or -errno; -EAGAIN: there is no connection. */
+/* As accept4. Returns a descriptor, -EAGAIN if there is no connection, or another -errno. */
 int  wf_accept_ring_accept(wf_accept_ring *ring, int fd, struct sockaddr *peer, socklen_t *size,
                            int flags);
 void wf_accept_ring_close(wf_accept_ring *ring);

@@ -1,10 +1,11 @@
 /*
- * adopt.c - descriptors come to weft and leave it again; streams come in two halves
+ * adopt.c - adopting and releasing descriptors, pairs and halves of streams
  *
- * Purpose     Adopting, releasing, pairs, splitting.
+ * Purpose     Lets weft own a descriptor of the program, and gives one back. Splits a stream into
+ *             two halves.
  * Threads     Any.
- * Invariants  A descriptor that could not be adopted is as it was. One that is given away is
- *             not watched any more, and nobody has a reference through which it could be used.
+ * Invariants  A descriptor that could not be adopted is unchanged. A released descriptor is not
+ *             watched any more, and no reference leads to it.
  * Ordering    socket.h.
  * Failure     -errno.
  */
@@ -18,7 +19,7 @@
 #include <unistd.h>
 #include <weft/datagram.h>
 
-/* ---- coming ---- */
+/* ---- adopting ---- */
 
 static int int_option(int fd, int level, int option)
 {
@@ -33,7 +34,7 @@ static bool is_socket(int kind)
     return kind < WF_OWN_PIPE;
 }
 
-/* TCP without a protocol on top (kernel TLS) that makes reads stop early. */
+/* Whether this is TCP without a protocol on top of it. Reads stop early with kernel TLS. */
 static bool is_plain_tcp(int fd)
 {
     char      above[16];
@@ -43,7 +44,8 @@ static bool is_plain_tcp(int fd)
            (getsockopt(fd, IPPROTO_TCP, TCP_ULP, above, &size) < 0 || size == 0);
 }
 
-/* 0 if the descriptor is a stream that can be read or written at once; *ret_peer is a socket's. */
+/* Returns 0 if the descriptor is a stream that can be read or written now, else -errno. *ret_peer
+ * is the peer of a socket. */
 static int check_stream(int fd, int kind, weft_address *ret_peer)
 {
     if (!is_socket(kind))
@@ -53,7 +55,8 @@ static int check_stream(int fd, int kind, weft_address *ret_peer)
     return wf_address_peer(fd, ret_peer);
 }
 
-/* Last: what can fail after it is nothing. */
+/* The last step of adopting. It changes the descriptor's flags, so nothing that can fail comes
+ * after it. */
 static int adopt(wf_socket *s, int kind, void **ret)
 {
     int r = wf_own_begin(s, kind);
@@ -62,7 +65,7 @@ static int adopt(wf_socket *s, int kind, void **ret)
     *ret = wf_socket_handle(s);
     if (r == 0)
         return 0;
-    s->fd = -1; /* the caller's */
+    s->fd = -1; /* the caller still owns it */
     wf_socket_close(*ret);
     return r;
 }
@@ -145,7 +148,7 @@ static int pair_of(weft_runtime *rt, const int fd[2], weft_stream *ret[2])
     if (r < 0)
         return r;
     r = weft_stream_adopt(rt, fd[1], &ret[1]);
-    if (r < 0) { /* fd[0] is to be the caller's again */
+    if (r < 0) { /* the caller closes both, so the stream must not close fd[0] */
         wf_socket_of(ret[0])->fd = -1;
         weft_stream_close(ret[0]);
     }
@@ -172,12 +175,13 @@ WEFT_API int weft_stream_pair(weft_runtime *rt, weft_stream **ret_a, weft_stream
     return 0;
 }
 
-/* ---- going ---- */
+/* ---- releasing ---- */
 
 static int64_t attempt_release(weft_io *io, wf_socket *s)
 {
-    /* `in` is ours already: now nobody can wait. */
-    if (wf_load(&s->out.owner, RELAXED) != io && !wf_socket_claim(&s->out, io)) /* ours, or not */
+    /* The operation has `in` already. With `out` it has both directions, so no other operation can
+     * wait. RELAXED: only this operation stores `io` there. */
+    if (wf_load(&s->out.owner, RELAXED) != io && !wf_socket_claim(&s->out, io))
         return -EBUSY;
     return wf_socket_take_fd(s);
 }
@@ -187,7 +191,7 @@ static int64_t end_release(weft_io *io, int64_t result, bool cancelled)
     wf_socket *s = io->target_;
 
     (void)cancelled;
-    if (s && wf_load(&s->out.owner, RELAXED) == io) /* as above */
+    if (s && wf_load(&s->out.owner, RELAXED) == io) /* only this operation stores `io` there */
         wf_socket_let_go(&s->out);
     return result;
 }
@@ -228,7 +232,8 @@ WEFT_API int weft_stream_split(weft_stream *stream, weft_stream **ret_reader,
     s = wf_socket_ref(stream, WF_SIDE_BOTH);
     if (!s)
         return -EBADF;
-    *ret_reader = (weft_stream *)((uintptr_t)stream | WF_SIDE_OUT); /* lacks it */
+    /* The low bits of a handle are the sides that it lacks. */
+    *ret_reader = (weft_stream *)((uintptr_t)stream | WF_SIDE_OUT);
     *ret_writer = (weft_stream *)((uintptr_t)stream | WF_SIDE_IN);
     wf_socket_unref(s);
     return 0;

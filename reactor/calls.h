@@ -1,12 +1,13 @@
 /*
- * calls.h - system calls without the C library: cancellation points, and what some libraries lack
+ * calls.h - system calls that bypass the C library
  *
- * Purpose     In a process with threads glibc's recv and send switch asynchronous cancellation on
- *             and off again: two locked instructions and 44 others for each call, for threads that
- *             are never cancelled. The system calls themselves have none of that.
+ * Purpose     In a process with threads, glibc's recv and send turn asynchronous cancellation on
+ *             and off again. That takes two locked instructions and 44 others for each call, for
+ *             threads that are never cancelled. The system calls themselves do none of that. Some
+ *             C libraries lack other calls that weft needs.
  * Threads     Any.
- * Invariants  Sanitizers see buffers only in the library's functions, so with one of them those are
- *             called.
+ * Invariants  Sanitizers see buffers only in the library's functions, so weft calls those under a
+ *             sanitizer.
  * Ordering    None.
  * Failure     As recv(2) and send(2): -1 and errno.
  */
@@ -31,7 +32,8 @@
 #define WF_CALLS_OF_LIBRARY 1
 #endif
 #endif
-#if !defined(SYS_recvfrom) || !defined(SYS_sendto) /* an architecture that has socketcall(2) only */
+/* Some architectures have socketcall(2) only. */
+#if !defined(SYS_recvfrom) || !defined(SYS_sendto)
 #define WF_CALLS_OF_LIBRARY 1
 #endif
 
@@ -54,8 +56,8 @@ static inline ssize_t wf_send(int fd, const void *memory, size_t size, int flags
 #define RWF_NOWAIT 8
 #endif
 
-/* readv and writev that do not wait: EAGAIN, or EOPNOTSUPP where the kernel cannot promise that.
- * They are preadv2 and pwritev2, which some C libraries lack: musl before 1.2.5. */
+/* readv and writev that do not wait. They fail with EAGAIN, or with EOPNOTSUPP where the kernel
+ * cannot promise not to wait. They are preadv2 and pwritev2, which musl before 1.2.5 lacks. */
 static inline ssize_t wf_readv_nowait(int fd, const struct iovec *vector, int n)
 {
     return syscall(SYS_preadv2, fd, vector, n, -1L, -1L, RWF_NOWAIT);
@@ -66,8 +68,8 @@ static inline ssize_t wf_writev_nowait(int fd, const struct iovec *vector, int n
     return syscall(SYS_pwritev2, fd, vector, n, -1L, -1L, RWF_NOWAIT);
 }
 
-/* Tells valgrind of the bytes that a read has put into pieces of memory. It knows neither the ring
- * nor preadv2. */
+/* Marks the bytes that a read has stored as defined for valgrind, which knows neither the ring nor
+ * preadv2. */
 static inline void wf_pieces_defined(const struct iovec *piece, int64_t n)
 {
     for (size_t left = n > 0 ? (size_t)n : 0; left > 0; piece++) {
@@ -78,7 +80,8 @@ static inline void wf_pieces_defined(const struct iovec *piece, int64_t n)
     }
 }
 
-/* The type bits of the file's mode, without asking a server; 0: the descriptor is not open. */
+/* Returns the type bits of the file's mode, without a request to a file server. Returns 0 if the
+ * descriptor is not open. */
 static inline mode_t wf_type_of(int fd)
 {
     struct statx st;

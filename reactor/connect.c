@@ -1,12 +1,11 @@
 /*
  * connect.c - connecting streams
  *
- * Purpose     Connecting, from the making of the socket.
+ * Purpose     Makes a socket and connects it.
  * Threads     Any.
- * Invariants  The socket is the operation's until it has ended well; then it is its caller's
- *             stream.
+ * Invariants  The operation owns the socket until it succeeds. Then the caller owns it as a stream.
  * Ordering    socket.h.
- * Failure     -errno; the socket is closed again.
+ * Failure     -errno, after the socket has been closed.
  */
 #include "descriptor.h"
 #include "retry_timer.h"
@@ -47,9 +46,9 @@ static int begin_connect(weft_io *io, weft_context *cx)
     return 0;
 }
 
-/* Where no socket listens at a port from which connections go out, the kernel may choose it for
- * this one: the two calls of TCP's simultaneous open are then one and the same, and it is connected
- * with itself. Ports are compared first: that is one call, and mostly all. */
+/* If no socket listens at the port, and the port is in the ephemeral range, the kernel may choose
+ * the same port for this end. TCP's simultaneous open then connects the socket with itself. The
+ * ports are compared first, because that takes one call and usually decides. */
 static bool is_connected_with_itself(const wf_socket *s, const weft_address *to)
 {
     weft_address local, peer;
@@ -62,12 +61,13 @@ static bool is_connected_with_itself(const wf_socket *s, const weft_address *to)
     return memcmp(&local.u.v6.sin6_addr, &peer.u.v6.sin6_addr, sizeof local.u.v6.sin6_addr) == 0;
 }
 
-/* The port is to be free again at once, not after the time that TCP keeps it: a server wants it. */
+/* A reset frees the port at once, because a server may be about to listen there. Without it TCP
+ * would keep the port for a while. */
 static int64_t refuse_itself(const wf_socket *s)
 {
     struct linger reset = {.l_onoff = 1};
 
-    setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset); /* as good as it gets */
+    setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset); /* best effort */
     return -ECONNREFUSED;
 }
 
@@ -77,7 +77,7 @@ static int64_t attempt_connect(weft_io *io, wf_socket *s)
 
     if (connect(s->fd, &address->u.any, wf_address_size(address)) == 0 || errno == EISCONN)
         return is_connected_with_itself(s, address) ? refuse_itself(s) : 0;
-    if (errno == EAGAIN) /* Unix: the listener's queue is full */
+    if (errno == EAGAIN) /* the queue of a Unix listener is full */
         return wf_retry_timer_again(s, FULL_PAUSE_MS);
     return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : -errno;
 }

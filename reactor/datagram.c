@@ -1,12 +1,12 @@
 /*
  * datagram.c - UDP and Unix datagram sockets
  *
- * Purpose     The operations that move datagrams, and making such sockets.
+ * Purpose     Makes datagram sockets, and moves datagrams.
  * Threads     Any.
- * Invariants  A weft_datagram is the handle of a wf_socket. MSG_TRUNC makes the kernel answer what
- *             a datagram had, not what found room.
+ * Invariants  A weft_datagram is the handle of a wf_socket. MSG_TRUNC makes the kernel return the
+ *             whole size of a datagram, even if the buffer is smaller.
  * Ordering    socket.h.
- * Failure     As the system calls: -errno.
+ * Failure     -errno of the system calls.
  */
 #include "descriptor.h"
 #include "retry_timer.h"
@@ -23,7 +23,7 @@
 typedef struct one {
     void         *memory;
     size_t        size;
-    weft_address *address; /* where it goes, or room for where it came from; or NULL */
+    weft_address *address; /* the destination, or room for the source; or NULL */
     int           flags;
 } one;
 
@@ -47,7 +47,7 @@ static int64_t attempt_receive(weft_io *io, wf_socket *s)
     if (from)
         from->size_ = message.msg_namelen;
     if (from && message.msg_namelen == 0)
-        from->u.any.sa_family = AF_UNIX; /* unnamed: UDP always tells */
+        from->u.any.sa_family = AF_UNIX; /* an unnamed Unix socket; UDP always has an address */
     io->done = (size_t)n;
     return io->done < args->size ? n : (int64_t)args->size;
 }
@@ -106,7 +106,7 @@ typedef struct batch {
     struct iovec   memory[WEFT_BATCH_MOST];
 } batch;
 
-/* How many packets of the operation go into one call, or -EINVAL. */
+/* How many packets of the operation one call moves, or -EINVAL. */
 static int batch_size(const packet_list *args)
 {
     if (args->n < 0)
@@ -139,7 +139,7 @@ static int64_t attempt_receive_batch(weft_io *io, wf_socket *s)
         message->msg_namelen = sizeof packet[i].address.u;
     }
     n = recvmmsg(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_TRUNC, NULL);
-    if (n < 0) { /* at the end the kernel makes an empty datagram of it */
+    if (n < 0) { /* a socket that is shut down for reading delivers an empty datagram */
         n = wf_message_missed(s, &b.message[0].msg_hdr);
         if (n < 0)
             return n;
@@ -150,7 +150,7 @@ static int64_t attempt_receive_batch(weft_io *io, wf_socket *s)
         packet[i].length = b.message[i].msg_len;
         packet[i].address.size_ = b.message[i].msg_hdr.msg_namelen;
         if (packet[i].address.size_ == 0)
-            packet[i].address.u.any.sa_family = AF_UNIX; /* as in receive */
+            packet[i].address.u.any.sa_family = AF_UNIX; /* an unnamed Unix socket */
     }
     return n;
 }
@@ -204,8 +204,8 @@ WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
 #define IPV6_MULTICAST_ALL 29 /* Linux 4.20; older C libraries do not name it */
 #endif
 
-/* By default the kernel gives a socket what is sent to any group that any socket of the machine has
- * joined. An IPv6 socket may join groups of both kinds. */
+/* By default the kernel gives a socket the datagrams of all groups that any socket of the machine
+ * has joined. An IPv6 socket may join groups of both families, so both options are set. */
 static int only_own_groups(int fd, int family)
 {
     int r = 0;
@@ -262,9 +262,9 @@ WEFT_API int weft_datagram_bind(weft_runtime *rt, const weft_address *address,
     return 0;
 }
 
-/* The kernel takes the port of a socket away when it is disconnected, if bind(2) had chosen that
- * port. Peers know the port, so it is bound again. Its address may have changed: while the socket
- * was connected it was the one towards the peer. */
+/* If the kernel had chosen the port in bind(2), it releases the port when the socket is
+ * disconnected. Peers know the port, so the socket is bound to it again. The local address may have
+ * changed, because a connected socket has the one that leads to its peer. */
 static int disconnect(int fd)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
@@ -333,7 +333,7 @@ WEFT_API int weft_datagram_leave(weft_datagram *datagram, const weft_address *gr
     return set_membership(datagram, MCAST_LEAVE_GROUP, group, interface);
 }
 
-/* One option for each family. On an IPv6 socket both are set: IPv4 groups may be sent to from
+/* There is one option for each family. An IPv6 socket may send to IPv4 groups, so both are set
  * there. */
 static int set_multicast(weft_datagram *datagram, int option, int option_v6, int value)
 {

@@ -1,13 +1,13 @@
 /*
  * listener.c - listening, and accepting connections
  *
- * Purpose     Accepting, and making listeners.
+ * Purpose     Makes listeners, and accepts connections.
  * Threads     Any; one accept at a time.
- * Invariants  L1 a connection is taken by accept4 in the poll that delivers it: a cancelled accept
- *             has taken none. L2 out of descriptors or memory, the waiting accept is nudged by a
- *             timer.
+ * Invariants  A1 accept4 takes a connection in the poll that delivers it. So a cancelled accept has
+ *             taken none. A2 if there are no descriptors or no memory, a retry timer repeats the
+ *             accept.
  * Ordering    socket.h.
- * Failure     Errors of a connection that died in the queue are skipped; others are answered.
+ * Failure     Errors of a connection that died in the queue are skipped. Others are the result.
  */
 #include "descriptor.h"
 #include "retry_timer.h"
@@ -39,12 +39,13 @@ static int64_t deliver(wf_socket *l, weft_io *io, int fd, const struct sockaddr 
         close(fd);
         return -ENOMEM;
     }
-    wf_peer_note(&s->peer, peer); /* one that has reset is asked for later in vain */
+    wf_peer_note(&s->peer, peer); /* the kernel forgets the address when the peer resets */
     *WF_ARGS(io, accept_args)->ret = wf_socket_handle(s);
     return 0;
 }
 
-/* A descriptor or -errno. accept4 has no flag that says not to wait: it trusts the listener's. */
+/* Accepts a connection. Returns a descriptor or -errno. accept4 has no flag against waiting, so it
+ * is called only if the listener is known to have O_NONBLOCK. */
 static int take(const wf_socket *l, struct sockaddr *peer, socklen_t *size)
 {
     int flags = SOCK_NONBLOCK | SOCK_CLOEXEC, fd;
@@ -63,7 +64,7 @@ static int take(const wf_socket *l, struct sockaddr *peer, socklen_t *size)
 static int64_t attempt_accept(weft_io *io, wf_socket *l)
 {
     union {
-        struct sockaddr     any; /* of a Unix peer: what fits */
+        struct sockaddr     any; /* of a Unix peer, the beginning of its address */
         struct sockaddr_in6 v6;
     } peer = {.any.sa_family = AF_UNSPEC};
     socklen_t size = sizeof peer;
@@ -79,7 +80,8 @@ static int64_t attempt_accept(weft_io *io, wf_socket *l)
     case ENOBUFS:
     case ENOMEM:
         return wf_retry_timer_again(l, STARVED_PAUSE_MS);
-    case ECONNABORTED: /* died in the queue; so with the others, see accept(2) */
+    /* All of these say that the connection died in the queue, see accept(2). */
+    case ECONNABORTED:
     case EPERM:
     case EPROTO:
     case ENETDOWN:
@@ -105,9 +107,9 @@ WEFT_API weft_future *weft_accept(weft_io *io, weft_listener *listener, weft_str
 
 /* ---- listening ---- */
 
-/* Whether no socket is bound to the file. A datagram socket asks: it never makes a connection, and
- * one of another kind that is bound but does not listen yet answers EPROTOTYPE, where a stream
- * would be refused as by a file without a socket. */
+/* Whether no socket is bound to the file. A datagram socket tries to connect, since no server sees
+ * a connection then. If a stream socket is bound that does not listen yet, the result is
+ * EPROTOTYPE. A stream socket would get ECONNREFUSED, as it does from a file without a socket. */
 static bool is_stale(const weft_address *address)
 {
     int  fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -120,11 +122,11 @@ static bool is_stale(const weft_address *address)
     return stale;
 }
 
-/* Another server may have replaced the file since it was found stale. So it is taken away first,
- * under a name that no other thread has, and put back if it is not the one that `file` has open. */
+/* Another server may have replaced the file since it was found stale. So this renames the file to a
+ * name that no other thread uses, and puts it back if it is not the file that `file` has open. */
 static bool remove_file(const char *path, int file, const struct stat *st)
 {
-    struct stat now = {0}; /* for MSan, as in adopt.c */
+    struct stat now = {0}; /* for MSan, which may not see that lstat writes it */
     char        aside[sizeof((struct sockaddr_un *)0)->sun_path + 64];
 
     snprintf(aside, sizeof aside, "%s.stale-%d-%d", path, (int)getpid(), file);
@@ -135,11 +137,12 @@ static bool remove_file(const char *path, int file, const struct stat *st)
     if (link(aside, path) == 0 || errno == EEXIST)
         unlink(aside);
     else
-        (void)!rename(aside, path); /* a file system without links */
+        (void)!rename(aside, path); /* the file system has no hard links */
     return false;
 }
 
-/* Removes a Unix socket's file to which no socket is bound: true if there was one. */
+/* Removes the file of a Unix address if no socket is bound to it. Returns true if it did. The open
+ * descriptor keeps the inode's number from being used again meanwhile. */
 static bool remove_stale(const weft_address *address)
 {
     const char *path = address->u.un.sun_path;
@@ -149,7 +152,7 @@ static bool remove_stale(const weft_address *address)
 
     if (address->u.any.sa_family != AF_UNIX || !path[0])
         return false;
-    file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC); /* its inode's number is not used again */
+    file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0)
         return false;
     removed = fstat(file, &st) == 0 && S_ISSOCK(st.st_mode) && is_stale(address) &&
@@ -208,9 +211,9 @@ wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp)
     if (!l)
         return NULL;
     l->is_tcp = tcp;
-    if (wf_retry_timer_have(l) == 0) /* now: it is for when there is no memory */
+    if (wf_retry_timer_have(l) == 0) /* allocated now, since A2 needs it when memory is short */
         return l;
-    l->fd = -1; /* stays the caller's */
+    l->fd = -1; /* the caller still owns it */
     wf_socket_close(wf_socket_handle(l));
     return NULL;
 }

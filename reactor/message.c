@@ -3,10 +3,10 @@
  *
  * Purpose     The operations that take a struct msghdr.
  * Threads     Any.
- * Invariants  A message is taken in the poll that delivers it: a cancelled receive loses no
+ * Invariants  A message is taken in the poll that delivers it. So a cancelled receive loses no
  *             descriptor.
  * Ordering    socket.h.
- * Failure     As the system calls: -errno.
+ * Failure     -errno of the system calls.
  */
 #include "retry_timer.h"
 #include "socket_operation.h"
@@ -22,8 +22,8 @@ typedef struct message {
     int            flags;
 } message;
 
-/* Of a datagram that found no room: poll(2) can't say when a Unix socket that we are not connected
- * to will have some. */
+/* poll(2) cannot report when a Unix socket has room again to which this one is not connected. So
+ * the operation tries again after a while. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to)
 {
     return to && to->sa_family == AF_UNIX ? wf_retry_timer_again(s, FULL_PAUSE_MS) : -EAGAIN;
@@ -33,7 +33,7 @@ bool wf_message_ended(const wf_socket *s)
 {
     struct pollfd end = {s->fd, POLLRDHUP, 0};
 
-    return wf_load(&s->always_try, RELAXED) & WF_TRY_ENDED && /* published by seq, as in stream.c */
+    return wf_load(&s->always_try, RELAXED) & WF_TRY_ENDED && /* published by seq */
            poll(&end, 1, 0) > 0 && end.revents & POLLRDHUP;
 }
 
@@ -66,7 +66,7 @@ static int64_t attempt_send(weft_io *io, wf_socket *s)
     ssize_t        n;
 
     if (args->flags & MSG_ZEROCOPY)
-        return -EINVAL; /* the kernel would have the memory beyond READY */
+        return -EINVAL; /* the kernel would use the memory after the future is READY */
     n = sendmsg(s->fd, args->header, args->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0)
         return n;

@@ -7,7 +7,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Opening it makes another terminal. */
+/* Whether this is the multiplexer of pseudo terminals. Opening it again would make another
+ * terminal. */
 static bool is_master(const struct stat *st)
 {
     return st->st_rdev == makedev(5, 2);
@@ -40,9 +41,8 @@ int wf_own_kind(int fd)
     }
 }
 
-/* Puts an open file of our own, which doesn't block, in the place of the shared one. Fails without
- * /proc, without the right to open it (a terminal of another user), and for a pipe that nothing
- * reads. */
+/* Replaces the shared open file by a non-blocking one of weft's own. Fails without /proc, without
+ * the right to open the file (a terminal of another user), and for a pipe that has no reader. */
 static bool reopen(int fd, int flags)
 {
     char path[32];

@@ -1,28 +1,29 @@
 /*
- * own.h - an adopted descriptor does not block, and programs that share its open file don't notice
+ * own.h - makes an adopted descriptor non-blocking without disturbing other programs
  *
- * Purpose     O_NONBLOCK is a flag of the open file, which a shell, a parent or other programs may
- *             share with a standard stream. So the descriptor gets an open file of its own where
- *             that can be had; else the flag is set, and given back when weft has done with the
- *             descriptor.
- * Threads     The adopter; the thread that closes or releases.
- * Invariants  W1 a descriptor that already was non-blocking stays as it is. W2 the number stays. W3
- *             regular files get no flag: they never wait for another program.
+ * Purpose     O_NONBLOCK is a flag of the open file. A shell, a parent or other programs may share
+ *             that file with a standard stream. So weft replaces it by an open file of its own,
+ *             where that is possible. Otherwise weft sets the flag, and clears it again before it
+ *             closes or releases the descriptor.
+ * Threads     The thread that adopts. The thread that closes or releases.
+ * Invariants  W1 a descriptor that was already non-blocking is not changed. W2 the descriptor keeps
+ *             its number. W3 regular files get no flag, since they never wait for another program.
  * Ordering    None.
- * Failure     -errno, and the descriptor is as it was.
+ * Failure     -errno, and the descriptor is unchanged.
  */
 #ifndef WF_OWN_H
 #define WF_OWN_H
 
 #include "socket.h"
 
-/* What fstat tells: SO_TYPE of a socket, one of these, or -errno; -EINVAL: no stream. */
+/* Returns the kind of a descriptor: SO_TYPE of a socket, one of these, or -errno. -EINVAL says that
+ * weft cannot adopt it. */
 enum { WF_OWN_PIPE = 100, WF_OWN_TERMINAL, WF_OWN_DEVICE, WF_OWN_FILE };
 int wf_own_kind(int fd);
 
-/* Makes it non-blocking: 0 or -errno. */
+/* Makes the descriptor non-blocking. Returns 0 or -errno. */
 int wf_own_begin(wf_socket *s, int kind);
-/* Before the descriptor is closed or given away. */
+/* Undoes that before the descriptor is closed or released. */
 void wf_own_end(const wf_socket *s);
 
 #endif

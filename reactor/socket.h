@@ -123,7 +123,7 @@ static inline wf_socket *wf_socket_ref(const void *handle, unsigned sides)
 {
     wf_socket *s = wf_socket_of(handle);
     uint64_t   h = (uintptr_t)handle;
-    uint64_t   refs = wf_add(&s->refs, 1, RELAXED); /* the handle's way here orders the rest */
+    uint64_t   refs = wf_add(&s->refs, 1, RELAXED); /* the caller got the handle in order */
 
     if ((((refs ^ h) & WF_SOCKET_GENERATION) | (((refs >> WF_SOCKET_SIDE) | h) & sides)) == 0)
         return s;

@@ -23,8 +23,9 @@
 
 wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp)
 {
-    /* TCP tells of room only after a write that found none, so there POLLOUT costs nothing, and
-     * asking for it at once saves a call. A Unix socket or pipe tells whenever its peer reads. */
+    /* TCP reports room only after a write that found none. So POLLOUT costs nothing there, and
+     * requesting it at once saves a call. A Unix socket or pipe reports room whenever its peer
+     * reads. */
     uint16_t   room = tcp ? POLLOUT : 0;
     wf_socket *s = wf_socket_new(r, fd, POLLIN | POLLRDHUP | room);
 
@@ -40,9 +41,10 @@ static int64_t answer(ssize_t n)
     return n < 0 ? -errno : n;
 }
 
-/* A read shorter than its buffer has emptied the socket: until the next event another would only
- * see EAGAIN. Not before it is watched, nor once events don't tell everything. And only with TCP: a
- * Unix socket stops where descriptors came along, a terminal at the end of a line. */
+/* A read that was shorter than its buffer has emptied the socket, so until the next event another
+ * read would only see EAGAIN. That saves a call for each request. It holds only while the socket is
+ * watched and events tell everything. It holds for TCP only, since a read of a Unix socket stops
+ * where descriptors were passed, and one of a terminal stops at the end of a line. */
 static bool is_drained(wf_socket *s, uint32_t seq)
 {
     return s->drained == (UINT64_C(1) << 32 | seq) &&
@@ -51,12 +53,12 @@ static bool is_drained(wf_socket *s, uint32_t seq)
 
 static int64_t note_drained(wf_socket *s, uint32_t seq, int64_t n, size_t size)
 {
-    if (n > 0 && (size_t)n < size && wf_load(&s->asked, RELAXED)) /* a hint */
+    if (n > 0 && (size_t)n < size && wf_load(&s->asked, RELAXED)) /* a racy hint */
         s->drained = UINT64_C(1) << 32 | seq;
     return n;
 }
 
-/* A file's bytes may have to come from a disk, and the worker waits: a portion at once. */
+/* A worker waits while a file's bytes come from a disk, so one call reads a limited portion. */
 static size_t at_most(const wf_socket *s, size_t size)
 {
     return s->is_file && size > FILE_PORTION ? FILE_PORTION : size;
@@ -64,10 +66,11 @@ static size_t at_most(const wf_socket *s, size_t size)
 
 /* ---- pipes and terminals ---- */
 
-/* O_NONBLOCK is a flag of the open file, which other processes may have and may clear: the standard
- * streams above all. So each call says itself that it must not wait. Where the kernel knows that
- * for sockets and for pipes only, a FIFO that was opened by its name and a terminal get the flag
- * back first. It could be cleared in between, which no call can exclude. */
+/* O_NONBLOCK is a flag of the open file. Other processes may share that file, most likely a
+ * standard stream, and may clear the flag. So each call says itself that it must not wait. The
+ * kernel supports that for sockets and pipes only. For a terminal, and a FIFO that was opened by
+ * name, the flag is set again before the call. Another process could still clear it in between,
+ * which no call can prevent. */
 static void insist(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -81,7 +84,8 @@ static bool is_refused(ssize_t n)
     return n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS);
 }
 
-/* A file never waits for another program, and only reads that may wait get what a disk has. */
+/* A file needs no flag, because it never waits for another program. A read with RWF_NOWAIT would
+ * not get bytes that are only on the disk. */
 static int64_t read_at_once(const wf_socket *s, const struct iovec *vector, int n)
 {
     ssize_t r = s->is_file ? readv(s->fd, vector, n) : wf_readv_nowait(s->fd, vector, n);
@@ -110,7 +114,7 @@ static int64_t write_at_once(const wf_socket *s, const struct iovec *vector, int
 
 /* ---- reading ---- */
 
-/* Apart, so that reading a socket needs no room for the vector. */
+/* A function of its own, so that reading a socket needs no stack for the vector. */
 static WF_SELDOM int64_t read_pipe(const wf_socket *s, void *memory, size_t size)
 {
     struct iovec vector = {.iov_base = memory, .iov_len = at_most(s, size)};
@@ -307,7 +311,8 @@ WEFT_API weft_future *weft_writev(weft_io *io, weft_stream *stream, const struct
 
 /* ---- at once or not at all ---- */
 
-/* Without a look at `drained`: an event that has not been taken yet may say otherwise. */
+/* Reads even if `drained` says that the socket is empty. No thread may have taken the event yet
+ * that says otherwise, and this call does not wait for it. */
 static int64_t read_now(wf_socket *s, void *memory, size_t size)
 {
     uint32_t seq = wf_socket_seq(&s->in);
@@ -315,8 +320,8 @@ static int64_t read_now(wf_socket *s, void *memory, size_t size)
     return note_drained(s, seq, receive(s, memory, size), size);
 }
 
-/* The direction is claimed for an operation that is never polled, so that it stays with one
- * caller. */
+/* Claims the direction for an operation that is never polled, so that no other caller can have it
+ * during the call. */
 static int64_t try_transfer(weft_stream *stream, unsigned side, void *memory, size_t size)
 {
     weft_io       claim;
@@ -351,12 +356,12 @@ WEFT_API int64_t weft_stream_try_write(weft_stream *stream, const void *buffer, 
     return try_transfer(stream, WF_SIDE_OUT, (void *)(uintptr_t)buffer, size);
 }
 
-/* ---- the kernel writes, from the caller's memory ---- */
+/* ---- zero-copy writes ---- */
 
 typedef struct zero_copy {
     transfer     what;
     weft_stream *stream;
-    wf_socket   *socket; /* once it has begun */
+    wf_socket   *socket; /* valid once the operation has begun */
 } zero_copy;
 
 static int begin_zero_copy(weft_io *io, weft_context *cx)
@@ -384,7 +389,7 @@ static void prepare_zero_copy(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const zero_copy *args = WF_ARGS(io, zero_copy);
 
-    /* WAITALL: the kernel goes on with the rest itself. */
+    /* With MSG_WAITALL the kernel continues after a short write by itself. */
     io_uring_prep_send_zc(sqe, args->socket->fd, args->what.memory, args->what.size,
                           MSG_NOSIGNAL | MSG_WAITALL, 0);
 }
@@ -403,7 +408,8 @@ const wf_kernel_op wf_op_write_zero_copy = {WF_KERNEL_OP("weft_write_zero_copy")
                                             .begin = begin_zero_copy, .prepare = prepare_zero_copy,
                                             .needs = WF_RING_SEND_ZC, .end = end_zero_copy};
 
-#define ZERO_COPY_MOST (1u << 30) /* what the submission has room for */
+/* The size in a submission entry has 32 bits. */
+#define ZERO_COPY_MOST (1u << 30)
 
 WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, const void *buffer,
                                            size_t size)

@@ -1,11 +1,11 @@
 /*
- * stream.h - making streams of connected sockets, and addresses
+ * stream.h - streams, listeners, messages and addresses
  *
- * Purpose     What all kinds of sockets share beside socket.h.
+ * Purpose     What the operations on sockets share beside socket.h.
  * Threads     Any.
  * Invariants  None.
  * Ordering    None.
- * Failure     -ENOMEM leaves the descriptor the caller's.
+ * Failure     If there is no memory, the caller still owns the descriptor.
  */
 #ifndef WF_STREAM_H
 #define WF_STREAM_H
@@ -14,27 +14,29 @@
 
 #include <weft/net.h>
 
-/* A stream of a non-blocking descriptor, which it owns from now on; NULL: no memory. */
+/* Makes a stream that owns a non-blocking descriptor. Returns NULL if there is no memory. */
 wf_socket *wf_stream_new(wf_reactor *r, int fd, bool tcp);
 
-/* Writes what there is room for at once: the count or -errno. */
+/* Writes as much as there is room for, without waiting. Returns the count or -errno. */
 int64_t wf_stream_transmit(const wf_socket *s, const char *memory, size_t size);
 
-/* The same with one that listens. */
+/* Makes a listener that owns a listening descriptor. Returns NULL if there is no memory. */
 wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp);
 
-/* What a datagram socket always asks for; POLLOUT comes with the first writer that waits. */
+/* The events that are always requested for a datagram socket. POLLOUT is requested when a writer
+ * first waits. */
 #define WF_DATAGRAM_EVENTS (POLLIN | POLLRDHUP)
 
-/* Of a datagram that found no room: -EAGAIN, tried again after an event or in a while; or
- * -ENOMEM. */
+/* Handles a datagram for which there was no room. Returns -EAGAIN, which makes the operation wait
+ * for an event or for a retry timer, or -ENOMEM. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to);
 
-/* After a call that found nothing: whether the socket is shut down for reading. Where datagrams or
- * Unix connections come in, the kernel tells that only a call that waits. */
+/* Whether the socket is shut down for reading, after a call that returned EAGAIN. For listeners and
+ * datagram sockets the kernel reports the end to a blocking call only, so poll(2) is asked. */
 bool wf_message_ended(const wf_socket *s);
 
-/* Of a message that did not come, with errno: 0 at the end, and the message is empty; or -errno. */
+/* Handles a receive that has failed with errno. Returns 0 and empties the message if the socket is
+ * at its end, else -errno. */
 int wf_message_missed(const wf_socket *s, struct msghdr *message);
 
 static inline bool wf_address_is_ip(const weft_address *address)
@@ -42,21 +44,23 @@ static inline bool wf_address_is_ip(const weft_address *address)
     return address->u.any.sa_family == AF_INET || address->u.any.sa_family == AF_INET6;
 }
 
-/* Switches an option of a socket that nobody else has yet: 0 or -errno. */
+/* Turns an option of a new socket on or off. Returns 0 or -errno. */
 int wf_stream_switch(int fd, int level, int option, bool on);
 
 socklen_t wf_address_size(const weft_address *address);
 
-/* What the kernel says of a socket: 0 or -errno. */
+/* The local address of a socket. Returns 0 or -errno. */
 int wf_address_local(int fd, weft_address *ret);
+/* The address of a socket's peer. Returns 0 or -errno. */
 int wf_address_peer(int fd, weft_address *ret);
 
-/* Keeps the address, if it is an IP address; and the way back: false if none has been kept. */
+/* Keeps the address if it is an IP address. */
 void wf_peer_note(wf_peer *peer, const struct sockaddr *address);
+/* Returns the address that was kept, or false if there is none. */
 bool wf_peer_recall(const wf_peer *peer, weft_address *ret);
 
-/* Closes a socket that has been bound to the address; the file that this made of a Unix path goes,
- * too. */
+/* Closes a socket that was bound to the address, and removes the file that the bind made for a Unix
+ * path. */
 void wf_address_unbind(int fd, const weft_address *address);
 
 #endif
