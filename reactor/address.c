@@ -1,11 +1,11 @@
 /*
  * address.c - IPv4 and IPv6 addresses with a port, Unix addresses
  *
- * Purpose     Reading, writing and asking for addresses.
+ * Purpose     Parses and formats addresses, and reads those of a socket.
  * Threads     Any.
- * Invariants  The family says which member is valid.
+ * Invariants  The family says which member of the union is valid.
  * Ordering    None.
- * Failure     -EINVAL for text that is no address; the result is untouched.
+ * Failure     -EINVAL for text that is no address. The result is not written then.
  */
 #include "stream.h"
 
@@ -55,7 +55,7 @@ static int split(const char *text, char *host, size_t size, uint16_t *port)
     return *end == ':' ? parse_port(end + 1, port) : -EINVAL;
 }
 
-/* The number of an interface that there is. */
+/* Parses the number of an interface, which must exist. */
 static int parse_scope(const char *text, uint32_t *ret)
 {
     char         *end, name[IF_NAMESIZE];
@@ -111,7 +111,7 @@ WEFT_API int weft_address_unix(const char *path, weft_address *ret_address)
     weft_address address = {0};
     size_t       n = strlen(path), room = sizeof address.u.un.sun_path;
 
-    if (n >= room + (*path == '@')) /* a path has a NUL behind it */
+    if (n >= room + (*path == '@')) /* a path ends in a NUL, an abstract name does not */
         return -EINVAL;
     address.u.un.sun_family = AF_UNIX;
     memcpy(address.u.un.sun_path, path, n);
@@ -133,7 +133,7 @@ static size_t unix_size(const weft_address *address)
     return n < sizeof address->u.un.sun_path ? n : sizeof address->u.un.sun_path;
 }
 
-/* "/path", "@abstract name", or "(unnamed)". */
+/* Writes "/path", "@abstract name", or "(unnamed)". */
 static void format_unix(const weft_address *address, char *text)
 {
     const char *path = address->u.un.sun_path;
@@ -158,7 +158,7 @@ static void format_v6(const weft_address *address, char *text)
     inet_ntop(AF_INET6, &address->u.v6.sin6_addr, host, sizeof host);
     if (index && if_indextoname(index, scope + 1))
         scope[0] = '%';
-    else if (index) /* its interface has gone */
+    else if (index) /* the interface does not exist any more */
         snprintf(scope, sizeof scope, "%%%u", index);
     snprintf(text, WEFT_ADDRESS_TEXT, "[%s%s]:%u", host, scope, weft_address_port(address));
 }
@@ -219,7 +219,7 @@ socklen_t wf_address_size(const weft_address *address)
     }
 }
 
-/* ---- what the kernel says ---- */
+/* ---- addresses of a socket ---- */
 
 static int take_address(int r, weft_address *address, socklen_t size, weft_address *ret)
 {

@@ -1,13 +1,14 @@
 /*
- * fd_ready.c - waiting until a descriptor shows an event
+ * fd_ready.c - waiting until a descriptor is ready
  *
- * Purpose     Waits for descriptors of other libraries: as poll(2), by the ring.
+ * Purpose     Waits for descriptors of other libraries like poll(2), by the ring.
  * Threads     Constructor: the caller. prepare: the reactor's thread. end: the future's owner.
- * Invariants  R1 the ring's poll also ends with POLLRDHUP that nobody asked for, and at once while
- *             that lasts: whoever waits for POLLOUT would never sleep. Then the descriptor is put
- *             into an epoll set of its own, which does as it is told, and the ring polls that.
+ * Invariants  R1 the ring's poll also ends with POLLRDHUP, even if the caller did not request it,
+ *             and it ends at once while that condition lasts. So a caller that waits for POLLOUT
+ *             would never sleep. In that case the descriptor gets an epoll set of its own, which
+ *             reports requested events only, and the ring polls that set.
  * Ordering    None.
- * Failure     The kernel's answer; -EMFILE and the like if the set can't be had.
+ * Failure     The kernel's error. -EMFILE and the like if there can be no set.
  */
 #include "descriptor.h"
 #include "kernel_operation.h"
@@ -16,13 +17,13 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define ALWAYS (POLLERR | POLLHUP | POLLNVAL) /* told without being asked for */
+#define ALWAYS (POLLERR | POLLHUP | POLLNVAL) /* events that are reported without a request */
 #define NO_SET (-1)
 
 typedef struct ready {
     int      fd;
     unsigned events;
-    int      set; /* R1, or NO_SET */
+    int      set; /* R1: the epoll set, or NO_SET */
 } ready;
 
 static void prepare_ready(const weft_io *io, struct io_uring_sqe *sqe)
@@ -35,7 +36,7 @@ static void prepare_ready(const weft_io *io, struct io_uring_sqe *sqe)
         io_uring_prep_poll_add(sqe, args->set, POLLIN);
 }
 
-/* 0 or -errno. */
+/* Puts the descriptor into a set of its own. Returns 0 or -errno. */
 static int make_set(ready *args)
 {
     struct epoll_event event = {.events = args->events};
@@ -52,6 +53,7 @@ static int make_set(ready *args)
     return 0;
 }
 
+/* The events of the descriptor in the set, or -errno. */
 static int64_t shown(int set)
 {
     struct epoll_event event = {0};
@@ -69,7 +71,7 @@ static int64_t end_ready(weft_io *io, int64_t result, bool cancelled)
         result = shown(args->set);
     if (result > 0)
         result &= args->events | ALWAYS;
-    if (result == 0) /* nothing of what was asked for, or it has gone meanwhile */
+    if (result == 0) /* no requested event, or it has passed meanwhile */
         result = cancelled ? -ECANCELED : has_set ? 0 : make_set(args);
     if (result == 0)
         return WF_IO_MORE;
@@ -83,7 +85,7 @@ const wf_kernel_op wf_op_fd_ready = {WF_KERNEL_OP("weft_fd_ready"), .prepare = p
 
 WEFT_API weft_future *weft_fd_ready(weft_io *io, int fd, unsigned events)
 {
-    /* The other bits are flags of epoll's. */
+    /* The other bits are flags of epoll. */
     *WF_ARGS(io, ready) = (ready){.fd = fd, .events = events & 0xffff, .set = NO_SET};
     return wf_kernel_op_init(io, &wf_op_fd_ready);
 }

@@ -1,14 +1,14 @@
 /*
  * file.c - operations on open files
  *
- * Purpose     Fills submission entries; goes on after short transfers.
+ * Purpose     Fills submission entries. Continues after short transfers.
  * Threads     Constructors: the caller. prepare: the reactor's thread. at_once, begin, end, plain:
  *             the future's owner.
- * Invariants  io->done bytes have been moved by the submissions that ended; only those that move
- *             all are submitted again. X3 what the kernel does on the reactor's thread has a bound:
- *             a longer copy goes to a thread of the kernel's (IOSQE_ASYNC).
+ * Invariants  io->done is the number of bytes that completed submissions have moved. Only
+ *             read_exact and write_all are submitted again. X3 the kernel's work on the reactor's
+ *             thread is bounded. A thread of the kernel makes longer copies (IOSQE_ASYNC).
  * Ordering    None.
- * Failure     The kernel's answer.
+ * Failure     The kernel's error.
  */
 #include "calls.h"
 #include "kernel_operation.h"
@@ -18,15 +18,15 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define CACHED_MOST  ((size_t)128 << 10) /* bytes that a worker copies at once: some 12 us */
-#define CACHED_UNIT  ((size_t)16 << 10)  /* of them for one more operation of the poll's budget */
-#define MOST_AT_ONCE 0x7ffff000          /* what the kernel moves in one call */
-#define PIECES_MOST  1024                /* that it takes */
+#define CACHED_MOST  ((size_t)128 << 10) /* bytes that a worker copies in one call, about 12 us */
+#define CACHED_UNIT  ((size_t)16 << 10)  /* bytes that cost one more operation of the budget */
+#define MOST_AT_ONCE 0x7ffff000          /* bytes that the kernel moves in one call */
+#define PIECES_MOST  1024                /* pieces that the kernel accepts in a vector */
 #define NO_OFFSET    (-1)
 
 /* ---- reading and writing ---- */
 
-/* All arguments here begin with a place. */
+/* The arguments of all transfers begin with a wf_place. */
 typedef struct transfer {
     wf_place place;
     char    *memory;
@@ -66,14 +66,15 @@ static uint64_t offset(const weft_io *io)
     return (uint64_t)(at == NO_OFFSET ? NO_OFFSET : at + (int64_t)io->done);
 }
 
-/* X3 */
+/* Keeps a long copy off the reactor's thread: X3. */
 static void bound(struct io_uring_sqe *sqe, size_t size)
 {
     if (size > CACHED_MOST)
         sqe->flags |= IOSQE_ASYNC;
 }
 
-/* The bytes of the pieces; no more of them than it takes to be above the bound. */
+/* Adds up the sizes of the pieces. Stops above the bound, since the exact sum does not matter
+ * then. */
 static size_t size_of(const pieces *args)
 {
     size_t size = 0;
@@ -118,9 +119,10 @@ static void prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
     prepare_pieces(IORING_OP_WRITEV, io, sqe);
 }
 
-/* The ring ignores an offset where there is no position; pread(2) and pwrite(2) refuse it, as we
- * do. Nor does it lock the position, as read(2) does: operations there must take turns. What has no
- * position (pipes, terminals, sockets) must not: there a read may wait beside a write. */
+/* Checks the offset, because the ring ignores one where there is no position, while pread(2) and
+ * pwrite(2) refuse it. The ring does not lock a file's position either, as read(2) does. So
+ * operations at the position take turns. Pipes, terminals and sockets have no position, and their
+ * operations must not take turns, because a read may wait there while a write goes ahead. */
 static int begin_transfer(weft_io *io, weft_context *cx)
 {
     wf_place *place = WF_ARGS(io, wf_place);
@@ -137,11 +139,11 @@ static int begin_transfer(weft_io *io, weft_context *cx)
     return 0;
 }
 
-/* In the rows. */
+/* Members of the rows of transfers. */
 #define PLACE .takes_turns = true, .begin = begin_transfer
 
-/* No bytes: that does not wait, and the ring would, for a terminal, and takes directories for
- * files. */
+/* Reads 0 bytes by the system call, which does not wait. The ring would wait for a terminal, and
+ * would not refuse a directory. */
 static int64_t read_nothing(const weft_io *io)
 {
     const wf_place *place = WF_ARGS(io, wf_place);
@@ -152,9 +154,10 @@ static int64_t read_nothing(const weft_io *io)
     return n < 0 ? -errno : n;
 }
 
-/* Reads all of it from the page cache, or nothing. A shorter answer may be the end of the file or
- * where the cache ends, and Linux 5.9 and 5.10 answer 0 by mistake: the ring finds out, as it does
- * with errors. Not at the file's own position, which a read that gives up must not move. */
+/* Reads from the page cache if it has all the bytes. Otherwise the ring reads, and reports errors.
+ * A short result may be the end of the file or of the cached part, and Linux 5.9 and 5.10 wrongly
+ * return 0. A short read at the file's own position would have moved it, so that is left to the
+ * ring. */
 static int64_t read_cached(const weft_io *io, weft_context *cx)
 {
     struct iovec piece = {.iov_base = rest(io), .iov_len = length(io)};
@@ -199,7 +202,8 @@ static int64_t end_readv(weft_io *io, int64_t result, bool cancelled)
     return result;
 }
 
-/* One step of a transfer that moves all. */
+/* Ends one submission of read_exact or write_all, and asks for the next if bytes are left. `at_end`
+ * is the result if the kernel has moved none. */
 static int64_t end_step(weft_io *io, int64_t result, bool cancelled, int at_end)
 {
     size_t size = WF_ARGS(io, transfer)->size;
@@ -221,7 +225,8 @@ static int64_t end_read_exact(weft_io *io, int64_t result, bool cancelled)
 
 static int64_t end_write_all(weft_io *io, int64_t result, bool cancelled)
 {
-    return end_step(io, result, cancelled, -EIO); /* a file that takes nothing and names no cause */
+    /* -EIO for a file that accepts no bytes and reports no error. */
+    return end_step(io, result, cancelled, -EIO);
 }
 
 static weft_future *make_transfer(weft_io *io, const wf_kernel_op *op, int fd, const void *memory,

@@ -1,14 +1,14 @@
 /*
  * open.c - opening and closing files
  *
- * Purpose     Their operations. Takes back the descriptor of a cancelled open.
+ * Purpose     The operations that open and close files. A cancelled open closes its descriptor.
  * Threads     Constructors: the caller. prepare: the reactor's thread. begin, end, plain: the
  *             future's owner.
- * Invariants  X1 a close, which may free a whole file, goes to a thread of the kernel's
- *             (IOSQE_ASYNC). X2 an open that may wait for another program goes there, too: on the
- *             reactor's thread the kernel would open as with O_NONBLOCK.
+ * Invariants  X1 a close may free a whole file, so a thread of the kernel runs it (IOSQE_ASYNC). X2
+ *             an open that may wait for another program also runs there. On the reactor's thread
+ *             the kernel would open with O_NONBLOCK.
  * Ordering    None.
- * Failure     The kernel's answer.
+ * Failure     The kernel's error.
  */
 #include "calls.h"
 #include "kernel_operation.h"
@@ -21,9 +21,9 @@
 /* ---- opening ---- */
 
 enum step {
-    OPEN_PLAIN, /* it does not wait for another program */
-    OPEN_LOOK, /* not in the kernel's cache: it looks first what is there, then one of the others */
-    OPEN_WAITS, /* it may: a FIFO, or a device */
+    OPEN_PLAIN, /* the open does not wait for another program */
+    OPEN_LOOK,  /* the kernel's cache lacks the path: the ring looks what it is, then opens it */
+    OPEN_WAITS, /* the open may wait for another program: a FIFO, or a device */
 };
 
 typedef struct opening {
@@ -42,7 +42,7 @@ static int look_flags(const opening *args)
     return O_PATH | O_CLOEXEC | (args->flags & O_NOFOLLOW);
 }
 
-/* The step that follows the look, which has opened the path without opening the file. */
+/* Returns the step that follows the look. `path` is an O_PATH descriptor, which is closed. */
 static enum step step_for(int path)
 {
     mode_t type = wf_type_of(path);
@@ -51,8 +51,8 @@ static enum step step_for(int path)
     return type == S_IFIFO || type == S_IFCHR ? OPEN_WAITS : OPEN_PLAIN;
 }
 
-/* A look costs less than a microsecond where the path is in the kernel's cache, and else is made by
- * the ring. */
+/* Looks what the path leads to. If the path is in the kernel's cache, that takes less than a
+ * microsecond. Otherwise it may wait for a disk, so the ring does it. */
 static int begin_open(weft_io *io, weft_context *cx)
 {
     opening        *args = WF_ARGS(io, opening);
@@ -67,7 +67,7 @@ static int begin_open(weft_io *io, weft_context *cx)
         args->step = step_for(path);
     else if (errno == EAGAIN || errno == ENOSYS || errno == EPERM || errno == EINTR)
         args->step = OPEN_LOOK;
-    return 0; /* the open tells of other errors */
+    return 0; /* the open reports other errors */
 }
 
 static bool open_waits(const weft_io *io)

@@ -5,15 +5,15 @@
  * Threads     Constructors: the caller. prepare: the reactor's thread. end: the future's owner.
  * Invariants  None.
  * Ordering    None.
- * Failure     The kernel's answer.
+ * Failure     The kernel's error.
  */
 #include "kernel_operation.h"
 #include "memcheck.h"
 
 #include <sys/stat.h>
 
-/* Of struct statx, for ever: the kernel has spare fields in it. musl before 1.2.5 does not declare
- * it. */
+/* The size of struct statx. It never changes, because the struct has spare fields. musl before 1.2.5
+ * does not declare it. */
 #define STATUS_SIZE 256
 
 typedef struct one_path {

@@ -8,7 +8,7 @@ static wf_place *place_of(const weft_io *io)
     return WF_ARGS(io, wf_place);
 }
 
-/* The first one from here on that is at the same position, or NULL. */
+/* Returns the first operation of that descriptor from here on, or NULL. */
 static weft_io *find(weft_io *from, int fd)
 {
     while (from && place_of(from)->fd != fd)
@@ -21,7 +21,7 @@ static weft_io **list_of(wf_positions *p, int fd)
     return &p->first[(unsigned)fd % WF_POSITION_LISTS];
 }
 
-/* The link that leads to the operation; with NULL, the one at the end. */
+/* Returns the link that leads to the operation, or the last link for NULL. */
 static weft_io **link_to(weft_io **link, const weft_io *io)
 {
     while (*link != io)

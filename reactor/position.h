@@ -1,12 +1,12 @@
 /*
  * position.h - one operation at a time at a file's position
  *
- * Purpose     The ring reads the position, moves bytes and writes the position back without a lock:
- *             of two operations at once both would move the same bytes. So those of one descriptor
- *             take turns, in the order in which the reactor got them.
+ * Purpose     The ring reads a file's position, moves bytes and writes the position back without a
+ *             lock. Two operations at the same time would move the same bytes. So operations of one
+ *             descriptor take turns, in the order in which the reactor took them.
  * Threads     The reactor's thread.
- * Invariants  Q1 the first operation of a descriptor in the list has its turn; the others wait.
- *             Q2 an operation in the list stays until it leaves.
+ * Invariants  Q1 the first operation of a descriptor in the list has its turn. The others wait. Q2
+ *             the memory of an operation in the list stays valid until it leaves the list.
  * Ordering    None.
  * Failure     None.
  */
@@ -17,21 +17,22 @@
 
 #define WF_POSITION_LISTS 64
 
-/* Where in a file: what the arguments of an operation that may take turns begin with. */
+/* A place in a file. The arguments of an operation that may take turns begin with it. */
 typedef struct wf_place {
     weft_io *next; /* in the list */
     int64_t  offset;
     int      fd;
-    bool     takes_turns; /* it is at the file's position */
+    bool     takes_turns; /* the operation is at the file's position */
 } wf_place;
 
 typedef struct wf_positions {
-    weft_io *first[WF_POSITION_LISTS]; /* by the descriptor's low bits */
+    weft_io *first[WF_POSITION_LISTS]; /* indexed by the descriptor's low bits */
 } wf_positions;
 
-/* True: it is the operation's turn. False: it waits for it. */
+/* Adds an operation. Returns true if it has its turn, false if it has to wait. */
 bool wf_positions_enter(wf_positions *p, weft_io *io);
-/* The operation whose turn it is now; NULL: none, or it was not this one's. */
+/* Removes an operation. Returns the operation that now gets its turn. Returns NULL if there is none
+ * or the removed one did not have its turn. */
 weft_io *wf_positions_leave(wf_positions *p, weft_io *io);
 
 #endif

@@ -1,14 +1,14 @@
 /*
- * send_file.c - a file's bytes into a stream without a copy
+ * send_file.c - sends a file's bytes to a stream without a copy
  *
- * Purpose     sendfile(2) on a non-blocking socket. To a stream that others may make blocking the
- *             bytes are copied: send has a flag against waiting.
+ * Purpose     sendfile(2) on a non-blocking socket. If other programs may make the stream blocking,
+ *             the bytes are copied instead, because send(2) has a flag against waiting.
  * Threads     The future's owner.
- * Invariants  F1 at most PORTION bytes are read from the disk by one attempt: as long as that
- *             takes, the worker stands still. F2 no SIGPIPE is raised: sigpipe.h. F3 it never waits
+ * Invariants  F1 one attempt reads at most PORTION bytes, because the worker is blocked while they
+ *             come from a disk. F2 the operation raises no SIGPIPE (sigpipe.h). F3 it never waits
  *             for the stream.
  * Ordering    socket.h.
- * Failure     As sendfile(2): -errno, with io->done bytes sent.
+ * Failure     -errno as sendfile(2), after io->done bytes have been sent.
  */
 #include "sigpipe.h"
 #include "socket_operation.h"
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define PORTION ((size_t)128 << 10)
-#define PIECE   ((size_t)16 << 10) /* that a worker's stack has room for */
+#define PIECE   ((size_t)16 << 10) /* small enough for a worker's stack */
 
 typedef struct part {
     int     file;

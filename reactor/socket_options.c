@@ -1,12 +1,13 @@
 /*
- * socket_options.c - what can be asked of any socket, and of a stream
+ * socket_options.c - options and addresses of sockets
  *
- * Purpose     Calls on a handle that are over at once.
+ * Purpose     Calls on a handle that return without waiting.
  * Threads     Any.
- * Invariants  Each holds a reference while it lasts, so it meets the descriptor that it means.
+ * Invariants  A call holds a reference while it lasts, so its descriptor cannot be closed and
+ *             reused meanwhile.
  * Ordering    socket.h.
- * Failure     -EBADF for a handle that has been closed; -ECHILD in a forked child; else as the
- *             system calls.
+ * Failure     -EBADF for a handle that has been closed, -ECHILD in a forked child, or the error of
+ *             the system call.
  */
 #include "stream.h"
 
@@ -75,8 +76,7 @@ static int local_address_of(const void *handle, weft_address *ret)
     return r;
 }
 
-/* A peer that has gone had an address all the same: the kernel has forgotten it, the socket has
- * not. */
+/* The kernel forgets the address of a peer that has gone, so the socket has kept it. */
 static int peer_address_of(const void *handle, weft_address *ret)
 {
     wf_socket *s;
@@ -91,7 +91,7 @@ static int peer_address_of(const void *handle, weft_address *ret)
     return r;
 }
 
-/* ---- of all kinds ---- */
+/* ---- all kinds of sockets ---- */
 
 WEFT_API int weft_stream_fd(const weft_stream *stream)
 {
@@ -196,7 +196,7 @@ WEFT_API void weft_datagram_close(weft_datagram *datagram)
         wf_socket_close(datagram);
 }
 
-/* ---- of streams ---- */
+/* ---- streams ---- */
 
 WEFT_API int weft_stream_shutdown(weft_stream *stream, int how)
 {
@@ -224,7 +224,7 @@ WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on)
 
     if (r < 0)
         return r;
-    if (on) /* both before the first read */
+    if (on) /* RELAXED: the caller sets it before the first read */
         wf_or(&s->always_try, WF_TRY_EAGER, RELAXED);
     else
         wf_and(&s->always_try, (uint8_t)~WF_TRY_EAGER, RELAXED);
@@ -232,7 +232,7 @@ WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on)
     return 0;
 }
 
-/* The kernel's limits; what is beyond them is refused before anything is set. */
+/* The kernel's limits. A value beyond them is refused before any option is set. */
 #define KEEP_SECONDS_MOST 32767
 #define KEEP_COUNT_MOST   127
 
@@ -249,7 +249,7 @@ static int seconds(int64_t duration)
     return (int)(duration / WEFT_S(1) + (duration % WEFT_S(1) > 0));
 }
 
-/* What the system gives to a socket that has set nothing: asked of a new one. */
+/* Reads the system's default of an option from a new socket. */
 static int get_default(int option, int *ret)
 {
     socklen_t size = sizeof *ret;
