@@ -12,8 +12,8 @@
 
 #include <sys/stat.h>
 
-/* The size of struct statx. It never changes, because the struct has spare fields. musl before 1.2.5
- * does not declare it. */
+/* The size of struct statx. It never changes, because the struct has spare fields. musl before
+ * 1.2.5 does not declare it. */
 #define STATUS_SIZE 256
 
 typedef struct one_path {

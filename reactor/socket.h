@@ -123,7 +123,8 @@ static inline wf_socket *wf_socket_ref(const void *handle, unsigned sides)
 {
     wf_socket *s = wf_socket_of(handle);
     uint64_t   h = (uintptr_t)handle;
-    uint64_t   refs = wf_add(&s->refs, 1, RELAXED); /* the caller got the handle in order */
+    /* RELAXED: the transfer of the handle to this thread has ordered the rest. */
+    uint64_t refs = wf_add(&s->refs, 1, RELAXED);
 
     if ((((refs ^ h) & WF_SOCKET_GENERATION) | (((refs >> WF_SOCKET_SIDE) | h) & sides)) == 0)
         return s;
