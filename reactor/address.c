@@ -111,7 +111,8 @@ WEFT_API int weft_address_unix(const char *path, weft_address *ret_address)
     weft_address address = {0};
     size_t       n = strlen(path), room = sizeof address.u.un.sun_path;
 
-    if (n >= room + (*path == '@')) /* a path ends in a NUL, an abstract name does not */
+    /* A path ends in a NUL. An abstract name does not. */
+    if (n >= room + (*path == '@'))
         return -EINVAL;
     address.u.un.sun_family = AF_UNIX;
     memcpy(address.u.un.sun_path, path, n);

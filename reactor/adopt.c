@@ -148,7 +148,8 @@ static int pair_of(weft_runtime *rt, const int fd[2], weft_stream *ret[2])
     if (r < 0)
         return r;
     r = weft_stream_adopt(rt, fd[1], &ret[1]);
-    if (r < 0) { /* the caller closes both, so the stream must not close fd[0] */
+    /* The caller closes both descriptors, so the stream must not close fd[0]. */
+    if (r < 0) {
         wf_socket_of(ret[0])->fd = -1;
         weft_stream_close(ret[0]);
     }
@@ -232,7 +233,7 @@ WEFT_API int weft_stream_split(weft_stream *stream, weft_stream **ret_reader,
     s = wf_socket_ref(stream, WF_SIDE_BOTH);
     if (!s)
         return -EBADF;
-    /* The low bits of a handle are the sides that it lacks. */
+    /* The low bits of a handle are the sides that it may not use. */
     *ret_reader = (weft_stream *)((uintptr_t)stream | WF_SIDE_OUT);
     *ret_writer = (weft_stream *)((uintptr_t)stream | WF_SIDE_IN);
     wf_socket_unref(s);

@@ -47,7 +47,8 @@ static int64_t attempt_receive(weft_io *io, wf_socket *s)
     if (from)
         from->size_ = message.msg_namelen;
     if (from && message.msg_namelen == 0)
-        from->u.any.sa_family = AF_UNIX; /* an unnamed Unix socket; UDP always has an address */
+        /* An unnamed Unix socket has no address. A UDP socket always has one. */
+        from->u.any.sa_family = AF_UNIX;
     io->done = (size_t)n;
     return io->done < args->size ? n : (int64_t)args->size;
 }
@@ -139,7 +140,8 @@ static int64_t attempt_receive_batch(weft_io *io, wf_socket *s)
         message->msg_namelen = sizeof packet[i].address.u;
     }
     n = recvmmsg(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_TRUNC, NULL);
-    if (n < 0) { /* a socket that is shut down for reading delivers an empty datagram */
+    /* A socket that is shut down for reading delivers an empty datagram. */
+    if (n < 0) {
         n = wf_message_missed(s, &b.message[0].msg_hdr);
         if (n < 0)
             return n;

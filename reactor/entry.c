@@ -182,7 +182,8 @@ static int32_t move(struct move m, int interrupt)
     int     r;
 
     if (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && waits))
-        m.offset = -1; /* a stream has no offset; the ring ignores it, too */
+        /* A stream has no offset. The ring ignores it, too. */
+        m.offset = -1;
     for (;;) {
         if (waits && (r = wait_for(m.fd, m.writes ? POLLOUT : POLLIN, interrupt)) < 0)
             return r;

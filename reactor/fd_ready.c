@@ -71,7 +71,8 @@ static int64_t end_ready(weft_io *io, int64_t result, bool cancelled)
         result = shown(args->set);
     if (result > 0)
         result &= args->events | ALWAYS;
-    if (result == 0) /* no requested event, or it has passed meanwhile */
+    /* 0 says that no requested event has come, or that it has passed meanwhile. */
+    if (result == 0)
         result = cancelled ? -ECANCELED : has_set ? 0 : make_set(args);
     if (result == 0)
         return WF_IO_MORE;

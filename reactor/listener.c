@@ -39,7 +39,8 @@ static int64_t deliver(wf_socket *l, weft_io *io, int fd, const struct sockaddr 
         close(fd);
         return -ENOMEM;
     }
-    wf_peer_note(&s->peer, peer); /* the kernel forgets the address when the peer resets */
+    /* Kept, because the kernel forgets the address when the peer resets. */
+    wf_peer_note(&s->peer, peer);
     *WF_ARGS(io, accept_args)->ret = wf_socket_handle(s);
     return 0;
 }
@@ -126,7 +127,8 @@ static bool is_stale(const weft_address *address)
  * name that no other thread uses, and puts it back if it is not the file that `file` has open. */
 static bool remove_file(const char *path, int file, const struct stat *st)
 {
-    struct stat now = {0}; /* for MSan, which may not see that lstat writes it */
+    /* Zeroed for MSan, which may not see that lstat writes it. */
+    struct stat now = {0};
     char        aside[sizeof((struct sockaddr_un *)0)->sun_path + 64];
 
     snprintf(aside, sizeof aside, "%s.stale-%d-%d", path, (int)getpid(), file);
@@ -211,7 +213,8 @@ wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp)
     if (!l)
         return NULL;
     l->is_tcp = tcp;
-    if (wf_retry_timer_have(l) == 0) /* allocated now, since A2 needs it when memory is short */
+    /* Allocated now, because A2 needs it when memory is short. */
+    if (wf_retry_timer_have(l) == 0)
         return l;
     l->fd = -1; /* the caller still owns it */
     wf_socket_close(wf_socket_handle(l));

@@ -246,7 +246,8 @@ static void take_inbox(wf_reactor *r)
     /* Before the inbox is taken, so that a later submission kicks the reactor again. */
     wf_store(&r->driver.kicked, 0, SEQ_CST); /* [driver-1] */
     for (s = wf_inbox_take(&r->inbox); s; s = next) {
-        next = s->next; /* read first: `take` may give the submission back to its owner */
+        /* Read first, because `take` may give the submission back to its owner. */
+        next = s->next;
         s->take(r, s);
         wf_wakes_flush_foreign(&r->wakes);
     }
@@ -324,7 +325,8 @@ static bool wait_at_gate(wf_reactor *r, int64_t until)
     else if (waited)
         wf_gate_blame(&r->gate);
     if (waited)
-        wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED); /* late: a kick too many */
+        /* RELAXED: a thread that sees this late only kicks the reactor once too often. */
+        wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED);
     return waited;
 }
 
@@ -464,7 +466,8 @@ static int open_backend(wf_reactor *r)
             return result;
     }
     r->ring = (wf_ring){.config = config, .error = result};
-    r->accept_ring.is_refused = true; /* without its lock: no other thread uses it yet */
+    /* Without its lock, since no other thread uses it yet. */
+    r->accept_ring.is_refused = true;
     return wf_files_open_waits(&r->files);
 }
 

@@ -66,7 +66,8 @@ static int64_t attempt_send(weft_io *io, wf_socket *s)
     ssize_t        n;
 
     if (args->flags & MSG_ZEROCOPY)
-        return -EINVAL; /* the kernel would use the memory after the future is READY */
+        /* The kernel would use the memory after the future is READY. */
+        return -EINVAL;
     n = sendmsg(s->fd, args->header, args->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0)
         return n;

@@ -22,8 +22,8 @@
 
 enum step {
     OPEN_PLAIN, /* the open does not wait for another program */
-    OPEN_LOOK,  /* the kernel's cache lacks the path: the ring looks what it is, then opens it */
-    OPEN_WAITS, /* the open may wait for another program: a FIFO, or a device */
+    OPEN_LOOK,  /* the kernel's cache lacks the path, so the ring looks what it is first */
+    OPEN_WAITS, /* a FIFO or a device, whose open may wait for another program */
 };
 
 typedef struct opening {

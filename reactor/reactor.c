@@ -39,7 +39,8 @@ static void unpark(wf_driver *driver)
 {
     if (wf_swap(&driver->kicked, 1, SEQ_CST)) /* [driver-1] */
         return;
-    if (wf_driver_open(driver)) /* the reactor was at the gate, not in the kernel */
+    /* True if the reactor was at the gate, not in the kernel. */
+    if (wf_driver_open(driver))
         return;
     rouse((wf_reactor *)driver);
 }

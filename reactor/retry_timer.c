@@ -77,7 +77,8 @@ void wf_retry_timers_fire(wf_reactor *r, int64_t now)
     wf_retry_timers *list = &r->retry_timers;
     wf_retry_timer  *n;
 
-    if (wf_load(&list->next, RELAXED) > now) /* a thread that adds one now hints the driver */
+    /* RELAXED: a thread that adds an earlier one now hints the driver. */
+    if (wf_load(&list->next, RELAXED) > now)
         return;
     wf_lock(&list->lock);
     while ((n = list->first) && n->deadline <= now) {

@@ -282,7 +282,8 @@ uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth)
 /* If the kernel cannot create so many threads it uses fewer, and some operations wait longer. */
 static void allow_threads(wf_ring *ring, uint32_t n_extra)
 {
-    unsigned most[2] = {0, 0}; /* bounded and unbounded threads; 0 leaves a limit unchanged */
+    /* The limits of bounded and unbounded threads. 0 leaves a limit unchanged. */
+    unsigned most[2] = {0, 0};
 
     if (ring->n_most == 0 && io_uring_register_iowq_max_workers(&ring->uring, most) == 0)
         ring->n_most = most[0];

@@ -230,7 +230,8 @@ static void tell_all(wf_socket *s)
         int      r;
 
         wf_unlock(&s->lock);
-        r = tell(s, s->told, events); /* only the thread that has set `telling` writes `told` */
+        /* Only the thread that has set `telling` writes `told`. */
+        r = tell(s, s->told, events);
         wf_lock(&s->lock);
         if (r < 0) {
             fail_wait(&s->in, r, &wakes);
@@ -251,7 +252,8 @@ static bool ask(wf_socket *s, const wf_direction *d)
 {
     uint16_t asked = s->asked | s->events | (d == &s->out ? POLLOUT : 0);
 
-    wf_store(&s->asked, asked, RELAXED); /* note_drained reads it without the lock, as a hint */
+    /* RELAXED: note_drained reads it without the lock, as a hint. */
+    wf_store(&s->asked, asked, RELAXED);
     if (asked == s->told || s->telling)
         return false;
     s->telling = true;
@@ -338,7 +340,8 @@ int wf_socket_take_fd(wf_socket *s)
 
     if (r < 0)
         return r;
-    if (s->told) /* without the lock: no operation waits, and none can begin to */
+    /* `told` is read without the lock, since no operation waits and none can begin to. */
+    if (s->told)
         wf_poller_remove(&s->reactor->poller, fd);
     wf_own_end(s);
     s->fd = -1;

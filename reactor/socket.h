@@ -62,9 +62,9 @@ typedef struct wf_socket {
     struct wf_retry_timer *retry_timer; /* or NULL */
     uint16_t               told;        /* under the lock; events last requested of the kernel */
     bool                   telling;     /* under the lock; a thread is requesting events */
-    uint8_t
-         n_unwanted; /* under the lock; events in a row with POLLOUT only and no writer waiting */
-    bool lent;       /* under the lock; the kernel writes for an operation */
+    /* Under the lock; events in a row that had POLLOUT only while no writer waited. */
+    uint8_t n_unwanted;
+    bool    lent; /* under the lock; the kernel writes for an operation */
 
     /* -- constant in a life -- */
     bool is_socket : 1; /* else a pipe, device or file */
@@ -73,15 +73,16 @@ typedef struct wf_socket {
     bool came_blocking : 1; /* O_NONBLOCK was not set when it was adopted, see own.h */
     bool is_shared : 1;     /* adopted; other programs may have it and clear O_NONBLOCK */
 
-    uint8_t always_try; /* WF_TRY_...: why events and short reads do not tell everything */
-    uint8_t nap_ms;     /* the delay of a retry that the operation wants, which is about to wait */
+    uint8_t always_try; /* WF_TRY_... */
+    uint8_t nap_ms;     /* the owner's; the delay after which it wants to try again */
     wf_peer peer;       /* constant; the peer of a stream, even after it has gone */
 } wf_socket;
 
 WEFT_STATIC_ASSERT_(sizeof(wf_socket) == 2 * WF_CACHE_LINE, "a socket is two cache lines");
 
 enum { WF_SOCKET_NUDGE = 1, WF_SOCKET_FREE = 2 };
-/* The kind of socket has no such events; weft_stream_set_eager was called; the stream has ended. */
+/* Why a read always tries. KIND: this kind of socket has short reads that do not empty it. EAGER:
+ * the program has called weft_stream_set_eager. ENDED: no event will follow the end. */
 enum { WF_TRY_KIND = 1, WF_TRY_EAGER = 2, WF_TRY_ENDED = 4 };
 
 /* Sides of a socket, as bits. */
@@ -106,7 +107,8 @@ static inline wf_socket *wf_socket_of(const void *handle)
 /* The handle of a socket to which the caller has a reference. */
 static inline void *wf_socket_handle(const wf_socket *s)
 {
-    uint64_t refs = wf_load(&s->refs, RELAXED); /* a reference keeps the generation constant */
+    /* RELAXED: the caller's reference keeps the generation constant. */
+    uint64_t refs = wf_load(&s->refs, RELAXED);
 
     return (void *)((uintptr_t)s | (uintptr_t)(refs & WF_SOCKET_GENERATION));
 }

@@ -46,7 +46,8 @@ static int64_t start(weft_io *io, weft_context *cx)
         return r;
     s = wf_socket_ref(io->target_, op->side);
     if (s && wf_reactor_is_child(s->reactor)) {
-        r = -ECHILD; /* the reference is leaked, in the child's own copy of the count */
+        /* The reference is leaked, in the child's own copy of the count. */
+        r = -ECHILD;
     } else if (s) {
         if (wf_socket_claim(direction(io, s), io)) {
             io->target_ = s; /* it was the handle before */

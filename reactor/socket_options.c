@@ -224,7 +224,8 @@ WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on)
 
     if (r < 0)
         return r;
-    if (on) /* RELAXED: the caller sets it before the first read */
+    /* RELAXED: the caller sets it before the first read. */
+    if (on)
         wf_or(&s->always_try, WF_TRY_EAGER, RELAXED);
     else
         wf_and(&s->always_try, (uint8_t)~WF_TRY_EAGER, RELAXED);
