@@ -339,8 +339,8 @@ static bool is_quiet(wf_reactor *r, uint64_t *ret_progress)
            wf_executor_is_quiet(r->rt->executor);
 }
 
-/* Whether the kernel has an operation that may end soon. If it has begun none for a while, those
- * that it still has are assumed to wait for the outside world. */
+/* Whether the kernel has an operation that may end soon. If none has begun for a while, those that
+ * it still has are assumed to wait for the outside world. */
 static bool kernel_is_busy(wf_reactor *r)
 {
     int64_t now = wf_now();

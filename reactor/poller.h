@@ -12,10 +12,10 @@
  *             time. The bell (bell.h) is the only level-triggered member, and has no handle. D4 a
  *             look is bounded. A thread that leaves events behind makes the reactor look again. D5
  *             before about Linux 6.17 epoll_wait may wrongly return 0, without taking a lock, while
- *             another thread takes events. A worker that sees this does other work. The reactor
- *             must not miss an event, because the kernel wakes its ring for each one. So where the
- *             reactor finds nothing it asks poll(2), which takes the lock. A leader calls
- *             epoll_wait without a time limit, which looks again under the lock.
+ *             another thread takes events. A worker that sees this does other work, because the
+ *             kernel wakes the reactor's ring for each event anyway. So only the reactor must not
+ *             miss an event. Where it finds nothing it asks poll(2), which takes the lock. A leader
+ *             calls epoll_wait without a time limit, which looks again under the lock.
  * Ordering    The kernel's, then the socket's lock.
  * Failure     ask: as epoll_ctl. take: the set is gone, because the program has closed a descriptor
  *             that belongs to weft.
@@ -44,7 +44,7 @@ int  wf_poller_add_bell(const wf_poller *ready, int bell);
 void wf_poller_remove(const wf_poller *ready, int fd);
 
 /* Wakes the operations that wait for sockets which are ready. The caller queues the woken tasks.
- * Returns the number of events, or -errno. With `surely`, an answer of 0 is checked, see D5.
+ * Returns the number of events, or -errno. With `surely`, a result of 0 is checked, see D5.
  * *ret_more is set if events may be left, see D4. */
 int wf_poller_take(const wf_poller *ready, wf_wakes *wakes, bool surely, bool *ret_more);
 /* As wf_poller_take, but sleeps until there is an event or the bell rings. Returns the number of

@@ -255,8 +255,8 @@ static bool entered(wf_ring *ring, int result)
 
 void wf_ring_make_room(wf_ring *ring)
 {
-    /* -EBUSY means that the completion queue is full. Getting events moves completions that the
-     * kernel has put aside, so that it accepts entries again. */
+    /* -EBUSY says that completions must be collected first. The kernel keeps those that overflow
+     * the queue, so it accepts entries again after this. */
     while (ring->error == 0 && io_uring_sq_space_left(&ring->uring) == 0)
         if (!entered(ring, io_uring_submit(&ring->uring)) && ring->error == 0)
             io_uring_get_events(&ring->uring);

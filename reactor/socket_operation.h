@@ -24,8 +24,8 @@ typedef struct wf_socket_op {
     int64_t (*attempt)(weft_io *io, wf_socket *s);
     /* Called after the operation has begun to wait. May be NULL. */
     void (*waits)(weft_io *io, wf_socket *s, weft_context *cx);
-    /* Takes the result of the last attempt and returns that of the future. Releases what `begin`
-     * and the attempts have acquired. May be NULL. */
+    /* Takes the result of the last attempt and returns that of the future. If the operation fails
+     * or was cancelled, it releases what `begin` and the attempts have acquired. May be NULL. */
     int64_t (*end)(weft_io *io, int64_t result, bool cancelled);
 } wf_socket_op;
 

@@ -408,7 +408,7 @@ const wf_kernel_op wf_op_write_zero_copy = {WF_KERNEL_OP("weft_write_zero_copy")
                                             .begin = begin_zero_copy, .prepare = prepare_zero_copy,
                                             .needs = WF_RING_SEND_ZC, .end = end_zero_copy};
 
-/* The size in a submission entry has 32 bits. */
+/* A submission entry has room for this size. */
 #define ZERO_COPY_MOST (1u << 30)
 
 WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, const void *buffer,
