@@ -3,8 +3,8 @@
  *
  * Purpose     A point that tasks pass together.
  * Threads     Any.
- * Invariants  `arrived_` counts the waits of this round. The one that makes it `n_` is the leader
- *             and begins the next round, which ends the waits of the one before.
+ * Invariants  `arrived_` counts the waits of this round. The wait that makes it `n_` is the leader.
+ *             It begins the next round, which ends the waits of the round before.
  * Ordering    The queue's lock.
  * Failure     A barrier for no task aborts.
  */
@@ -28,7 +28,8 @@ static bool give_back(void *object, weft_wait *wait)
 {
     (void)object;
     (void)wait;
-    return false; /* the others have passed with it */
+    /* The other waits of the round have already passed the barrier together with this one. */
+    return false;
 }
 
 static void leave(void *object, weft_wait *wait)

@@ -1,13 +1,14 @@
 /*
  * block_on.c - polling one future on a plain thread
  *
- * Purpose     The bridge from threads to futures. The thread polls the future and sleeps in
- *             between; on a current-thread runtime the future becomes part of a task, and the
- *             thread polls tasks until that one has ended, unless another thread does so already.
+ * Purpose     The bridge from threads to futures. The thread polls the future and sleeps between
+ *             polls. On a current-thread runtime the future becomes part of a task. The thread then
+ *             polls tasks until that task has ended, or sleeps while another thread polls them.
  * Threads     Any but a runtime's own.
- * Invariants  The thread's place to sleep is counted: wakers may outlive the call.
- * Ordering    [block-1] a wake sets WOKEN (release) before the thread takes it (acquire); a thread
- *             says ASLEEP (release) after its poll. [block-2] the last reference.
+ * Invariants  A sleeper is reference-counted, because its wakers may outlive the call.
+ * Ordering    [block-1] A wake stores WOKEN (release) before the thread reads it (acquire). A
+ *             thread stores ASLEEP (release) after its poll.
+ *             [block-2] The thread that drops the last reference acquires what the others did.
  * Failure     -EDEADLK on a runtime's thread; -ENOMEM; -ECHILD in a forked child.
  */
 #include "blocked.h"
@@ -24,10 +25,11 @@
 enum { AWAKE, WOKEN, ASLEEP };
 
 typedef struct wf_sleeper {
-    uint32_t           state;
-    uint32_t           refs;
-    weft_allocator     alloc; /* a copy: the runtime may be gone */
-    struct wf_sleeper *next;  /* in the runtime's list, as is the next */
+    uint32_t       state;
+    uint32_t       refs;
+    weft_allocator alloc; /* a copy: the runtime may be gone */
+    /* -- the runtime's list -- */
+    struct wf_sleeper *next;
     bool               listed;
 } sleeper;
 
@@ -74,10 +76,10 @@ static void sleep_until_woken(sleeper *s)
     if (wf_cas(&s->state, &awake, ASLEEP, ACQ_REL))   /* [block-1] */
         while (wf_load(&s->state, ACQUIRE) == ASLEEP) /* [block-1] */
             wf_futex_wait(&s->state, ASLEEP, INT64_MAX);
-    wf_swap(&s->state, AWAKE, ACQUIRE); /* [block-1] a second wake's, too */
+    wf_swap(&s->state, AWAKE, ACQUIRE); /* [block-1] also of a second wake */
 }
 
-/* ---- those whom a test's clock waits for ---- */
+/* ---- the list of callers that a test's clock waits for ---- */
 
 static void enlist(weft_runtime *rt, sleeper *s)
 {
@@ -127,7 +129,7 @@ static wf_caught poll_caught(weft_runtime *rt, weft_future *future, const weft_w
     return wf_panic_poll(future, &cx);
 }
 
-/* One poll; `flags` say whether the future unwinds, as a panic decides. */
+/* Polls once. If the future panics, sets *flags so that later polls unwind it. */
 static weft_poll poll_once(weft_runtime *rt, weft_future *future, const weft_waker *waker,
                            uint32_t *flags)
 {

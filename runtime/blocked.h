@@ -1,10 +1,10 @@
 /*
  * blocked.h - threads in weft_block_on, as a test's clock sees them
  *
- * Purpose     A clock that jumps waits until they sleep.
+ * Purpose     Tells a test's clock whether all threads in weft_block_on sleep. It jumps only then.
  * Threads     Any.
- * Invariants  Only those are known that began while the clock was in use.
- * Ordering    The list's lock; [block-1] a thread that is asleep says so.
+ * Invariants  The list holds only calls that began while the clock was in use.
+ * Ordering    The list's lock. [block-1] A thread that sleeps has stored ASLEEP.
  * Failure     None.
  */
 #ifndef WF_BLOCKED_H
@@ -12,7 +12,7 @@
 
 #include "rt.h"
 
-/* Whether all of them sleep, and nobody has woken one. */
+/* Whether all listed threads sleep, and none of them has been woken. */
 bool wf_blocked_are_asleep(weft_runtime *rt);
 
 #endif

@@ -3,12 +3,13 @@
  *
  * Purpose     See include/weft/buffered.h.
  * Threads     The reader's owner.
- * Invariants  B1 buffer_[begin_..end_) has been read and not been handed out; a pending read
- *             appends to it or goes into the caller's memory, so what it brings is never lost. B2 a
- *             line's '\0' takes the place of its "\n", or that of a byte behind the stream's last
- *             one.
+ * Invariants  R1 buffer_[begin_..end_) holds the bytes that were read and not handed out yet. A
+ *             pending read appends to it or writes into the caller's memory, so the bytes that it
+ *             brings are never lost.
+ *             R2 The '\0' of a line takes the place of its "\n". If the last line of the stream has
+ *             no "\n", the '\0' goes into the byte behind it.
  * Ordering    None.
- * Failure     As reading the stream.
+ * Failure     The errors of reading the stream.
  */
 #include <string.h>
 #include <weft/buffered.h>
@@ -22,7 +23,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Moves what there is to the buffer's start. */
+/* Moves the buffered bytes to the start of the buffer. */
 static void make_room(weft_reader *r)
 {
     if (r->begin_ == 0)
@@ -32,7 +33,7 @@ static void make_room(weft_reader *r)
     r->begin_ = 0;
 }
 
-/* ---- what the buffer gives: a result, or MORE ---- */
+/* ---- taking from the buffer: each function returns a result, or MORE ---- */
 
 static char *hand_out(weft_reader *r, size_t size)
 {
@@ -49,7 +50,7 @@ static int64_t hand_out_counted(weft_reader *r, size_t size)
     return (int64_t)size;
 }
 
-/* How many bytes up to and with the delimiter; 0: it has not come yet. */
+/* The number of bytes up to and including the delimiter, or 0 if it has not arrived yet. */
 static size_t find(weft_reader *r)
 {
     const char *begin = r->buffer_ + r->begin_;
@@ -70,12 +71,12 @@ static int64_t give_line(weft_reader *r)
     if (n == 0 && left == 0)
         return WEFT_EOF;
     if (n == 0 && left == r->size_)
-        return -EMSGSIZE; /* no place for the '\0' */
+        return -EMSGSIZE; /* no room for the '\0' */
     if (n == 0)
         make_room(r);
     line = hand_out(r, n ? n : left);
     if (n == 0)
-        n = left; /* the last one, without an end */
+        n = left; /* the last line has no "\n" */
     else if (--n > 0 && line[n - 1] == '\r')
         n--;
     line[n] = '\0';
@@ -121,7 +122,7 @@ static int64_t give_read(weft_reader *r)
     return (int64_t)n;
 }
 
-/* READ_EXACT and SKIP. */
+/* For READ_EXACT and SKIP. */
 static int64_t give_all(weft_reader *r)
 {
     size_t n = least(weft_reader_buffered(r), r->wanted_ - r->done);
@@ -154,9 +155,9 @@ static int64_t give(weft_reader *r)
     }
 }
 
-/* ---- reading on ---- */
+/* ---- reading from the stream ---- */
 
-/* What is to go into the caller's memory goes there at once: give() has emptied the buffer. */
+/* READ and READ_EXACT read straight into the caller's memory: give() has emptied the buffer. */
 static void begin_read(weft_reader *r)
 {
     r->direct_ = r->kind_ == READ || r->kind_ == READ_EXACT;
@@ -168,7 +169,7 @@ static void begin_read(weft_reader *r)
     weft_read(&r->io_, r->stream_, r->buffer_ + r->end_, r->size_ - r->end_);
 }
 
-/* The read has ended: a result for the reader, or MORE. */
+/* Takes the result of the finished read. Returns a result for the reader, or MORE. */
 static int64_t end_read(weft_reader *r)
 {
     int64_t n = weft_future_result(&r->io_.future);
@@ -186,7 +187,8 @@ static int64_t end_read(weft_reader *r)
     return MORE;
 }
 
-/* The read WITHDRAWS; were it to answer with bytes, they would be where they belong. */
+/* Cancels the read, which WITHDRAWS. If it returns bytes all the same, end_read() puts them where
+ * they belong. */
 static weft_poll reader_withdraw(weft_reader *r, weft_context *cx)
 {
     int64_t result = -ECANCELED;

@@ -1,9 +1,10 @@
 /*
- * child.c - what a forked child takes over from a thread of weft's
+ * child.c - what a forked child of a weft thread must reset
  *
- * Purpose     Between fork and exec, gives the child what the host's own threads have.
- * Threads     A forked child's only one.
- * Invariants  Only system calls: the child may share the parent's memory (vfork).
+ * Purpose     Between fork and exec, gives the child the CPUs and the signal mask of the host's
+ *             threads.
+ * Threads     The only thread of a forked child.
+ * Invariants  It makes only system calls, because the child may share the parent's memory (vfork).
  * Ordering    None.
  * Failure     -ENXIO without a runtime.
  */

@@ -1,10 +1,11 @@
 /*
  * clock.c - clocks for tests
  *
- * Purpose     Stops, moves and releases a runtime's clock; knows who is busy besides tasks.
+ * Purpose     Stops, moves and releases a runtime's clock. Tells the clock whether blocking jobs
+ *             run and whether threads in weft_block_on are awake.
  * Threads     Any.
- * Invariants  sched/clock.h.
- * Ordering    [driver-1] the reactor is told after the clock has changed.
+ * Invariants  See sched/clock.h.
+ * Ordering    [driver-1] The clock changes before the reactor is told.
  * Failure     None.
  */
 #include "blocked.h"

@@ -1,17 +1,19 @@
 /*
  * condition.c - see weft/sync.h
  *
- * Purpose     Waiting for a change of state that a mutex guards.
+ * Purpose     Waits for a change of the state that a mutex guards.
  * Threads     Any.
- * Invariants  The wait is queued before the mutex is unlocked, so no signal is lost. From its
- *             signal or its cancel on it waits for the mutex, and does not end before it holds it.
+ * Invariants  The wait is queued before the mutex is unlocked, so no signal is lost. After its
+ *             signal or its cancel the wait queues for the mutex. It ends only when it holds the
+ *             mutex.
  * Ordering    The queues' locks.
  * Failure     Waiting without holding the mutex aborts (weft_mutex_unlock).
  */
 #include "mutex.h"
 #include "notify.h"
 
-/* A signal that has reached a wait stays its: it locks the mutex and looks. */
+/* A cancelled wait keeps a signal that has reached it. It still locks the mutex, and its caller
+ * checks the condition. */
 static bool give_back(void *object, weft_wait *wait)
 {
     (void)object;
@@ -21,7 +23,7 @@ static bool give_back(void *object, weft_wait *wait)
 
 static const wf_wait_kind kind = {.take = wf_notify_take, .give_back = give_back, .counts = true};
 
-/* The wait has its signal, or was cancelled: from now on it waits for the mutex. */
+/* The wait has its signal or was cancelled. From here on it waits for the mutex. */
 static void turn_to_mutex(weft_wait *wait, int64_t outcome)
 {
     wait->object_ = wait->second_;
@@ -31,7 +33,7 @@ static void turn_to_mutex(weft_wait *wait, int64_t outcome)
     wf_wait_renew(wait);
 }
 
-/* False: PENDING. */
+/* Polls the wait for a signal. False: it is PENDING. */
 static bool poll_signal(weft_wait *wait, weft_context *cx)
 {
     weft_condition *c = wait->object_;
@@ -55,7 +57,7 @@ static weft_poll wait_poll(weft_future *future, weft_context *cx)
 
     if (wait->second_ && !poll_signal(wait, cx))
         return WEFT_PENDING;
-    /* A cancel does not end this part, nor does an empty budget. */
+    /* Neither a cancel nor an empty budget ends the wait for the mutex. */
     m = wait->object_;
     if (wf_wait_poll(wait, cx, false, true, &m->waits_, &wf_mutex_kind) == -EAGAIN)
         return WEFT_PENDING;

@@ -1,12 +1,4 @@
-/*
- * config.c - the one table of knobs
- *
- * Purpose     See config.h.
- * Threads     See config.h.
- * Invariants  See config.h.
- * Ordering    None.
- * Failure     See config.h.
- */
+/* config.c - see config.h */
 #include "config.h"
 
 #include "idle.h"
@@ -22,7 +14,9 @@
 #include <unistd.h>
 
 #define FIELD(f) #f, offsetof(weft_config, f)
-#define BY_CPUS  (-1) /* a fallback to be computed, as is */
+
+/* -- fallbacks that fallback() computes -- */
+#define BY_CPUS  (-1)
 #define BY_SHARE (-2)
 
 static const char *const backends[] = {"auto", "uring", "epoll"};
@@ -41,23 +35,21 @@ const wf_knob wf_knobs[] = {
     {"WEFT_BLOCKING_THREADS", FIELD(blocking_threads), 1, 10000, 512,
      "most threads of the blocking pool", NULL},
     {"WEFT_BLOCKING_KEEP_MS", FIELD(blocking_keep_ms), 1, 3600000, 10000,
-     "how long an idle thread of the blocking pool, or for files, stays, in ms", NULL},
+     "how long an idle thread of the blocking pool or for files stays, in ms", NULL},
     {"WEFT_DNS_THREADS", FIELD(dns_threads), 1, 10000, 8,
-     "most threads that resolve names; they are not the blocking pool's", NULL},
+     "most threads that resolve names; they have a pool of their own", NULL},
     {"WEFT_BUDGET", FIELD(budget), 1, 1000000, WEFT_BUDGET_DEFAULT,
      "operations a task may do in one poll before it must yield", NULL},
     {"WEFT_INJECT_INTERVAL", FIELD(inject_interval), 2, 1000000, 61,
-     "polls after which a worker looks at tasks from outside first", NULL},
+     "polls after which a worker takes a task from the injection queue first", NULL},
     {"WEFT_WAKE_US", FIELD(wake_us), 1, 1000000, BY_SHARE,
-     "us of polling that must wait before the reactor wakes one more worker; default: 2000 by the "
-     "number of workers, from 100 to 1000",
+     "queued polling time, in us, at which the reactor wakes another worker; default: 2000 divided "
+     "by the number of workers, from 100 to 1000",
      NULL},
     {"WEFT_PATIENT_REACTOR", FIELD(patient_reactor), 0, 1, 1,
-     "1: an event does not interrupt what runs on the reactor's CPU (SCHED_BATCH)", NULL},
+     "1: the reactor runs as SCHED_BATCH and does not preempt the thread on its CPU", NULL},
     {"WEFT_LEADER_AFTER", FIELD(leader_after), 0, 1000000, 32,
-     "events in a row that come alone, after which an idle worker waits for sockets itself; 0: "
-     "never",
-     NULL},
+     "single events in a row after which an idle worker waits for sockets itself; 0: never", NULL},
     {"WEFT_BACKEND", FIELD(backend), WEFT_BACKEND_AUTO, WEFT_BACKEND_EPOLL, WEFT_BACKEND_AUTO,
      "what the reactor waits with; auto: io_uring, or epoll where that is denied", backends},
     {"WEFT_FILE_THREADS", FIELD(file_threads), 1, 1000, 16,
@@ -68,8 +60,8 @@ const wf_knob wf_knobs[] = {
     {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,
      "how long weft_main waits for tasks to end, in ms", NULL},
     {"WEFT_RING_MASK", FIELD(ring_mask), 0, 31, 0,
-     "debugging: do without 1 DEFER_TASKRUN, 2 SINGLE_ISSUER, 4 COOP_TASKRUN, 8 FTRUNCATE, "
-     "16 SEND_ZC (a sum)",
+     "debugging: the sum of features not to use: 1 DEFER_TASKRUN, 2 SINGLE_ISSUER, "
+     "4 COOP_TASKRUN, 8 FTRUNCATE, 16 SEND_ZC",
      NULL},
     {"WEFT_DISPLAY_ENV", NULL, SIZE_MAX, 0, 1, 0,
      "1: log every knob with its value and where that came from", NULL},
@@ -110,7 +102,7 @@ static int64_t n_names(const wf_knob *knob)
     return knob->names ? knob->most - knob->least + 1 : 0;
 }
 
-/* "auto, uring or epoll" */
+/* Writes "auto, uring or epoll". */
 static void list_names(const wf_knob *knob, char *text, size_t size)
 {
     size_t used = 0;
@@ -139,7 +131,7 @@ static int refuse(const weft_config *config, const wf_knob *knob, const char *wh
     return -EINVAL;
 }
 
-/* strtoll also takes white space and a plus. */
+/* Rejects the white space and the plus that strtoll accepts. */
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -183,7 +175,8 @@ static void display(const weft_config *config, const wf_knob *knob, int64_t valu
         wf_log(config, WEFT_LOG_INFO, "%s=%lld (%s)", knob->name, (long long)value, origin);
 }
 
-/* Of few CPUs, the next one has other things to do: the clients, on one machine with the server. */
+/* With few CPUs another worker would compete with other threads, such as clients on the same
+ * machine. So the reactor then wakes it later. */
 static int64_t wake_us(int64_t workers)
 {
     int64_t us = 2000 / workers;
@@ -193,7 +186,8 @@ static int64_t wake_us(int64_t workers)
     return us > 100 ? us : 100;
 }
 
-/* Knobs further up have their values. */
+/* The value of a knob that neither code nor environment sets. BY_SHARE needs `workers`, which has
+ * its value already: its row comes earlier in the table. */
 static int64_t fallback(const weft_config *config, const wf_knob *knob)
 {
     switch (knob->fallback) {
@@ -206,7 +200,7 @@ static int64_t fallback(const weft_config *config, const wf_knob *knob)
     }
 }
 
-/* One knob's value: 0, or -EINVAL. */
+/* Sets the field of one knob. 0, or -EINVAL. */
 static int complete(weft_config *config, const wf_knob *knob, bool show)
 {
     int64_t    *field = knob->at == SIZE_MAX ? NULL : (int64_t *)((char *)config + knob->at);
@@ -236,14 +230,14 @@ static int complete(weft_config *config, const wf_knob *knob, bool show)
     return 0;
 }
 
-/* ---- names nobody knows ---- */
+/* ---- unknown names ---- */
 
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-/* How many letters must change to make one of the other (Levenshtein). */
+/* The number of letters to change, add or remove to turn one name into the other (Levenshtein). */
 static size_t distance(const char *a, size_t n, const char *b)
 {
     size_t row[64], m = strlen(b);
@@ -292,7 +286,7 @@ static void check_names(const weft_config *config)
             warn_unknown(config, *e, strcspn(*e, "="));
 }
 
-/* ---- all of it ---- */
+/* ---- completing a configuration ---- */
 
 int wf_config_complete(weft_config *ret, const weft_config *given)
 {

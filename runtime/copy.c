@@ -3,10 +3,11 @@
  *
  * Purpose     See include/weft/buffered.h.
  * Threads     The future's owner.
- * Invariants  C1 one operation at a time is pending in each direction: a read into the buffer, or
- *             the write of what it brought. C2 done + left is what has been read.
+ * Invariants  C1 In each direction one operation at a time is pending: a read into the buffer, or
+ *             the write of the bytes that the read brought.
+ *             C2 done + left is the number of bytes that were read.
  * Ordering    None.
- * Failure     As reading and writing the streams.
+ * Failure     The errors of reading and writing the streams.
  */
 #include <weft/buffered.h>
 
@@ -43,7 +44,7 @@ static int64_t end_write(struct weft_copy *c, int64_t n)
     return MORE;
 }
 
-/* The step has ended: a result for the copying, or MORE. */
+/* Takes the result of the finished step. Returns the result of the copy, or MORE. */
 static int64_t end_step(struct weft_copy *c)
 {
     int64_t n = weft_future_result(&c->io_.future);
@@ -51,7 +52,7 @@ static int64_t end_step(struct weft_copy *c)
     return c->writing_ ? end_write(c, n) : end_read(c, n);
 }
 
-/* The step WITHDRAWS. */
+/* Cancels the pending step, which WITHDRAWS. */
 static weft_poll copying_withdraw(struct weft_copy *c, weft_context *cx)
 {
     if (weft_future_is_pending(&c->io_.future) &&
@@ -98,7 +99,7 @@ WEFT_API weft_future *weft_copy(struct weft_copy *copying, weft_stream *from, we
 
 /* ---- both ways ---- */
 
-/* Polls one way; its error, or 0. */
+/* Polls one direction. Returns its error, or 0. */
 static int64_t advance(struct weft_copy *way, weft_context *cx)
 {
     if (weft_future_is_ready(&way->future) ||
@@ -106,7 +107,8 @@ static int64_t advance(struct weft_copy *way, weft_context *cx)
         return 0;
     if (way->future.result < 0)
         return way->future.result;
-    weft_stream_shutdown(way->to_, SHUT_WR); /* if that is gone already, the other way tells */
+    /* If the stream is gone already, the other direction reports that. */
+    weft_stream_shutdown(way->to_, SHUT_WR);
     return 0;
 }
 
@@ -123,7 +125,8 @@ static weft_poll both_poll(weft_future *future, weft_context *cx)
     struct weft_copy      *second = both->turn_ ? &both->from_a : &both->from_b;
     int64_t                error = -ECANCELED;
 
-    both->turn_ = !both->turn_; /* or one way could use up the budget of every poll */
+    /* The directions take turns, or one could use up the budget of every poll. */
+    both->turn_ = !both->turn_;
     if (!weft_future_is_cancelled(future)) {
         error = advance(first, cx);
         if (error == 0)

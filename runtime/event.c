@@ -3,8 +3,8 @@
  *
  * Purpose     A flag that can be waited for.
  * Threads     Any.
- * Invariants  Waits are queued only while it is not set. Setting it begins a new round, which ends
- *             the waits of the rounds before, also where it is reset at once.
+ * Invariants  Waits are queued only while the event is not set. Setting it begins a new round,
+ *             which ends the waits of earlier rounds even if the event is reset at once.
  * Ordering    The queue's lock.
  * Failure     None.
  */

@@ -1,20 +1,23 @@
 /*
  * interval.c - ticks, a period apart
  *
- * Purpose     A sleep that is made anew for each tick.
+ * Purpose     A sleep that is restarted for each tick.
  * Threads     The interval's owner.
- * Invariants  Y3 `next_` is the first tick that has not been delivered: it goes on in the poll that
- *             answers READY, so a cancelled tick is not lost.
+ * Invariants  Y3 `next_` is the first tick that has not been delivered. It advances in the poll
+ *             that returns READY, so a cancelled tick is not lost.
  * Ordering    None.
  * Failure     -ENXIO without a runtime.
  */
 #include "clock.h"
 #include "sleep.h"
 
-#define LATE WEFT_MS(5) /* from there on DELAY counts a tick as late: timers always are, a little */
-#define NOW  INT64_MIN  /* `next_`: whatever the clock says */
+/* DELAY counts a tick as late from here on: timers are always a little late. */
+#define LATE WEFT_MS(5)
 
-/* The tick is delivered. Returns by how many periods it is late. */
+/* A value of `next_`: the time at which the first tick is delivered. */
+#define NOW INT64_MIN
+
+/* Delivers the tick and sets the next one. Returns by how many periods the tick is late. */
 static int64_t interval_go_on(weft_interval *self)
 {
     int64_t now = weft_now(), late, n;
@@ -22,7 +25,7 @@ static int64_t interval_go_on(weft_interval *self)
     if (self->next_ == NOW)
         self->next_ = now;
     if (__builtin_sub_overflow(now, self->next_, &late))
-        late = WEFT_FOREVER; /* the instant was before all time */
+        late = WEFT_FOREVER; /* the difference does not fit into 64 bits */
     n = late > 0 ? late / self->period_ : 0;
     if (self->late_ == WEFT_INTERVAL_SKIP)
         self->next_ += n * self->period_;

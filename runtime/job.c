@@ -1,12 +1,4 @@
-/*
- * job.c - one call on a pool thread, and the future that awaits it
- *
- * Purpose     See job.h.
- * Threads     See job.h.
- * Invariants  See job.h.
- * Ordering    See job.h.
- * Failure     See job.h.
- */
+/* job.c - see job.h */
 #include "job.h"
 
 #include "executor.h"
@@ -53,7 +45,7 @@ void wf_job_finish(wf_job *job, int64_t result)
 
 /* ---- the future ---- */
 
-/* The job is gone, or its thread's alone. */
+/* The future no longer has the job: it is freed, or its thread frees it later. */
 static weft_poll job_leave(struct weft_spawn_blocking *self, weft_pool *p, int64_t result)
 {
     self->job_ = NULL;
@@ -99,7 +91,7 @@ static weft_poll job_end(struct weft_spawn_blocking *self, wf_job *job)
     return job_leave(self, p, self->given_up_ ? -ECANCELED : result);
 }
 
-/* A thread goes on with it alone, unless it has not begun. */
+/* Gives up a detachable job. If a thread runs it, that thread finishes and frees it. */
 static weft_poll job_abandon(struct weft_spawn_blocking *self, wf_job *job)
 {
     weft_pool *p = job->pool;
@@ -117,7 +109,7 @@ static weft_poll job_abandon(struct weft_spawn_blocking *self, wf_job *job)
     return job_leave(self, p, -ECANCELED);
 }
 
-/* READY if no thread has begun it: then it has not touched what it was lent, nor will. */
+/* READY if no thread has started the job. Then no thread touches the memory that it was lent. */
 static weft_poll job_withdraw(struct weft_spawn_blocking *self, wf_job *job)
 {
     weft_pool *p = job->pool;
@@ -140,7 +132,7 @@ static weft_poll job_poll(weft_future *future, weft_context *cx)
 
     if (!job)
         return cancelled ? weft_ready(future, -ECANCELED) : job_start(self, cx);
-    if (wf_executor_is_child(job->pool->rt->executor)) { /* its thread is the parent's */
+    if (wf_executor_is_child(job->pool->rt->executor)) { /* only the parent has its thread */
         self->job_ = NULL;
         return weft_ready(future, -ECHILD);
     }

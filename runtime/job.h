@@ -1,16 +1,19 @@
 /*
  * job.h - one call on a pool thread, and the future that awaits it
  *
- * Purpose     Copies arguments to the pool and the result back, whoever of the two leaves first.
- * Threads     finish: who took it off the queue. The future: its owner.
- * Invariants  B1 the arguments are the job's own copy. B2 a job that is queued belongs to the
- *             queue; who takes it off, a thread or the future that withdraws it, owns it. B3 a
- *             thread that has run a job looks whether it is still awaited, under the job's lock:
- *             who comes second frees it. B4 an awaited job keeps the pool's memory. B5 only a
- *             detachable job is left to its thread: others may use memory that their caller has
- *             lent them.
- * Ordering    The pool's lock; the job's.
- * Failure     A future of a pool that refuses the job: -errno.
+ * Purpose     Copies arguments to the pool and the result back. The thread or the future may leave
+ *             first.
+ * Threads     finish: the thread that took the job off the queue. The future: its owner.
+ * Invariants  B1 The arguments are the job's own copy.
+ *             B2 A queued job belongs to the queue. The thread that takes it off, or the future
+ *             that withdraws it, owns it from then on.
+ *             B3 A thread that has run a job checks, under the job's lock, whether a future still
+ *             awaits it. The second of the two to leave frees the job.
+ *             B4 An awaited job keeps the pool's memory.
+ *             B5 Only a detachable job is left to its thread. Any other job may use memory that its
+ *             caller has lent to it.
+ * Ordering    The pool's lock and the job's lock.
+ * Failure     -errno from a future whose pool refuses the job.
  */
 #ifndef WF_JOB_H
 #define WF_JOB_H
@@ -20,21 +23,26 @@
 #include <weft/blocking.h>
 
 typedef struct wf_job {
-    struct wf_job        *next, *prev; /* the queue: under the pool's lock, as are the next */
-    bool                  queued;
-    struct wf_thread     *thread; /* that runs it, or NULL */
-    int64_t               since;  /* when it was queued */
-    weft_pool            *pool;   /* constant, as is the next */
+    /* -- the queue: under the pool's lock -- */
+    struct wf_job    *next, *prev;
+    bool              queued;
+    struct wf_thread *thread; /* the thread that runs it, or NULL */
+    int64_t           since;  /* when it was queued */
+    /* -- constant -- */
+    weft_pool            *pool;
     const weft_job_kind_ *kind;
-    uint32_t              lock;
-    bool                  panicked; /* by the thread, before `done` */
-    bool       done, left; /* under the lock: by the thread, by the future; and so on below */
+    /* -- the end: under `lock` -- */
+    uint32_t   lock;
+    bool       panicked;   /* written by the thread, before it takes the lock to set `done` */
+    bool       done, left; /* set by the thread; set by the future */
     int64_t    result;
     weft_waker waker;
-    _Alignas(16) char args[]; /* whoever owns it */
+    /* -- the job's owner -- */
+    _Alignas(16) char args[];
 } wf_job;
 
-/* Tells whoever awaits the job; it is gone then. Under no lock. */
+/* Stores the result and wakes the task that awaits the job. The job may be freed when this returns.
+ * The caller holds no lock. */
 void wf_job_finish(wf_job *job, int64_t result);
 /* A job with arguments of any size: they are copied from `from` at the first poll. */
 weft_future *wf_job_init(struct weft_spawn_blocking *job, weft_pool *pool,

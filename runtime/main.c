@@ -2,9 +2,9 @@
  * main.c - weft_main: a runtime around one async function
  *
  * Purpose     What a program's main() needs and nothing else.
- * Threads     The program's first.
- * Invariants  The runtime's environment knobs apply. Blocking jobs that were given up don't keep
- *             the process: they end with it.
+ * Threads     The main thread.
+ * Invariants  The runtime's environment knobs apply. Blocking jobs that were given up do not keep
+ *             the process alive. They end with it.
  * Ordering    None.
  * Failure     One line on standard error, through the runtime's log, and exit status 1.
  */

@@ -1,13 +1,15 @@
 /*
  * mpsc.c - a bounded channel with many senders and one receiver
  *
- * Purpose     Messages in order, with back-pressure: who sends into a full channel waits its turn.
+ * Purpose     Messages in order, with back-pressure: a sender waits while the channel is full.
  * Threads     Each end: its owners.
- * Invariants  Q1 senders wait only while the buffer is full, first come first served; the receiver,
- *             as it takes a message, moves the first waiter's message into the room: no permit is
- *             ever parked on somebody who may not use it. Q2 the channel is freed by its last end.
+ * Invariants  M1 Senders wait only while the buffer is full. They are served in the order in which
+ *             they began to wait. When the receiver takes a message, it moves the first waiting
+ *             sender's message into the buffer. So no permit is reserved for a sender that may
+ *             never use it.
+ *             M2 The last end to close frees the channel.
  * Ordering    The lock.
- * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the senders are.
+ * Failure     -EPIPE when the receiver is closed, WEFT_EOF when all senders are closed.
  */
 #include "alloc.h"
 #include "copy.h"
@@ -21,15 +23,20 @@
 #define BUFFER_MOST ((size_t)1 << 40)
 
 typedef struct mpsc {
-    uint32_t       lock;
-    bool           receiver_closed; /* sends fail; under the lock, as is all below */
-    size_t         n_senders;
-    size_t         n_ends; /* senders and the receiver: the last to leave frees */
-    size_t         size, capacity;
-    size_t         head, n; /* the oldest message, and how many there are */
-    weft_wait     *receiver;
-    weft_wait     *first, *last; /* senders waiting */
+    uint32_t lock;
+    /* -- under the lock -- */
+    bool   receiver_closed; /* sends fail */
+    size_t n_senders;
+    size_t n_ends; /* senders and the receiver: the last to leave frees */
+    /* -- constant -- */
+    size_t size, capacity;
+    /* -- under the lock -- */
+    size_t     head, n; /* the oldest message, and how many there are */
+    weft_wait *receiver;
+    weft_wait *first, *last; /* senders waiting */
+    /* -- constant -- */
     weft_allocator alloc;
+    /* -- under the lock -- */
     _Alignas(16) char buffer[];
 } mpsc;
 
@@ -62,7 +69,8 @@ WEFT_API int weft_mpsc_open(size_t size, size_t capacity, weft_mpsc_sender **ret
 
 /* ---- under the lock ---- */
 
-/* A place of the ring, which is given less than twice around. A division would take longer. */
+/* Maps a place to the ring. It must be less than twice the capacity. A division would take
+ * longer. */
 static size_t wrap(const mpsc *c, size_t place)
 {
     return place < c->capacity ? place : place - c->capacity;
@@ -97,13 +105,13 @@ static void link_sender(mpsc *c, weft_wait *wait)
     c->last = wait;
 }
 
-/* The first waiting sender is done, one way or the other. */
+/* Takes the first waiting sender off the queue and gives it its answer. */
 static void settle_sender(mpsc *c, int64_t answer, wf_wakes *wakes)
 {
     weft_wait *wait = c->first;
 
     unlink_sender(c, wait);
-    wf_store(&wait->state_, SEND_DONE, RELAXED); /* under the lock; send_poll peeks */
+    wf_store(&wait->state_, SEND_DONE, RELAXED); /* under the lock; send_poll reads it without */
     wait->answer_ = answer;
     wf_waker_fire(&wait->waker_, wakes);
 }
@@ -201,7 +209,7 @@ static int64_t advance_send(mpsc *c, weft_wait *wait, wf_wakes *wakes)
     return -EAGAIN;
 }
 
-/* No other thread has the slot any more: it is empty, unless the send was withdrawn. */
+/* No other thread uses the waker slot any more. It is empty unless the send was withdrawn. */
 static weft_poll send_end(weft_wait *wait, int64_t r)
 {
     if (__builtin_expect(r == -ECANCELED, 0))
@@ -209,7 +217,7 @@ static weft_poll send_end(weft_wait *wait, int64_t r)
     return weft_ready(&wait->future, r);
 }
 
-/* The send waits, and another executor's waker comes or goes. */
+/* The send waits, and the waker that is stored or replaced belongs to another executor. */
 WF_SELDOM static weft_poll send_foreign(mpsc *c, weft_wait *wait, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);
@@ -232,8 +240,10 @@ WF_FLATTEN static weft_poll send_poll(weft_future *future, weft_context *cx)
     bool       stored;
     int64_t    r;
 
-    if (wf_load(&wait->state_, RELAXED) == SEND_NEW && /* only we leave that state */
-        !weft_future_is_cancelled(future) && !weft_context_spend(cx))
+    if (wf_load(&wait->state_, RELAXED) ==
+            SEND_NEW && /* only this future's polls leave that state */
+        !weft_future_is_cancelled(future) &&
+        !weft_context_spend(cx))
         return WEFT_PENDING;
     wf_lock(&c->lock);
     r = advance_send(c, wait, &wakes);
@@ -296,15 +306,15 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
             wf_lock(&c->lock);
         }
     }
-    last =
-        --c->n_ends == 0; /* not before the last unlock: whom we have woken may close meanwhile */
+    /* Counted in the last hold of the lock: a sender that was woken may close in between. */
+    last = --c->n_ends == 0;
     wf_unlock(&c->lock);
     wf_wakes_flush(&wakes);
     if (last)
         channel_free(c);
 }
 
-/* Under the lock. *ret_waited: the future had waited, and does no more. */
+/* Under the lock. *ret_waited: whether the future had waited and no longer does. */
 static int advance_receive(mpsc *c, weft_wait *wait, bool *ret_waited, wf_wakes *wakes)
 {
     int r;
@@ -323,7 +333,7 @@ static int advance_receive(mpsc *c, weft_wait *wait, bool *ret_waited, wf_wakes 
     return r;
 }
 
-/* No other thread has the slot any more, if the future had waited. */
+/* If the future had waited, no other thread uses its waker slot any more. */
 static weft_poll receive_end(weft_wait *wait, int r, bool waited)
 {
     if (waited)
@@ -331,7 +341,7 @@ static weft_poll receive_end(weft_wait *wait, int r, bool waited)
     return weft_ready(&wait->future, r);
 }
 
-/* The receive waits, and another executor's waker comes or goes. */
+/* The receive waits, and the waker that is stored or replaced belongs to another executor. */
 WF_SELDOM static weft_poll receive_foreign(mpsc *c, weft_wait *wait, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker);

@@ -3,12 +3,13 @@
  *
  * Purpose     A lock that a task may hold across an await.
  * Threads     Any.
- * Invariants  X1 CONTENDED is set before a wait is queued, under the queue's lock, so the holder's
- *             unlock looks into the queue. X2 an unlock that finds a wait passes the mutex on: it
- *             is never free in between, so that a newcomer can't overtake.
- * Ordering    [mutex-1] unlocking releases to the next lock. The queue's lock does for what it
+ * Invariants  X1 CONTENDED is set before a wait is queued, under the queue's lock. So the holder's
+ *             unlock looks into the queue.
+ *             X2 An unlock that finds a wait passes the mutex on. The mutex is never free in
+ *             between, so a newcomer can't overtake.
+ * Ordering    [mutex-1] Unlocking releases to the next lock. The queue's lock orders what it
  *             guards.
- * Failure     Unlocking what is not locked aborts.
+ * Failure     Unlocking a mutex that is not locked aborts.
  */
 #include "mutex.h"
 
@@ -30,7 +31,7 @@ static int64_t take(void *object, weft_wait *wait)
     return wf_swap(&m->state_, CONTENDED, ACQUIRE) == FREE ? 0 : -EAGAIN; /* [mutex-1] */
 }
 
-/* Passes the mutex on to the first wait, or frees it. Under the lock. */
+/* Passes the mutex on to the first wait, or frees it. The caller holds the queue's lock. */
 static void pass(weft_mutex *m)
 {
     m->passes_ = m->waits_.first_ != NULL;

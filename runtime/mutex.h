@@ -1,7 +1,7 @@
 /*
  * mutex.h - what a condition needs of a mutex
  *
- * Purpose     A condition locks its mutex again.
+ * Purpose     Lets a condition lock its mutex again.
  * Threads     Any.
  * Invariants  See mutex.c.
  * Ordering    See mutex.c.

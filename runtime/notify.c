@@ -1,16 +1,17 @@
 /*
  * notify.c - see weft/sync.h
  *
- * Purpose     Telling waiters that something has changed.
+ * Purpose     Tells waiters that something has changed.
  * Threads     Any.
  * Invariants  A permit is stored only while no wait is queued. weft_notify_all begins a new round,
- *             which ends the waits of the rounds before and no others.
+ *             which ends the waits of earlier rounds and no others.
  * Ordering    The queue's lock.
  * Failure     None.
  */
 #include "notify.h"
 
-/* In n_ of a wait that has taken the permit: such a wait gives it back when it is cancelled. */
+/* The value of n_ in a wait that has taken the permit. Such a wait gives it back when it is
+ * cancelled. */
 #define BY_PERMIT 1
 
 int64_t wf_notify_take(void *object, weft_wait *wait)

@@ -12,7 +12,7 @@
 
 #include "waits.h"
 
-/* The answer of a wait on the weft_notify at `object`, see wf_wait_kind. */
+/* The `take` of a weft_notify, see wf_wait_kind. */
 int64_t wf_notify_take(void *object, weft_wait *wait);
 
 #endif

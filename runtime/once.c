@@ -1,11 +1,12 @@
 /*
  * once.c - see weft/sync.h
  *
- * Purpose     Something that is made by the first task that needs it.
+ * Purpose     Something that the first task that needs it makes.
  * Threads     Any.
- * Invariants  One wait at most has been answered 1 and not ended; the others are queued meanwhile.
- * Ordering    The queue's lock. [once-1] MADE releases what was made.
- * Failure     An end without a begin aborts.
+ * Invariants  At most one wait has been answered 1 without weft_once_end. The other waits are
+ *             queued meanwhile.
+ * Ordering    The queue's lock. [once-1] The store of MADE releases what was made.
+ * Failure     weft_once_end without weft_once_begin aborts.
  */
 #include "waits.h"
 
@@ -20,7 +21,8 @@ static int64_t take(void *object, weft_wait *wait)
         return 0;
     if (o->state_ == BEING_MADE)
         return -EAGAIN;
-    wf_store(&o->state_, BEING_MADE, RELAXED); /* under the lock; weft_once_is_made asks for MADE */
+    wf_store(&o->state_, BEING_MADE,
+             RELAXED); /* under the lock; weft_once_is_made looks for MADE */
     return 1;
 }
 
@@ -29,7 +31,7 @@ static bool give_back(void *object, weft_wait *wait)
     weft_once *o = object;
 
     if (wait->answer_ == 1)
-        wf_store(&o->state_, EMPTY, RELAXED); /* under the lock; weft_once_is_made asks for MADE */
+        wf_store(&o->state_, EMPTY, RELAXED); /* under the lock; weft_once_is_made looks for MADE */
     return true;
 }
 

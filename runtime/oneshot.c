@@ -3,13 +3,14 @@
  *
  * Purpose     The result of something done elsewhere.
  * Threads     Each end: its owner.
- * Invariants  V1 both ends are the same memory; the second to close frees it. V2 the message is the
- *             sender's until DONE, the receiver's from then on. V3 WAITING: `waiter` has a waker to
- *             fire, touched under LOCK; without WAITING it is the receiver's.
- * Ordering    [oneshot-1] DONE releases the message to the receiver. [oneshot-2] WAITING publishes
- *             the waker to the sender; LOCK. [oneshot-3] who closes second acquires what the first
- *             did.
- * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the sender is.
+ * Invariants  V1 Both ends are the same memory. The second end to close frees it.
+ *             V2 The message belongs to the sender until DONE, and to the receiver from then on.
+ *             V3 While WAITING is set, `waiter` has a waker to fire and is touched only under LOCK.
+ *             Without WAITING it belongs to the receiver.
+ * Ordering    [oneshot-1] DONE releases the message to the receiver.
+ *             [oneshot-2] WAITING publishes the waker to the sender; LOCK.
+ *             [oneshot-3] The end that closes second acquires what the first one did.
+ * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the sender is closed.
  */
 #include "alloc.h"
 #include "copy.h"
@@ -30,11 +31,15 @@ enum {
 };
 
 typedef struct oneshot {
-    uint64_t       state;  /* both ends */
-    weft_wait     *waiter; /* the receiver's, as is the next */
-    bool           taken;
-    size_t         size; /* constant */
+    /* -- both ends -- */
+    uint64_t state;
+    /* -- receiver -- */
+    weft_wait *waiter;
+    bool       taken;
+    /* -- constant -- */
+    size_t         size;
     weft_allocator alloc;
+    /* -- V2 -- */
     _Alignas(16) char message[];
 } oneshot;
 
@@ -62,7 +67,7 @@ WEFT_API int weft_oneshot_open(size_t size, weft_oneshot_sender **ret_sender,
     return 0;
 }
 
-/* Somebody waits: their waker is fired under LOCK, while their future can't end. */
+/* A receive waits. Its waker is fired under LOCK, while its future can't end. */
 static uint64_t close_waited_for(oneshot *c, uint64_t how)
 {
     wf_wakes wakes = {0};
@@ -76,7 +81,7 @@ static uint64_t close_waited_for(oneshot *c, uint64_t how)
     return was; /* the receiver may have closed while we held LOCK [oneshot-3] */
 }
 
-/* `how`: DONE, with SENT or without. */
+/* Closes the sender. `how` is DONE, or SENT | DONE. */
 static int sender_close(oneshot *c, uint64_t how)
 {
     uint64_t state = wf_load(&c->state, ACQUIRE); /* [oneshot-3] */
@@ -130,14 +135,14 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
 
     if (!c)
         return;
-    if ((wf_load(&c->state, ACQUIRE) & DONE) ||     /* [oneshot-3] nobody else is there */
+    if ((wf_load(&c->state, ACQUIRE) & DONE) ||     /* [oneshot-3] the sender is closed */
         (wf_or(&c->state, CLOSED, ACQ_REL) & DONE)) /* [oneshot-3] */
         channel_free(c);
 }
 
 /* ---- waiting ---- */
 
-/* False: the sender is done, and the slot is empty. */
+/* False: the sender is closed, and the waker slot is empty. */
 static bool wait_locked(oneshot *c, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker), before = {0};
@@ -162,7 +167,8 @@ static bool wait_first(oneshot *c, weft_wait *wait, const weft_waker *waker)
     c->waiter = wait;
     wf_waker_store(&c->waiter->waker_, waker);
     was = wf_or(&c->state, WAITING, ACQ_REL); /* [oneshot-2] */
-    if (was & (DONE | LOCK))                  /* it is done, or gets done without having seen us */
+    /* The sender is closed, or is closing and has not seen WAITING. */
+    if (was & (DONE | LOCK))
         return wait_locked(c, waker);
     return true;
 }
@@ -180,7 +186,8 @@ static void wait_end(oneshot *c)
         wf_lock_gave();
     }
     c->waiter = NULL;
-    wf_waker_discard(before); /* it may close the sender: the receiver keeps the channel */
+    /* Discarding the waker may close the sender. The receiver still keeps the channel. */
+    wf_waker_discard(before);
 }
 
 static weft_poll receive_poll(weft_future *future, weft_context *cx)
