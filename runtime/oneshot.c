@@ -25,7 +25,7 @@
 enum {
     SENT = 1 << 0,    /* there is a message, or was */
     DONE = 1 << 1,    /* the sender is closed */
-    CLOSED = 1 << 2,  /* the receiver is */
+    CLOSED = 1 << 2,  /* the receiver is closed */
     WAITING = 1 << 3, /* a receive waits */
     LOCK = 1 << 4,
 };

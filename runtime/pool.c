@@ -1,12 +1,4 @@
-/*
- * pool.c - a pool of threads, and the queue they take jobs from
- *
- * Purpose     See pool.h.
- * Threads     See pool.h.
- * Invariants  See pool.h.
- * Ordering    See pool.h.
- * Failure     See pool.h.
- */
+/* pool.c - see pool.h */
 #include "pool.h"
 
 #include "executor.h"
@@ -17,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT_ONCE    8 /* threads that begin, at most */
-#define NAMED_MOST 20
+#define AT_ONCE    8  /* most threads that a pool begins with */
+#define NAMED_MOST 20 /* most running jobs that are logged */
 
-/* ---- the queue; the lock is held where the name says so ---- */
+/* ---- the queue (_locked: the caller holds the pool's lock) ---- */
 
 static void append_locked(weft_pool *p, wf_job *job)
 {
@@ -133,7 +125,7 @@ bool wf_pool_abandon(weft_pool *p, wf_job *job)
     queued = withdraw_locked(p, job);
     if (!queued && job->thread) {
         wf_pool_threads_leave_locked(job->thread);
-        wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] the one that closes has one less to wait for */
+        wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] the closing thread waits for one less */
         if (p->closing)
             wf_futex_wake(&p->n_ended, 1);
     }
@@ -141,9 +133,9 @@ bool wf_pool_abandon(weft_pool *p, wf_job *job)
     return queued;
 }
 
-/* ---- its life ---- */
+/* ---- opening and closing ---- */
 
-/* Those that run, too: a job that is about to be taken does not wait. */
+/* Includes running jobs: a job that a thread is about to take does not count as waiting. */
 static int64_t most_jobs(const weft_pool_config *c)
 {
     if (c->queue_max == WEFT_OFF)
@@ -204,7 +196,7 @@ bool wf_pool_end(weft_pool *p, int64_t until, bool leave)
     p->left_behind = p->n_threads > 0;
     wf_unlock(&p->lock);
     if (p->left_behind)
-        return true; /* they may end any time now */
+        return true; /* threads left behind may end at any time */
     if (p->has_corpse)
         pthread_join(p->corpse, NULL);
     p->has_corpse = false;

@@ -1,12 +1,4 @@
-/*
- * pool_threads.c - the threads of a pool: how many run, who watches, who leaves
- *
- * Purpose     See pool_threads.h.
- * Threads     See pool_threads.h.
- * Invariants  See pool_threads.h.
- * Ordering    See pool_threads.h.
- * Failure     See pool_threads.h.
- */
+/* pool_threads.c - see pool_threads.h */
 #include "pool_threads.h"
 
 #include "executor.h"
@@ -14,9 +6,9 @@
 #include "panic.h"
 #include "timer.h"
 
-#define TICK  WEFT_US(500) /* nobody came for a job for so long: those that run are stuck */
-#define SOON  100          /* ticks in which the queue should be empty */
-#define RETRY WEFT_MS(10)  /* after a thread could not be created */
+#define TICK  WEFT_US(500) /* if no thread takes a job for so long, the running ones are stuck */
+#define SOON  100          /* ticks in which the queue should become empty */
+#define RETRY WEFT_MS(10)  /* until creating a thread is tried again after a failure */
 
 /* ---- how many threads ---- */
 
@@ -30,8 +22,9 @@ static bool has_room_locked(const weft_pool *p)
     return p->n_running - p->n_stuck < p->room;
 }
 
-/* Jobs wait, and nobody has come for one for a while: those that run are stuck, as many others may
- * run. The more there are the longer that takes, since they may as well be many for the CPUs. */
+/* Jobs wait, and no thread has taken one for a while. The running threads then count as stuck, and
+ * as many others may run beside them. The more threads run, the longer this takes: they may just be
+ * too many for the CPUs. */
 static void judge_locked(weft_pool *p, int64_t now)
 {
     int64_t patience = TICK + TICK * p->n_running / (8 * p->base);
@@ -43,7 +36,7 @@ static void judge_locked(weft_pool *p, int64_t now)
     p->room = p->n_running > p->base ? p->n_running : p->base;
 }
 
-/* The watcher's look. A queue that shrinks, but slowly, gets a thread more. */
+/* The watcher checks the queue. A queue that shrinks too slowly gets one more thread. */
 static void tick_locked(weft_pool *p, int64_t now)
 {
     uint64_t taken = n_taken_locked(p) - p->n_seen;
@@ -53,8 +46,8 @@ static void tick_locked(weft_pool *p, int64_t now)
         p->room++;
 }
 
-/* One thread more is to be created, if there may be one: in an unused struct, or in one that
- * wf_pool_threads_call allocates, as the allocator must not be called under the lock. */
+/* One thread more is to be created, if there may be one. Its struct is an unused one, or one that
+ * wf_pool_threads_call allocates, since the allocator is not called under the lock. */
 static wf_call create_locked(weft_pool *p, int64_t now)
 {
     wf_call c = {p->unused, true};
@@ -69,7 +62,7 @@ static wf_call create_locked(weft_pool *p, int64_t now)
     return c;
 }
 
-/* Whom the queue needs now: one to run, or one to watch. Q1 */
+/* Q1: picks the thread that the queue needs now, to run jobs or to watch. */
 static wf_call summon_locked(weft_pool *p, int64_t now)
 {
     wf_call c = {NULL, false};
@@ -95,7 +88,7 @@ static wf_call summon_locked(weft_pool *p, int64_t now)
 wf_call wf_pool_threads_queued_locked(weft_pool *p, int64_t now)
 {
     if (!p->first->next)
-        p->room = p->base; /* nobody waited */
+        p->room = p->base; /* the queue was empty */
     judge_locked(p, now);
     return summon_locked(p, now);
 }
@@ -155,7 +148,8 @@ static wf_job *decide_locked(weft_pool *p, wf_thread *t, int64_t now)
         p->idle = t;
         p->counters.idle++;
     }
-    t->key = wf_park_prepare(&t->park); /* whoever calls us wakes us after this */
+    /* Under the lock, so the wake of a later call comes after this. */
+    t->key = wf_park_prepare(&t->park);
     return NULL;
 }
 
@@ -169,8 +163,8 @@ static void leave_idle_locked(weft_pool *p, wf_thread *t)
     p->counters.idle--;
 }
 
-/* Sleeps until it is called, or until there is something to look at; takes the lock. False: it is
- * not needed any more. */
+/* Sleeps until another thread calls this one or, for the watcher, until a tick has passed. Takes
+ * the lock. False: the thread is no longer needed. */
 static bool sleep_and_lock(weft_pool *p, wf_thread *t, int64_t *ret_now)
 {
     for (;;) {
@@ -212,14 +206,14 @@ static int64_t run(weft_pool *p, wf_job *job)
     return -EOWNERDEAD;
 }
 
-/* Says that a thread has ended, under the lock that it then gives up; the pool may be gone after
- * that. */
+/* Reports that the thread has ended, and unlocks. The pool may be gone after the unlock. */
 static void end_and_unlock(weft_pool *p, wf_thread *t)
 {
-    pthread_t before =
-        p->corpse; /* each thread that ends joins the one before, who closes the last */
-    bool has_before = p->has_corpse;
-    bool left_behind = p->left_behind; /* nothing will join it */
+    /* Each thread that ends joins the one that ended before it. The closing thread joins the last
+     * one. */
+    pthread_t before = p->corpse;
+    bool      has_before = p->has_corpse;
+    bool      left_behind = p->left_behind; /* nothing will join it */
 
     p->corpse = pthread_self();
     p->has_corpse = !left_behind;
@@ -236,8 +230,8 @@ static void end_and_unlock(weft_pool *p, wf_thread *t)
         pthread_detach(pthread_self());
 }
 
-/* What comes next is settled before the end of the last job is told: who hears of it finds us idle,
- * not busy, if there is nothing else to do. */
+/* The thread decides what it does next before it reports the end of its last job. So a task that
+ * this end wakes finds the thread idle unless other jobs wait. */
 static void *thread_main(void *arg)
 {
     wf_thread *t = arg;

@@ -1,12 +1,4 @@
-/*
- * pools.c - the pools of a runtime
- *
- * Purpose     See pools.h.
- * Threads     See pools.h.
- * Invariants  See pools.h.
- * Ordering    See pools.h.
- * Failure     See pools.h.
- */
+/* pools.c - see pools.h */
 #include "pools.h"
 
 #include "config.h"
@@ -66,7 +58,8 @@ WEFT_API int weft_pool_open(weft_runtime *rt, const weft_pool_config *config, we
         return -ENXIO;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
-    if (!wf_visit_try(rt->executor)) /* the stopping thread waits for us, then ends all pools */
+    if (!wf_visit_try(
+            rt->executor)) /* the stopping thread waits for visitors, then ends all pools */
         return -ESHUTDOWN;
     r = open_pool(rt, ret_pool, config);
     wf_visit_leave(rt->executor);
@@ -86,14 +79,14 @@ WEFT_API weft_pool *weft_pool_dns(weft_runtime *rt)
 WEFT_API int weft_pool_counters(weft_pool *pool, struct weft_pool_counters *ret_counters)
 {
     if (wf_executor_is_child(pool->rt->executor))
-        return -ECHILD; /* somebody may have held the lock */
+        return -ECHILD; /* a thread of the parent may have held the lock */
     wf_pool_count(pool, ret_counters);
     return 0;
 }
 
 /* ---- ending ---- */
 
-/* All of the list, or one. */
+/* Ends all pools of the list, or only `first`. */
 static bool end(weft_pool *first, bool all, int64_t until, bool leave)
 {
     bool ended = true;
@@ -109,7 +102,7 @@ static void report(weft_pool *first, bool all, const char *what)
         wf_pool_report(p, what);
 }
 
-/* What takes longer than a second is named at once. */
+/* After a second, logs the jobs that still run. */
 static bool end_patiently(weft_pool *first, bool all, int64_t until, bool leave)
 {
     int64_t soon = wf_now() + WEFT_S(1);

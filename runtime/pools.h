@@ -1,9 +1,10 @@
 /*
  * pools.h - the pools of a runtime
  *
- * Purpose     The two that every runtime has, those that are opened, and what they count together.
- * Threads     open, close, count: any. start, stop: whoever starts and stops the runtime.
- * Invariants  Y1 all pools are in the list until they have ended.
+ * Purpose     The two pools that every runtime has, the pools that its users open, and the sums of
+ *             their counters.
+ * Threads     open, close, count: any. start, stop: the thread that starts or stops the runtime.
+ * Invariants  P1 A pool is in the list until it has ended.
  * Ordering    The list's lock.
  * Failure     -errno, and then nothing has happened.
  */
@@ -13,23 +14,25 @@
 #include "pool.h"
 
 typedef struct wf_pools {
-    weft_pool *standard, *dns; /* constant, as is the next */
-    int64_t    cpus;           /* for the runtime: a worker with CPU affinity sees but one */
+    /* -- constant -- */
+    weft_pool *standard, *dns;
+    int64_t    cpus; /* of the runtime: a worker with CPU affinity would see only one */
+    /* -- the list -- */
     uint32_t   lock;
     weft_pool *first;
 } wf_pools;
 
-/* Sets rt->pools; no thread yet. 0 or -errno. */
+/* Makes the two pools and sets rt->pools. Starts no thread. 0 or -errno. */
 int wf_pools_start(weft_runtime *rt);
-/* Waits for running jobs until the instant, then ends all threads: 0, or -ETIMEDOUT, logged. With
- * `leave` it does not wait for jobs that were given up: 1 if some run on. Then the pools' memory
- * stays, and must. */
+/* Waits for running jobs and ends all threads: 0. If `until` comes first: -ETIMEDOUT, logged. With
+ * `leave` it does not wait for jobs that were given up. If some of these run on, it returns 1, and
+ * the pools' memory stays and must stay. */
 int wf_pools_stop(weft_runtime *rt, int64_t until, bool leave);
-/* Logs the jobs that run. While no pool is opened or closed. */
+/* Logs the running jobs. No pool may be opened or closed meanwhile. */
 void wf_pools_report(weft_runtime *rt, const char *what);
 /* Whether no pool has anything to do. */
 bool wf_pools_are_quiet(weft_runtime *rt);
-/* Adds up what all pools count. */
+/* Adds up the counters of all pools. */
 void wf_pools_count(weft_runtime *rt, struct weft_runtime_counters *counters);
 
 #endif

@@ -1,12 +1,4 @@
-/*
- * quota.c - how many CPUs the process's control groups leave it
- *
- * Purpose     See quota.h.
- * Threads     See quota.h.
- * Invariants  See quota.h.
- * Ordering    None.
- * Failure     See quota.h.
- */
+/* quota.c - see quota.h */
 #include "quota.h"
 
 #include <stdbool.h>
@@ -21,7 +13,7 @@ typedef struct hierarchy {
     bool is_v2;
     char root[PATH_MOST];  /* the group that is at the mount point */
     char mount[PATH_MOST]; /* the mount point */
-    char group[PATH_MOST]; /* the process's, as /proc/self/cgroup has it */
+    char group[PATH_MOST]; /* the process's group, from /proc/self/cgroup */
 } hierarchy;
 
 static int64_t least(int64_t a, int64_t b)
@@ -37,14 +29,15 @@ static bool has_word(const char *list, const char *word)
         if (*list == '\n')
             break;
         if (strncmp(list, word, n) == 0 && strchr(",\n", list[n]))
-            return true; /* or its end: strchr finds the NUL, too */
+            return true; /* strchr also finds the NUL at the list's end */
     }
     return false;
 }
 
 /* ---- one group ---- */
 
-/* "max 100000", "50000 100000", or "-1" where a file has one number. How many were there. */
+/* Reads "max 100000", "50000 100000", or "-1" where a file has one number. Returns how many numbers
+ * there were. */
 static int read_numbers(const char *folder, const char *name, long long ret[2])
 {
     char  path[PATH_MOST * 4];
@@ -60,7 +53,7 @@ static int read_numbers(const char *folder, const char *name, long long ret[2])
     return n;
 }
 
-/* The share of one period, rounded up. */
+/* The quota of one group in CPUs, rounded up. */
 static int64_t quota_of(const char *folder, bool is_v2)
 {
     long long number[2], period[2];
@@ -102,7 +95,7 @@ static int64_t quota_in(const char *prefix, const hierarchy *h)
 
 /* ---- which groups ---- */
 
-/* "4:cpu,cpuacct:/group", or "0::/group" of version 2. */
+/* Finds the line "4:cpu,cpuacct:/group", or "0::/group" of version 2. */
 static bool find_group(const char *prefix, hierarchy *h)
 {
     char  path[PATH_MOST], line[PATH_MOST * 2], *controllers, *group;
@@ -125,7 +118,8 @@ static bool find_group(const char *prefix, hierarchy *h)
     return found;
 }
 
-/* "35 25 0:30 /root /mount options - cgroup source rw,cpu,cpuacct" of proc(5)'s mountinfo. */
+/* Parses a line of mountinfo, see proc(5): "35 25 0:30 /root /mount options - cgroup source
+ * rw,cpu,cpuacct". */
 static bool is_hierarchy(const char *line, hierarchy *h)
 {
     const char *rest = strstr(line, " - ");

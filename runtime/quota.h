@@ -1,20 +1,20 @@
 /*
- * quota.h - how many CPUs the process's control groups leave it
+ * quota.h - the CPU quota of the process's control groups
  *
- * Purpose     A container may run on all CPUs of a machine and yet get the time of two. Control
- *             groups of version 1, of version 2, and both side by side.
+ * Purpose     A container may run on all CPUs of a machine and yet get the time of two. Reads
+ *             control groups of version 1, of version 2, and of both side by side.
  * Threads     Any.
- * Invariants  The tightest quota of the process's group and of those above it counts, in each
- *             hierarchy that is mounted.
+ * Invariants  In each mounted hierarchy, the tightest quota of the process's group and of the
+ *             groups above it counts.
  * Ordering    None.
- * Failure     What can't be read limits nothing.
+ * Failure     A file that can't be read limits nothing.
  */
 #ifndef WF_QUOTA_H
 #define WF_QUOTA_H
 
 #include <stdint.h>
 
-/* CPUs, rounded up; INT64_MAX: no quota. `prefix` is put before each path: "" but in tests. */
+/* The quota in CPUs, rounded up; INT64_MAX: no quota. Tests put a `prefix` before each path. */
 int64_t wf_quota_cpus(const char *prefix);
 
 #endif

@@ -3,9 +3,10 @@
  *
  * Purpose     A blocking job around the system's resolver.
  * Threads     The future's owner; the job on a pool thread.
- * Invariants  Z1 the job works on its own copy of the lookup: a cancelled one may go on alone.
- * Ordering    job.h.
- * Failure     getaddrinfo's errors as -errno.
+ * Invariants  Z1 The job works on its own copy of the lookup, so it may run on alone after a
+ *             cancel.
+ * Ordering    See job.h.
+ * Failure     The errors of getaddrinfo as -errno.
  */
 #include "job.h"
 
@@ -59,7 +60,7 @@ static weft_poll resolution_poll(weft_future *future, weft_context *cx)
 
     if (!self->found.host_[0])
         return weft_ready(future, -EINVAL);
-    if (!weft_future_is_pending(job)) { /* pinned from here on, so the job may point to us */
+    if (!weft_future_is_pending(job)) { /* pinned now, so the job may point to us */
         wf_job_init(&self->job_, cx->runtime ? weft_pool_dns(cx->runtime) : NULL, &look_up_kind,
                     &self->found, &self->found);
         weft_job_detachable(job); /* Z1 */

@@ -8,12 +8,13 @@
  *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pools
  *                     4 end the workers  5 end the reactor  6 free
  *
- *             Until stop's phase 3 all threads run; a stop that runs out of time has changed
+ *             All threads run until phase 3 of stop. A stop that runs out of time has changed
  *             nothing but phase 1, and may be called again.
  * Threads     Any but the runtime's own.
- * Invariants  U1 what a phase of start began, a failure later undoes. U2 phase 3 of stop is reached
- *             only without tasks, so nobody uses what ends. U3 where blocking jobs are left behind,
- *             the memory stays that their threads come back to: the process is about to end.
+ * Invariants  U1 If a phase of start fails, the phases before it are undone.
+ *             U2 Stop reaches phase 3 only without tasks, so no task uses what it ends.
+ *             U3 If blocking jobs are left behind, the memory that their threads come back to
+ *             stays. The process is about to end.
  * Ordering    Thread creation and joining.
  * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
  */
@@ -35,7 +36,7 @@ WEFT_API int weft_version(void)
     return WEFT_VERSION;
 }
 
-/* Runtimes that are never freed: U3. They are kept here for tools that look for lost memory. */
+/* U3: runtimes that are never freed. The list keeps them reachable for leak checkers. */
 typedef struct left_behind {
     struct left_behind *next;
     weft_runtime       *rt;
@@ -95,7 +96,7 @@ static int start_phases(weft_runtime *rt)
         goto no_workers;
     return 0;
 no_workers:
-    (void)wf_pools_stop(rt, 0, false); /* it has no threads yet */
+    (void)wf_pools_stop(rt, 0, false); /* the pools have no threads yet */
 no_pools:
     wf_reactor_stop(rt);
 no_reactor:
@@ -125,7 +126,7 @@ WEFT_API int weft_runtime_start(const weft_config *config, weft_runtime **ret_ru
     return r;
 }
 
-/* What takes longer than a second to drain is named at once. */
+/* After a second, logs the tasks that still run. */
 static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
 {
     if (until - now > WEFT_S(1)) {
@@ -175,7 +176,7 @@ WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
     return wf_runtime_stop(rt, patience, false);
 }
 
-/* A struct of counters, each with one writer. */
+/* Copies the counters of a worker. Each counter has one writer. */
 static struct weft_worker_counters count_worker(const wf_worker *w)
 {
     struct weft_worker_counters c;
@@ -201,10 +202,8 @@ static void add_worker(struct weft_runtime_counters *to, const struct weft_worke
 
 WEFT_API weft_backend weft_runtime_backend(const weft_runtime *rt)
 {
-    return wf_load(&rt->reactor->ring.error, RELAXED) <
-                   0 /* a hint: it may be lost a moment later */
-               ? WEFT_BACKEND_EPOLL
-               : WEFT_BACKEND_URING;
+    /* A hint: the ring may be lost a moment later. */
+    return wf_load(&rt->reactor->ring.error, RELAXED) < 0 ? WEFT_BACKEND_EPOLL : WEFT_BACKEND_URING;
 }
 
 WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt)

@@ -3,9 +3,9 @@
  *
  * Purpose     Many readers, or one writer.
  * Threads     Any.
- * Invariants  A reader is queued behind a writer that waits, so writers are not starved.
+ * Invariants  A reader is queued behind a writer that waits, so writers do not starve.
  * Ordering    The queue's lock.
- * Failure     Unlocking what is not locked aborts.
+ * Failure     Unlocking a lock that is not held aborts.
  */
 #include "waits.h"
 
@@ -91,7 +91,7 @@ WEFT_API void weft_rwlock_unlock_read(weft_rwlock *lock)
     wf_wait_settle_unlock(&lock->waits_, &kind, lock);
 }
 
-/* The writer leaves; as a reader it stays if it is one of `readers`. */
+/* Ends the writer's hold. `readers` is 1 if the writer stays as a reader, else 0. */
 static void unlock_writer(weft_rwlock *lock, uint32_t readers, const char *function)
 {
     wf_lock(&lock->waits_.lock_);

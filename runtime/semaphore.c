@@ -1,11 +1,11 @@
 /*
  * semaphore.c - see weft/sync.h
  *
- * Purpose     Permits, taken in the order in which they were asked for.
+ * Purpose     Permits, granted in the order in which they were requested.
  * Threads     Any.
  * Invariants  A wait is queued only while there are too few permits for the first one.
  * Ordering    The queue's lock.
- * Failure     -EPIPE once it is closed.
+ * Failure     -EPIPE once the semaphore is closed.
  */
 #include "waits.h"
 

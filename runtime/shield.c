@@ -3,14 +3,14 @@
  *
  * Purpose     Lets clean-up code await.
  * Threads     The future's owner.
- * Invariants  Y2 a shield counts from the poll that first sees the cancel.
+ * Invariants  Y2 The patience of a shield begins with the poll that first sees the cancel.
  * Ordering    None.
- * Failure     Without a runtime there is no patience.
+ * Failure     Without a runtime a shield has no patience.
  */
 #include "sleep.h"
 
-/* The guarded future is not told of the cancel, and limits outside end it no sooner than that
- * does. */
+/* Hides the cancel from the guarded future. Timeouts around the shield do not end it sooner than
+ * the shield's own patience does. */
 static weft_poll shield_poll_inner(struct weft_shield *self, weft_context *cx)
 {
     uint32_t  flags = cx->flags;
@@ -25,7 +25,7 @@ static weft_poll shield_poll_inner(struct weft_shield *self, weft_context *cx)
     return poll;
 }
 
-/* Patience is at an end: the guarded future is cancelled as it would have been. */
+/* The patience is over. Cancels the guarded future as if there were no shield. */
 static weft_poll shield_drain(struct weft_shield *self, weft_context *cx)
 {
     weft_poll poll = weft_future_cancel(self->inner_);
@@ -44,7 +44,8 @@ static weft_poll shield_poll(weft_future *future, weft_context *cx)
     bool cancelled = weft_future_is_cancelled(future) || (cx->flags & WEFT_CONTEXT_CANCELLED_);
 
     if (weft_future_is_cancelled(future) && !begun)
-        return shield_drain(self, cx); /* it lost before its first poll: nothing begins */
+        /* Cancelled before its first poll: the guarded future never begins. */
+        return shield_drain(self, cx);
     if (cancelled && !self->counts_) {
         self->counts_ = true;
         weft_sleep(&self->nap_, self->patience_);
@@ -67,7 +68,7 @@ static weft_poll shield_poll(weft_future *future, weft_context *cx)
 
 static void shield_cancel(weft_future *future)
 {
-    (void)future; /* the next poll begins to count */
+    (void)future; /* the patience begins with the next poll */
 }
 
 static const weft_future_ops shield_ops = {

@@ -1,19 +1,22 @@
 /*
  * signal.c - waiting for a signal
  *
- * Purpose     Signals given to weft_signal_block get a handler, which keeps the signal and rings an
- *             eventfd of each future that waits for it. The kernel runs it on the thread that the
- *             signal was sent to, so raise() in a task counts as much as kill() from outside.
- *             Signals that the host blocks by hand are read from a signalfd.
+ * Purpose     Signals given to weft_signal_block get a handler. The handler keeps the signal and
+ *             writes to the eventfd of each future that waits for it. The kernel runs it on the
+ *             thread that the signal was sent to, so raise() in a task counts as much as kill()
+ *             from outside. Signals that the host blocks by hand are read from a signalfd.
  * Threads     The future's owner; the handler on any thread.
- * Invariants  X1 the descriptor is open from the first poll to READY, and while it is in the list.
- *             X2 a signal is kept until one future has taken it, and what a future has taken is its
- *             result. X3 a future leaves the list before its memory and descriptor go, and no
- * handler             sees it then.
- * Ordering    [signal-1] a handler counts itself, then reads the list; a future leaves the list,
- *             then waits until no handler counts. [signal-2] a signal is kept before the eventfd is
- *             written, and a future reads the eventfd before it looks for kept signals.
- * Failure     The errors of signalfd(2), eventfd(2) and of the ring.
+ * Invariants  G1 The descriptor is open from the first poll to READY, and while the future is in
+ *             the list.
+ *             G2 A signal is kept until one future has taken it. The future that has taken a signal
+ *             returns it.
+ *             G3 A future leaves the list before its memory and descriptor go, and no handler sees
+ *             it then.
+ * Ordering    [signal-1] A handler counts itself, then reads the list. A future leaves the list,
+ *             then waits until no handler is counted.
+ *             [signal-2] A signal is kept before the eventfd is written. A future reads the eventfd
+ *             before it looks for kept signals.
+ * Failure     The errors of signalfd(2), of eventfd(2) and of the ring.
  */
 #include "descriptor.h"
 #include "lock.h"
@@ -29,7 +32,7 @@
 #define SIGNALS 64
 #define TRIES   1000
 
-/* A thread's own faults: the thread can't go on without a handler of the host's. */
+/* Faults of the thread itself. It can't continue without a handler of the host. */
 #define FAULTS                                                                                     \
     (WEFT_SIGNAL(SIGSEGV) | WEFT_SIGNAL(SIGBUS) | WEFT_SIGNAL(SIGFPE) | WEFT_SIGNAL(SIGILL) |      \
      WEFT_SIGNAL(SIGTRAP) | WEFT_SIGNAL(SIGSYS) | WEFT_SIGNAL(SIGABRT))
@@ -37,11 +40,11 @@
 
 /* Signals belong to the process, not to a runtime. */
 static struct {
-    uint64_t                 set;        /* those with the handler */
-    pid_t                    process;    /* that installed it */
-    uint32_t                 n_handlers; /* that may be reading the list */
-    uint32_t                 lock;       /* of the list's writers */
-    struct weft_signal_wait *waits;      /* handlers read it without the lock */
+    uint64_t                 set;        /* the signals that have the handler */
+    pid_t                    process;    /* the process that installed it */
+    uint32_t                 n_handlers; /* running handlers, which may read the list */
+    uint32_t                 lock;       /* for writers of the list */
+    struct weft_signal_wait *waits;      /* the list; handlers read it without the lock */
     uint32_t                 kept[SIGNALS + 1];
     struct sigaction         before[SIGNALS + 1];
 } process;
@@ -56,7 +59,7 @@ static void fill(sigset_t *to, uint64_t set)
 
 /* ---- the handler ---- */
 
-/* As the kernel does: a signal below SIGRTMIN that is pending already counts once. */
+/* Like the kernel, counts a signal below SIGRTMIN only once while it is pending. */
 static void keep(int signo)
 {
     if (signo < SIGRTMIN)
@@ -65,7 +68,8 @@ static void keep(int signo)
         wf_add(&process.kept[signo], 1, RELEASE); /* [signal-2] */
 }
 
-/* Such a write fails only if something like a filter makes it: so many in a row are for good. */
+/* Such a write fails only if, for example, a seccomp filter refuses it. After so many failures in a
+ * row the next try would fail, too. */
 static void ring(int fd)
 {
     uint64_t one = 1;
@@ -85,9 +89,9 @@ static void ring_waits(int signo)
         wf_futex_wake(&process.n_handlers, INT32_MAX);
 }
 
-/* A forked child has inherited the handler and the parent's descriptors, but no thread of a
- * runtime. There the signal does what it did before weft_signal_block, as soon as this handler
- * returns: it is blocked until then. */
+/* A forked child has inherited the handler and the parent's descriptors, but it has no thread of a
+ * runtime. There the handler restores what the signal did before weft_signal_block and raises the
+ * signal again. It takes effect when the handler returns, because it is blocked until then. */
 static void handle(int signo)
 {
     int error = errno;
@@ -102,7 +106,7 @@ static void handle(int signo)
     errno = error;
 }
 
-/* The kept signal of the set with the lowest number is taken; 0: there is none. */
+/* Takes the kept signal of the set with the lowest number. 0: there is none. */
 static int take_kept(uint64_t set)
 {
     for (int signo = 1; signo <= SIGNALS; signo++) {
@@ -127,11 +131,11 @@ static int check_set(uint64_t set)
         return -EINVAL;
     for (int signo = 1; signo <= SIGNALS; signo++)
         if ((set & WEFT_SIGNAL(signo)) && sigaction(signo, NULL, &now) < 0)
-            return -errno; /* libc keeps some for itself */
+            return -errno; /* libc reserves some signals */
     return 0;
 }
 
-/* A forked child's first call: what its parent waits for and has kept is not the child's. */
+/* At the first call in a forked child, drops the waits and the kept signals of its parent. */
 static void enter_process(void)
 {
     if (process.process == getpid())
@@ -242,7 +246,7 @@ static weft_poll signal_ready(struct weft_signal_wait *self, int64_t result)
     return weft_ready(&self->future, result);
 }
 
-/* The signal's number, -EAGAIN if none has come, or another error. */
+/* Returns the signal's number, -EAGAIN if none has come, or another error. */
 static int64_t read_signal(struct weft_signal_wait *self)
 {
     struct signalfd_siginfo info;
@@ -277,7 +281,8 @@ static weft_poll signal_poll(weft_future *future, weft_context *cx)
             weft_fd_ready(&self->io_, self->fd_, POLLIN);
         }
         if (cancelled)
-            (void)!weft_poll_is_ready(weft_future_cancel(ready)); /* the poll below tells */
+            /* The poll of the cancelled wait returns its result. */
+            (void)!weft_poll_is_ready(weft_future_cancel(ready));
         if (!weft_poll_is_ready(weft_future_poll_inner(ready, cx)))
             return WEFT_PENDING;
         if (ready->result < 0 && ready->result != -ECANCELED)

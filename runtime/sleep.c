@@ -1,10 +1,10 @@
 /*
  * sleep.c - sleeping
  *
- * Purpose     The future over the timer wheels.
+ * Purpose     The future on top of the timer wheels.
  * Threads     The future's owner.
- * Invariants  Y1 a struct weft_sleep is in a wheel from its first poll to READY at most.
- * Ordering    timer.h.
+ * Invariants  Y1 A struct weft_sleep is in a wheel at most from its first poll to READY.
+ * Ordering    See timer.h.
  * Failure     -ENXIO without a runtime; -ECHILD in a forked child.
  */
 #include "sleep.h"
@@ -12,14 +12,14 @@
 #include "executor.h"
 #include "timer.h"
 
-#define UNKNOWN INT64_MIN /* when it was made */
+#define UNKNOWN INT64_MIN /* a value of made_: the time is not known */
 
-/* Whether made_ is of another clock than the runtime's, as far as they may differ. */
+/* Whether made_ may come from a clock that differs from the runtime's. */
 static bool is_of_another_clock(const struct weft_sleep *nap, const weft_runtime *rt)
 {
     bool used = wf_clock_is_used(&rt->timers->clock);
 
-    if (!nap->outside_) /* CLOCK_MONOTONIC's */
+    if (!nap->outside_) /* made_ is of CLOCK_MONOTONIC */
         return used;
     return nap->maker_ != rt && (nap->maker_ || used);
 }
@@ -38,16 +38,17 @@ void wf_nap_settle(struct weft_sleep *nap, weft_runtime *rt)
     nap->maker_ = rt;
 }
 
-/* What time it is, or was: the clock is not read again for a sleep that was made just now. */
+/* The current time, or the time when the sleep was made. Most sleeps are polled right after they
+ * are made, so the clock need not be read again. */
 static int64_t now_or_before(struct weft_sleep *nap, weft_runtime *rt)
 {
     wf_nap_settle(nap, rt);
     return nap->made_ == UNKNOWN ? wf_clock_now(&rt->timers->clock) : nap->made_;
 }
 
-/* A sleep that has to wait costs no budget: beside work that uses up the budget of every poll it
- * would never begin. One that is due costs some, so that a loop of them yields; refused, it yields
- * once. */
+/* A sleep that has to wait costs no budget. Otherwise it would never begin beside work that uses up
+ * the budget of every poll. A sleep that is already due costs budget, so that a loop of such sleeps
+ * yields. If there is none left, it yields once and then completes. */
 static weft_poll nap_start(struct weft_sleep *nap, weft_context *cx)
 {
     weft_runtime *rt = cx->runtime;
@@ -73,7 +74,8 @@ static bool is_armed(const struct weft_sleep *nap)
     return state == WF_NAP_ARMED || state == WF_NAP_FIRED;
 }
 
-/* Of one that is armed: a thread of the parent may have held the wheel's lock at the fork. */
+/* Whether an armed sleep belongs to the parent of a forked child. A thread of the parent may have
+ * held the wheel's lock at the fork. */
 static bool is_the_parents(const struct weft_sleep *nap)
 {
     const wf_wheel *wheel = nap->wheel_;
@@ -113,7 +115,8 @@ static const weft_future_ops nap_ops = {sizeof(struct weft_sleep), WEFT_FUTURE_W
 
 /* ---- making one ---- */
 
-/* The library's own calls go to these: an exported function could be another one's at run time. */
+/* Calls within the library use these inline functions. Another library may interpose an exported
+ * one at run time. */
 static inline int64_t current_time(void)
 {
     const weft_runtime *rt = wf_current_thread.rt;
@@ -180,9 +183,9 @@ WEFT_API weft_future *weft_sleep(struct weft_sleep *nap, int64_t duration)
 WEFT_API void weft_sleep_reset(struct weft_sleep *nap, int64_t instant)
 {
     if (is_armed(nap) && is_the_parents(nap))
-        return; /* its next poll says so */
+        return; /* its next poll returns -ECHILD */
     if (is_armed(nap))
-        wf_timer_move(nap, instant); /* unarmed, if it had fired */
+        wf_timer_move(nap, instant); /* now unarmed, if it had fired */
     if (is_armed(nap))
         return;
     if (weft_future_is_ready(&nap->future))
@@ -194,6 +197,6 @@ WEFT_API void weft_sleep_reset(struct weft_sleep *nap, int64_t instant)
 void wf_nap_end(struct weft_sleep *nap, weft_context *cx)
 {
     if (!weft_poll_is_ready(weft_future_cancel(&nap->future)))
-        (void)!weft_poll_is_ready(
-            weft_future_poll_inner(&nap->future, cx)); /* it WITHDRAWS: READY now */
+        /* It WITHDRAWS, so it is READY now. */
+        (void)!weft_poll_is_ready(weft_future_poll_inner(&nap->future, cx));
 }

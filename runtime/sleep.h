@@ -1,9 +1,9 @@
 /*
- * sleep.h - what limits and shields do with the sleep they hold
+ * sleep.h - what timeouts and shields do with the sleep they hold
  *
- * Purpose     Ending it early, and knowing its deadline before it is polled.
+ * Purpose     Ends the sleep early. Settles its deadline before its first poll.
  * Threads     The future's owner.
- * Invariants  sleep.c.
+ * Invariants  See sleep.c.
  * Ordering    None.
  * Failure     None.
  */
@@ -12,10 +12,11 @@
 
 #include <weft/time.h>
 
-/* Before the sleep's first poll: if it was made by another clock (another runtime's, or that of a
- * thread without one), and one of the two is a test's, it begins now, by this runtime's clock. */
+/* Call it before the sleep's first poll. If the sleep was made by another clock (another runtime's,
+ * or that of a thread without a runtime), and one of the two clocks is a test's, the sleep begins
+ * now, by this runtime's clock. */
 void wf_nap_settle(struct weft_sleep *nap, weft_runtime *rt);
-/* The sleep is not needed any more: READY, whatever it was. */
+/* Ends a sleep that is no longer needed. It is READY afterwards, whatever its state was. */
 void wf_nap_end(struct weft_sleep *nap, weft_context *cx);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * Purpose     The public side of task.h.
  * Threads     Any.
- * Invariants  H1 a handle holds one reference on its task until it is joined or detached.
- * Ordering    task.h.
+ * Invariants  H1 A handle holds one reference to its task until it is joined or detached.
+ * Ordering    See task.h.
  * Failure     Spawning: -errno, and nothing has happened.
  */
 #include "dispatch.h"
@@ -15,8 +15,9 @@
 
 #include <weft/task.h>
 
-/* The task may run here and now: it has not begun, the caller has nothing else to do, and it is on
- * top of its worker's stack. True: it has ended, and the caller has all of its references. */
+/* Tries to run the task on the joiner's stack. It must not have started and must be on top of its
+ * worker's stack, and the joiner must be a task with nothing else to do. True: the task has ended,
+ * and the caller has all of its references. */
 static inline bool run_in_place(wf_task *t, weft_context *cx)
 {
     wf_worker *w = wf_current_thread.worker;

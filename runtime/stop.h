@@ -12,8 +12,8 @@
 
 #include "rt.h"
 
-/* weft_runtime_stop. With `leave` jobs that were given up may still run when it answers 0; then the
- * runtime's memory is never freed. */
+/* Like weft_runtime_stop. With `leave`, jobs that were given up may still run when it returns 0.
+ * The runtime's memory is then never freed. */
 int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave);
 
 #endif

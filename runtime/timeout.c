@@ -1,11 +1,11 @@
 /*
- * timeout.c - futures with a limit in time
+ * timeout.c - futures with a time limit
  *
- * Purpose     A future beside a sleep; all below it are told of the limit.
+ * Purpose     Polls a future beside a sleep. All futures below it see the limit in their context.
  * Threads     The future's owner.
- * Invariants  The context's deadline is the earliest limit around a poll: each limit lowers it for
- *             its future and puts it back. Each has a sleep of its own all the same, since a kept
- *             branch may outlive the limit that it began under.
+ * Invariants  The context's deadline is the earliest limit around a poll. Each timeout lowers it
+ *             for its future and restores it. Each timeout still has a sleep of its own, because a
+ *             kept branch may outlive the timeout that it began under.
  * Ordering    None.
  * Failure     -ENXIO without a runtime.
  */
@@ -23,8 +23,8 @@ static weft_poll poll_inner(struct weft_timeout *self, weft_context *cx)
     return poll;
 }
 
-/* The timer has fired, or can't be had: from here on the inner future is asked to end, and its
- * answer decides. */
+/* The timer has fired or could not be armed. The inner future is cancelled, and its result
+ * decides. */
 static weft_poll limit_drain(struct weft_timeout *self, weft_context *cx)
 {
     weft_poll poll = weft_future_cancel(self->inner_);

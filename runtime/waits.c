@@ -1,15 +1,7 @@
-/*
- * waits.c - waits on an object, in a queue
- *
- * Purpose     See waits.h.
- * Threads     See waits.h.
- * Invariants  See waits.h.
- * Ordering    See waits.h.
- * Failure     None.
- */
+/* waits.c - see waits.h */
 #include "waits.h"
 
-/* Where a wait stands. Written under the lock; wf_wait_is_new knows NEW. */
+/* The states of a wait, written under the lock. NEW must be 0: see wf_wait_is_new. */
 enum { NEW, QUEUED, ANSWERED };
 
 static void enqueue(weft_waits_ *waits, weft_wait *wait)
@@ -57,8 +49,8 @@ void wf_wait_settle_unlock(weft_waits_ *waits, const wf_wait_kind *kind, void *o
     wf_wakes_flush(&wakes);
 }
 
-/* Ends a cancelled wait. Under the lock, which it gives back. What leaves may let the next one
- * pass: one that wanted many permits, say, or one that gives back what it was granted. */
+/* Ends a cancelled wait, and unlocks. The next wait may then be able to pass, because this one
+ * wanted many permits or gives back what it was granted. */
 static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
 {
     weft_waker before = wf_waker_take(&wait->waker_);
@@ -77,8 +69,8 @@ static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wai
     return answer;
 }
 
-/* The first poll. What it takes without budget it keeps for the poll that its task has been woken
- * for. */
+/* The first poll. If it gets its answer without budget, it keeps the answer for the next poll, for
+ * which its task has been woken. */
 static void begin(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
 {
     int64_t answer = -EAGAIN;

@@ -1,16 +1,17 @@
 /*
- * waits.h - waits on an object, in a queue: what all of weft/sync.h stands on
+ * waits.h - a queue of waits on an object, the base of all of weft/sync.h
  *
  * Purpose     One queue and one poll function for mutexes, semaphores and their like. The object
- *             says by `take` whether a wait gets its answer now, and nothing else.
- * Threads     Any; the queue's lock guards the object's fields, too.
- * Invariants  S1 only the first wait of the queue is asked to take, and a new one only where the
- *             queue is empty: so waits are served in the order of their first polls. S2 a wait is
- *             queued by its first poll, also when that poll has no budget left. S3 an answer is
- *             given under the lock, where its wait's waker is fired; so the wait can't end before
- *             that. S4 a cancelled wait gives back what it was granted, and asks the next one.
- * Ordering    The queue's lock: what was written before an unlock is seen behind the lock that
- *             follows.
+ *             only decides, in `take`, whether a wait gets its answer now.
+ * Threads     Any. The queue's lock also guards the object's fields.
+ * Invariants  S1 Only the first wait of the queue is asked to take, and a new wait only if the
+ *             queue is empty. So waits are served in the order of their first polls.
+ *             S2 A wait is queued by its first poll, even if that poll has no budget left.
+ *             S3 An answer is given, and the waker of its wait is fired, under the lock. So the
+ *             wait can't end before that.
+ *             S4 A cancelled wait gives back what it was granted, and the next wait is asked.
+ * Ordering    The queue's lock: a thread that takes it sees all that was written before the last
+ *             unlock.
  * Failure     None.
  */
 #ifndef WF_WAITS_H
@@ -21,17 +22,17 @@
 
 #include <weft/sync.h>
 
-/* What an object answers to its waits, each under the lock. */
+/* What an object decides for its waits. Each function is called under the lock. */
 typedef struct wf_wait_kind {
-    /* The wait's answer if it can have one now, with all that changes in the object, else
-     * -EAGAIN. */
+    /* Returns the wait's answer and changes the object accordingly, or returns -EAGAIN: no answer
+     * yet. */
     int64_t (*take)(void *object, weft_wait *wait);
-    /* A cancelled wait has not been polled since it got its answer: true if the object took that
-     * back, false if the answer stands. */
+    /* Called for a cancelled wait that has an answer and has not been polled since. True: the
+     * object took the answer back. False: the answer stands. */
     bool (*give_back)(void *object, weft_wait *wait);
-    /* A cancelled wait leaves the queue without an answer. May be NULL. */
+    /* Called for a cancelled wait that leaves the queue without an answer. May be NULL. */
     void (*leave)(void *object, weft_wait *wait);
-    /* A new wait is asked to take although others wait: the object counts them. */
+    /* The object counts its waits: a new one is asked to take even if others wait. */
     bool counts;
 } wf_wait_kind;
 
@@ -47,27 +48,27 @@ static inline weft_future *wf_wait_init(weft_wait *wait, const weft_future_ops *
 /* Polls a wait. -EAGAIN: it is PENDING. */
 int64_t wf_wait_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bool has_budget,
                      weft_waits_ *waits, const wf_wait_kind *kind);
-/* The whole poll function of a wait: with its budget, and its future's answer. */
+/* The complete poll function of a wait: spends budget, and completes the future with the answer. */
 weft_poll wf_wait_poll_future(weft_future *future, weft_context *cx, weft_waits_ *waits,
                               const wf_wait_kind *kind);
-/* Gives waits their answers as long as the first one can have one. Under the lock, which it gives
- * back. */
+/* Gives waits their answers as long as the first one can have one, then unlocks. The caller holds
+ * the lock. */
 void wf_wait_settle_unlock(weft_waits_ *waits, const wf_wait_kind *kind, void *object);
 
-/* Whether the wait has not been polled before. Its owner. */
+/* Whether the wait has not been polled yet. Only for its owner. */
 static inline bool wf_wait_is_new(const weft_wait *wait)
 {
     return wf_load(&wait->state_, RELAXED) == 0; /* only its owner's polls end that state */
 }
 
-/* Makes a wait that has its answer new again, for another object. Its owner. */
+/* Makes an answered wait new again, for another object. Only for its owner. */
 static inline void wf_wait_renew(weft_wait *wait)
 {
     wf_store(&wait->state_, 0, RELAXED); /* no other thread knows the wait */
 }
 
-/* Whether the wait was first asked in a round before this one. Sets its round at the first ask; for
- * kinds that keep the round in n_, and ask each new wait. */
+/* Whether the wait was first asked in an earlier round. The first call stores the round in n_. For
+ * kinds that ask each new wait. */
 static inline bool wf_wait_is_of_past_round(weft_wait *wait, uint32_t round)
 {
     uint32_t stamp = round | UINT32_C(1) << 31;
@@ -77,7 +78,7 @@ static inline bool wf_wait_is_of_past_round(weft_wait *wait, uint32_t round)
     return wait->n_ != stamp;
 }
 
-/* The next poll withdraws it. */
+/* The cancel of every wait: it does nothing, and the next poll withdraws the wait. */
 void wf_wait_cancel(weft_future *future);
 
 #endif
