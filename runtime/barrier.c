@@ -55,7 +55,7 @@ static const weft_future_ops wait_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAW
 WEFT_API void weft_barrier_init(weft_barrier *barrier, uint32_t n)
 {
     if (n == 0)
-        weft_misuse_("weft_barrier_init", "a barrier is for one task at least", "sync.h");
+        weft_misuse_("weft_barrier_init", "a barrier needs at least one task", "sync.h");
     *barrier = (weft_barrier){.n_ = n};
 }
 

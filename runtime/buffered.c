@@ -242,7 +242,7 @@ static const weft_future_ops reader_ops = {sizeof(weft_reader), WEFT_FUTURE_WITH
 WEFT_API void weft_reader_init(weft_reader *reader, weft_stream *stream, void *buffer, size_t size)
 {
     if (size == 0)
-        weft_misuse_("weft_reader_init", "the buffer must have a size", "weft_reader");
+        weft_misuse_("weft_reader_init", "the size of the buffer is 0", "weft_reader");
     *reader = (weft_reader){.stream_ = stream, .buffer_ = buffer, .size_ = size};
 }
 

@@ -91,7 +91,7 @@ WEFT_API weft_future *weft_copy(struct weft_copy *copying, weft_stream *from, we
                                 void *buffer, size_t size)
 {
     if (size == 0)
-        weft_misuse_("weft_copy", "the buffer must have a size", "weft_copy");
+        weft_misuse_("weft_copy", "the size of the buffer is 0", "weft_copy");
     *copying = (struct weft_copy){.from_ = from, .to_ = to, .buffer_ = buffer, .size_ = size};
     weft_future_init(&copying->future, &copying_ops);
     return &copying->future;

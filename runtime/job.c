@@ -180,7 +180,7 @@ WEFT_API weft_future *weft_job_detachable(weft_future *job)
 {
     if (job->ops != &job_ops || job->result != WEFT_UNPOLLED_)
         weft_misuse_("weft_job_detachable",
-                     "it takes what weft_spawn_blocking made, before its first poll",
+                     "it takes a job of weft_spawn_blocking, before its first poll",
                      job->ops ? job->ops->name : "nothing");
     weft_container(job, struct weft_spawn_blocking, future)->detachable_ = true;
     weft_future_init(job, &detachable_ops);

@@ -240,9 +240,8 @@ WF_FLATTEN static weft_poll send_poll(weft_future *future, weft_context *cx)
     bool       stored;
     int64_t    r;
 
-    if (wf_load(&wait->state_, RELAXED) ==
-            SEND_NEW && /* only this future's polls leave that state */
-        !weft_future_is_cancelled(future) &&
+    /* Only this future's polls leave SEND_NEW. */
+    if (wf_load(&wait->state_, RELAXED) == SEND_NEW && !weft_future_is_cancelled(future) &&
         !weft_context_spend(cx))
         return WEFT_PENDING;
     wf_lock(&c->lock);

@@ -57,7 +57,7 @@ WEFT_API void weft_once_end(weft_once *once, bool made)
 {
     wf_lock(&once->waits_.lock_);
     if (once->state_ != BEING_MADE)
-        weft_misuse_("weft_once_end", "no weft_once_begin has answered 1", "sync.h");
+        weft_misuse_("weft_once_end", "no weft_once_begin has returned 1", "sync.h");
     wf_store(&once->state_, made ? MADE : EMPTY, RELEASE); /* [once-1] */
     wf_wait_settle_unlock(&once->waits_, &kind, once);
 }

@@ -58,8 +58,8 @@ WEFT_API int weft_pool_open(weft_runtime *rt, const weft_pool_config *config, we
         return -ENXIO;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
-    if (!wf_visit_try(
-            rt->executor)) /* the stopping thread waits for visitors, then ends all pools */
+    /* The stopping thread waits for visitors, then ends all pools. */
+    if (!wf_visit_try(rt->executor))
         return -ESHUTDOWN;
     r = open_pool(rt, ret_pool, config);
     wf_visit_leave(rt->executor);

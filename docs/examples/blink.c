@@ -1,7 +1,7 @@
 /*
  * blink.c - two LEDs and a timer interrupt: no heap, no threads, no runtime
  *
- * weft_local polls futures in memory that the program owns, and sleeps in between. All but the
+ * weft_local polls futures in memory that the program owns, and sleeps between polls. All but the
  * section "the board" would run on a microcontroller as it stands (docs/design/freestanding.md says
  * how it is built for one); here a signal is the interrupt and standard output is the LEDs. It
  * shows
@@ -74,11 +74,11 @@ struct delay {
     struct delay *next;
 };
 
-/* Both belong to the interrupt handler, and to others while it is masked. */
+/* Both belong to the interrupt handler. Other code uses them only while the interrupt is masked. */
 static struct delay *pending;
 static int32_t       now;
 
-/* The flag in each waker is all that it changes of weft's. */
+/* Of weft's data, it only changes the flag in each waker. */
 static void timer_interrupt(int signo)
 {
     (void)signo;

@@ -12,10 +12,10 @@
  *   the inbox. weft_keep marks the latter: when the mailbox wins, it stays pending and is awaited
  *   again in the next round, not cancelled.
  * - A slow reader can't stop the others. When a mailbox is full, the room waits a moment for its
- *   member, so that a burst of lines is no reason to throw out members that read. A member that has
- *   used up its moments loses its mailbox, and with it the connection.
- * - No circle of tasks waits for each other: the room waits for a mailbox, and whatever a member
- *   waits for, it takes what is in its mailbox.
+ *   member, so that a burst of lines does not disconnect members that read. A member that has used
+ *   up its waiting time loses its mailbox, and with it the connection.
+ * - Tasks never wait for each other in a circle: the room waits for a mailbox, and a member always
+ *   empties its mailbox, even while it waits for something else.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
 #define ACCEPT_PAUSE WEFT_MS(100) /* after an error */
 #define PLACES       1000         /* members of a room */
-#define MAILBOX      64           /* lines that a slow reader may be behind */
+#define MAILBOX      64           /* lines by which a slow reader may be behind */
 #define PATIENCE     WEFT_S(1)    /* how long the room waits for one member, in all */
 #define WRITE_LIMIT  WEFT_S(2)    /* how long writing a line may take */
 #define NAME_SIZE    16           /* with its '\0' */
@@ -45,7 +45,7 @@ struct line {
 struct event {
     enum { JOINS, NAMES, SAYS, LEAVES, CLOSE } kind;
     uint64_t          member;
-    weft_mpsc_sender *mailbox; /* JOINS: the room's from here on */
+    weft_mpsc_sender *mailbox; /* JOINS: the room owns it from here on */
     struct line       line;    /* for the others; NAMES: the name */
 };
 
@@ -60,7 +60,7 @@ static void line_set(struct line *line, const char *a, const char *b, const char
 
 struct place {
     uint64_t          member;
-    weft_mpsc_sender *mailbox; /* closing it shows the member out */
+    weft_mpsc_sender *mailbox; /* closing it ends the member */
     int64_t           late;    /* how long the room has waited for it lately */
     char              name[NAME_SIZE];
 };
@@ -88,7 +88,7 @@ static bool room_knows(const struct room *self, const char *name)
     return false;
 }
 
-/* A member has said its name, which is new to the room from here on or refused. */
+/* A member has sent its name. The name is now known to the room, or it is refused. */
 static void room_name(struct room *self, struct place *place)
 {
     struct line *line = &self->event.line;
@@ -108,7 +108,7 @@ static void room_name(struct room *self, struct place *place)
     line_set(line, "* ", name, " is here");
 }
 
-/* What the event changes in the room. What it says is for room_tell. */
+/* Applies the event to the room. room_tell tells the members. */
 static void room_change(struct room *self)
 {
     const struct event *event = &self->event;
@@ -120,7 +120,7 @@ static void room_change(struct room *self)
         self->place[self->n_members++] =
             (struct place){.member = event->member, .mailbox = event->mailbox};
     } else if (event->kind == JOINS) {
-        weft_mpsc_sender_close(event->mailbox); /* no place: show it out at once */
+        weft_mpsc_sender_close(event->mailbox); /* no place: end it at once */
     } else if (event->kind == NAMES) {
         for (unsigned i = 0; i < self->n_members; i++)
             if (self->place[i].member == event->member)
@@ -128,7 +128,7 @@ static void room_change(struct room *self)
     }
 }
 
-/* What the member at this place gets to read; NULL: nothing. */
+/* The line that the member at this place gets to read; NULL: none. */
 static const struct line *room_line(const struct room *self, const struct place *place)
 {
     if (place->member == self->event.member && self->event.kind != CLOSE)
@@ -154,7 +154,8 @@ static weft_future *room_wait(struct room *self, struct place *place)
                            self->since + PATIENCE - place->late);
 }
 
-/* After what a place was to be told has been told, or not (n < 0): shows it out if it has to go. */
+/* Called after a member got its line, or could not get it (n < 0). Ends the member if it has to
+ * go. */
 static void room_settle(struct room *self, int64_t n)
 {
     struct place *place = &self->place[self->at];
@@ -308,8 +309,8 @@ WEFT_ASYNC(talk)
                 member_says(member, (size_t)n);
         }
     }
-    /* What has been kept must end before this frame does. The room waits for us no more, so it
-     * takes what is on its way to it; the shutdown ends the read. */
+    /* The kept future must end before this frame does. The room no longer waits for us, so it takes
+     * the event on its way, and the shutdown ends the read. */
     weft_mpsc_receiver_close(member->mailbox);
     weft_stream_shutdown(member->in.conn, SHUT_RDWR);
     if (weft_future_is_pending(&member->send.future))
@@ -373,7 +374,7 @@ struct acceptor {
     weft_io           io;
     struct weft_sleep nap;
     weft_stream      *conn;
-    bool              failing; /* and this has been said */
+    bool              failing; /* and this has been reported */
 };
 WEFT_ASYNC(acceptor)
 {
@@ -385,7 +386,7 @@ WEFT_ASYNC(acceptor)
     for (;;) {
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->conn));
         if (n == -ECANCELED)
-            break; /* we are asked to stop */
+            break; /* the task is cancelled */
         if (n < 0) {
             if (!self->failing)
                 say("chat: can't accept: %s; trying again\n", strerror((int)-n));
@@ -419,7 +420,7 @@ struct server {
     struct event            event;
 };
 
-/* Listens, and opens the room's inbox. What it has begun it undoes on failure. */
+/* Listens, and opens the room's inbox. On failure it undoes what it has begun. */
 static int64_t server_open(struct server *self)
 {
     weft_address address;

@@ -1,14 +1,14 @@
 /*
  * counter.c - a future written by hand
  *
- * An async function is one way to make a future; this is the other, and what all of weft's own
- * futures are: a struct that starts with a weft_future, and a poll function. The counter answers
+ * An async function is one way to make a future. This is the other one, which all of weft's own
+ * futures use: a struct that starts with a weft_future, and a poll function. The counter answers
  * PENDING until it has been polled `max` times. It shows the rules of weft/future.h at work:
  *
  *   lazy       making one does nothing; it is data, and may be copied and moved
  *   pinned     from its first poll on it stays where it is until it is READY
- *   the waker  answering PENDING is a promise that somebody will call the context's waker;
- *              a counter waits for nobody, so it calls it itself
+ *   the waker  a future that answers PENDING makes sure that the context's waker is called
+ *              later; a counter waits for nothing, so it calls the waker itself
  *
  * Any executor can poll it: here a loop of our own, weft_block_on, and a task that awaits it.
  */
@@ -27,11 +27,11 @@ static weft_poll counter_poll(weft_future *future, weft_context *cx)
     if (self->count == self->max)
         return weft_ready(future, self->count);
     self->count++;
-    weft_waker_wake_by_ref(weft_context_waker(cx)); /* ask to be polled again */
+    weft_waker_wake_by_ref(weft_context_waker(cx)); /* asks to be polled again */
     return WEFT_PENDING;
 }
 
-/* Nobody else refers to a counter and it keeps no waker, so there is nothing to undo: no cancel. */
+/* No other code refers to a counter, and it keeps no waker. So a cancel has nothing to undo. */
 static const weft_future_ops counter_ops = {
     .size = sizeof(struct counter),
     .flags = WEFT_FUTURE_WITHDRAWS,

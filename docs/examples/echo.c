@@ -35,7 +35,8 @@ WEFT_ASYNC(echo)
     WEFT_BEGIN();
     for (;;) {
         WEFT_AWAIT(n, weft_read(&self->io, self->in.conn, self->buffer, sizeof self->buffer));
-        if (n <= 0) /* the peer has finished (0), is gone, or we are asked to stop (-ECANCELED) */
+        /* The peer has finished (0) or is gone, or the task is cancelled (-ECANCELED). */
+        if (n <= 0)
             break;
         WEFT_AWAIT(n, weft_write_all(&self->io, self->in.conn, self->buffer, (size_t)n));
         if (n < 0)
@@ -53,7 +54,7 @@ struct acceptor {
     weft_io           io;
     struct weft_sleep nap;
     weft_stream      *conn;
-    bool              failing; /* and this has been said */
+    bool              failing; /* and this has been reported */
 };
 WEFT_ASYNC(acceptor)
 {
@@ -64,10 +65,10 @@ WEFT_ASYNC(acceptor)
     for (;;) {
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->conn));
         if (n == -ECANCELED)
-            break; /* we are asked to stop */
+            break; /* the task is cancelled */
         if (n < 0) {
-            /* The system lacks something just now. To give up would leave a server that is deaf; to
-             * try again at once would take a CPU. */
+            /* The system lacks a resource for now. A server that gives up takes no more
+             * connections. One that tries again at once uses up a CPU. */
             if (!self->failing)
                 say("echo: can't accept: %s; trying again\n", strerror((int)-n));
             self->failing = true;
@@ -116,8 +117,9 @@ WEFT_ASYNC(server)
     WEFT_AWAIT(n, weft_signal_wait(&self->signal, STOP_SIGNALS));
     say("echo: signal %d, stopping\n", (int)n);
 
-    /* Cancelling ends the acceptor's await, and only when it has ended we close what it uses. The
-     * connections end in the same way when weft_main stops the runtime: it cancels each task. */
+    /* Cancelling ends the acceptor's await. We close what the acceptor uses only when it has
+     * ended. The connections end in the same way when weft_main stops the runtime: it cancels
+     * each task. */
     weft_cancel(&self->acceptor);
     WEFT_AWAIT(n, weft_join(&self->acceptor));
     weft_listener_close(self->listener);

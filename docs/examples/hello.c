@@ -1,9 +1,9 @@
 /*
  * hello.c - the smallest program: an async main that sleeps, spawns, joins and prints
  *
- * For those who know Tokio: `main` is `#[tokio::main] async fn main`, `greet` is an `async fn` and
- * its frame is the state that the compiler would have made of it. For those who know libuv: there
- * is no callback; a body goes on below the await once what it waits for is there.
+ * If you know Tokio: `main` is `#[tokio::main] async fn main`, `greet` is an `async fn`, and its
+ * frame is the state that the compiler would have made of it. If you know libuv: there is no
+ * callback. A body continues after the await once the awaited result is there.
  */
 #include <stdio.h>
 #include <weft.h>
@@ -48,7 +48,7 @@ WEFT_ASYNC(hello)
     if (n < 0)
         WEFT_RETURN(n);
 
-    /* A call runs inside us: we go on when it has returned. Meanwhile the task sleeps its 100
+    /* A call runs inside us: we continue when it has returned. Meanwhile the task sleeps its 100
      * ms. */
     WEFT_CALL(n, greet, &self->reader, .name = "reader", .after = WEFT_MS(5));
     self->greeted = n;

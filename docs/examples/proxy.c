@@ -4,9 +4,9 @@
  * A task per connection: it connects to the other end and copies both ways at once. A half-close
  * goes through: `echo hello | nc -N` gets its answer.
  *
- * A proxy that is told to connect to itself is refused at the start. One that reaches itself by way
- * of others would take descriptor after descriptor for its first client: the relays are bounded,
- * and the one beyond the bound is closed, which ends all the others of the circle.
+ * A proxy that is told to connect to itself is refused at the start. If it reaches itself through
+ * other proxies, its first client would use up one descriptor after the other. So the number of
+ * relays is limited, and a relay beyond the limit is closed. That ends all others of the circle.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -72,8 +72,8 @@ struct acceptor {
     struct weft_sleep nap;
     weft_stream      *client;
     int               max;     /* relays at once */
-    bool              failing; /* an error has been said */
-    bool              full;    /* that too many are there has been said */
+    bool              failing; /* an error has been reported */
+    bool              full;    /* too many relays have been reported */
 };
 
 /* Starts a relay for the client, or closes it. */
@@ -100,7 +100,7 @@ WEFT_ASYNC(acceptor)
     for (;;) {
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->client));
         if (n == -ECANCELED)
-            break; /* we are asked to stop */
+            break; /* the task is cancelled */
         if (n < 0) {
             if (!self->failing)
                 say("proxy: can't accept: %s; trying again\n", strerror((int)-n));

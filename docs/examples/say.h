@@ -1,9 +1,9 @@
 /*
  * say.h - one line to standard error that never waits
  *
- * A task that prints with stdio holds its worker up as long as standard error takes nothing: a pipe
- * whose reader has stopped, a terminal after Ctrl-S. What a server has to say is worth less than
- * the server, so a line that has no room is dropped.
+ * A task that prints with stdio blocks its worker as long as standard error takes nothing: a pipe
+ * whose reader has stopped, a terminal after Ctrl-S. A server that runs is worth more than its log,
+ * so a line that has no room is dropped.
  */
 #ifndef EXAMPLES_SAY_H
 #define EXAMPLES_SAY_H
@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* First thing in main(): a standard descriptor that has been closed would soon be a client's
- * socket, and what is said would go to that client. */
+/* Call it first in main(). A standard descriptor that is closed would soon be a client's socket,
+ * and log lines would go to that client. */
 static inline void say_open(void)
 {
     int fd;
@@ -42,7 +42,7 @@ static inline __attribute__((format(printf, 1, 2))) void say(const char *format,
     va_end(arguments);
     if (n >= (int)sizeof line)
         n = (int)sizeof line - 1;
-    /* A socket may show room for less than a line: there the call itself is told not to wait. */
+    /* A socket may have room for less than a line. There the call itself must not wait. */
     if (n <= 0 || send(STDERR_FILENO, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return;
     if (poll(&writable, 1, 0) == 1 && writable.revents == POLLOUT)

@@ -1,6 +1,4 @@
-/*
- * acceptor.c - taking connections, and going on when that fails
- */
+/* acceptor.c - taking connections, and continuing when that fails */
 #include <string.h>
 
 #include "../say.h"
@@ -34,8 +32,8 @@ WEFT_ASYNC_EXTERN(acceptor)
         if (n == -ECANCELED)
             break; /* we stop */
         if (n < 0) {
-            /* The system lacks something just now. To give up would leave a server that is deaf; to
-             * try again at once would take a CPU. */
+            /* The system lacks a resource for now. A server that gives up takes no more
+             * connections. One that tries again at once uses up a CPU. */
             if (!self->failing)
                 say("httpd: can't accept: %s; trying again\n", strerror((int)-n));
             self->failing = true;

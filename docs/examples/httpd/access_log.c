@@ -42,7 +42,8 @@ struct access_log {
 
 static void wake(struct access_log *log)
 {
-    int r = weft_mpsc_try_send(log->wake, ""); /* -EAGAIN: the task has not seen the last one yet */
+    /* -EAGAIN: the task has not taken the last one yet. */
+    int r = weft_mpsc_try_send(log->wake, "");
 
     (void)r;
 }
@@ -65,8 +66,8 @@ static const char *stamp(void)
     return text;
 }
 
-/* A target that was read has only visible bytes, no quotes and no backslash (target.h): as it came,
- * it ends neither its quotes nor its line. */
+/* A target that was read has only visible bytes, no quotes and no backslash (target.h). So it can
+ * end neither its quotes nor its line. */
 static size_t line_of(char *line, const struct access_entry *entry)
 {
     const size_t room = LINE_SIZE - 64; /* the rest of the line has room behind it */
@@ -146,7 +147,7 @@ static void writer_take(struct writer *self)
     pthread_mutex_unlock(&log->lock);
 }
 
-/* What was taken has been written, or not (n < 0). */
+/* The taken buffer has been written, or could not be (n < 0). */
 static void writer_settle(struct writer *self, const char *doing, int64_t n)
 {
     struct access_log *log = self->in.log;
@@ -170,7 +171,7 @@ WEFT_ASYNC(writer)
     self->failing = false;
     do {
         WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, log->woken, &self->message));
-        self->ends = n < 0; /* WEFT_EOF: the log is being closed; what is there now is the last */
+        self->ends = n < 0; /* WEFT_EOF: the log is being closed, and this buffer is the last */
         writer_take(self);
         if (self->size > 0) {
             WEFT_AWAIT(n, weft_file_write_all(&self->io, log->fd, self->bytes, self->size, -1));

@@ -1,10 +1,10 @@
 /*
  * bodies.c - see bodies.h
  *
- * What malloc(3) of glibc got back it keeps for later: after a thousand bodies at once hundreds of
- * megabytes stayed resident. Two things help. A block from 64 KiB on is a mapping of its own that
- * free(3) returns at once; left to itself glibc raises that bound as soon as a larger one is freed.
- * And when the last body is gone after many, a job asks for the rest to be given back.
+ * glibc's malloc(3) keeps freed memory for later: after a thousand bodies at once, hundreds of
+ * megabytes stayed resident. Two things help. A block of 64 KiB or more gets a mapping of its own,
+ * which free(3) returns at once. (By default glibc raises that bound as soon as a larger block is
+ * freed.) And when the last of many bodies is gone, a job asks glibc to give back the rest.
  */
 #include "bodies.h"
 

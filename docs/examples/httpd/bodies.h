@@ -18,8 +18,8 @@ struct bodies {
 /* Before the first thread starts. */
 void bodies_init(struct bodies *bodies, size_t max);
 
-/* A body has grown from `before` to `after` bytes, or shrunk: 0 is no body. False: all of them
- * together are beyond the limit now; the change is counted all the same. Called by tasks. */
+/* A body has grown from `before` to `after` bytes, or shrunk; 0 is no body. False: all bodies
+ * together are now beyond the limit. The change is counted all the same. Called by tasks. */
 bool bodies_resize(struct bodies *bodies, size_t before, size_t after);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define EXTENSIONS_MAX 8192 /* bytes of a body's chunk extensions, which are ignored: beyond, 431 */
 
-/* What chunk_read has come to. A value from 400 on is the status to refuse the request with. */
+/* What chunk_read has reached. A value from 400 on is the status to refuse the request with. */
 enum {
     CHUNK_MORE, /* all input is used up */
     CHUNK_DATA, /* the bytes that are used are bytes of the body */

@@ -8,20 +8,20 @@
 
 #define CLIENTS_BUCKETS 1024
 
-struct client; /* one that has connections now */
+struct client; /* a client that has connections now */
 
 struct clients {
     struct client *bucket[CLIENTS_BUCKETS];
 };
 
-/* One connection more of this client, which is added if it is new. NULL: no memory, or it is no
- * client of the internet. Like clients_remove under a lock of the caller's. */
+/* Counts one more connection of this client, which is added if it is new. NULL: no memory, or the
+ * client is not of the internet. The caller holds a lock, as for clients_remove. */
 struct client *clients_add(struct clients *clients, const weft_address *peer);
 
 /* How many connections it has. */
 int64_t clients_count(const struct client *client);
 
-/* One connection less. NULL is fine. */
+/* Counts one connection less. NULL is fine. */
 void clients_remove(struct clients *clients, struct client *client);
 
 #endif

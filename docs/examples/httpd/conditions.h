@@ -22,11 +22,11 @@ void validators_set(struct validators *validators, int64_t size, time_t modified
                     uint32_t nanoseconds);
 
 /* 200: the conditions hold, or there are none; 304: the client has this state already; 412: it
- * wants another state. The order is that of RFC 9110, 13.2.2. An If-Match that can't be read fails
- * (412), the others are ignored then. */
+ * wants another state. The order is that of RFC 9110, 13.2.2. If a condition can't be read,
+ * If-Match fails (412), and the others are ignored. */
 int conditions_check(const struct fields *fields, const struct validators *validators);
 
-/* Whether a Range field counts: there is no If-Range, or it names this very state. */
+/* Whether a Range field counts: there is no If-Range, or it names exactly this state. */
 bool conditions_allow_range(const struct fields *fields, const struct validators *validators);
 
 #endif

@@ -76,7 +76,7 @@ static bool is_last(const struct connection *self)
            (atomic_load(&self->in.server->draining) && self->at == self->length);
 }
 
-/* Settles how the answer at hand leaves the connection. */
+/* Decides how the answer at hand leaves the connection. */
 static void settle_persistence(struct connection *self)
 {
     if (is_last(self)) {
@@ -108,7 +108,7 @@ static void drop_body(struct connection *self)
     self->body_held = 0;
 }
 
-/* Counts the memory of the body at hand. False: that of all of them is too much. */
+/* Counts the memory of the body at hand. False: all bodies together take too much. */
 static bool body_fits(struct connection *self)
 {
     size_t before = self->body_held;
@@ -118,7 +118,8 @@ static bool body_fits(struct connection *self)
            bodies_resize(&self->in.server->bodies, before, self->body_held);
 }
 
-/* Refuses a request that has not been read to its end: what follows in the stream can't be told. */
+/* Refuses a request that has not been read to its end. The rest of the stream can't be
+ * understood. */
 static __attribute__((cold)) void refuse(struct connection *self, int status)
 {
     uint32_t at = self->out.length;
@@ -208,7 +209,7 @@ static enum wanted answer(struct connection *self)
     return WANT_NOTHING;
 }
 
-/* A head has come and a body will: whether to keep it, and whether to ask for it. */
+/* A head has come and a body will. Decides whether to keep it, and whether to ask for it. */
 static void expect_body(struct connection *self)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -276,7 +277,7 @@ static int64_t time_for(const struct connection *self, enum request_phase phase)
     return options->header_timeout;
 }
 
-/* Returns how much later a body may end because of what has come of it. */
+/* Returns by how much the part of a body that has come extends the body's deadline. */
 static int64_t time_earned(const struct connection *self, enum request_phase phase)
 {
     if (phase != PHASE_BODY)
@@ -285,7 +286,7 @@ static int64_t time_earned(const struct connection *self, enum request_phase pha
                      (uint64_t)self->in.server->options.min_rate * 1000);
 }
 
-/* Reads on in a phase that several reads may be made in: its deadline is kept. */
+/* Reads in a phase that several reads may belong to: its deadline is kept. */
 static weft_future *read_on(struct connection *self, enum request_phase phase)
 {
     if (phase != self->phase) {
@@ -320,7 +321,7 @@ static void take_input(struct connection *self, int64_t n)
     else if (n == -ETIMEDOUT && request_has_begun(&self->request))
         refuse(self, 408);
     else
-        self->closing = true; /* the client has finished, or is gone, or time is up */
+        self->closing = true; /* the client has finished or is gone, or its time is up */
 }
 
 static weft_future *send_output(struct connection *self)
@@ -363,7 +364,7 @@ WEFT_ASYNC(body_answer)
 
 static void file_sent(struct connection *self, int64_t n)
 {
-    if (n == FILE_CUT_SHORT) { /* its length has been promised: only the end tells the client */
+    if (n == FILE_CUT_SHORT) { /* its length has been promised, so only a close tells the client */
         self->closing = true;
         self->linger = false;
     }
@@ -391,9 +392,9 @@ static void begin(struct connection *self)
         refuse(self, 503);
 }
 
-/* Closing while the client still sends would reset the connection, and it might never see our
- * answer: ends our half, and listens until the client has ended its own, is silent, or time is
- * up. */
+/* Closing while the client still sends would reset the connection, and the client might never see
+ * our answer. So we end our half, and read until the client has ended its own, is silent, or its
+ * time is up. */
 WEFT_ASYNC(last_words)
 {
     struct connection *connection = self->in.connection;

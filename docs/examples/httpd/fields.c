@@ -37,7 +37,8 @@ void fields_value(struct fields *fields, const char *at, size_t size)
         return;
     if (size > sizeof fields->text - fields->used) {
         fields->bad |= (uint8_t)(1u << fields->at_hand);
-        /* What came of it gives its room back, so that it doesn't matter how it was cut. */
+        /* The room of its pieces is given back, so the result does not depend on how the value was
+         * cut. */
         fields->used = fields->value[fields->at_hand].at;
         return;
     }

@@ -44,8 +44,8 @@ bool fields_begin(struct fields *fields, const char *name, size_t size);
 /* After true: a piece of the value, without the blanks before it. */
 void fields_value(struct fields *fields, const char *at, size_t size);
 
-/* Whether the field is there; what it says then is in *ret_text, *ret_size, which are untouched if
- * it is bad. */
+/* Whether the field is there. Its value is stored in *ret_text and *ret_size, which are untouched
+ * if it is bad. */
 bool fields_get(const struct fields *fields, enum kept_field field, const char **ret_text,
                 size_t *ret_size);
 

@@ -93,9 +93,9 @@ static void answer_status(struct file_answer *self, int status, const char *extr
     output_status(self->in.out, status, self->in.persistence, extra, head_only(self));
 }
 
-/* Copies bytes of a URL into a field that browsers read. Some take a backslash for a slash and drop
- * control bytes, so that "/\host/" would lead to another site: what RFC 3986 does not know as it is
- * goes encoded. Returns the new end, NULL if there is no room. */
+/* Copies bytes of a URL into a field that browsers read. Some browsers take a backslash for a slash
+ * and drop control bytes, so "/\host/" would lead to another site. Bytes that RFC 3986 does not
+ * allow are therefore encoded. Returns the new end, NULL if there is no room. */
 static char *put_url(char *to, const char *limit, const char *bytes, size_t size)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -146,7 +146,7 @@ static void answer_directory(struct file_answer *self, const char *path, size_t 
     output_head(self->in.out, &response);
 }
 
-/* Settles which part of the file is sent, and with which status. */
+/* Decides which part of the file is sent, and with which status. */
 static void choose_part(struct file_answer *self, const struct validators *validators)
 {
     const struct fields *fields = &self->in.request->fields;
@@ -200,7 +200,7 @@ static void answer_regular(struct file_answer *self)
         self->end = self->offset;
 }
 
-/* Appends the head of the answer, from what the file is. Nothing of it follows if end == offset. */
+/* Appends the head of the answer for the file. No body follows if end == offset. */
 static void answer_head(struct file_answer *self, int64_t stat_result)
 {
     const char *path;
@@ -272,7 +272,7 @@ WEFT_ASYNC_EXTERN(file_answer)
     self->n_sent = 0;
     if (!find_name(self))
         WEFT_RETURN(FILE_SENT);
-    /* O_NONBLOCK: a pipe among the files must not hold us up. */
+    /* O_NONBLOCK: opening a pipe among the files must not hold us up. */
     WEFT_AWAIT(n, weft_file_open_at(&self->io, self->in.root, self->name,
                                     O_RDONLY | O_NONBLOCK | O_NOCTTY, 0));
     if (n < 0) {
@@ -297,7 +297,7 @@ WEFT_ASYNC_EXTERN(file_answer)
                 out->length += (uint32_t)n;
                 self->offset += n;
                 self->n_sent += n;
-            } else { /* earlier answers in the buffer are good, and shall arrive */
+            } else { /* earlier answers in the buffer are good and have to arrive */
                 self->result = FILE_CUT_SHORT;
             }
         }

@@ -208,7 +208,8 @@ static void take_digit(struct head *head, char byte)
         head->content_length = UINT64_MAX;
 }
 
-/* Takes a byte of a value that matters; it is neither a blank nor the end. False: it is wrong. */
+/* Takes a byte of a value that matters; it is neither a blank nor the end. False: it is not
+ * allowed. */
 static bool take_byte(struct head *head, char byte)
 {
     bool has_gap = head->has_gap;
@@ -251,8 +252,8 @@ static const char *read_line(struct head *head, const char *at, const char *end)
     return *at == '\r' ? go_on(head, at + 1, LAST_LF) : go_on(head, at, NAME);
 }
 
-/* A name is followed by its colon at once. A line that begins with a blank has no name: it is
- * folded, which was given up for good reasons. */
+/* A name is followed by its colon at once. A line that begins with a blank has no name. It is
+ * folded, which RFC 9112 no longer allows. */
 static const char *read_name(struct head *head, const char *at, const char *end)
 {
     const char *stop = bytes_skip(at, end, BYTE_TOKEN);
@@ -330,8 +331,8 @@ static const char *end_head(struct head *head, const char *at)
 
     head->status = check(head);
     has_body = head->is_chunked || head->content_length > 0;
-    /* HTTP/1.0 knows neither chunks nor "100 Continue". A chunked body is read all the same, but a
-     * proxy of that age may have seen another end of it: nothing is read behind it. */
+    /* HTTP/1.0 has neither chunks nor "100 Continue". A chunked body is read all the same, but an
+     * old proxy may have seen another end of it. So nothing is read behind it. */
     if (head->minor == 0)
         head->keep_alive = head->says_keep && !head->says_close && !head->is_chunked;
     else

@@ -33,11 +33,11 @@ enum http_method {
     HTTP_PATCH,
 };
 
-/* What head_read has come to. A value from 400 on is the status to refuse the request with. */
+/* What head_read has reached. A value from 400 on is the status to refuse the request with. */
 enum { HEAD_MORE, HEAD_DONE };
 
 struct head {
-    /* -- where the reading has come to -- */
+    /* -- how far the head has been read -- */
     uint8_t  state, field; /* head.c */
     bool     is_trailers;
     bool     has_gap; /* of the value: blanks follow what has been read of it */

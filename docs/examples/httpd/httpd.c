@@ -61,10 +61,10 @@ WEFT_ASYNC(watch)
             access_log_reopen(self->in.server->log);
     } while (n == SIGHUP);
     if (n < 0)
-        WEFT_RETURN(n); /* all has ended in time: we are cancelled */
+        WEFT_RETURN(n); /* all connections have ended in time: we are cancelled */
     server_cut_off(self->in.server);
-    /* Nothing waits for a client any more, so this is over in a moment. A disk that does not answer
-     * must not keep us: */
+    /* Nothing waits for a client any more, so this takes a moment. A disk that does not answer must
+     * not delay us. */
     WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(1)));
     if (n == 0) {
         say("httpd: killed by a second signal\n");
@@ -90,7 +90,7 @@ struct serve {
     uint64_t                n_lost; /* lines of the access log */
 };
 
-/* Listens, and begins to accept. What it has begun it undoes on failure. */
+/* Listens, and begins to accept. On failure it undoes what it has begun. */
 static int64_t open_up(struct serve *self)
 {
     struct options     *options = &self->in.server->options;
@@ -209,8 +209,8 @@ int main(int argc, char **argv)
 
     say_open();
     weft_signal_block(ALL_SIGNALS); /* from here on they are kept for weft_signal_wait */
-    signal(SIGPIPE, SIG_IGN);       /* a reader of our output that has gone is no reason to die */
-    tzset();                        /* reads a file, at its first call: not in a worker */
+    signal(SIGPIPE, SIG_IGN);       /* a closed pipe on our output must not end the server */
+    tzset(); /* reads a file at its first call, which a worker should not do */
     options_parse(&server.options, argc, argv);
     bodies_init(&server.bodies, (size_t)server.options.max_bodies);
     if (weft_runtime_start(NULL, &rt) < 0)

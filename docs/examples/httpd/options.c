@@ -106,7 +106,7 @@ static void parse_address(struct options *options, const char *address)
     }
 }
 
-/* Files are opened relative to this descriptor: no name can lead out of it by its length, and the
+/* Files are opened relative to this descriptor. So no long name can lead out of it, and the
  * directory may be renamed while we serve it. */
 static int open_root(const char *root)
 {

@@ -1,8 +1,8 @@
 /*
  * quick.h - reading a plain request without the parser
  *
- * Most requests are a GET of a path with a Host and a few fields that change nothing about how the
- * connection goes on. For them a look at each byte is enough. The parser takes every other request.
+ * Most requests are a GET of a path with a Host and a few fields that change nothing about the
+ * connection. For them a look at each byte is enough. The parser takes every other request.
  */
 #ifndef HTTPD_QUICK_H
 #define HTTPD_QUICK_H

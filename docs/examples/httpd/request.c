@@ -90,7 +90,7 @@ static int parse_head(struct request *request, const char *input, size_t size, s
 
 /* ---- the body ---- */
 
-/* 0, or the status to refuse it with. The framing has seen to it that the body is not too long. */
+/* 0, or the status to refuse it with. The framing has already limited the length of the body. */
 static int take_body(struct request *request, const char *at, size_t size)
 {
     size_t room = request->body_room;

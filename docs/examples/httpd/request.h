@@ -17,9 +17,9 @@
 #include "fields.h"
 #include "head.h"
 
-/* What request_parse has come to. A value from 400 on is the status to refuse the request with. */
+/* What request_parse has reached. A value from 400 on is the status to refuse the request with. */
 enum {
-    REQUEST_MORE,     /* all input is used up, the request goes on */
+    REQUEST_MORE,     /* all input is used up, and the request is not complete */
     REQUEST_HEAD,     /* its head is complete, a body follows */
     REQUEST_COMPLETE, /* it is complete: answer it, then parse on */
 };
@@ -49,8 +49,8 @@ struct request {
 
 void request_init(struct request *request, uint64_t max_body, bool parser_only);
 
-/* Parses on, up to the end of the input or the next event. *ret_used: how much is done with. Which
- * events come does not depend on where the input was cut. At REQUEST_HEAD the head is used up, at
+/* Parses up to the end of the input or the next event. *ret_used: how many bytes are done with. The
+ * events do not depend on where the input was cut. At REQUEST_HEAD the head is used up, at
  * REQUEST_COMPLETE the request. After a refusal nothing more can be parsed. */
 int request_parse(struct request *request, const char *input, size_t size, size_t *ret_used);
 
@@ -59,8 +59,8 @@ int request_keep_body(struct request *request);
 /* Forgets a body that was kept. */
 void request_drop_body(struct request *request);
 
-/* Whether something of a request has come that is not answered yet. Empty lines before it are
- * nothing. */
+/* Whether a part of a request has come that is not answered yet. Empty lines before it do not
+ * count. */
 static inline bool request_has_begun(const struct request *request)
 {
     return request->phase == PHASE_BODY ||

@@ -63,7 +63,8 @@ void output_not_modified(struct output *out, const struct response *response);
 void output_text(struct output *out, const struct response *response, const char *text,
                  bool head_only);
 
-/* Appends an answer that says no more than the status does. `extra` as above. */
+/* Appends an answer that only has the status. `extra`: more header fields, each with its line end;
+ * NULL: none. */
 void output_status(struct output *out, int status, enum persistence persistence, const char *extra,
                    bool head_only);
 

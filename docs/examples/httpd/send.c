@@ -19,7 +19,7 @@ static weft_future *write_some(struct send_rest *self)
                         self->in.patience / SEND_STEPS);
 }
 
-/* After a write, or a step in which none was possible: whether it is worth going on. */
+/* Called after a write, or after a step in which none was possible. Whether to continue. */
 static bool goes_on(struct send_rest *self, int64_t written)
 {
     int64_t now = weft_now();

@@ -13,8 +13,9 @@
 
 #define SEND_STEPS 4 /* looks at the progress within the patience */
 
-/* Sends the rest: an async function. As long as bytes go, or the peer acknowledges some, it goes
- * on. Result: 0; -ETIMEDOUT: nothing has moved for `patience`, or a quarter more; or -errno. */
+/* Sends the rest: an async function. It continues as long as bytes are sent or the peer
+ * acknowledges some. Result: 0; -ETIMEDOUT: nothing has moved for `patience`, or a quarter more; or
+ * -errno. */
 struct send_rest {
     WEFT_FRAME;
     struct {

@@ -125,7 +125,7 @@ WEFT_ASYNC_EXTERN(drain)
     atomic_store(&server->draining, true);
     pthread_mutex_lock(&server->lock);
     server->ended = sender;
-    server->n_connections++; /* ourselves, so that one place tells of the end */
+    server->n_connections++; /* ourselves, so that only one place reports the end */
     forget_locked(server, NULL);
     pthread_mutex_unlock(&server->lock);
 

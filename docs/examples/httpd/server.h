@@ -22,7 +22,7 @@
  * only this much later. */
 #define GRACE WEFT_MS(200)
 
-/* A client that we have nothing more to say to, and that has been silent for so long, is done. */
+/* After the last answer, a client that has been silent for so long is done. */
 #define LINGER_SILENCE WEFT_S(1)
 
 enum exit_status {
@@ -56,13 +56,13 @@ struct options {
 
 struct server {
     struct options       options; /* immutable once the server listens */
-    struct access_log   *log;     /* the same; NULL: none */
+    struct access_log   *log;     /* immutable once the server listens; NULL: none */
     struct bodies        bodies;
     atomic_bool          draining;
     pthread_mutex_t      lock; /* of what follows; held for moments, and never across an await */
     struct connection   *connections;
     struct clients       clients;
-    weft_oneshot_sender *ended; /* while draining: tells that the last connection has ended */
+    weft_oneshot_sender *ended; /* while draining: reports the end of the last connection */
     int64_t              n_connections;
     uint64_t             n_accepted, n_refused, n_requests; /* requests: of ended connections */
     uint64_t             n_cut;                             /* connections cut off when stopping */
@@ -92,7 +92,7 @@ struct connection {
         struct server *server;
         weft_stream   *conn;
         struct client *client;  /* that it is counted for; NULL: for none */
-        bool           refused; /* one too many: it gets a 503 */
+        bool           refused; /* beyond the limit: it gets a 503 */
     } in;
     struct connection  *next, **link; /* the server's list; under its lock */
     atomic_bool         idle;         /* waits for the first byte of a request */
@@ -130,7 +130,7 @@ struct acceptor {
     weft_io           io;
     struct weft_sleep nap;
     weft_stream      *conn;
-    bool              failing; /* and this has been said */
+    bool              failing; /* and this has been reported */
 };
 WEFT_DECLARE_EXTERN(acceptor);
 
@@ -153,8 +153,9 @@ void options_parse(struct options *options, int argc, char **argv);
 
 enum admission { ADMITTED, REFUSED, TURNED_AWAY };
 
-/* Counts a new connection, for its client as well. Beyond a limit some are to be told (503), the
- * rest to be just closed. server_forget undoes it for one whose task could not be spawned. */
+/* Counts a new connection, also for its client. Beyond a limit some connections get a 503, and
+ * the rest are only closed. server_forget undoes it for a connection whose task could not be
+ * spawned. */
 enum admission server_admit(struct server *server, weft_stream *conn, struct client **ret_client);
 void           server_forget(struct server *server, struct client *client);
 

@@ -1,6 +1,4 @@
-/*
- * expect.h - what the examples of this folder need to be tests of themselves
- */
+/* expect.h - checks that make the examples of this folder tests of themselves */
 #ifndef EXPECT_H
 #define EXPECT_H
 

@@ -91,7 +91,7 @@ WEFT_ASYNC(paths)
     WEFT_END(n);
 }
 
-/* A file into a stream, and through a pipe, without copying it into memory of ours. */
+/* Sends a file into a stream, and moves it through a pipe, without copying it into our memory. */
 struct moves {
     WEFT_FRAME;
     struct {
@@ -122,7 +122,8 @@ WEFT_ASYNC(moves)
     WEFT_AWAIT(n, weft_file_close(&self->io, self->fd));
     EXPECT(n == 0);
 
-    /* The pipe belongs to another library, say: wait until it can be read, and let that read it. */
+    /* The pipe belongs to another library, for example. Wait until it can be read, then let the
+     * library read it. */
     WEFT_AWAIT(n, weft_fd_ready(&self->io, self->pipe[0], POLLIN));
     EXPECT(n & POLLIN);
     EXPECT(read(self->pipe[0], self->text, sizeof self->text) == 4);

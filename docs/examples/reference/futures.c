@@ -34,7 +34,7 @@ static weft_poll gate_poll(weft_future *future, weft_context *cx)
         gate_forget(self);
         return weft_ready(future, 0);
     }
-    /* Cloning costs something: not for the waker that is stored already. */
+    /* Cloning costs something, so the waker that is already stored is not cloned again. */
     if (!self->waker.vtable || !weft_waker_will_wake(&self->waker, waker)) {
         gate_forget(self);
         self->waker = weft_waker_clone(waker);
@@ -76,7 +76,7 @@ static void gate_open(struct gate *self)
 
 /* ---- a future around another one ---- */
 
-/* Counts the polls of a future that ends before it does, and passes cancels on. */
+/* Counts the polls of a future until it is READY, and passes cancels on. */
 struct counted {
     weft_future  future;
     weft_future *inner;
@@ -136,7 +136,7 @@ static void by_hand(void)
     gate_open(&self);
     EXPECT(weft_poll_is_ready(weft_future_poll(&outer.future, &cx)) && outer.n_polls == 2);
 
-    /* A pending future is never just dropped: ask it to end, then poll it until it has. */
+    /* A pending future is never just dropped: cancel it, then poll it until it is READY. */
     open = false;
     gate(&self, &open);
     EXPECT(!weft_poll_is_ready(weft_future_poll(&self.future, &cx)));

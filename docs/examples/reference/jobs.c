@@ -68,7 +68,8 @@ WEFT_ASYNC(jobs)
     WEFT_AWAIT(n, weft_job_detachable(weft_spawn_blocking(&self->job, divide, .a = 8, .b = 2)));
     EXPECT(n == 4);
 
-    /* In a pool with a limit of its own: this work can't hold up other jobs, nor they it. */
+    /* In a pool with its own limit, this work can't hold up other jobs, and they can't hold it
+     * up. */
     WEFT_AWAIT(n, weft_spawn_blocking_on(&self->job, self->in.pool, divide, .a = 1, .b = 0));
     EXPECT(n == -EINVAL);
     WEFT_AWAIT(n, weft_spawn_blocking_into_on(&self->job, self->in.pool, &self->answer, divide,

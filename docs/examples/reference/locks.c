@@ -17,7 +17,7 @@ struct table {
     weft_barrier   all;
 };
 
-/* ---- made by the first that needs it ---- */
+/* ---- made by the first task that needs it ---- */
 
 struct prepare {
     WEFT_FRAME;
@@ -161,7 +161,7 @@ WEFT_ASYNC(limited)
     WEFT_YIELD();
     weft_semaphore_release(&self->in.table->slots, 1);
 
-    /* All meet here; one of them is told that it leads. */
+    /* All tasks meet here. One of them is told that it leads. */
     WEFT_AWAIT(n, weft_barrier_wait(&self->wait, &self->in.table->all));
     self->leads = n;
     if (self->leads == 1) {

@@ -1,6 +1,4 @@
-/*
- * signals.c - a server that ends when it is told to
- */
+/* signals.c - a server that ends on a signal */
 #include "expect.h"
 #include <unistd.h>
 

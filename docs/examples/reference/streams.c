@@ -62,7 +62,7 @@ static void options(weft_stream *stream)
     EXPECT(weft_stream_buffers(stream, &receive, &send) == 0 && send >= 1 << 16);
     EXPECT(weft_stream_local_address(stream, &here) == 0);
     EXPECT(weft_stream_peer_address(stream, &there) == 0);
-    /* For options that weft has no call for. The descriptor stays weft's. */
+    /* For options that weft has no call for. weft still owns the descriptor. */
     EXPECT(getsockopt(weft_stream_fd(stream), SOL_SOCKET, SO_REUSEADDR, &flag, &size) == 0);
     EXPECT(weft_stream_set_eager(stream, true) == 0);
     /* Closing it will send a reset instead of what is still queued. */
@@ -222,7 +222,8 @@ WEFT_ASYNC(pass)
     WEFT_END(0);
 }
 
-/* A listener that another process may have opened (systemd, say), and that goes on to the next. */
+/* A listener that another process may have opened (systemd, for example), and that is passed on to
+ * the next one. */
 struct inherit {
     WEFT_FRAME;
     struct {

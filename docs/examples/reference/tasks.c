@@ -40,7 +40,7 @@ WEFT_ASYNC(patient)
     /* Runs however this function ends. */
     weft_defer(&self->deferred, say_ended, self->in.ret_ended);
     WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(3600)));
-    if (WEFT_CANCELLED()) /* asked to end: n is -ECANCELED */
+    if (WEFT_CANCELLED()) /* cancelled: n is -ECANCELED */
         WEFT_RETURN(n);
     WEFT_END(0);
 }
@@ -136,7 +136,7 @@ WEFT_ASYNC(spawns)
     WEFT_AWAIT(n, weft_join(&self->handle));
     EXPECT(n == 8);
 
-    /* Asked to end, and waited for until it has. */
+    /* Cancelled, and joined. */
     EXPECT(weft_spawn(&self->handle, patient, .ret_ended = &self->ended) == 0);
     EXPECT(!weft_is_finished(&self->handle));
     weft_cancel(&self->handle);
@@ -168,13 +168,13 @@ WEFT_ASYNC(groups)
     int64_t n;
 
     WEFT_BEGIN();
-    /* The first that ends wins; the other is cancelled and has ended, too. */
+    /* The first future that ends wins. The other one is cancelled and has ended, too. */
     WEFT_AWAIT(n, weft_select(&self->select, weft_sleep(&self->nap[0], WEFT_S(60)),
                               weft_sleep(&self->nap[1], WEFT_MS(1))));
     EXPECT(n == 1 && weft_future_result(&self->nap[0].future) == -ECANCELED);
     EXPECT(weft_select_undone(&self->select) == 0); /* nothing else completed all the same */
 
-    /* Of those that are ready together the first one wins. */
+    /* If several are ready together, the first one wins. */
     WEFT_AWAIT(n, weft_select_biased(&self->select, weft_sleep(&self->nap[0], 0),
                                      weft_sleep(&self->nap[1], 0)));
     EXPECT(n == 0);
@@ -188,7 +188,7 @@ WEFT_ASYNC(groups)
             break;
     }
 
-    /* Or it is given up: asked to end, and waited for. */
+    /* Or it is given up: cancelled and polled to its end. */
     weft_sleep(&self->tick, WEFT_S(60));
     WEFT_AWAIT(n, weft_select(&self->select, weft_keep(&self->tick.future),
                               weft_sleep(&self->nap[0], WEFT_MS(1))));
@@ -207,7 +207,7 @@ WEFT_ASYNC(groups)
                                 weft_sleep(&self->nap[0], WEFT_S(60))));
     EXPECT(n == -EIO);
 
-    /* As many as there are: in an array, which stays in place. */
+    /* Any number of futures: in an array, which stays in place. */
     for (self->i = 0; self->i < 3; self->i++)
         self->branch[self->i].future = weft_sleep(&self->nap[self->i], WEFT_MS(1) * (self->i + 1));
     WEFT_AWAIT(n, weft_select_array(&self->select, self->branch, 3));
@@ -274,7 +274,7 @@ int main(void)
     EXPECT(weft_runtime_stop(rt, WEFT_S(5)) == 0);
     EXPECT(lines > 0); /* the panic, at least */
 
-    /* A runtime that says nothing. */
+    /* A runtime that logs nothing. */
     EXPECT(weft_runtime_start(&(weft_config){.log = weft_log_none}, &rt) == 0);
     return weft_runtime_stop(rt, WEFT_S(5)) < 0;
 }

@@ -27,7 +27,7 @@ WEFT_ASYNC(sleeps)
     WEFT_AWAIT(n, weft_sleep_about(&self->nap, WEFT_S(5), WEFT_S(1)));
     WEFT_AWAIT(n, weft_sleep_until_about(&self->nap, weft_now() + WEFT_S(5), WEFT_S(1)));
 
-    /* A deadline that moves: made for an hour, given another instant before it is awaited. */
+    /* A deadline that moves: set to an hour, then moved to another instant before it is awaited. */
     weft_sleep(&self->nap, WEFT_S(3600));
     weft_sleep_reset(&self->nap, weft_now() + WEFT_MS(1));
     WEFT_AWAIT(n, &self->nap.future);
@@ -75,7 +75,7 @@ WEFT_ASYNC(slow)
     int64_t n;
 
     WEFT_BEGIN();
-    /* What is polled below a limit can ask how much of it is left. */
+    /* A future inside a timeout can ask how much time is left. */
     EXPECT(weft_deadline_left(cx) > 0 && weft_context_deadline(cx) != WEFT_FOREVER);
     WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(60)));
     WEFT_END(n);
@@ -117,7 +117,7 @@ WEFT_ASYNC(careful)
     WEFT_BEGIN();
     WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(3600)));
     EXPECT(n == -ECANCELED);
-    /* Cancelled, and yet there is half a second for a last word. */
+    /* The task is cancelled, but still has half a second for a last word. */
     WEFT_AWAIT(n, weft_shield(&self->guard, weft_sleep(&self->nap, WEFT_MS(10)), WEFT_MS(500)));
     *self->in.ret_said_bye = n == 0;
     WEFT_END(n);
@@ -154,7 +154,7 @@ WEFT_ASYNC(timers)
     WEFT_END(0);
 }
 
-/* A stopped clock moves only when it is told to. */
+/* A stopped clock moves only when the program moves it. */
 static void stopped_clock(weft_runtime *rt)
 {
     struct weft_sleep nap;
@@ -164,7 +164,7 @@ static void stopped_clock(weft_runtime *rt)
     before = weft_clock_now(rt);
     EXPECT(weft_clock_advance(rt, WEFT_S(10)) == 0);
     EXPECT(weft_clock_now(rt) == before + WEFT_S(10));
-    weft_clock_set(rt, WEFT_CLOCK_JUMPS); /* goes on to the next timer by itself */
+    weft_clock_set(rt, WEFT_CLOCK_JUMPS); /* jumps to the next timer by itself */
     EXPECT(weft_block_on(rt, weft_sleep(&nap, WEFT_S(3600))) == 0);
 }
 

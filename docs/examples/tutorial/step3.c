@@ -66,7 +66,7 @@ WEFT_ASYNC(server)
         WEFT_AWAIT(n, weft_accept(&self->io, self->listener, &self->stream));
         if (n == -ECANCELED)
             break;   /* the runtime stops */
-        if (n < 0) { /* out of memory, say: that passes, so say it and go on a little later */
+        if (n < 0) { /* out of memory, for example: report it, and retry a little later */
             fprintf(stderr, "accept: %s\n", strerror((int)-n));
             WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(100)));
             continue;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <weft.h>
 
-/* What takes long runs on a thread of the blocking pool. The struct holds the job's arguments. */
+/* Long work runs on a thread of the blocking pool. The struct holds the job's arguments. */
 struct count_primes {
     int64_t below;
 };
@@ -65,8 +65,8 @@ WEFT_ASYNC(session)
         if (n < 0)
             break;
     }
-    /* -ECANCELED: the server stops. All awaits answer that from now on, but not what a shield
-     * guards: it has half a second to say goodbye. */
+    /* -ECANCELED: the server stops. All awaits return that from now on, except inside a shield: it
+     * gives half a second to say goodbye. */
     if (n == -ECANCELED || n == -ETIMEDOUT)
         WEFT_AWAIT(n,
                    weft_shield(&self->guard, weft_write_all(&self->io, self->in.stream, "bye\n", 4),
@@ -130,7 +130,7 @@ WEFT_ASYNC(acceptor)
         WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->stream));
         if (n == -ECANCELED)
             break;
-        if (n < 0) { /* out of memory, say: that passes, so say it and go on a little later */
+        if (n < 0) { /* out of memory, for example: report it, and retry a little later */
             fprintf(stderr, "accept: %s\n", strerror((int)-n));
             WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_MS(100)));
             continue;
