@@ -61,8 +61,8 @@ void wf_files_init(wf_files *f, weft_runtime *rt, wf_driver *driver, wf_inbox *i
 /* Ends the threads; nothing is under way any more. */
 void wf_files_stop(wf_files *f);
 
-/* Sees to memory for one job, if there is any, and frees what is not needed. It calls the allocator,
- * so the caller holds no lock. */
+/* Sees to memory for one job, if there is any, and frees what is not needed. It calls the
+ * allocator, so the caller holds no lock. */
 void wf_files_reserve(wf_files *f);
 /* Takes the reserved job for the operation, whose entry is to be prepared in job->sqe. NULL: memory
  * is short. */

@@ -9,7 +9,7 @@
  * Ordering    [block-1] A wake stores WOKEN (release) before the thread reads it (acquire). A
  *             thread stores ASLEEP (release) after its poll.
  *             [block-2] The thread that drops the last reference acquires what the others did.
- * Failure     -EDEADLK on a runtime's thread; -ENOMEM; -ECHILD in a forked child.
+ * Failure     -EDEADLK on a runtime's thread, -ENOMEM, -ECHILD in a forked child.
  */
 #include "blocked.h"
 #include "executor.h"

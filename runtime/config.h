@@ -18,7 +18,7 @@
 typedef struct wf_knob {
     const char        *name; /* the environment variable */
     const char        *field;
-    size_t             at; /* offset of the int64_t in weft_config; SIZE_MAX: none */
+    size_t             at; /* offset of the int64_t in weft_config, or SIZE_MAX */
     int64_t            least, most, fallback;
     const char        *help;
     const char *const *names; /* of the values from `least` on; NULL: values are numbers */

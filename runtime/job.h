@@ -34,7 +34,7 @@ typedef struct wf_job {
     /* -- the end: under `lock` -- */
     uint32_t   lock;
     bool       panicked;   /* written by the thread, before it takes the lock to set `done` */
-    bool       done, left; /* set by the thread; set by the future */
+    bool       done, left; /* `done` is set by the thread, `left` by the future */
     int64_t    result;
     weft_waker waker;
     /* -- the job's owner -- */

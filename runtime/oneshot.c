@@ -8,7 +8,8 @@
  *             V3 While WAITING is set, `waiter` has a waker to fire and is touched only under LOCK.
  *             Without WAITING it belongs to the receiver.
  * Ordering    [oneshot-1] DONE releases the message to the receiver.
- *             [oneshot-2] WAITING publishes the waker to the sender; LOCK.
+ *             [oneshot-2] WAITING publishes the waker to the sender. LOCK orders all later uses of
+ *             it.
  *             [oneshot-3] The end that closes second acquires what the first one did.
  * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the sender is closed.
  */

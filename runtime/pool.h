@@ -79,7 +79,7 @@ wf_job *wf_pool_take_all_locked(weft_pool *p);
 bool wf_pool_end(weft_pool *p, int64_t until, bool leave);
 /* Whether no job is queued or runs, and the end of each one has been reported. */
 bool wf_pool_is_quiet(weft_pool *p);
-/* Logs the running jobs; each line begins with `what`. */
+/* Logs the running jobs. Each line begins with `what`. */
 void wf_pool_report(weft_pool *p, const char *what);
 void wf_pool_count(weft_pool *p, struct weft_pool_counters *ret);
 

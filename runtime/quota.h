@@ -14,7 +14,8 @@
 
 #include <stdint.h>
 
-/* The quota in CPUs, rounded up; INT64_MAX: no quota. Tests put a `prefix` before each path. */
+/* The quota in CPUs, rounded up, or INT64_MAX if there is none. Tests put a `prefix` before each
+ * path. */
 int64_t wf_quota_cpus(const char *prefix);
 
 #endif

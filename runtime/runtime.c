@@ -51,7 +51,7 @@ static void leave_behind(weft_runtime *rt)
     if (!l)
         return;
     *l = (left_behind){wf_load(&all_left, RELAXED), rt};
-    while (!wf_cas(&all_left, &l->next, l, ACQ_REL)) /* only added to; nothing reads it */
+    while (!wf_cas(&all_left, &l->next, l, ACQ_REL)) /* nothing reads or shortens the list */
         ;
 }
 

@@ -5,7 +5,7 @@
  * Threads     The future's owner.
  * Invariants  Y1 A struct weft_sleep is in a wheel at most from its first poll to READY.
  * Ordering    See timer.h.
- * Failure     -ENXIO without a runtime; -ECHILD in a forked child.
+ * Failure     -ENXIO without a runtime, -ECHILD in a forked child.
  */
 #include "sleep.h"
 

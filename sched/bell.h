@@ -22,7 +22,8 @@ static inline void wf_bell_ring(int fd)
     uint64_t one = 1;
 
     if (write(fd, &one, sizeof one) < 0 && errno == EBADF)
-        weft_misuse_("weft", "somebody has closed a file descriptor of weft's", strerror(EBADF));
+        weft_misuse_("weft", "the program has closed a file descriptor that belongs to weft",
+                     strerror(EBADF));
 }
 
 /* Makes the bell silent again. */
