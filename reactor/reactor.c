@@ -7,6 +7,7 @@
 #include "executor.h"
 #include "handed.h"
 #include "loop.h"
+#include "socket_operation.h"
 
 #include <string.h>
 #include <sys/eventfd.h>
@@ -192,6 +193,8 @@ int wf_reactor_start(weft_runtime *rt)
     r->driver = (wf_driver){.unpark = unpark,
                             .look = look_for_worker,
                             .lead = lead,
+                            .find_peer = wf_socket_op_find_peer,
+                            .peer_text = wf_socket_op_peer_text,
                             .bell = -1,
                             .sleeps_until = WF_DRIVER_AWAKE};
     r->gate.executor = rt->executor;

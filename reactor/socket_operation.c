@@ -17,6 +17,10 @@
  */
 #include "socket_operation.h"
 
+#include "stream.h"
+
+#include <string.h>
+
 enum { START, TRY, WAIT };
 
 #define STILL_WAITS 1
@@ -153,4 +157,31 @@ weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx)
 void wf_socket_op_cancel(weft_future *future)
 {
     (void)future; /* the next poll sees the cancel and withdraws */
+}
+
+_Static_assert(sizeof(wf_peer) <= sizeof(wf_driver_peer), "a dump keeps a peer");
+
+/* After START the operation has a reference to the socket, so its life lasts, and `peer` is
+ * constant. */
+bool wf_socket_op_find_peer(const weft_future *future, wf_driver_peer *ret_peer)
+{
+    const weft_io   *io = weft_container(future, weft_io, future);
+    const wf_socket *s;
+
+    if (future->ops->poll != wf_socket_op_poll || io->phase_ == START)
+        return false;
+    s = io->target_;
+    if (s->peer.family == 0)
+        return false;
+    memcpy(ret_peer, &s->peer, sizeof s->peer);
+    return true;
+}
+
+const char *wf_socket_op_peer_text(const wf_driver_peer *peer, char *text)
+{
+    weft_address address;
+    wf_peer      p;
+
+    memcpy(&p, peer, sizeof p);
+    return wf_peer_recall(&p, &address) ? weft_address_format(&address, text) : "";
 }

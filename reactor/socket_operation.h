@@ -32,6 +32,10 @@ typedef struct wf_socket_op {
 weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx);
 void      wf_socket_op_cancel(weft_future *future);
 
+/* find_peer and peer_text of driver.h. */
+bool        wf_socket_op_find_peer(const weft_future *future, wf_driver_peer *ret_peer);
+const char *wf_socket_op_peer_text(const wf_driver_peer *peer, char *text);
+
 /* The beginning of a row. */
 #define WF_SOCKET_OP(name_)                                                                        \
     .future = {.size = sizeof(weft_io),                                                            \

@@ -33,7 +33,13 @@
 
 #define WF_DRIVER_AWAKE INT64_MIN
 
+struct weft_future;
 struct wf_wakes;
+
+/* The address of the peer of a stream, as the reactor keeps it. */
+typedef struct wf_driver_peer {
+    uint8_t bytes[24];
+} wf_driver_peer;
 
 typedef struct wf_driver {
     void (*unpark)(struct wf_driver *driver);
@@ -41,6 +47,11 @@ typedef struct wf_driver {
     /* A worker sleeps in epoll_wait until sockets are ready or its bell rings. The caller flushes
      * the wakes. */
     void (*lead)(struct wf_driver *driver, struct wf_wakes *wakes);
+    /* For dumps. Returns true, and the peer of the stream that the future waits for, if it waits
+     * for one and the peer has an address. The caller keeps the future from being polled. */
+    bool (*find_peer)(const struct weft_future *future, wf_driver_peer *ret_peer);
+    /* Writes the address into `text`, which has room for WEFT_ADDRESS_TEXT bytes. Returns text. */
+    const char *(*peer_text)(const wf_driver_peer *peer, char *text);
     int      bell;   /* an eventfd in the epoll set; constant */
     uint32_t sparse; /* 1: events come one by one, and the reactor leaves the sockets to a worker */
     uint32_t led;    /* 1: a worker is the leader: it sleeps in epoll_wait, or is about to */

@@ -1,17 +1,19 @@
 /* dump.c - see dump.h */
 #include "dump.h"
 
+#include "driver.h"
 #include "group.h"
 #include "task.h"
 #include "tasks.h"
 
 #include <stdio.h>
+#include <weft/net.h>
 
 #define NAMED_MOST   20 /* open handles named at stop */
 #define REPORT_SLACK 64 /* room for tasks that are spawned meanwhile */
 
 #define BRANCHES_NAMED 4
-#define AWAITED_TEXT   256
+#define AWAITED_TEXT   384
 
 /* The future that the task's innermost async function awaits. */
 static const weft_future *awaited(const wf_task *t)
@@ -27,15 +29,18 @@ static const weft_future *awaited(const wf_task *t)
 /* A line for the log. It is gathered while the tasks can't be freed, and has only constants. The
  * log is called later, without a lock. */
 typedef struct line {
-    const char *name, *awaits; /* NULL: the task is queued or being polled */
-    const char *branches[BRANCHES_NAMED];
-    uint32_t    n_branches; /* of the group that it awaits */
+    const char    *name, *awaits; /* NULL: the task is queued or being polled */
+    const char    *branches[BRANCHES_NAMED];
+    uint32_t       n_branches; /* of the group that it awaits */
+    bool           has_peer;   /* of the stream that it awaits */
+    wf_driver_peer peer;
 } line;
 
 typedef struct report {
-    line    *lines;
-    uint64_t n, most;
-    wf_wakes wakes;
+    const wf_driver *driver;
+    line            *lines;
+    uint64_t         n, most;
+    wf_wakes         wakes;
 } report;
 
 static void report_visited(wf_task *t, void *arg)
@@ -52,6 +57,7 @@ static void report_visited(wf_task *t, void *arg)
 
         l.awaits = f->ops->name;
         l.n_branches = wf_group_waits_for(f, l.branches, BRANCHES_NAMED);
+        l.has_peer = r->driver && r->driver->find_peer(f, &l.peer);
         wf_wakes_add(&r->wakes, t);
     }
     r->lines[r->n - 1] = l;
@@ -65,9 +71,10 @@ static void handle_visited(wf_task *t, void *arg)
         r->lines[r->n - 1] = (line){.name = wf_task_name(t)};
 }
 
-/* ", awaiting weft_select (weft_read, weft_sleep)" */
-static const char *state_text(char text[AWAITED_TEXT], const line *l)
+/* ", awaiting weft_select (weft_read, weft_sleep)", or ", awaiting weft_read of [::1]:80" */
+static const char *state_text(const report *r, char text[AWAITED_TEXT], const line *l)
 {
+    char   peer[WEFT_ADDRESS_TEXT];
     size_t used;
 
     if (!l->awaits)
@@ -79,6 +86,8 @@ static const char *state_text(char text[AWAITED_TEXT], const line *l)
     if (l->n_branches > 0 && used < AWAITED_TEXT)
         snprintf(text + used, AWAITED_TEXT - used, "%s",
                  l->n_branches > BRANCHES_NAMED ? ", ...)" : ")");
+    if (l->has_peer)
+        snprintf(text + used, AWAITED_TEXT - used, " of %s", r->driver->peer_text(&l->peer, peer));
     return text;
 }
 
@@ -86,7 +95,7 @@ void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what)
 {
     const weft_config *config = &s->rt->config;
     char               text[WF_TASK_TEXT], state[AWAITED_TEXT];
-    report             r = {.most = wf_tasks_alive(s) + REPORT_SLACK};
+    report             r = {.driver = s->rt->driver, .most = wf_tasks_alive(s) + REPORT_SLACK};
 
     if (wf_executor_is_child(s))
         return;
@@ -97,7 +106,7 @@ void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what)
     wf_wakes_flush(&r.wakes);
     for (uint64_t i = 0; i < r.n && i < r.most; i++)
         wf_log(config, level, "%s%s%s", what, wf_task_text(text, r.lines[i].name),
-               state_text(state, &r.lines[i]));
+               state_text(&r, state, &r.lines[i]));
     if (r.n > r.most)
         wf_log(config, level, "%s%llu more tasks", what, (unsigned long long)(r.n - r.most));
     if (r.lines)

@@ -302,7 +302,8 @@ WEFT_API WEFT_NODISCARD int weft_worker_counters(const weft_runtime *rt, uint32_
 
 /*
  * Logs every task that is alive. A line has the task's name, where it was spawned, and what it
- * awaits. Each task that waits is polled once more because of it.
+ * awaits: of a select its branches, of a stream the address of its peer. Each task that waits is
+ * polled once more because of it.
  *
  * Thread:  any.
  */

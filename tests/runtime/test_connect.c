@@ -282,3 +282,54 @@ Test(connect, the_peer_sees_the_end_promptly_when_a_stream_is_closed)
     }
     stop(rt);
 }
+
+/* ---- in dumps ---- */
+
+struct reads_one {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    char    byte;
+};
+WEFT_ASYNC(reads_one)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+    WEFT_END(n);
+}
+
+Test(connect, a_dump_names_the_peer_of_the_stream_that_a_task_reads)
+{
+    static log_lines lines = LOG_LINES;
+    weft_runtime    *rt;
+    weft_listener   *l;
+    weft_stream     *s;
+    weft_address     address;
+    weft_io          io;
+    weft_handle      h;
+    char             text[WEFT_ADDRESS_TEXT], wanted[200];
+
+    check_eq(
+        weft_runtime_start(&(weft_config){.workers = 1, .log = keep_line, .log_arg = &lines}, &rt),
+        0);
+    check_eq(weft_address_parse("127.0.0.1", 0, &address), 0);
+    check_eq(weft_listen(rt, &address, NULL, &l), 0);
+    check_eq(weft_listener_address(l, &address), 0);
+    check_eq(weft_block_on(rt, weft_connect(&io, &address, &s)), 0);
+    check_eq(weft_spawn_on(rt, &h, reads_one, .stream = s), 0);
+    snprintf(wanted, sizeof wanted, ", awaiting weft_read of %s\n",
+             weft_address_format(&address, text));
+    do { /* until it waits */
+        lines.text[0] = '\0';
+        weft_runtime_dump(rt);
+    } while (!strstr(lines.text, ", awaiting"));
+    check(strstr(lines.text, wanted));
+    weft_stream_close(s);
+    check_eq(JOIN(rt, &h), -ECANCELED);
+    weft_listener_close(l);
+    stop(rt);
+}
