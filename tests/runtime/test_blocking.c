@@ -337,7 +337,8 @@ Test(blocking, what_a_job_returned_is_told)
     stop(rt);
 }
 
-TEST_ABORTS(blocking, detachable_is_for_jobs, "what weft_spawn_blocking made")
+TEST_ABORTS(blocking, detachable_is_for_jobs,
+            "it takes a job of weft_spawn_blocking, before its first poll")
 {
     struct weft_sleep nap;
 
