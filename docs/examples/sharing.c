@@ -79,6 +79,7 @@ WEFT_ASYNC(owns)
     int64_t n;
 
     WEFT_BEGIN();
+    self->total = 0;
     for (;;) {
         WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, self->in.from, &self->message));
         if (n < 0)

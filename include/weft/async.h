@@ -20,8 +20,8 @@
  * rules:
  *
  * - What lives across an await is a member of the frame. A local variable is garbage after an
- *   await. -Wall at -O2 and -Wjump-misses-init (gcc) report most mistakes. WEFT_STRICT makes them
- *   errors.
+ *   await. -Wall at -O2 and -Wjump-misses-init (gcc) report most mistakes, but not those with an
+ *   array. WEFT_STRICT makes them errors.
  * - Futures live across awaits, so they are members of the frame, too. Where WEFT_STRICT is
  *   defined, awaiting a future that is a local variable aborts. A local variable that is a branch
  *   of a group, or the inner future of a limit, is not detected.
@@ -32,7 +32,8 @@
  * - Nothing is computed before WEFT_BEGIN(): it would run again at every poll. The initialiser of a
  *   local variable (`int n = 0;`) would, too, and no compiler reports that. Declare the variable
  *   there, and set it below.
- * - There is one await a line. An await is a statement, never part of an expression.
+ * - There is one await a line. An await is a statement, never part of an expression. A future that
+ *   is made and not awaited does nothing, and no compiler reports it.
  * - There is no await inside a `switch` of your own. If the case type of that `switch` is wider
  *   than int, the mistake shows only when the function resumes: the process aborts with file and
  *   line.

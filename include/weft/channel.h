@@ -151,7 +151,9 @@ WEFT_API WEFT_NODISCARD int weft_mpsc_try_receive(weft_mpsc_receiver *receiver, 
 
 /*
  * Closes the receiver of an mpsc channel. Senders that wait and later ones get -EPIPE. Messages
- * that were not received are dropped. `receiver` may be NULL.
+ * that were not received are dropped. If a message owns something, for example the sender of a
+ * oneshot channel, take the messages with weft_mpsc_try_receive first, until it answers an error.
+ * `receiver` may be NULL.
  */
 WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver);
 

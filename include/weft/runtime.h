@@ -302,8 +302,9 @@ WEFT_API WEFT_NODISCARD int weft_worker_counters(const weft_runtime *rt, uint32_
 
 /*
  * Logs every task that is alive. A line has the task's name, where it was spawned, and what it
- * awaits: of a select its branches, of a stream the address of its peer. Each task that waits is
- * polled once more because of it.
+ * awaits: of a select its branches, of a read or write of a stream the address of its peer. Each
+ * task that waits is polled once more because of it, so a second dump soon after may find it
+ * queued.
  *
  * Thread:  any.
  */

@@ -90,6 +90,7 @@ WEFT_ASYNC(collect)
     int               i;
 
     WEFT_BEGIN();
+    self->count = 0;
     /* Room for 8 messages of one int. */
     if (weft_mpsc_open(sizeof self->message, 8, &sender, &self->receiver) < 0)
         WEFT_RETURN(-ENOMEM);
