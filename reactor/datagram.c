@@ -33,6 +33,7 @@ static int64_t attempt_receive(weft_io *io, wf_socket *s)
     weft_address *from = args->address;
     struct iovec  room = {.iov_base = args->memory, .iov_len = args->size};
     struct msghdr message = {.msg_iov = &room, .msg_iovlen = 1};
+    bool          ended = wf_message_ended(s);
     ssize_t       n;
 
     if (from) {
@@ -41,7 +42,7 @@ static int64_t attempt_receive(weft_io *io, wf_socket *s)
     }
     n = recvmsg(s->fd, &message, args->flags | MSG_DONTWAIT | MSG_TRUNC);
     if (n < 0)
-        n = wf_message_missed(s, &message);
+        n = wf_message_missed(ended, &message);
     if (n < 0)
         return n;
     if (from)
@@ -128,6 +129,7 @@ static int64_t attempt_receive_batch(weft_io *io, wf_socket *s)
 {
     const packet_list *args = WF_ARGS(io, packet_list);
     weft_packet       *packet = args->first;
+    bool               ended = wf_message_ended(s);
     batch              b;
     int                n = batch_size(args);
 
@@ -142,7 +144,7 @@ static int64_t attempt_receive_batch(weft_io *io, wf_socket *s)
     n = recvmmsg(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_TRUNC, NULL);
     /* A socket that is shut down for reading delivers an empty datagram. */
     if (n < 0) {
-        n = wf_message_missed(s, &b.message[0].msg_hdr);
+        n = wf_message_missed(ended, &b.message[0].msg_hdr);
         if (n < 0)
             return n;
         b.message[0].msg_len = 0;

@@ -69,13 +69,14 @@ static int64_t attempt_accept(weft_io *io, wf_socket *l)
         struct sockaddr_in6 v6;
     } peer = {.any.sa_family = AF_UNSPEC};
     socklen_t size = sizeof peer;
+    bool      ended = wf_message_ended(l);
     int       fd = take(l, &peer.any, &size);
 
     if (fd >= 0)
         return deliver(l, io, fd, &peer.any);
     switch (-fd) {
     case EAGAIN:
-        return wf_message_ended(l) ? -EINVAL : fd;
+        return ended ? -EINVAL : fd;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:

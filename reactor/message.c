@@ -37,12 +37,10 @@ bool wf_message_ended(const wf_socket *s)
            poll(&end, 1, 0) > 0 && end.revents & POLLRDHUP;
 }
 
-int wf_message_missed(const wf_socket *s, struct msghdr *message)
+int wf_message_missed(bool ended, struct msghdr *message)
 {
-    int error = errno;
-
-    if (error != EAGAIN || !wf_message_ended(s))
-        return -error;
+    if (errno != EAGAIN || !ended)
+        return -errno;
     message->msg_namelen = 0;
     message->msg_controllen = 0;
     message->msg_flags = 0;
@@ -53,11 +51,10 @@ static int64_t attempt_receive(weft_io *io, wf_socket *s)
 {
     const message *args = WF_ARGS(io, message);
     int            flags = args->flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC;
+    bool           ended = !(flags & MSG_ERRQUEUE) && wf_message_ended(s);
     ssize_t        n = recvmsg(s->fd, args->header, flags);
 
-    if (n >= 0)
-        return n;
-    return flags & MSG_ERRQUEUE ? -errno : wf_message_missed(s, args->header);
+    return n < 0 ? wf_message_missed(ended, args->header) : n;
 }
 
 static int64_t attempt_send(weft_io *io, wf_socket *s)
