@@ -291,6 +291,7 @@ static wf_thread *thread_new(weft_pool *p)
 /* `t`: its struct, or NULL if there was no memory for one. */
 static void creating_failed(weft_pool *p, wf_thread *t, int error)
 {
+    wf_call c;
     wf_job *jobs;
 
     wf_lock(&p->lock);
@@ -303,6 +304,11 @@ static void creating_failed(weft_pool *p, wf_thread *t, int error)
         p->unused = t;
     }
     jobs = p->n_threads == 0 ? wf_pool_take_all_locked(p) : NULL;
+    /* The queue has relied on the thread that was coming: Q1. No other is created so soon. The wake
+     * is made under the lock, because the pool may be gone once n_ended has grown. */
+    c = summon_locked(p, p->failed);
+    if (c.thread)
+        wf_park_wake(&c.thread->park);
     wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] */
     if (p->closing)
         wf_futex_wake(&p->n_ended, 1);

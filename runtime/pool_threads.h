@@ -19,7 +19,8 @@
  * Ordering    The pool's lock. Threads are woken and created, and jobs run and end, without it.
  *             [pool-2] n_ended grows before the closing thread is woken.
  * Failure     If no thread can be created, the queue waits for the existing threads, and creation
- *             is tried again later. If there are none, the jobs end with the error.
+ *             is tried again when the next job is queued or ends. If there are none, the jobs end
+ *             with the error.
  */
 #ifndef WF_POOL_THREADS_H
 #define WF_POOL_THREADS_H

@@ -3,6 +3,7 @@
  * and what jobs may do
  */
 #include "../net_helpers.h"
+#include "pool_threads.h"
 
 #include <semaphore.h>
 #include <sys/prctl.h>
@@ -227,6 +228,54 @@ static void release(void *arg, void *memory, size_t size)
     (void)arg, (void)size;
     n_live--;
     free(memory);
+}
+
+static atomic_int n_slow; /* allocations of a thread that are under way */
+static sem_t      slow;
+
+/* The second thread's memory takes its time, and then there is none. */
+static void *allocate_slowly(void *arg, size_t size)
+{
+    static atomic_int n_threads;
+
+    (void)arg;
+    if (size != sizeof(wf_thread) || ++n_threads != 2)
+        return malloc(size);
+    n_slow++;
+    while (sem_wait(&slow) < 0)
+        ;
+    return NULL;
+}
+
+static void release_only(void *arg, void *memory, size_t size)
+{
+    (void)arg, (void)size;
+    free(memory);
+}
+
+Test(blocking_fault, a_job_that_relied_on_a_thread_without_memory_runs_on_an_idle_one)
+{
+    weft_config config = {
+        .workers = 2, .blocking_threads = 4, .allocator = {allocate_slowly, release_only, NULL}};
+    weft_runtime *rt = start_with(config);
+    weft_handle   h[3];
+
+    sem_init(&gate, 0, 0);
+    sem_init(&slow, 0, 0);
+    h[0] = spawn_hold(rt);
+    EVENTUALLY(n_running == 1);
+    h[1] = spawn_hold(rt);
+    EVENTUALLY(n_slow == 1);
+    open_gate(2); /* the first thread runs both jobs, and is idle */
+    EVENTUALLY(count(rt).done == 2 && count(rt).idle == 1);
+    h[2] = spawn_hold(rt);
+    EVENTUALLY(count(rt).queued == 1); /* behind the thread that is coming */
+    sem_post(&slow);
+    open_gate(1);
+    for (int i = 0; i < 3; i++)
+        check_eq(JOIN(rt, &h[i]), 7);
+    check_eq(count(rt).threads_failed, 1);
+    stop(rt);
 }
 
 /* Jobs of all ends: cancelled while queued, detached while running, finished; and what they copied
