@@ -31,10 +31,10 @@ wf_socket *wf_listener_new(wf_reactor *r, int fd, bool tcp);
  * for an event or for a retry timer, or -ENOMEM. */
 int64_t wf_message_blocked(wf_socket *s, const struct sockaddr *to);
 
-/* Whether the socket is shut down for reading. For listeners and datagram sockets the kernel reports
- * the end to a blocking call only, so poll(2) is asked. An attempt asks before its system call:
- * after the end nothing more comes, so an EAGAIN then says that everything has been taken. If it
- * asked afterwards, a last message could have come in between, and would be lost. */
+/* Whether the socket is shut down for reading. For listeners and datagram sockets the kernel
+ * reports the end to a blocking call only, so poll(2) is asked. An attempt asks before its system
+ * call: after the end nothing more comes, so an EAGAIN then says that everything has been taken. If
+ * it asked afterwards, a last message could have come in between, and would be lost. */
 bool wf_message_ended(const wf_socket *s);
 
 /* Handles a receive that has failed with errno. `ended` is the answer of wf_message_ended. Returns

@@ -327,8 +327,8 @@ static void run_plain(plain_call *call, bool receives, const argument *a, scene 
 static void run_by_weft(weft_runtime *rt, bool receives, const argument *a, scene *s, bool waits,
                         outcome *ret)
 {
-    weft_datagram *datagram;
-    weft_stream   *stream;
+    weft_datagram *datagram = NULL;
+    weft_stream   *stream = NULL;
     weft_io        io;
     letter         l;
     int64_t        r;
