@@ -105,7 +105,8 @@ static void check_idle(int64_t ms)
     uint64_t ns, turns, ns_after, turns_after;
     int      n, n_after, rounds = 0, n_quiet = 0;
 
-    /* What went before ebbs away. On a busy machine a thread may wait for a CPU for a whole round. */
+    /* What went before ebbs away. On a busy machine a thread may wait for a CPU for a whole
+     * round. */
     while (n_quiet < 3) {
         check_cmp(rounds++, <, 100);
         add_up(&ns, &turns, &n);
