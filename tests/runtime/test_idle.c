@@ -107,13 +107,13 @@ static void check_idle(int64_t ms)
 
     /* What went before ebbs away. On a busy machine a thread may wait for a CPU for a whole
      * round. */
-    while (n_quiet < 3) {
+    do {
         check_cmp(rounds++, <, 100);
         add_up(&ns, &turns, &n);
         pause_ms(100);
         add_up(&ns_after, &turns_after, &n_after);
         n_quiet = ns == ns_after && turns == turns_after ? n_quiet + 1 : 0;
-    }
+    } while (n_quiet < 3);
     check_cmp(n, >=, 3);
     pause_ms(ms);
     add_up(&ns_after, &turns_after, &n_after);
