@@ -186,12 +186,12 @@ static inline uint64_t weft_select_undone(const struct weft_select *select)
 }
 
 /*
- * Marks a branch of a select that stays pending, and is not cancelled, when it loses. It is still
- * pinned then. Await it again, alone or in another select of the same async function, or end it
- * with WEFT_CANCEL. Until it has ended it must not be made again: the function then aborts, in its
- * next group or at its end. An async function that returns while such a branch is pending aborts. A
- * branch that was never polled when it loses stays as it was made. A cancelled task cancels kept
- * branches like all others.
+ * Marks a branch of a select that stays pending, and is not cancelled, when it loses. A try_join in
+ * which another branch fails leaves it in the same way. It is still pinned then. Await it again,
+ * alone or in another select of the same async function, or end it with WEFT_CANCEL. Until it has
+ * ended it must not be made again: the function then aborts, in its next group or at its end. An
+ * async function that returns while such a branch is pending aborts. A branch that was never polled
+ * when it loses stays as it was made. A cancelled task cancels kept branches like all others.
  *
  *     weft_read(&self->read, conn, self->buf, sizeof self->buf);
  *     for (;;) {
