@@ -2,6 +2,7 @@
 #include "pool_threads.h"
 
 #include "executor.h"
+#include "invariant.h"
 #include "lock.h"
 #include "panic.h"
 #include "timer.h"
@@ -307,6 +308,7 @@ static void creating_failed(weft_pool *p, wf_thread *t, int error)
     /* The queue has relied on the thread that was coming: Q1. No other is created so soon. The wake
      * is made under the lock, because the pool may be gone once n_ended has grown. */
     c = summon_locked(p, p->failed);
+    WF_ASSERT(!c.create);
     if (c.thread)
         wf_park_wake(&c.thread->park);
     wf_add(&p->n_ended, 1, RELEASE); /* [pool-2] */
