@@ -34,7 +34,7 @@ def run_build(what, command, folder, environment=None):
         raise Failure(f"{what} in {shown(folder)}: {errors[0] if errors else 'failed'}")
 
 
-INSIDE = {"sched", "time", "blocking", "file"}
+INSIDE = {"sched", "time", "blocking", "file", "sync"}
 SERVERS = ("echo", "mix", "stream", "http")
 
 
@@ -46,19 +46,28 @@ def programs_of(command, groups=INSIDE):
     return {group: [*command] for group in groups}
 
 
+def under(setting, commands):
+    return {kind: ["env", setting, *command] for kind, command in commands.items()}
+
+
+def weft_programs(*options):
+    return (programs_of([built("sched"), "bench", *options]) |
+            programs_of([built("sync"), "bench", *options], {"sync"}))
+
+
 def weft(options):
     echo, httpd = built("echo"), BUILD / "docs" / "examples" / "httpd"
     servers = servers_of([echo], ("echo", "mix", "stream"))
     if httpd.exists():
         servers["http"] = [httpd, "--port"]
-    current = {kind: ["env", "WEFT_CURRENT_THREAD=1", *command]
-               for kind, command in servers.items()}
-    programs = programs_of([built("sched"), "bench", "--workers", str(options.workers)])
+    programs = weft_programs("--workers", str(options.workers))
     commit = output_of(["git", "-C", ROOT, "describe", "--always", "--dirty"])
     version = f"{output_of([echo, 'version'])} {commit}".strip()
     return [Runtime("weft", version, servers, programs),
-            Runtime("weft-current", version, current,
-                    programs_of([built("sched"), "bench", "--current"]))]
+            Runtime("weft-current", version, under("WEFT_CURRENT_THREAD=1", servers),
+                    weft_programs("--current")),
+            Runtime("weft-epoll", version, under("WEFT_BACKEND=epoll", servers),
+                    under("WEFT_BACKEND=epoll", {"file": programs["file"]}))]
 
 
 def cargo_build(target, *arguments):
@@ -90,7 +99,7 @@ def go(options):
     peer = PEERS / "go" / "target" / "weft-peer-go"
     run_build("go build", [tool, "build", "-o", peer, "."], PEERS / "go")
     return [Runtime("go", output_of([peer, "version"]), servers_of([peer]),
-                    programs_of([peer, "bench"], {"sched", "time", "file"}))]
+                    programs_of([peer, "bench"], {"sched", "time", "file", "sync"}))]
 
 
 def compile_peer(name, compiler, package, flags, libraries):
@@ -120,6 +129,13 @@ def libuv(options):
                     programs_of([peer, "bench"], {"blocking"}))]
 
 
+def pthreads(options):
+    peer = compile_peer("pthreads", "cc", "libc6-dev", ["-std=gnu11", "-D_GNU_SOURCE"],
+                        ["-pthread"])
+    return [Runtime("pthreads", output_of([peer, "version"]),
+                    programs=programs_of([peer, "bench"], {"sync"}))]
+
+
 def asio(options):
     peer = compile_peer("asio", "c++", "libasio-dev", ["-std=c++17"], ["-pthread"])
     return [Runtime("asio", output_of([peer, "version"]), servers_of([peer]))]
@@ -145,10 +161,11 @@ def uring(options):
 
 # What makes which runtimes, for which groups of benchmarks.
 MAKERS = [
-    (weft, {"weft", "weft-current"}, {"io"} | INSIDE),
+    (weft, {"weft", "weft-current", "weft-epoll"}, {"io"} | INSIDE),
     (tokio, {"tokio", "tokio-current"}, {"io"} | INSIDE),
     (tokio_mimalloc, {"tokio-mimalloc"}, INSIDE),
-    (go, {"go"}, {"io", "sched", "time", "file"}),
+    (go, {"go"}, {"io", "sched", "time", "file", "sync"}),
+    (pthreads, {"pthreads"}, {"sync"}),
     (libuv, {"libuv"}, {"io", "blocking"}),
     (asio, {"asio"}, {"io"}),
     (tbb, {"tbb"}, {"sched"}),

@@ -297,11 +297,14 @@ static struct bench benches[] = {
     {"sched/foreign_spawn_64", bench_foreign_spawn, 64, false, true},
     {"blocking/round_trip", bench_blocking_round_trip, 0, false, false},
     {"blocking/at_once", bench_blocking_at_once, 0, false, false},
+    {"blocking/in_place", bench_blocking_in_place, 0, false, false},
     {"sched/tasks_1m", bench_tasks_1m, 0, true, false},
     {"time/sleep_1m", bench_sleep_1m, 0, true, false},
     {"time/timers_1m", bench_timers_1m, 0, false, false},
     {"file/read_4k", bench_file, 4 << 10, false, false},
     {"file/read_128k", bench_file, 128 << 10, false, false},
+    {"file/cold_4k", bench_cold_file, 4 << 10, false, false},
+    {"file/cold_128k", bench_cold_file, 128 << 10, false, false},
 };
 
 int main(int argc, char **argv)

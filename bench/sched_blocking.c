@@ -1,8 +1,8 @@
 /*
  * sched_blocking.c - benchmarks of the blocking pool
  *
- * Purpose     A job's way to a pool thread and back, one after the other; and 10,000 jobs at once,
- *             each awaited by a task of its own.
+ * Purpose     A job's way to a pool thread and back, one after the other; 10,000 jobs at once, each
+ *             awaited by a task of its own; and the same work in place.
  * Threads     One task repeats the rounds; the jobs run on the pool's threads.
  * Invariants  Every job adds 1, and a round ends when all tasks have seen theirs end.
  * Ordering    Relaxed suffices for the sum: the count-down comes after it.
@@ -112,4 +112,46 @@ BENCH_ASYNC(at_once)
 void bench_blocking_at_once(struct bench_run *run, int argument)
 {
     run_at_once(run, argument);
+}
+
+/* ---- in_place ---- */
+
+static int64_t add_one_in_place(void *sum)
+{
+    atomic_fetch_add_explicit((_Atomic int64_t *)sum, 1, memory_order_relaxed);
+    return 1;
+}
+
+struct in_place {
+    WEFT_FRAME;
+    struct {
+        struct bench_run *run;
+    } in;
+    int64_t         k;
+    _Atomic int64_t sum;
+};
+
+/* It yields after each call: Tokio's worker stays elsewhere until the task has awaited. */
+WEFT_ASYNC(in_place)
+{
+    struct bench_run *run = self->in.run;
+
+    WEFT_BEGIN();
+    atomic_init(&self->sum, 0);
+    do {
+        for (self->k = 0; self->k < ROUND_TRIPS; self->k++) {
+            expect("the function's result", weft_block_in_place(add_one_in_place, &self->sum), 1);
+            run->ops++;
+            WEFT_YIELD();
+        }
+    } while (bench_more(run));
+    expect("the sum", atomic_load(&self->sum), run->ops);
+    WEFT_END(0);
+}
+
+BENCH_ASYNC(in_place)
+
+void bench_blocking_in_place(struct bench_run *run, int argument)
+{
+    run_in_place(run, argument);
 }

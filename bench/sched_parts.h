@@ -23,9 +23,11 @@ void bench_foreign_wake(struct bench_run *run, int pause_us);
 /* sched_blocking.c */
 void bench_blocking_round_trip(struct bench_run *run, int argument);
 void bench_blocking_at_once(struct bench_run *run, int argument);
+void bench_blocking_in_place(struct bench_run *run, int argument);
 
 /* sched_file.c */
 void bench_file(struct bench_run *run, int size);
+void bench_cold_file(struct bench_run *run, int size);
 
 /* sched_tasks.c */
 void bench_tasks_1m(struct bench_run *run, int argument);

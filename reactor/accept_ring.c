@@ -1,6 +1,7 @@
 /* accept_ring.c - see accept_ring.h */
 #include "accept_ring.h"
 
+#include "invariant.h"
 #include "lock.h"
 #include "memcheck.h"
 
@@ -9,16 +10,33 @@
 
 enum { ACCEPT = 1, CANCEL, N_ENTRIES = 2 };
 
-/* Opens the ring at its first use. It cannot have the flags of the reactor's ring, because any
- * worker enters this one and takes the completions itself. */
+/* Opens the ring. It cannot have the flags of the reactor's ring, because any worker enters this
+ * one and takes the completions itself. If the host has closed the reactor's ring, this one may get
+ * its number, and the reactor would enter it and wait for ever. The kernel refuses to enter a ring
+ * that is disabled, so this one is until its number is known to be another. */
+static bool open_locked(wf_accept_ring *ring)
+{
+    int fd;
+
+    if (io_uring_queue_init(N_ENTRIES, &ring->uring, IORING_SETUP_R_DISABLED) < 0)
+        return false;
+    fd = ring->uring.ring_fd;
+    if (fd == ring->reactors_fd ||
+        io_uring_register((unsigned)fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0) {
+        io_uring_queue_exit(&ring->uring);
+        return false;
+    }
+    io_uring_ring_dontfork(&ring->uring);
+    return true;
+}
+
+/* Opens the ring at its first use. */
 static bool is_usable_locked(wf_accept_ring *ring)
 {
     if (ring->is_open || ring->is_refused)
         return ring->is_open;
-    ring->is_open = io_uring_queue_init(N_ENTRIES, &ring->uring, 0) == 0;
+    ring->is_open = open_locked(ring);
     ring->is_refused = !ring->is_open;
-    if (ring->is_open)
-        io_uring_ring_dontfork(&ring->uring);
     return ring->is_open;
 }
 
@@ -59,6 +77,7 @@ static int accept_locked(wf_accept_ring *ring, int fd, struct sockaddr *peer, so
     unsigned             n = 0;
     int                  r;
 
+    WF_ASSERT(sqe && io_uring_cq_ready(&ring->uring) == 0); /* V1 */
     io_uring_prep_accept(sqe, fd, peer, size, flags);
     sqe->user_data = ACCEPT;
     sqe = io_uring_get_sqe(&ring->uring);

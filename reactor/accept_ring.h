@@ -22,7 +22,8 @@
 typedef struct wf_accept_ring {
     uint32_t        lock;
     bool            is_open;
-    bool            is_refused; /* the kernel has denied a ring, or it was lost */
+    bool            is_refused;  /* the kernel has denied a ring, or it was lost */
+    int             reactors_fd; /* of the reactor's ring, also after the host has closed it */
     struct io_uring uring;
 } wf_accept_ring;
 

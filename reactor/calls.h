@@ -3,26 +3,22 @@
  *
  * Purpose     In a process with threads, glibc's recv and send turn asynchronous cancellation on
  *             and off again. That takes two locked instructions and 44 others for each call, for
- *             threads that are never cancelled. The system calls themselves do none of that. Some
- *             C libraries lack other calls that weft needs.
+ *             threads that are never cancelled. The system calls themselves do none of that.
  * Threads     Any.
  * Invariants  Sanitizers see buffers only in the library's functions, so weft calls those under a
  *             sanitizer.
  * Ordering    None.
- * Failure     As recv(2) and send(2): -1 and errno.
+ * Failure     As recv(2), send(2) and sendmmsg(2): -1 and errno.
  */
 #ifndef WF_CALLS_H
 #define WF_CALLS_H
 
+#include "libc.h"
 #include "memcheck.h"
 
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WF_CALLS_OF_LIBRARY 1
@@ -40,6 +36,7 @@
 #ifdef WF_CALLS_OF_LIBRARY
 #define wf_recv(fd, memory, size, flags) recv((fd), (memory), (size), (flags))
 #define wf_send(fd, memory, size, flags) send((fd), (memory), (size), (flags))
+#define wf_send_batch(fd, m, n, flags)   sendmmsg((fd), (m), (n), (flags))
 #else
 static inline ssize_t wf_recv(int fd, void *memory, size_t size, int flags)
 {
@@ -50,14 +47,16 @@ static inline ssize_t wf_send(int fd, const void *memory, size_t size, int flags
 {
     return syscall(SYS_sendto, fd, memory, size, flags, NULL, 0);
 }
-#endif
 
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 8
+/* musl's sendmmsg makes a system call for each packet. The messages' padding must be zero. */
+static inline int wf_send_batch(int fd, struct mmsghdr *message, unsigned n, int flags)
+{
+    return (int)syscall(SYS_sendmmsg, fd, message, n, flags);
+}
 #endif
 
 /* readv and writev that do not wait. They fail with EAGAIN, or with EOPNOTSUPP where the kernel
- * cannot promise not to wait. They are preadv2 and pwritev2, which musl before 1.2.5 lacks. */
+ * cannot promise not to wait. */
 static inline ssize_t wf_readv_nowait(int fd, const struct iovec *vector, int n)
 {
     return syscall(SYS_preadv2, fd, vector, n, -1L, -1L, RWF_NOWAIT);
@@ -88,6 +87,7 @@ static inline mode_t wf_type_of(int fd)
 
     if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
         return 0;
+    wf_memcheck_defined(&st, sizeof st);
     return st.stx_mode & S_IFMT;
 }
 

@@ -8,6 +8,7 @@
  * Ordering    socket.h.
  * Failure     -errno of the system calls.
  */
+#include "calls.h"
 #include "descriptor.h"
 #include "retry_timer.h"
 #include "socket_operation.h"
@@ -186,7 +187,7 @@ static int64_t attempt_send_batch(weft_io *io, wf_socket *s)
         message->msg_name = (void *)(uintptr_t)&packet[i].address.u;
         message->msg_namelen = wf_address_size(&packet[i].address);
     }
-    n = sendmmsg(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    n = wf_send_batch(s->fd, b.message, (unsigned)n, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0)
         return n;
     return errno == EAGAIN ? wf_message_blocked(s, b.message[0].msg_hdr.msg_name) : -errno;
@@ -209,16 +210,17 @@ WEFT_API weft_future *weft_send_batch(weft_io *io, weft_datagram *datagram,
 #endif
 
 /* By default the kernel gives a socket the datagrams of all groups that any socket of the machine
- * has joined. An IPv6 socket may join groups of both families, so both options are set. */
+ * has joined. An IPv6 socket may join groups of both families, so both options are set. A kernel
+ * that lacks one (Linux before 4.20, emulators) does not stop a socket that may never join any. */
 static int only_own_groups(int fd, int family)
 {
     int r = 0;
 
     if (family == AF_INET6)
         r = wf_stream_switch(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, false);
-    if (r == 0 && (family == AF_INET || family == AF_INET6))
+    if ((r == 0 || r == -ENOPROTOOPT) && (family == AF_INET || family == AF_INET6))
         r = wf_stream_switch(fd, IPPROTO_IP, IP_MULTICAST_ALL, false);
-    return r;
+    return r == -ENOPROTOOPT ? 0 : r;
 }
 
 static int open_socket(const weft_address *address, const weft_datagram_options *o)

@@ -1,6 +1,8 @@
 /* entry.c - see entry.h */
 #include "entry.h"
 
+#include "calls.h"
+#include "fifo.h"
 #include "ring.h"
 
 #include <errno.h>
@@ -25,15 +27,6 @@ static int32_t answer(int64_t n)
 
 /* ---- what may wait ---- */
 
-/* Returns the type bits of a descriptor's mode. Returns 0 on an error, which the system call that
- * follows reports. */
-static mode_t type_of(int fd)
-{
-    struct stat st;
-
-    return fstat(fd, &st) < 0 ? 0 : st.st_mode & S_IFMT;
-}
-
 static bool is_open(int fd, bool writes)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -55,13 +48,15 @@ bool wf_entry_may_wait(const struct io_uring_sqe *sqe)
     switch (sqe->opcode) {
     case IORING_OP_READ:
     case IORING_OP_READV:
-        return may_wait(sqe->fd, type_of(sqe->fd), false);
+        return may_wait(sqe->fd, wf_type_of(sqe->fd), false);
     case IORING_OP_WRITE:
     case IORING_OP_WRITEV:
-        return may_wait(sqe->fd, type_of(sqe->fd), true);
+        return may_wait(sqe->fd, wf_type_of(sqe->fd), true);
     case IORING_OP_SPLICE:
-        return may_wait(sqe->fd, type_of(sqe->fd), true) ||
-               may_wait(sqe->splice_fd_in, type_of(sqe->splice_fd_in), false);
+        return may_wait(sqe->fd, wf_type_of(sqe->fd), true) ||
+               may_wait(sqe->splice_fd_in, wf_type_of(sqe->splice_fd_in), false);
+    case IORING_OP_OPENAT:
+        return sqe->flags & IOSQE_ASYNC; /* open.c looked: a FIFO or a device */
     default:
         return false;
     }
@@ -176,7 +171,7 @@ static bool is_empty(const struct move *m)
 
 static int32_t move(struct move m, int interrupt)
 {
-    mode_t  type = type_of(m.fd);
+    mode_t  type = wf_type_of(m.fd);
     bool    waits = may_wait(m.fd, type, m.writes) && !is_empty(&m);
     int64_t n;
     int     r;
@@ -209,59 +204,112 @@ static int32_t move_vector(const struct io_uring_sqe *sqe, bool writes, int inte
         interrupt);
 }
 
-static bool is_nonblocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
+/* ---- splicing ---- */
 
-    return flags >= 0 && flags & O_NONBLOCK;
+/*
+ * The attempts of one splice. Each of them has SPLICE_F_NONBLOCK, so that the thread waits in
+ * poll(2), where its interrupt reaches it, and not in splice(2).
+ *
+ *   FIRST --EAGAIN--> SECOND --EAGAIN--> LATER --EAGAIN--> LATER
+ *
+ * `from` is the attempt before which the thread begins to wait for an end:
+ *
+ *   NEVER    a file, or an end with O_NONBLOCK: the ring does not wait for those, either
+ *   SECOND   a pipe, which the flag affects: the first attempt tells whether to wait
+ *   FIRST    a socket or terminal, where splice(2) would wait in spite of the flag; SECOND if the
+ *            call would move nothing or fail, since it returns at once then
+ *
+ * `last` is the attempt whose EAGAIN is the answer:
+ *
+ *   FIRST    the caller has set SPLICE_F_NONBLOCK, or there is no end to wait for; or one end has
+ *            O_NONBLOCK and both are pipes, where the ring looks at the flag of either end
+ *   SECOND   one end has O_NONBLOCK, and the thread has waited for the other
+ *   NEVER    no end has O_NONBLOCK
+ */
+enum attempt { FIRST, SECOND, LATER, NEVER };
+
+struct end {
+    int    fd;
+    short  events;
+    mode_t type;
+    bool   is_stream; /* something that may wait, open for this direction */
+    bool   is_nonblocking;
+};
+
+static struct end end_of(int fd, bool writes)
+{
+    mode_t type = wf_type_of(fd);
+    int    flags = fcntl(fd, F_GETFL);
+
+    return (struct end){.fd = fd,
+                        .events = writes ? POLLOUT : POLLIN,
+                        .type = type,
+                        .is_stream = may_wait(fd, type, writes),
+                        .is_nonblocking = flags >= 0 && flags & O_NONBLOCK};
 }
 
 /* Whether splice(2) returns at once because it would move nothing or return an error. */
-static bool splices_nothing(const struct io_uring_sqe *sqe, bool in_waits, bool out_waits)
+static bool splices_nothing(const struct io_uring_sqe *sqe, const struct end *in,
+                            const struct end *out)
 {
     const unsigned known = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 
     return sqe->len == 0 || sqe->splice_flags & ~known ||
-           (in_waits && sqe->splice_off_in != UINT64_MAX) ||
-           (out_waits && sqe->off != UINT64_MAX) || !is_open(sqe->splice_fd_in, false) ||
-           !is_open(sqe->fd, true) ||
-           (type_of(sqe->splice_fd_in) != S_IFIFO && type_of(sqe->fd) != S_IFIFO);
+           (in->is_stream && sqe->splice_off_in != UINT64_MAX) ||
+           (out->is_stream && sqe->off != UINT64_MAX) || !is_open(in->fd, false) ||
+           !is_open(out->fd, true) || (in->type != S_IFIFO && out->type != S_IFIFO);
 }
 
-/* SPLICE_F_NONBLOCK affects pipes only, so the thread waits for a socket before it calls splice.
- * Like the ring, it does not wait for a descriptor that has O_NONBLOCK. */
+static enum attempt from_of(const struct end *end, bool nothing)
+{
+    if (!end->is_stream || end->is_nonblocking)
+        return NEVER;
+    return end->type == S_IFIFO || nothing ? SECOND : FIRST;
+}
+
+static enum attempt last_of(const struct end *in, const struct end *out, unsigned flags)
+{
+    bool waits = from_of(in, false) != NEVER || from_of(out, false) != NEVER;
+
+    if (!waits || flags & SPLICE_F_NONBLOCK)
+        return FIRST;
+    if (!in->is_nonblocking && !out->is_nonblocking)
+        return NEVER;
+    return in->type == out->type ? FIRST : SECOND;
+}
+
 static int32_t run_splice(const struct io_uring_sqe *sqe, int interrupt)
 {
-    int      in = sqe->splice_fd_in, out = sqe->fd;
-    mode_t   in_type = type_of(in), out_type = type_of(out);
-    bool     in_waits = may_wait(in, in_type, false), out_waits = may_wait(out, out_type, true);
-    bool     nothing = splices_nothing(sqe, in_waits, out_waits);
-    bool     once = is_nonblocking(in) || is_nonblocking(out), in_first, out_first;
-    loff_t   off_in = (loff_t)sqe->splice_off_in, off_out = (loff_t)sqe->off;
-    unsigned flags = sqe->splice_flags;
-    int64_t  n;
-    int      r;
+    struct end   in = end_of(sqe->splice_fd_in, false), out = end_of(sqe->fd, true);
+    bool         nothing = splices_nothing(sqe, &in, &out);
+    enum attempt in_from = from_of(&in, nothing), out_from = from_of(&out, nothing);
+    enum attempt last = last_of(&in, &out, sqe->splice_flags);
+    loff_t       off_in = (loff_t)sqe->splice_off_in, off_out = (loff_t)sqe->off;
+    int64_t      n;
+    int          r;
 
-    in_waits &= !is_nonblocking(in);
-    out_waits &= !is_nonblocking(out);
-    in_first = !nothing && in_waits && in_type != S_IFIFO;
-    out_first = !nothing && out_waits && out_type != S_IFIFO;
-    for (int turn = 0;; turn++) {
-        if (in_first && (r = wait_for(in, POLLIN, interrupt)) < 0)
+    for (enum attempt now = FIRST;; now = now == FIRST ? SECOND : LATER) {
+        if (now >= in_from && (r = wait_for(in.fd, in.events, interrupt)) < 0)
             return r;
-        if (out_first && (r = wait_for(out, POLLOUT, interrupt)) < 0)
+        if (now >= out_from && (r = wait_for(out.fd, out.events, interrupt)) < 0)
             return r;
-        n = splice(in, off_in == -1 ? NULL : &off_in, out, off_out == -1 ? NULL : &off_out,
-                   sqe->len, flags | SPLICE_F_NONBLOCK);
-        if (n >= 0 || errno != EAGAIN || flags & SPLICE_F_NONBLOCK || !(in_waits || out_waits) ||
-            (once && (turn > 0 || in_type == out_type)))
+        n = splice(in.fd, off_in == -1 ? NULL : &off_in, out.fd, off_out == -1 ? NULL : &off_out,
+                   sqe->len, sqe->splice_flags | SPLICE_F_NONBLOCK);
+        if (n >= 0 || errno != EAGAIN || now >= last)
             return answer(n);
-        in_first = in_waits;
-        out_first = out_waits;
     }
 }
 
 /* ---- the others ---- */
+
+static int32_t run_open(const struct io_uring_sqe *sqe, int interrupt)
+{
+    const char *path = pointer(sqe->addr);
+    int         flags = (int)sqe->open_flags;
+
+    return interrupt < 0 ? answer(openat(sqe->fd, path, flags, sqe->len))
+                         : wf_fifo_open(sqe->fd, path, flags, sqe->len, interrupt);
+}
 
 static int32_t run_path(const struct io_uring_sqe *sqe)
 {
@@ -297,7 +345,7 @@ int32_t wf_entry_run(const struct io_uring_sqe *sqe, int interrupt)
     case IORING_OP_SPLICE:
         return run_splice(sqe, interrupt);
     case IORING_OP_OPENAT:
-        return answer(openat(sqe->fd, pointer(sqe->addr), (int)sqe->open_flags, sqe->len));
+        return run_open(sqe, interrupt);
     case IORING_OP_CLOSE:
         return answer(close(sqe->fd));
     case IORING_OP_FSYNC:

@@ -14,12 +14,17 @@
 #include "kernel_operation.h"
 #include "memcheck.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define CACHED_MOST  ((size_t)128 << 10) /* bytes that a worker copies in one call, about 12 us */
 #define CACHED_UNIT  ((size_t)16 << 10)  /* bytes that cost one more operation of the budget */
+#define SECTOR       512                 /* offsets and sizes of O_DIRECT are multiples of it */
+#define REFUSALS     255                 /* writes that are not tried after one was refused */
+#define TRUSTED      63                  /* reads before a file is asked again for O_DIRECT */
+#define ASKED        8                   /* files that a thread remembers */
 #define MOST_AT_ONCE 0x7ffff000          /* bytes that the kernel moves in one call */
 #define PIECES_MOST  1024                /* pieces that the kernel accepts in a vector */
 #define NO_OFFSET    (-1)
@@ -154,37 +159,141 @@ static int64_t read_nothing(const weft_io *io)
     return n < 0 ? -errno : n;
 }
 
+/* Writes 0 bytes to a pipe by the system call, which does not wait. Before Linux 6.4 the ring would
+ * wait for room in the pipe. The ring writes to other files: 0 bytes may be an empty packet. */
+static int64_t write_nothing(const weft_io *io)
+{
+    const wf_place *place = WF_ARGS(io, wf_place);
+    ssize_t         n;
+
+    if (wf_type_of(place->fd) != S_IFIFO)
+        return WF_IO_MORE;
+    n = place->offset == NO_OFFSET ? write(place->fd, "", 0)
+                                   : pwrite(place->fd, "", 0, place->offset);
+    return n < 0 ? -errno : n;
+}
+
+/* Whether a worker may move the bytes itself: few enough, and at an offset. At the file's own
+ * position a part would have moved it. */
+static bool is_for_cache(const weft_io *io)
+{
+    return WF_ARGS(io, wf_place)->offset >= 0 && length(io) <= CACHED_MOST;
+}
+
+/* A read of an O_DIRECT file waits for the disk in spite of RWF_NOWAIT. The system call that asks
+ * for the flag costs an eighth of a read, so each thread remembers the answer for some reads. If
+ * the descriptor is closed meanwhile, and another file with O_DIRECT gets its number, the worker
+ * waits for as many reads. */
+static bool is_direct(const weft_io *io)
+{
+    static _Thread_local struct asked {
+        int      fd;
+        uint32_t trusted; /* reads for which the file is known to have no O_DIRECT */
+    } all[ASKED] WF_TLS_MODEL;
+    int           fd = fd_of(io), flags;
+    struct asked *asked = &all[(unsigned)fd % ASKED];
+
+    if ((length(io) | offset(io)) % SECTOR != 0)
+        return false; /* as O_DIRECT demands */
+    if (asked->fd == fd && asked->trusted > 0) {
+        asked->trusted--;
+        return false;
+    }
+    flags = fcntl(fd, F_GETFL);
+    *asked = (struct asked){fd, flags & O_DIRECT ? 0 : TRUSTED};
+    return flags & O_DIRECT;
+}
+
+/* Whether a write is a mere copy to the page cache: one to an O_SYNC file waits for the disk, and a
+ * part of an O_APPEND write would be one of two. */
+static bool is_copied(const weft_io *io)
+{
+    return !(fcntl(fd_of(io), F_GETFL) & (O_APPEND | O_DIRECT | O_SYNC | O_DSYNC));
+}
+
+/* What a worker copies costs budget by its size. */
+static int64_t moved(weft_context *cx, size_t size)
+{
+    size_t more = size / CACHED_UNIT;
+
+    cx->budget -= more < cx->budget ? (uint32_t)more : cx->budget;
+    return (int64_t)size;
+}
+
 /* Reads from the page cache if it has all the bytes. Otherwise the ring reads, and reports errors.
  * A short result may be the end of the file or of the cached part, and Linux 5.9 and 5.10 wrongly
- * return 0. A short read at the file's own position would have moved it, so that is left to the
- * ring. */
-static int64_t read_cached(const weft_io *io, weft_context *cx)
+ * return 0. */
+static int64_t read_cached(weft_io *io, weft_context *cx)
 {
     struct iovec piece = {.iov_base = rest(io), .iov_len = length(io)};
-    size_t       more = piece.iov_len / CACHED_UNIT;
 
     if (piece.iov_len == 0)
         return read_nothing(io);
-    if (WF_ARGS(io, wf_place)->offset < 0 || piece.iov_len > CACHED_MOST)
+    if (!is_for_cache(io) || is_direct(io) ||
+        preadv2(fd_of(io), &piece, 1, (off_t)offset(io), RWF_NOWAIT) != (ssize_t)piece.iov_len)
         return WF_IO_MORE;
-    if (preadv2(fd_of(io), &piece, 1, (off_t)offset(io), RWF_NOWAIT) != (ssize_t)piece.iov_len)
-        return WF_IO_MORE;
-    cx->budget -= more < cx->budget ? (uint32_t)more : cx->budget;
-    return (int64_t)piece.iov_len;
+    return moved(cx, piece.iov_len);
 }
 
-static int64_t readv_nothing(const weft_io *io, weft_context *cx)
+/* Beyond RLIMIT_FSIZE a write raises SIGXFSZ in the thread that writes. The reactor's blocks it. */
+static bool is_within_limit(const weft_io *io)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && offset(io) + length(io) <= limit.rlim_cur;
+}
+
+/* Writes to the page cache what it takes without waiting. The ring writes the rest, and reports
+ * errors. ext4 and tmpfs refuse, so after a refusal some writes are not tried. XFS and
+ * Btrfs refuse only now and then, as when the file's time has to change. */
+static int64_t write_cached(weft_io *io, weft_context *cx)
+{
+    static uint32_t refusals; /* RELAXED everywhere: a hint */
+    struct iovec    piece = {.iov_base = rest(io), .iov_len = length(io)};
+    uint32_t        left = wf_load(&refusals, RELAXED);
+    ssize_t         n;
+
+    if (piece.iov_len == 0)
+        return write_nothing(io);
+    if (left > 0) {
+        wf_store(&refusals, left - 1, RELAXED);
+        return WF_IO_MORE;
+    }
+    if (!is_for_cache(io) || !is_copied(io) || !is_within_limit(io))
+        return WF_IO_MORE;
+    n = pwritev2(fd_of(io), &piece, 1, (off_t)offset(io), RWF_NOWAIT);
+    if (n < 0 && errno == EOPNOTSUPP)
+        wf_store(&refusals, REFUSALS, RELAXED);
+    if (n == (ssize_t)piece.iov_len)
+        return moved(cx, piece.iov_len);
+    io->done += n > 0 ? (size_t)n : 0;
+    return WF_IO_MORE;
+}
+
+/* Whether the vector is valid and has no bytes. */
+static bool is_empty(const pieces *args)
+{
+    return args->n >= 0 && args->n <= PIECES_MOST && size_of(args) == 0;
+}
+
+static int64_t readv_nothing(weft_io *io, weft_context *cx)
 {
     const pieces *args = WF_ARGS(io, pieces);
     int64_t       at = args->place.offset;
     ssize_t       n;
 
     (void)cx;
-    if (args->n < 0 || args->n > PIECES_MOST || size_of(args) > 0)
+    if (!is_empty(args))
         return WF_IO_MORE;
     n = at == NO_OFFSET ? readv(fd_of(io), args->first, args->n)
                         : preadv(fd_of(io), args->first, args->n, at);
     return n < 0 ? -errno : n;
+}
+
+static int64_t writev_nothing(weft_io *io, weft_context *cx)
+{
+    (void)cx;
+    return is_empty(WF_ARGS(io, pieces)) ? write_nothing(io) : WF_IO_MORE;
 }
 
 static int64_t end_read(weft_io *io, int64_t result, bool cancelled)
@@ -211,6 +320,7 @@ static int64_t end_step(weft_io *io, int64_t result, bool cancelled, int at_end)
     if (result < 0)
         return result;
     io->done += (size_t)result;
+    WF_ASSERT(io->done <= size);
     if (io->done == size)
         return (int64_t)size;
     if (result == 0)
@@ -221,6 +331,15 @@ static int64_t end_step(weft_io *io, int64_t result, bool cancelled, int at_end)
 static int64_t end_read_exact(weft_io *io, int64_t result, bool cancelled)
 {
     return end_step(io, end_read(io, result, cancelled), cancelled, WEFT_EOF);
+}
+
+/* The worker has written a part before the ring, or none. */
+static int64_t end_write(weft_io *io, int64_t result, bool cancelled)
+{
+    (void)cancelled;
+    if (result < 0)
+        return io->done > 0 ? (int64_t)io->done : result;
+    return (int64_t)io->done + result;
 }
 
 static int64_t end_write_all(weft_io *io, int64_t result, bool cancelled)
@@ -272,7 +391,8 @@ WEFT_API weft_future *weft_file_readv(weft_io *io, int fd, const struct iovec *v
 }
 
 const wf_kernel_op wf_op_file_write = {WF_KERNEL_OP("weft_file_write"), PLACE,
-                                       .prepare = prepare_write};
+                                       .at_once = write_cached, .prepare = prepare_write,
+                                       .end = end_write};
 
 WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, size_t size,
                                       int64_t at)
@@ -281,7 +401,8 @@ WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, s
 }
 
 const wf_kernel_op wf_op_file_write_all = {WF_KERNEL_OP("weft_file_write_all"), PLACE,
-                                           .prepare = prepare_write, .end = end_write_all};
+                                           .at_once = write_cached, .prepare = prepare_write,
+                                           .end = end_write_all};
 
 WEFT_API weft_future *weft_file_write_all(weft_io *io, int fd, const void *buffer, size_t size,
                                           int64_t at)
@@ -290,7 +411,7 @@ WEFT_API weft_future *weft_file_write_all(weft_io *io, int fd, const void *buffe
 }
 
 const wf_kernel_op wf_op_file_writev = {WF_KERNEL_OP("weft_file_writev"), PLACE,
-                                        .prepare = prepare_writev};
+                                        .at_once = writev_nothing, .prepare = prepare_writev};
 
 WEFT_API weft_future *weft_file_writev(weft_io *io, int fd, const struct iovec *vector, int n,
                                        int64_t at)

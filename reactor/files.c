@@ -13,6 +13,7 @@
 #include "descriptor.h"
 #include "entry.h"
 #include "executor.h"
+#include "invariant.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,6 +59,7 @@ void wf_files_stop(wf_files *f)
     pthread_cond_broadcast(&f->work);
     while (f->n_threads > 0)
         pthread_cond_wait(&f->gone, &f->lock);
+    WF_ASSERT(!f->first && f->n_queued == 0 && f->n_waiting == 0); /* L1 */
     pthread_mutex_unlock(&f->lock);
     if (f->has_left)
         pthread_join(f->left, NULL);
@@ -95,6 +97,7 @@ wf_file_job *wf_files_take(wf_files *f, weft_io *io, bool waits)
 
 void wf_files_give_back(wf_file_job *job)
 {
+    WF_ASSERT(job->state != RUNNING && !job->next && !job->prev); /* L1 */
     if (job->set >= 0)
         close(job->set);
     if (job->interrupt >= 0)
@@ -128,6 +131,8 @@ static void enqueue(wf_files *f, wf_file_job *job)
 
 static void dequeue(wf_files *f, wf_file_job *job)
 {
+    WF_ASSERT(job->state == QUEUED && f->n_queued > 0);              /* L1 */
+    WF_ASSERT(job->prev ? job->prev->next == job : f->first == job); /* L1 */
     if (job->next)
         job->next->prev = job->prev;
     else
@@ -163,6 +168,7 @@ static void run(wf_files *f, wf_file_job *job)
     job->result = wf_entry_run(&job->sqe, job->interrupt);
     pthread_mutex_lock(&f->lock);
     job->state = DONE;
+    WF_ASSERT(f->n_waiting >= job->waits); /* L4 */
     f->n_waiting -= job->waits;
     pthread_mutex_unlock(&f->lock);
     come_back(job);
@@ -212,8 +218,12 @@ static int prepare_to_wait(wf_file_job *job)
     if (!wf_entry_may_wait(&job->sqe))
         return 0;
     job->interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (job->interrupt < 0)
+        return -errno;
+    if (job->sqe.opcode == IORING_OP_OPENAT && job->sqe.fd == AT_FDCWD)
+        return 0;
     job->fd = fcntl(job->sqe.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (job->interrupt < 0 || job->fd < 0)
+    if (job->fd < 0)
         return -errno;
     job->sqe.fd = job->fd;
     return 0;
@@ -239,14 +249,6 @@ static int begin_job(wf_file_job *job)
     return r;
 }
 
-/* An open that waits for the other end of a FIFO ends when that is opened. It stays open until the
- * job is done, since its thread may only be about to wait. */
-static void end_open(wf_file_job *job)
-{
-    job->fd = wf_descriptor(openat(job->sqe.fd, (const char *)(uintptr_t)job->sqe.addr,
-                                   O_RDWR | O_NONBLOCK | O_CLOEXEC));
-}
-
 static bool cancel_job(wf_file_job *job)
 {
     wf_files *f = job->files;
@@ -260,9 +262,6 @@ static bool cancel_job(wf_file_job *job)
         f->n_waiting -= job->waits;
     } else if (job->interrupt >= 0) {
         (void)!write(job->interrupt, &one, sizeof one);
-    } else if (job->state == RUNNING && job->sqe.opcode == IORING_OP_OPENAT && job->waits &&
-               job->fd < 0) {
-        end_open(job);
     }
     pthread_mutex_unlock(&f->lock);
     return withdrawn;
@@ -279,6 +278,7 @@ int wf_files_open_waits(wf_files *f)
 
 static void wait_is_over(wf_file_job *job, int32_t result)
 {
+    WF_ASSERT(job->state == QUEUED && job->fd >= 0); /* L1 L3 */
     job->result = result;
     job->state = DONE;
     come_back(job);

@@ -4,9 +4,8 @@
 #include "dispatch.h"
 #include "timer.h"
 
-#define WF_GATE_TICK   WEFT_MS(1)
-#define LEAST_PATIENCE WEFT_US(100)
-#define LOOK_PAUSE     WEFT_US(50) /* the least time between two looks at the workers */
+#define WF_GATE_TICK WEFT_MS(1)
+#define LOOK_PAUSE   WEFT_US(50) /* the least time between two looks at the workers */
 
 /* The worker of a current-thread runtime is away while no thread runs it. Once it has been called
  * it is not in the mask of sleepers any more, but still away. */
@@ -46,18 +45,11 @@ static uint64_t mailed(const wf_executor *s)
     return n;
 }
 
-/* Twice the time that the present workers should need for the waiting work. A worker that ends no
- * poll in that time is stuck. */
 static int64_t patience(wf_gate *g)
 {
-    uint64_t n = wf_gate_present(g);
-    uint64_t waits = wf_dispatch_backlog(g->executor) + mailed(g->executor);
-    uint64_t work = waits * wf_load(&g->executor->load.poll_ns, RELAXED); /* an estimate */
-    int64_t  needed = 2 * (int64_t)(work / (n > 0 ? n : 1));
-
-    if (needed > WF_GATE_TICK)
-        return WF_GATE_TICK;
-    return needed > LEAST_PATIENCE ? needed : LEAST_PATIENCE;
+    return wf_guess_patience(wf_dispatch_backlog(g->executor) + mailed(g->executor),
+                             wf_load(&g->executor->load.poll_ns, RELAXED) /* an estimate */,
+                             wf_gate_present(g));
 }
 
 /* Whether worker i has been in the same poll for at least `limit`. */
@@ -101,8 +93,8 @@ int64_t wf_gate_next_tick(const wf_gate *g, int64_t until)
     return now + WF_GATE_TICK < until ? now + WF_GATE_TICK : until;
 }
 
-/* The reactor closes the gate, then looks for a kick and for workers once more. A kick or a worker
- * that runs dry comes before that look, or sees the closed gate and opens it. */
+/* The reactor closes the gate, then looks for workers once more. A worker that runs dry comes
+ * before that look, or sees the closed gate and opens it. */
 bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
 {
     int64_t now = wf_now(), limit = patience(g), tick = WEFT_FOREVER;
@@ -111,18 +103,22 @@ bool wf_gate_wait(wf_gate *g, wf_driver *driver, int64_t until)
         tick = now + limit;
         look(g, now, limit);
     }
-    wf_store(&driver->gate, 1, SEQ_CST);                              /* [driver-2] */
-    if (wf_load(&driver->kicked, SEQ_CST) || wf_gate_present(g) == 0) /* [driver-1] [driver-2] */
-        return wf_swap(&driver->gate, 0, SEQ_CST) == 0 || wf_load(&driver->kicked, SEQ_CST);
+    if (!wf_driver_close_gate(driver))
+        return true;
+    if (wf_gate_present(g) == 0) /* [driver-2] */
+        return !wf_driver_leave_gate(driver);
     wf_count(&g->n_gates, 1);
-    while (wf_load(&driver->gate, SEQ_CST) == 1) /* [driver-2] */
-        if (!wf_futex_wait(&driver->gate, 1, until < tick ? until : tick))
+    while (wf_driver_is_at_gate(driver))
+        if (!wf_futex_wait(&driver->state, WF_DRIVER_AT_GATE, until < tick ? until : tick))
             break;
-    if (wf_swap(&driver->gate, 0, SEQ_CST) == 0) { /* [driver-2] another thread opened it */
-        wf_count(wf_load(&driver->kicked, RELAXED) /* a counter */ ? &g->n_called : &g->n_dry, 1);
-    } else {
+    if (wf_driver_leave_gate(driver)) {
         wf_count(until < tick ? &g->n_timer : &g->n_expired, 1);
         look(g, wf_now(), limit);
+    } else {
+        wf_count(wf_load(&driver->state, RELAXED) /* a counter */ & WF_DRIVER_NOTIFIED
+                     ? &g->n_called
+                     : &g->n_dry,
+                 1);
     }
     return true;
 }

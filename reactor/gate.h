@@ -16,7 +16,7 @@
  *             costs more than the rest of a gate. E3 a gate after which no event has come was a
  *             wake-up for nothing. After some of them in a row the reactor closes no gate until an
  *             event finds workers awake.
- * Ordering    [driver-2]. [driver-1] for the work that unpark announces.
+ * Ordering    [driver-2]. [driver-1] for the work that a notice announces.
  * Failure     A gate too many costs a millisecond. A gate too few costs a context switch.
  */
 #ifndef WF_GATE_H
@@ -24,8 +24,6 @@
 
 #include "driver.h"
 #include "executor.h"
-
-#define WF_GATE_CREDIT 3
 
 typedef struct wf_gate {
     wf_executor *executor;
@@ -53,13 +51,13 @@ void wf_gate_tick(wf_gate *g, int64_t now);
 /* E3: records that a gate has paid or would have paid. */
 static inline void wf_gate_praise(wf_gate *g)
 {
-    g->credit = WF_GATE_CREDIT;
+    g->credit = wf_guess_credit(g->credit, true);
 }
 
 /* E3: records that a gate has not paid. */
 static inline void wf_gate_blame(wf_gate *g)
 {
-    g->credit -= g->credit > 0;
+    g->credit = wf_guess_credit(g->credit, false);
 }
 
 /* E3: whether the next gate may pay. */

@@ -1,6 +1,8 @@
 /* inflight.c - see inflight.h */
 #include "inflight.h"
 
+#include "invariant.h"
+
 #include <string.h>
 
 #define FIRST 64
@@ -27,8 +29,10 @@ uint32_t wf_inflight_add(wf_inflight *h, uint64_t user_data)
 {
     uint32_t slot = h->n_used;
 
+    WF_ASSERT((user_data & FREE) != FREE && (h->free > 0 || slot < h->n_slots)); /* H2 */
     if (h->free > 0) {
         slot = h->free - 1;
+        WF_ASSERT(slot < h->n_used && (h->slots[slot] & FREE) == FREE); /* H2 */
         h->free = (uint32_t)(h->slots[slot] >> 3);
     } else {
         h->n_used++;
@@ -39,6 +43,7 @@ uint32_t wf_inflight_add(wf_inflight *h, uint64_t user_data)
 
 void wf_inflight_remove(wf_inflight *h, uint32_t slot)
 {
+    WF_ASSERT(slot < h->n_used && (h->slots[slot] & FREE) != FREE); /* H1 */
     h->slots[slot] = (uint64_t)h->free << 3 | FREE;
     h->free = slot + 1;
 }

@@ -23,17 +23,17 @@
 
 #include "lock.h"
 
-#define ERESTARTSYS 512 /* the kernel's own, which it tells of here and there */
+#define ERESTARTSYS 512 /* the kernel's own code, which some completions carry */
 
 enum {
     IN_INBOX = 1 << 0, /* on its way to the reactor */
-    QUEUED = 1 << 1,   /* the reactor has it, until it is its turn */
+    QUEUED = 1 << 1,   /* the reactor keeps the operation until its turn at the position */
     IN_RING = 1 << 2,  /* answer_ is its slot */
     IN_FILES = 1 << 3, /* answer_ points to its job of files.h, in place of the ring */
     DONE = 1 << 4,     /* answer_ is the result */
     /* Beside these: */
-    CANCEL = 1 << 5, /* its owner wants it no more */
-    UNSEEN = 1 << 6, /* the kernel has done nothing, for want of a ring, memory or threads */
+    CANCEL = 1 << 5, /* the owner has cancelled it */
+    UNSEEN = 1 << 6, /* the kernel has done nothing, because ring, memory or threads are missing */
 };
 
 static void take(void *reactor, wf_submission *submission);
@@ -43,6 +43,7 @@ static void submit(weft_io *io)
     wf_submission *s = (wf_submission *)(void *)io->link_;
     wf_reactor    *r = io->target_;
 
+    WF_ASSERT(!(io->phase_ & (IN_INBOX | DONE))); /* O3 */
     io->phase_ |= IN_INBOX;
     s->take = take;
     wf_inbox_push_any(&r->inbox, s);
@@ -62,7 +63,8 @@ static weft_poll start(weft_io *io, weft_context *cx)
     return WEFT_PENDING;
 }
 
-/* What a kernel lacks never changes: a table's row is refused, or done without the ring. */
+/* The kernel lacks a feature, which never changes. The operation is refused, or done by a system
+ * call if its row has one. */
 static weft_poll end_without(weft_io *io)
 {
     const wf_kernel_op *op = wf_kernel_op_of(io);
@@ -81,8 +83,8 @@ static weft_poll end(weft_io *io, weft_context *cx)
         return weft_ready(&io->future, op->plain(io));
     if (result == -ERESTARTSYS)
         result = -EINTR;
-    /* The kernel interrupts what a thread of its own works on. A file is closed then all the
-     * same. */
+    /* The kernel interrupts operations that run on a thread of its own. An interrupted close has
+     * closed the file all the same. */
     if (cancelled && result == -EINTR && !(op->future.flags & WEFT_FUTURE_CLEANS_UP))
         result = -ECANCELED;
     if (op->end)
@@ -90,16 +92,16 @@ static weft_poll end(weft_io *io, weft_context *cx)
     return result == WF_IO_MORE ? start(io, cx) : weft_ready(&io->future, result);
 }
 
-/* What need not wait is done here; the answer, or WF_IO_MORE. */
+/* Tries the operation here, on the worker. Returns its result, or WF_IO_MORE if it has to wait. */
 static int64_t at_once(weft_io *io, weft_context *cx)
 {
     const wf_kernel_op *op = wf_kernel_op_of(io);
     int64_t             n = op->at_once ? op->at_once(io, cx) : WF_IO_MORE;
 
-    return n == WF_IO_MORE ? n : op->end(io, n, false);
+    return n == WF_IO_MORE || !op->end ? n : op->end(io, n, false);
 }
 
-/* The polls until it is handed over, or has ended without that. */
+/* The polls until the operation is handed over, or has ended without that. */
 static weft_poll begin(weft_io *io, weft_context *cx)
 {
     const wf_kernel_op *op = wf_kernel_op_of(io);
@@ -133,7 +135,7 @@ weft_poll wf_kernel_op_poll(weft_future *future, weft_context *cx)
 
     if (!io->target_) /* only its owner writes it */
         return begin(io, cx);
-    if (wf_reactor_is_child(io->target_)) /* it is the parent's that the ring has */
+    if (wf_reactor_is_child(io->target_)) /* the ring has the parent's operation */
         return weft_ready(future, -ECHILD);
     next = wf_waker_prepare(cx->waker);
     wf_lock(&io->lock_);
@@ -151,7 +153,7 @@ void wf_kernel_op_cancel(weft_future *future)
     wf_reactor *r = io->target_;
 
     if (!r || wf_reactor_is_child(r))
-        return; /* not started: see begin's budget; or the next poll refuses it */
+        return; /* begin has not started it yet (the budget), or the next poll refuses it */
     wf_lock(&io->lock_);
     if (!(io->phase_ & DONE)) {
         io->phase_ |= CANCEL;
@@ -162,11 +164,14 @@ void wf_kernel_op_cancel(weft_future *future)
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
 }
 
-/* Under the lock: the operation has its answer, and may end if no other thread has the weft_io. */
+/* The operation has its answer, and ends if no other thread has the weft_io. The caller holds the
+ * operation's lock. */
 static void settle(wf_reactor *r, weft_io *io)
 {
     if (io->phase_ & (IN_INBOX | IN_RING | IN_FILES))
         return;
+    WF_ASSERT(!(io->phase_ & (QUEUED | DONE))); /* O3 */
+    WF_ASSERT(wf_peek(&r->n_asked) > 0);
     wf_sub(&r->n_asked, 1, RELEASE); /* [reactor-3] before its owner can know */
     io->phase_ |= DONE;
     wf_waker_fire(&io->waker_, &r->wakes);
@@ -189,7 +194,8 @@ static bool waits_long(const weft_io *io)
     return wf_kernel_op_of(io)->waits_long && wf_kernel_op_of(io)->waits_long(io);
 }
 
-/* Under the lock, with room in r->inflight and for the entry. False: the ring is broken. */
+/* Prepares the entry. There is room for it and in r->inflight, and the caller holds the operation's
+ * lock. Returns false if the ring is broken. */
 static bool give_to_ring(wf_reactor *r, weft_io *io)
 {
     uint64_t             tag = wf_reactor_tag(io, WF_TAG_IO);
@@ -207,7 +213,8 @@ static bool give_to_ring(wf_reactor *r, weft_io *io)
     return true;
 }
 
-/* While the ring has it. Above the slot is the first of two answers. */
+/* The slot of an operation that the ring has. The upper half of answer_ is the first of two
+ * answers. */
 static uint32_t slot_of(const weft_io *io)
 {
     return (uint32_t)io->answer_;
@@ -231,7 +238,8 @@ static void job_done(void *reactor, wf_submission *back)
     wf_io_completed((wf_reactor_token){r}, io, result, 0);
 }
 
-/* Under the lock, after reserve. 0, or -errno and nothing has begun. */
+/* The caller has reserved memory and holds the operation's lock. Returns 0, or -errno if nothing
+ * has begun. */
 static int give_to_files(wf_reactor *r, weft_io *io)
 {
     wf_file_job *job = wf_files_take(&r->files, io, waits_long(io));
@@ -250,11 +258,14 @@ static int give_to_files(wf_reactor *r, weft_io *io)
     return 0;
 }
 
-/* Under the lock. Begins it, in the ring or without one; or it ends at once. True: it has begun. */
+/* Begins the operation, in the ring or without one. The caller holds its lock. Returns false if it
+ * has ended at once. */
 static bool begin_in_kernel(wf_reactor *r, weft_io *io, bool room)
 {
     int result;
 
+    WF_ASSERT(!(io->phase_ & (QUEUED | IN_RING | IN_FILES | DONE)));         /* O3 */
+    WF_ASSERT(!takes_turns(io) || wf_positions_has_turn(&r->positions, io)); /* O4 */
     if (r->ring.error == 0 && room && give_to_ring(r, io))
         return true;
     result = r->ring.error < 0 ? give_to_files(r, io) : -ENOMEM;
@@ -280,10 +291,16 @@ void wf_io_cancel_again(wf_reactor_token token, weft_io *io)
     wf_unlock(&io->lock_);
 }
 
-/* The operation whose turn comes then, or NULL. */
+/* The kernel has no more to do with the operation. Returns the one whose turn comes next, or
+ * NULL. */
 static weft_io *leave_ring(wf_reactor *r, weft_io *io)
 {
+    WF_ASSERT(io->phase_ & (IN_RING | IN_FILES));                            /* O3 */
+    WF_ASSERT(wf_reactor_held(r) > 0);                                       /* N1 in reactor.h */
+    WF_ASSERT(!takes_turns(io) || wf_positions_has_turn(&r->positions, io)); /* O4 */
     if (io->phase_ & IN_RING) {
+        WF_ASSERT(wf_inflight_at(&r->inflight, slot_of(io)) ==
+                  wf_reactor_tag(io, WF_TAG_IO)); /* H1 */
         wf_inflight_remove(&r->inflight, slot_of(io));
         if (waits_long(io))
             wf_ring_add_threads(&r->ring, -1);
@@ -293,20 +310,20 @@ static weft_io *leave_ring(wf_reactor *r, weft_io *io)
     return takes_turns(io) ? wf_positions_leave(&r->positions, io) : NULL;
 }
 
-/* Under the lock. The operation whose turn comes then, or NULL. */
+/* Returns the operation whose turn comes next, or NULL. The caller holds the lock. */
 static weft_io *cancel_in_files(wf_reactor *r, weft_io *io)
 {
     weft_io *next;
 
     if (!wf_files_cancel(job_of(io)))
-        return NULL; /* it comes back soon */
+        return NULL; /* the thread that has the job gives it back soon */
     next = leave_ring(r, io);
     io->answer_ = -ECANCELED;
     settle(r, io);
     return next;
 }
 
-/* On its way to the ring, or it has its answer already. */
+/* The operation is on its way to the ring, or has its answer already. */
 static void cancel_outside(wf_reactor *r, weft_io *io)
 {
     if (io->phase_ & QUEUED)
@@ -317,8 +334,8 @@ static void cancel_outside(wf_reactor *r, weft_io *io)
 
 static void begin_turn(wf_reactor *r, weft_io *io);
 
-/* Asks for the memory that beginning an operation takes, before its lock is taken: the allocator
- * is code of others. False: memory is short, or the ring is lost. */
+/* Allocates what beginning an operation takes, before its lock is taken, because the allocator is
+ * the host's code. Returns false if memory is short or the ring is lost. */
 static bool reserve(wf_reactor *r)
 {
     bool room = wf_inflight_reserve(&r->inflight, &r->rt->config.allocator);
@@ -336,8 +353,9 @@ static void take(void *reactor, wf_submission *submission)
     bool        room = reserve(r);
 
     wf_lock(&io->lock_);
+    WF_ASSERT((io->phase_ & IN_INBOX) && !(io->phase_ & DONE)); /* O3 */
     io->phase_ &= ~(uint32_t)IN_INBOX;
-    if (io->phase_ & IN_RING) /* a second visit: to be cancelled */
+    if (io->phase_ & IN_RING) /* it comes a second time, to be cancelled */
         cancel_in_ring(r, io);
     else if (io->phase_ & IN_FILES)
         next = cancel_in_files(r, io);
@@ -347,11 +365,13 @@ static void take(void *reactor, wf_submission *submission)
         io->phase_ |= QUEUED;
     else if (!begin_in_kernel(r, io, room) && takes_turns(io))
         next = wf_positions_leave(&r->positions, io);
+    WF_ASSERT(!(io->phase_ & DONE) || !takes_turns(io) ||
+              !wf_positions_has(&r->positions, io)); /* Q2 */
     wf_unlock(&io->lock_);
     begin_turn(r, next);
 }
 
-/* It is the operation's turn; and the next one's if this one ends at once. */
+/* It is the operation's turn. If it ends at once, it is the next one's turn. */
 static void begin_turn(wf_reactor *r, weft_io *io)
 {
     while (io) {
@@ -359,6 +379,7 @@ static void begin_turn(wf_reactor *r, weft_io *io)
         weft_io *next = NULL;
 
         wf_lock(&io->lock_);
+        WF_ASSERT((io->phase_ & QUEUED) && !(io->phase_ & DONE)); /* O4 */
         io->phase_ &= ~(uint32_t)QUEUED;
         if (io->phase_ & CANCEL) {
             next = wf_positions_leave(&r->positions, io);
@@ -366,6 +387,7 @@ static void begin_turn(wf_reactor *r, weft_io *io)
         } else if (!begin_in_kernel(r, io, room)) {
             next = wf_positions_leave(&r->positions, io);
         }
+        WF_ASSERT(!(io->phase_ & DONE) || !wf_positions_has(&r->positions, io)); /* Q2 */
         wf_unlock(&io->lock_);
         io = next;
     }
@@ -382,8 +404,9 @@ void wf_io_unseen(wf_reactor_token token, weft_io *io)
     begin_turn(token.r, next);
 }
 
-/* The kernel cancels by itself what needs a thread of its own that it can't make, because a limit
- * of processes is reached, and what it held when the ring was lost. */
+/* The kernel cancels two kinds of operations by itself: those that need a thread which it cannot
+ * create, because a limit of processes is reached, and those that it held when the ring was
+ * lost. */
 static int reason_to_cancel(const wf_reactor *r)
 {
     return r->ring.error < 0 ? r->ring.error : -EAGAIN;
@@ -396,7 +419,7 @@ void wf_io_lost(wf_reactor_token token, weft_io *io)
 
     wf_lock(&io->lock_);
     next = leave_ring(token.r, io);
-    /* Of a close -ECANCELED would say that the file is still open, which is not known. */
+    /* For a close, -ECANCELED would say that the file is still open, which is not known. */
     io->answer_ = io->phase_ & CANCEL && !cleans_up ? -ECANCELED : token.r->ring.error;
     settle(token.r, io);
     wf_unlock(&io->lock_);
@@ -408,7 +431,8 @@ void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32
     weft_io *next;
 
     wf_lock(&io->lock_);
-    if (flags & IORING_CQE_F_MORE) { /* of SEND_ZC: the buffer is lent until the notification */
+    WF_ASSERT(io->phase_ & (IN_RING | IN_FILES)); /* O3 */
+    if (flags & IORING_CQE_F_MORE) { /* SEND_ZC: the kernel has the buffer until the notification */
         io->answer_ = result * (INT64_C(1) << 32) | slot_of(io);
         wf_unlock(&io->lock_);
         return;

@@ -27,8 +27,8 @@ typedef struct wf_kernel_op {
     /* The arguments begin with a wf_place, which says whether this operation takes turns. */
     bool takes_turns;
     /* Does in the caller's thread what need not wait, before `begin`. Returns WF_IO_MORE if the
-     * kernel has to run the operation. May be NULL. */
-    int64_t (*at_once)(const weft_io *io, weft_context *cx);
+     * kernel has to run the operation, or the rest of it. May be NULL. */
+    int64_t (*at_once)(weft_io *io, weft_context *cx);
     /* Acquires what the submission needs. Returns 0 or -errno. May be NULL. */
     int (*begin)(weft_io *io, weft_context *cx);
     /* Fills the submission entry. */
@@ -62,6 +62,7 @@ static inline weft_future *wf_kernel_op_init(weft_io *io, const wf_kernel_op *op
 
 static inline const wf_kernel_op *wf_kernel_op_of(const weft_io *io)
 {
+    WF_ASSERT(io->future.ops->poll == wf_kernel_op_poll); /* O1 */
     return (const wf_kernel_op *)(const void *)io->future.ops;
 }
 

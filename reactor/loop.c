@@ -1,192 +1,20 @@
 /* loop.c - see loop.h */
 #include "loop.h"
 
+#include "completion.h"
 #include "dispatch.h"
 #include "executor.h"
 #include "handed.h"
-#include "kernel_operation.h"
 #include "retry_timer.h"
-#include "socket.h"
 #include "timer.h"
 
-#include <poll.h>
 #include <sched.h>
-#include <string.h>
 #include <unistd.h>
 
 /* A clock that jumps waits so long for an operation that the kernel has. */
 #define HELD_PATIENCE WEFT_MS(50)
 /* How often the reactor collects from a growing completion queue before it hands tasks over. */
 #define DRAIN_ROUNDS 8
-
-/* ---- what the kernel reports ---- */
-
-/* Begins a multishot poll. Each event completes it once more, so the reactor need not read the wake
- * descriptor. */
-static void watch(wf_reactor *r, int fd, unsigned tag)
-{
-    struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
-
-    io_uring_prep_poll_multishot(sqe, fd, POLLIN);
-    sqe->user_data = wf_reactor_tag(NULL, tag);
-}
-
-static void watch_again(wf_reactor *r, const struct io_uring_cqe *cqe, int fd)
-{
-    if (cqe->res < 0 && cqe->res != -ENOMEM)
-        wf_ring_break(&r->ring, -EIO);
-    else if (!(cqe->flags & IORING_CQE_F_MORE))
-        watch(r, fd, cqe->user_data & WF_TAG_MASK);
-}
-
-static void take_ready(wf_reactor *r)
-{
-    bool more;
-    int  n = wf_poller_take(&r->poller, &r->wakes, true, &more);
-
-    if (n < 0)
-        weft_misuse_("weft", "the program has closed a file descriptor that belongs to weft",
-                     strerror(-n));
-    wf_count(&r->counts.completions, (uint64_t)n);
-    if (more)
-        wf_reactor_look_again_any(r);
-}
-
-static void take_what_was_left(void *reactor, wf_submission *submission)
-{
-    wf_reactor *r = reactor;
-
-    (void)submission;
-    /* Before the look, so that events which come later bring a new submission. */
-    wf_store(&r->looks_again, 0, SEQ_CST); /* [reactor-5] */
-    take_ready(r);
-}
-
-void wf_reactor_look_again_any(wf_reactor *r)
-{
-    if (wf_swap(&r->looks_again, 1, SEQ_CST)) /* [reactor-5] it is in the inbox already */
-        return;
-    r->look_again.take = take_what_was_left;
-    wf_reactor_submit_any(r, &r->look_again);
-}
-
-/* The ring has the poll of the sockets while there is no leader. This runs after the kick was
- * cleared, so a later end of the sparse mode kicks the reactor again. */
-static void arrange_watch(wf_reactor *r)
-{
-    bool wanted = !wf_load(&r->driver.sparse, SEQ_CST); /* [driver-4] */
-
-    if (wanted && !r->sparse.armed) {
-        watch(r, r->poller.fd, WF_TAG_READY);
-        r->sparse.armed = true;
-    } else if (!wanted && r->sparse.armed && !r->sparse.ending) {
-        struct io_uring_sqe *sqe = wf_ring_sqe(&r->ring);
-
-        io_uring_prep_cancel64(sqe, wf_reactor_tag(NULL, WF_TAG_READY), 0);
-        sqe->user_data = wf_reactor_tag(NULL, WF_TAG_NOTHING);
-        r->sparse.ending = true;
-    }
-}
-
-/* Handles the last completion of the poll. The next turn begins another poll if one is wanted. */
-static void end_watch(wf_reactor *r, int result)
-{
-    if (result < 0 && result != -ENOMEM && !(result == -ECANCELED && r->sparse.ending))
-        wf_ring_break(&r->ring, -EIO);
-    r->sparse.armed = r->sparse.ending = false;
-}
-
-static void *object_of(uint64_t user_data)
-{
-    return (void *)(uintptr_t)(user_data & ~(uint64_t)WF_TAG_MASK);
-}
-
-/* Whether the kernel has done nothing for the operation. A ring that breaks makes the kernel cancel
- * all operations, and those that complete with -ECANCELED then have not run. */
-static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
-{
-    return r->ring.error < 0 && cqe->res == -ECANCELED &&
-           !(cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_NOTIF));
-}
-
-#define CANCEL_PAUSE_FIRST WEFT_MS(1)
-#define CANCEL_PAUSE_MOST  WEFT_MS(100)
-
-/* -EALREADY means that a thread of the kernel was busy with the operation. The cancel interrupts
- * that thread if it waits. But the operation may then wait for readiness, where this cancel does
- * not reach it. So the reactor cancels it again later, at growing intervals. */
-static void note_cancel(wf_reactor *r, int result)
-{
-    if (result != -EALREADY)
-        r->cancel_pause = 0;
-    if (result != -EALREADY || r->cancel_again != 0)
-        return;
-    if (r->cancel_pause == 0)
-        r->cancel_pause = CANCEL_PAUSE_FIRST;
-    r->cancel_again = wf_now() + r->cancel_pause;
-    r->cancel_pause *= 2;
-    if (r->cancel_pause > CANCEL_PAUSE_MOST)
-        r->cancel_pause = CANCEL_PAUSE_MOST;
-}
-
-static void cancel_again(wf_reactor *r)
-{
-    uint64_t data;
-
-    if (r->cancel_again == 0 || wf_now() < r->cancel_again)
-        return;
-    r->cancel_again = 0;
-    for (uint32_t i = 0; i < r->inflight.n_used; i++)
-        if ((data = wf_inflight_at(&r->inflight, i)) != 0)
-            wf_io_cancel_again((wf_reactor_token){r}, object_of(data));
-}
-
-static void complete_one(wf_reactor *r, const struct io_uring_cqe *cqe)
-{
-    void            *object = object_of(cqe->user_data);
-    wf_reactor_token token = {r};
-
-    switch (cqe->user_data & WF_TAG_MASK) {
-    case WF_TAG_IO:
-        wf_count(&r->counts.completions, 1);
-        if (is_unseen(r, cqe))
-            wf_io_unseen(token, object);
-        else
-            wf_io_completed(token, object, cqe->res, cqe->flags);
-        break;
-    case WF_TAG_READY:
-        take_ready(r);
-        if (!(cqe->flags & IORING_CQE_F_MORE))
-            end_watch(r, cqe->res);
-        break;
-    case WF_TAG_WAKE:
-        wf_count(&r->counts.kicks, 1);
-        watch_again(r, cqe, r->wake_fd);
-        break;
-    case WF_TAG_CANCEL:
-        note_cancel(r, cqe->res);
-        break;
-    case WF_TAG_NOTHING:
-        break;
-    }
-    wf_wakes_flush_foreign(&r->wakes);
-}
-
-static unsigned collect(wf_reactor *r)
-{
-    struct io_uring_cqe *cqe;
-    unsigned             head, n = 0;
-
-    if (!r->ring.is_open)
-        return 0;
-    io_uring_for_each_cqe(&r->ring.uring, head, cqe)
-    {
-        complete_one(r, cqe);
-        n++;
-    }
-    io_uring_cq_advance(&r->ring.uring, n);
-    return n;
-}
 
 /* The buckets are 1, 2 to 3, 4 to 7, and so on. */
 static unsigned bucket(uint32_t n)
@@ -216,8 +44,7 @@ static void hand_over(wf_reactor *r)
     batch = wf_dispatch_backlog(e) + handed.n_bound > 1;
     if (!idle)
         wf_gate_praise(&r->gate);
-    if (r->ring.error == 0)
-        wf_sparse_hand_over(&r->sparse, e, idle && !batch);
+    wf_sparse_hand_over(&r->sparse, e, idle && !batch);
     r->may_gate = (batch || !idle) && wf_gate_is_worthwhile(&r->gate);
     if (batch || !idle)
         wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
@@ -232,10 +59,10 @@ static void hand_over(wf_reactor *r)
 /* Collects while the queue still grows, so that one hand-over has the whole batch. */
 static void drain(wf_reactor *r)
 {
-    unsigned n = collect(r);
+    unsigned n = wf_completion_collect(r);
 
     for (int round = 0; n > 0 && round < DRAIN_ROUNDS && wf_ring_run_deferred(&r->ring); round++)
-        n = collect(r);
+        n = wf_completion_collect(r);
     hand_over(r);
 }
 
@@ -243,8 +70,8 @@ static void take_inbox(wf_reactor *r)
 {
     wf_submission *s, *next;
 
-    /* Before the inbox is taken, so that a later submission kicks the reactor again. */
-    wf_store(&r->driver.kicked, 0, SEQ_CST); /* [driver-1] */
+    /* Before the inbox is taken, so that a later submission notifies the reactor again. */
+    wf_driver_begin_turn(&r->driver);
     for (s = wf_inbox_take(&r->inbox); s; s = next) {
         /* Read first, because `take` may give the submission back to its owner. */
         next = s->next;
@@ -273,7 +100,7 @@ static int64_t sleep_until(wf_reactor *r)
     wf_store(&r->driver.sleeps_until, until, SEQ_CST); /* [driver-1] */
     if (!wf_inbox_is_empty(&r->inbox) || next_instant(r) < until ||
         (wf_load(&r->stopping, SEQ_CST) && wf_reactor_held(r) == 0)) /* [reactor-1] */
-        return WF_DRIVER_AWAKE;
+        return WF_DRIVER_NO_WAIT;
     return until;
 }
 
@@ -296,10 +123,11 @@ static void wait_without_ring(wf_reactor *r, int64_t until)
 {
     uint64_t kicks;
 
-    wf_poller_wait(&r->poller, r->wake_fd, r->files.waits, until);
+    wf_poller_wait(&r->poller, r->sparse.armed, r->wake_fd, r->files.waits, until);
     if (read(r->wake_fd, &kicks, sizeof kicks) > 0) /* EAGAIN if there were no kicks */
         wf_count(&r->counts.kicks, 1);
-    take_ready(r);
+    if (r->sparse.armed)
+        wf_completion_take_ready(r);
     wf_files_take_waits(&r->files);
 }
 
@@ -326,7 +154,7 @@ static bool wait_at_gate(wf_reactor *r, int64_t until)
         wf_gate_blame(&r->gate);
     if (waited)
         /* RELAXED: a thread that sees this late only kicks the reactor once too often. */
-        wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED);
+        wf_store(&r->driver.sleeps_until, WF_DRIVER_NO_WAIT, RELAXED);
     return waited;
 }
 
@@ -360,43 +188,10 @@ static void jump(wf_reactor *r)
 
     if (kernel_is_busy(r) || !is_quiet(r, &before))
         return;
-    wait_in_kernel(r, WF_DRIVER_AWAKE);
+    wait_in_kernel(r, WF_DRIVER_NO_WAIT);
     drain(r);
     if (is_quiet(r, &after) && before == after)
         wf_timers_jump(r->rt->timers);
-}
-
-/* ---- when the ring has been lost ---- */
-
-static void forget_unseen(wf_reactor *r)
-{
-    uint64_t data;
-
-    for (uint32_t nth = 0; (data = wf_ring_unseen(&r->ring, nth)) != 0; nth++) {
-        if ((data & WF_TAG_MASK) == WF_TAG_IO)
-            wf_io_unseen((wf_reactor_token){r}, object_of(data));
-        wf_wakes_flush_foreign(&r->wakes);
-    }
-}
-
-/* Takes the results that the kernel has delivered, then fails the other operations. Without a ring
- * each turn calls it, since operations may have come meanwhile. */
-static void fail_held(wf_reactor *r)
-{
-    uint64_t data;
-
-    /* From now on the reactor waits for the sockets itself, so there must be no leader. */
-    wf_store(&r->driver.sparse, 0, SEQ_CST); /* [driver-4] */
-    collect(r);
-    if (r->ring.is_open)
-        forget_unseen(r);
-    wf_ring_close(&r->ring);
-    for (uint32_t i = 0; i < r->inflight.n_used; i++)
-        if ((data = wf_inflight_at(&r->inflight, i)) != 0) {
-            wf_io_lost((wf_reactor_token){r}, object_of(data));
-            wf_wakes_flush_foreign(&r->wakes);
-        }
-    hand_over(r);
 }
 
 /* ---- a turn ---- */
@@ -411,7 +206,7 @@ static void be_patient(wf_reactor *r)
     if (patient == r->patient)
         return;
     r->patient = patient;
-    sched_setscheduler(0, patient ? SCHED_BATCH : SCHED_OTHER, &(struct sched_param){0});
+    wf_thread_set_policy(patient ? SCHED_BATCH : SCHED_OTHER);
 }
 
 /* One turn. Everything that can make work comes before sleep_until, which announces the sleep and
@@ -423,25 +218,29 @@ static void turn(wf_reactor *r)
 
     take_inbox(r);
     be_patient(r);
-    if (r->ring.error < 0)
-        fail_held(r);
+    if (r->ring.error < 0) {
+        wf_completion_fail_held(r);
+        hand_over(r);
+    }
+    wf_completion_arrange_watch(r);
     if (wf_clock_jumps(&r->rt->timers->clock))
         jump(r);
     if (wf_timers_next(r->rt->timers) != WEFT_FOREVER)
         wf_timers_fire(r->rt->timers, wf_now());
     if (wf_retry_timers_next(r) != WEFT_FOREVER)
         wf_retry_timers_fire(r, wf_now());
-    cancel_again(r);
-    arrange_watch(r);
+    wf_completion_cancel_again(r);
     until = sleep_until(r);
-    if (r->may_gate && until != WF_DRIVER_AWAKE && wait_at_gate(r, until))
+    if (r->may_gate && until != WF_DRIVER_NO_WAIT && wait_at_gate(r, until))
         return;
     watching = keep_watching(r);
-    if (watching && until != WF_DRIVER_AWAKE)
+    if (watching && until != WF_DRIVER_NO_WAIT)
         until = wf_gate_next_tick(&r->gate, until);
+    if (until != WF_DRIVER_NO_WAIT && !wf_driver_enter_kernel(&r->driver))
+        until = WF_DRIVER_NO_WAIT;
     wait_in_kernel(r, until);
     /* RELAXED: a thread that sees this late only kicks the reactor once too often. */
-    wf_store(&r->driver.sleeps_until, WF_DRIVER_AWAKE, RELAXED);
+    wf_store(&r->driver.sleeps_until, WF_DRIVER_NO_WAIT, RELAXED);
     wf_count(&r->counts.enters, 1);
     if (watching)
         wf_gate_tick(&r->gate, wf_now());
@@ -462,13 +261,17 @@ static int open_backend(wf_reactor *r)
 
     if (config->backend != WEFT_BACKEND_EPOLL) {
         result = wf_ring_open(&r->ring, config); /* this thread is the ring's single issuer */
+        r->accept_ring.reactors_fd = r->ring.uring.ring_fd;
         if (result == 0 || config->backend == WEFT_BACKEND_URING)
             return result;
     }
     r->ring = (wf_ring){.config = config, .error = result};
     /* Without its lock, since no other thread uses it yet. */
     r->accept_ring.is_refused = true;
-    return wf_files_open_waits(&r->files);
+    result = wf_files_open_waits(&r->files);
+    if (result < 0)
+        wf_reactor_lacks_descriptor(r, "epoll_create1", result);
+    return result;
 }
 
 void *wf_loop_main(void *reactor)
@@ -485,8 +288,8 @@ void *wf_loop_main(void *reactor)
     if (result < 0)
         return NULL;
     /* If the host has chosen another policy for its threads, the reactor keeps it. */
-    r->may_be_patient = r->rt->config.patient_reactor && sched_getscheduler(0) == SCHED_OTHER;
-    watch(r, r->wake_fd, WF_TAG_WAKE);
+    r->may_be_patient = r->rt->config.patient_reactor && wf_thread_policy() == SCHED_OTHER;
+    wf_completion_watch(r, r->wake_fd, WF_TAG_WAKE);
     while (!may_end(r))
         turn(r);
     wf_ring_close(&r->ring);

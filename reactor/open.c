@@ -65,7 +65,8 @@ static int begin_open(weft_io *io, weft_context *cx)
     path = (int)syscall(SYS_openat2, args->dir, args->path, &how, sizeof how);
     if (path >= 0)
         args->step = step_for(path);
-    else if (errno == EAGAIN || errno == ENOSYS || errno == EPERM || errno == EINTR)
+    else if (errno == EAGAIN || errno == ENOSYS || errno == EPERM || errno == EINTR ||
+             errno == EINVAL) /* RESOLVE_CACHED came with Linux 5.12, openat2 with 5.6 */
         args->step = OPEN_LOOK;
     return 0; /* the open reports other errors */
 }

@@ -13,6 +13,8 @@
 #ifndef WF_OPERATION_H
 #define WF_OPERATION_H
 
+#include "invariant.h"
+
 #include <stddef.h>
 #include <weft/net.h>
 

@@ -11,6 +11,7 @@
 #include "memcheck.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The size of struct statx. It never changes, because the struct has spare fields. musl before
  * 1.2.5 does not declare it. */
@@ -129,7 +130,21 @@ static void prepare_link(const weft_io *io, struct io_uring_sqe *sqe)
                          (int)args->flags);
 }
 
-const wf_kernel_op wf_op_path_link = {WF_KERNEL_OP("weft_path_link"), .prepare = prepare_link};
+/* The ring of Linux 5.19 refuses all flags, so the worker makes the system call. Flags that the
+ * call refuses as well are refused once more. */
+static int64_t end_link(weft_io *io, int64_t result, bool cancelled)
+{
+    const two_paths *args = WF_ARGS(io, two_paths);
+
+    if (result != -EINVAL || args->flags == 0 || cancelled)
+        return result;
+    return linkat(args->dir, args->path, args->new_dir, args->new_path, (int)args->flags) < 0
+               ? -errno
+               : 0;
+}
+
+const wf_kernel_op wf_op_path_link = {WF_KERNEL_OP("weft_path_link"), .prepare = prepare_link,
+                                      .end = end_link};
 
 WEFT_API weft_future *weft_path_link(weft_io *io, int dir, const char *path, int new_dir,
                                      const char *new_path, int flags)

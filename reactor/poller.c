@@ -100,9 +100,9 @@ int wf_poller_sleep(const wf_poller *ready, int bell, wf_wakes *wakes)
     return n_sockets;
 }
 
-void wf_poller_wait(const wf_poller *ready, int a, int b, int64_t until)
+void wf_poller_wait(const wf_poller *ready, bool sockets, int a, int b, int64_t until)
 {
-    struct pollfd   fds[] = {{ready->fd, POLLIN, 0}, {a, POLLIN, 0}, {b, POLLIN, 0}};
+    struct pollfd   fds[] = {{sockets ? ready->fd : -1, POLLIN, 0}, {a, POLLIN, 0}, {b, POLLIN, 0}};
     int64_t         now = wf_now(), left = until > now ? until - now : 0;
     struct timespec limit = {left / WEFT_S(1), left % WEFT_S(1)};
 

@@ -50,8 +50,8 @@ int wf_poller_take(const wf_poller *ready, wf_wakes *wakes, bool surely, bool *r
 /* As wf_poller_take, but sleeps until there is an event or the bell rings. Returns the number of
  * events of sockets. */
 int wf_poller_sleep(const wf_poller *ready, int bell, wf_wakes *wakes);
-/* Sleeps until a socket has an event, descriptor `a` or `b` is readable (-1: none), or that instant
- * has come. */
-void wf_poller_wait(const wf_poller *ready, int a, int b, int64_t until);
+/* Sleeps until a socket has an event (if `sockets`), descriptor `a` or `b` is readable (-1: none),
+ * or that instant has come. */
+void wf_poller_wait(const wf_poller *ready, bool sockets, int a, int b, int64_t until);
 
 #endif

@@ -16,9 +16,14 @@ static weft_io *find(weft_io *from, int fd)
     return from;
 }
 
+static unsigned list_number(int fd)
+{
+    return (unsigned)fd % WF_POSITION_LISTS;
+}
+
 static weft_io **list_of(wf_positions *p, int fd)
 {
-    return &p->first[(unsigned)fd % WF_POSITION_LISTS];
+    return &p->first[list_number(fd)];
 }
 
 /* Returns the link that leads to the operation, or the last link for NULL. */
@@ -27,6 +32,22 @@ static weft_io **link_to(weft_io **link, const weft_io *io)
     while (*link != io)
         link = &place_of(*link)->next;
     return link;
+}
+
+bool wf_positions_has(const wf_positions *p, const weft_io *io)
+{
+    const weft_io *at = p->first[list_number(place_of(io)->fd)];
+
+    while (at && at != io)
+        at = place_of(at)->next;
+    return at;
+}
+
+bool wf_positions_has_turn(const wf_positions *p, const weft_io *io)
+{
+    int fd = place_of(io)->fd;
+
+    return find(p->first[list_number(fd)], fd) == io;
 }
 
 bool wf_positions_enter(wf_positions *p, weft_io *io)

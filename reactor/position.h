@@ -35,4 +35,8 @@ bool wf_positions_enter(wf_positions *p, weft_io *io);
  * or the removed one did not have its turn. */
 weft_io *wf_positions_leave(wf_positions *p, weft_io *io);
 
+/* For assertions: whether the operation is in the list, and whether it has its turn. */
+bool wf_positions_has(const wf_positions *p, const weft_io *io);
+bool wf_positions_has_turn(const wf_positions *p, const weft_io *io);
+
 #endif

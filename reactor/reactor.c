@@ -6,6 +6,7 @@
 #include "dispatch.h"
 #include "executor.h"
 #include "handed.h"
+#include "limit.h"
 #include "loop.h"
 #include "socket_operation.h"
 
@@ -13,20 +14,19 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* Workers open the gate for the ring at every 8th look at least. */
-#define RING_PAUSE 8
 /* How many failed writes, a millisecond apart, are allowed before the process is ended. */
 #define KICKS 1000
 
 /* Wakes the reactor in the kernel. Tries until the write succeeds or the reactor has woken by
  * itself. If the write never succeeds, tasks would hang without any message, so the process
  * ends. */
-static void rouse(wf_reactor *r)
+static void wake(wf_driver *driver)
 {
-    uint64_t one = 1;
+    wf_reactor *r = (wf_reactor *)driver;
+    uint64_t    one = 1;
 
     for (int n = 0; write(r->wake_fd, &one, sizeof one) < 0; n++) {
-        if (!wf_load(&r->driver.kicked, RELAXED)) /* a racy hint */
+        if (!(wf_load(&driver->state, RELAXED) & WF_DRIVER_NOTIFIED)) /* a racy hint */
             return;
         if (n >= KICKS)
             weft_misuse_("weft", "the program has closed a file descriptor that belongs to weft",
@@ -34,16 +34,6 @@ static void rouse(wf_reactor *r)
         if (errno != EINTR)
             nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL);
     }
-}
-
-static void unpark(wf_driver *driver)
-{
-    if (wf_swap(&driver->kicked, 1, SEQ_CST)) /* [driver-1] */
-        return;
-    /* True if the reactor was at the gate, not in the kernel. */
-    if (wf_driver_open(driver))
-        return;
-    rouse((wf_reactor *)driver);
 }
 
 int wf_reactor_of(weft_runtime *rt, wf_reactor **ret)
@@ -70,13 +60,12 @@ static void hand_over_watched(wf_reactor *r, wf_wakes *wakes)
 {
     wf_handed_queue(r->rt->executor, wakes);
     wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if (wf_load(&r->driver.gate, SEQ_CST) == 0)   /* [driver-3] */
+    if (!wf_driver_is_at_gate(&r->driver))        /* [driver-3] */
         wf_store(&r->driver.watching, false, SEQ_CST);
 }
 
 /* Whether the reactor must collect from the ring: at the first look after an operation has begun or
- * ended there, then after 2, 4, and every 8 more. A quick operation is found soon, and one that
- * takes long anyway may be found a little later. */
+ * ended there, then after 2, 4, and every 8 more. */
 static bool is_ring_due(wf_reactor *r)
 {
     uint64_t done = wf_load(&r->n_begun, RELAXED) + wf_load(&r->n_ended, RELAXED); /* hints */
@@ -91,9 +80,7 @@ static bool is_ring_due(wf_reactor *r)
         r->look.left--;
         return false;
     }
-    if (r->look.pause < RING_PAUSE)
-        r->look.pause *= 2;
-    r->look.left = r->look.pause;
+    r->look.left = r->look.pause = wf_guess_pause(r->look.pause);
     return true;
 }
 
@@ -134,12 +121,12 @@ static void lead(wf_driver *driver, wf_wakes *wakes)
 
 static int start_thread(wf_reactor *r)
 {
-    int result = wf_thread_start(&r->thread, wf_loop_main, r);
+    int           result = wf_thread_start(&r->thread, wf_loop_main, r);
+    wf_limit_room room;
 
     if (result < 0) {
-        wf_log(&r->rt->config, WEFT_LOG_ERROR,
-               "start: can't create the reactor's thread: %s; " WF_THREADS_REMEDY,
-               strerror(-result));
+        wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: can't create the reactor's thread: %s: %s",
+               strerror(-result), wf_limit_threads(&room));
         return result;
     }
     while (!wf_load(&r->started, ACQUIRE)) /* [reactor-2] */
@@ -147,6 +134,14 @@ static int start_thread(wf_reactor *r)
     if (r->start_result < 0)
         pthread_join(r->thread, NULL);
     return r->start_result;
+}
+
+void wf_reactor_lacks_descriptor(const wf_reactor *r, const char *call, int error)
+{
+    wf_limit_room room;
+
+    wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: %s: %s: %s", call, strerror(-error),
+           wf_limit_descriptors(error, &room));
 }
 
 static int open_descriptors(wf_reactor *r)
@@ -160,8 +155,7 @@ static int open_descriptors(wf_reactor *r)
     if (result == 0)
         result = wf_poller_add_bell(&r->poller, r->driver.bell);
     if (result < 0)
-        wf_log(&r->rt->config, WEFT_LOG_ERROR, "start: %s: %s; raise RLIMIT_NOFILE (ulimit -n)",
-               r->poller.fd < 0 ? "epoll_create1" : "eventfd", strerror(-result));
+        wf_reactor_lacks_descriptor(r, r->poller.fd < 0 ? "epoll_create1" : "eventfd", result);
     return result;
 }
 
@@ -190,13 +184,13 @@ int wf_reactor_start(weft_runtime *rt)
     }
     memset(r, 0, sizeof *r);
     r->rt = rt;
-    r->driver = (wf_driver){.unpark = unpark,
+    r->driver = (wf_driver){.wake = wake,
                             .look = look_for_worker,
                             .lead = lead,
                             .find_peer = wf_socket_op_find_peer,
                             .peer_text = wf_socket_op_peer_text,
                             .bell = -1,
-                            .sleeps_until = WF_DRIVER_AWAKE};
+                            .sleeps_until = WF_DRIVER_NO_WAIT};
     r->gate.executor = rt->executor;
     r->retry_timers.next = WEFT_FOREVER;
     r->is_parent = rt->executor->is_parent;
@@ -236,6 +230,7 @@ bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until)
 void wf_reactor_stop(weft_runtime *rt)
 {
     wf_reactor *r = rt->reactor;
+    char        text[512];
     uint64_t    open;
 
     wf_store(&r->stopping, true, SEQ_CST); /* [reactor-1] */
@@ -244,8 +239,8 @@ void wf_reactor_stop(weft_runtime *rt)
     open = wf_load(&r->n_sockets, RELAXED); /* the thread that counts has been joined */
     if (open > 0)
         wf_log(&rt->config, WEFT_LOG_WARNING,
-               "stop: %llu streams or listeners have not been closed; closing them",
-               (unsigned long long)open);
+               "stop: %llu streams or listeners have not been closed: %s; closing them",
+               (unsigned long long)open, wf_socket_pool_open_ones(r, text, sizeof text));
     wf_socket_pool_stop(r);
     reactor_free(r);
 }

@@ -142,6 +142,8 @@ static inline uint64_t wf_reactor_tag(const void *object, unsigned tag)
 
 /* Starts the thread and sets rt->reactor. Returns 0, or -errno after a log line. */
 int wf_reactor_start(weft_runtime *rt);
+/* Logs which system call gave the reactor no descriptor at its start. */
+void wf_reactor_lacks_descriptor(const wf_reactor *r, const char *call, int error);
 /* Waits until no operation is in flight, until that instant at most. Returns false after a log line
  * if some still are. */
 bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until);

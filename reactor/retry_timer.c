@@ -2,6 +2,7 @@
 #include "retry_timer.h"
 
 #include "clock.h"
+#include "invariant.h"
 #include "lock.h"
 
 typedef struct wf_retry_timer {
@@ -24,6 +25,7 @@ int wf_retry_timer_have(wf_socket *s)
 
 void wf_retry_timer_free(wf_socket *s)
 {
+    WF_ASSERT(!s->retry_timer || !wf_peek(&s->retry_timer->armed)); /* U2 */
     if (s->retry_timer)
         wf_release(&s->reactor->rt->config.allocator, s->retry_timer, sizeof *s->retry_timer);
     s->retry_timer = NULL;
@@ -43,6 +45,7 @@ int wf_retry_timer_again(wf_socket *s, uint8_t ms)
 
 static void unlink_locked(wf_retry_timers *list, wf_retry_timer *n)
 {
+    WF_ASSERT(wf_peek(&n->armed) && (n->prev ? n->prev->next == n : list->first == n)); /* U2 */
     if (n->next)
         n->next->prev = n->prev;
     else
@@ -99,12 +102,14 @@ static void arm(wf_socket *s, int64_t deadline)
     bool             soonest;
 
     wf_lock(&list->lock);
+    WF_ASSERT(!wf_peek(&n->armed)); /* U2 */
     n->deadline = deadline;
     n->armed = true;
     link_locked(list, n);
     soonest = list->first == n;
     if (soonest)
-        wf_store(&list->next, deadline, SEQ_CST); /* [driver-1] */
+        wf_store(&list->next, deadline, SEQ_CST);             /* [driver-1] */
+    WF_ASSERT(wf_peek(&list->next) <= list->first->deadline); /* U5 */
     wf_unlock(&list->lock);
     if (soonest)
         wf_driver_hint(&s->reactor->driver, deadline);
@@ -130,6 +135,7 @@ void wf_retry_timer_waits(weft_io *io, wf_socket *s, weft_context *cx)
     disarm(s);
     if (s->nap_ms == 0)
         return;
+    WF_ASSERT(s->retry_timer); /* U1 */
     arm(s, wf_now() + WEFT_MS(s->nap_ms));
     s->nap_ms = 0;
 }

@@ -2,6 +2,8 @@
 #include "ring.h"
 
 #include "driver.h"
+#include "invariant.h"
+#include "limit.h"
 #include "memcheck.h"
 #include "timer.h"
 
@@ -20,6 +22,10 @@
 
 #define DENIED                                                                                     \
     "it is denied, most likely by a seccomp filter (container runtimes have one); allow "          \
+    "io_uring_setup, io_uring_enter and io_uring_register"
+#define ABSENT                                                                                     \
+    "the kernel is new enough, so a seccomp filter denies it (container runtimes have one), an "   \
+    "emulator lacks it (gVisor, qemu-user), or the kernel was built without; allow "               \
     "io_uring_setup, io_uring_enter and io_uring_register"
 
 /* Sets of flags, from the best to the most basic. */
@@ -48,25 +54,28 @@ static int sysctl_disabled(void)
 }
 
 /* Returns the cause and the remedy of an error of setting up a ring. `release` is the kernel's. */
-static const char *remedy(int error, const char *release)
+static const char *remedy(int error, const char *release, wf_limit_room *room)
 {
     switch (error) {
     case -ENOSYS:
+    case -EINVAL:
+    case -EOPNOTSUPP:
         if (strverscmp(release, "5.19") < 0)
             return "the kernel is too old; Linux 5.19 or newer is needed";
-        return DENIED;
+        return ABSENT;
     case -EPERM:
         return DENIED;
     case -EACCES:
         return "a security module (SELinux, AppArmor, ...) denies it; allow io_uring in its policy";
     case -ENOMEM:
-        return "no memory for it; raise RLIMIT_MEMLOCK (ulimit -l) or lower WEFT_RING_ENTRIES";
+        return wf_limit_remedy("no memory for it", RLIMIT_MEMLOCK, ", or lower WEFT_RING_ENTRIES",
+                               room);
     case -EMFILE:
     case -ENFILE:
-        return "no file descriptor left for it; raise RLIMIT_NOFILE (ulimit -n)";
-    case -EINVAL:
-    case -EOPNOTSUPP:
-        return "the kernel lacks what weft needs; Linux 5.19 or newer is needed";
+        return wf_limit_descriptors(error, room);
+    case -EAGAIN:
+        return wf_limit_remedy("the kernel can't make a thread for it", RLIMIT_NPROC,
+                               ", or pids.max of the cgroup", room);
     default:
         return "the kernel's log may say more";
     }
@@ -81,6 +90,7 @@ static void explain(const weft_config *config, int error)
     bool           required = config->backend == WEFT_BACKEND_URING;
     weft_log_level level = required ? WEFT_LOG_ERROR : WEFT_LOG_WARNING;
     const char    *instead = required ? "" : INSTEAD;
+    wf_limit_room  room;
 
     uname(&host);
     if (error == -EPERM && disabled)
@@ -92,7 +102,7 @@ static void explain(const weft_config *config, int error)
     else
         wf_log(config, level, "start: io_uring can't be used (%s, Linux %s, %lld entries): %s%s",
                strerror(-error), host.release, (long long)config->ring_entries,
-               remedy(error, host.release), instead);
+               remedy(error, host.release, &room), instead);
 }
 
 /* Sets the features that this kernel has. Returns 0 or -errno. */
@@ -242,12 +252,14 @@ static bool entered(wf_ring *ring, int result)
 {
     bool wants_memory = result == -EAGAIN || result == -EBUSY || result == -ENOMEM;
 
+    WF_ASSERT(ring->error == 0); /* G2 */
     if (result >= 0 || result == -EINTR || result == -ETIME) {
         ring->n_failed = 0;
         return true;
     }
     if (++ring->n_failed >= ATTEMPTS && !wants_memory)
-        wf_ring_break(ring, result);
+        /* -EBADFD: the number belongs to a ring of accept_ring.c, which is about to close it. */
+        wf_ring_break(ring, result == -EBADFD ? -EBADF : result);
     else if (ring->n_failed > 1)
         nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL);
     return false;
@@ -297,6 +309,7 @@ static void allow_threads(wf_ring *ring, uint32_t n_extra)
 
 void wf_ring_add_threads(wf_ring *ring, int n)
 {
+    WF_ASSERT(n >= 0 || ring->n_long >= (uint32_t)-n);
     ring->n_long += (uint32_t)n;
     if (ring->error < 0)
         return;
@@ -332,7 +345,7 @@ void wf_ring_enter(wf_ring *ring, int64_t until)
 
     if (ring->error < 0)
         return;
-    if (until == WF_DRIVER_AWAKE) {
+    if (until == WF_DRIVER_NO_WAIT) {
         entered(ring, io_uring_submit_and_get_events(&ring->uring));
         return;
     }

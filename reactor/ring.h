@@ -77,7 +77,7 @@ void wf_ring_add_threads(wf_ring *ring, int n);
 
 /* Submits the prepared entries, if there are any. */
 void wf_ring_flush(wf_ring *ring);
-/* Submits, and waits for a completion until that instant. WF_DRIVER_AWAKE does not wait. */
+/* Submits, and waits for a completion until that instant. WF_DRIVER_NO_WAIT does not wait. */
 void wf_ring_enter(wf_ring *ring, int64_t until);
 /* Whether there are completions that the next collect will find. A racy hint. */
 bool wf_ring_has_more(const wf_ring *ring);

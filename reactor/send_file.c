@@ -5,14 +5,14 @@
  *             the bytes are copied instead, because send(2) has a flag against waiting.
  * Threads     The future's owner.
  * Invariants  F1 one attempt reads at most PORTION bytes, because the worker is blocked while they
- *             come from a disk. F2 the operation raises no SIGPIPE (sigpipe.h). F3 it never waits
- *             for the stream.
+ *             come from a disk. F2 the operation raises no SIGPIPE (write_signal.h). F3 it never
+ *             waits for the stream.
  * Ordering    socket.h.
  * Failure     -errno as sendfile(2), after io->done bytes have been sent.
  */
-#include "sigpipe.h"
 #include "socket_operation.h"
 #include "stream.h"
+#include "write_signal.h"
 
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -38,10 +38,10 @@ static int64_t copy(int file, off_t offset, const wf_socket *s, size_t size)
 
 static int64_t send_pages(int file, off_t offset, const wf_socket *s, size_t size)
 {
-    wf_sigpipe quiet;
+    wf_write_signal quiet;
 
-    wf_sigpipe_begin(&quiet);
-    return wf_sigpipe_end(&quiet, sendfile(s->fd, file, &offset, size), size);
+    wf_write_signal_begin(&quiet, SIGPIPE);
+    return wf_write_signal_end(&quiet, sendfile(s->fd, file, &offset, size), size);
 }
 
 static int64_t attempt_send_file(weft_io *io, wf_socket *s)
@@ -55,6 +55,7 @@ static int64_t attempt_send_file(weft_io *io, wf_socket *s)
 
     if (n < 0)
         return n;
+    WF_ASSERT((size_t)n <= size && size <= PORTION); /* F1 */
     io->done += (size_t)n;
     return n == 0 || io->done == args->size ? (int64_t)io->done : WF_IO_MORE;
 }

@@ -1,6 +1,7 @@
 /* socket.c - see socket.h */
 #include "socket.h"
 
+#include "invariant.h"
 #include "lock.h"
 #include "own.h"
 #include "retry_timer.h"
@@ -20,10 +21,11 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
 
     if (!s)
         return NULL;
+    WF_ASSERT(wf_peek(&s->refs) & WF_SOCKET_UNUSED);       /* K5 */
+    WF_ASSERT(!(wf_peek(&s->requests) & WF_SOCKET_NUDGE)); /* K3 */
     s->submission.take = socket_take;
     s->fd = fd;
     s->requests = 0;
-    s->events = events;
     s->drained = 0;
     s->retry_timer = NULL;
     s->is_socket = true;
@@ -33,6 +35,7 @@ wf_socket *wf_socket_new(wf_reactor *r, int fd, uint16_t events)
     /* Under the lock, since a late event or retry of the socket's last life may still use it. */
     wf_lock(&s->lock);
     s->in = s->out = (wf_direction){0};
+    s->events = events;
     s->asked = s->told = s->n_unwanted = 0;
     s->telling = s->lent = false;
     s->always_try = 0;
@@ -61,6 +64,7 @@ static void socket_free(wf_socket *s)
 {
     wf_reactor *r = s->reactor;
 
+    WF_ASSERT(!wf_peek(&s->in.owner) && !wf_peek(&s->out.owner)); /* K1 */
     wf_socket_dispose(s);
     wf_sub(&r->n_sockets, 1, RELAXED); /* a counter */
     wf_socket_pool_give(r, s);
@@ -81,6 +85,7 @@ void wf_socket_unref(wf_socket *s)
 {
     uint64_t refs = wf_sub(&s->refs, 1, ACQ_REL); /* [socket-2] */
 
+    WF_ASSERT((refs & WF_SOCKET_COUNT) > 0); /* K1 */
     if ((refs & (WF_SOCKET_COUNT | WF_SOCKET_UNUSED)) == 1)
         end_life(s, refs - 1);
 }
@@ -130,12 +135,29 @@ static void wake_waiter(wf_direction *d, wf_wakes *wakes)
     if (!d->waiting)
         return;
     d->waiting = false;
+    WF_ASSERT(wf_peek(&d->owner)); /* K2 */
     /* The owner waits, so it cannot change or end before it has had this lock. */
     wf_waker_fire(&wf_load(&d->owner, RELAXED)->waker_, wakes);
 }
 
+/* Ends a write that the kernel makes. Afterwards the kernel keeps what it has sent until the peer
+ * has acknowledged it. A peer that takes nothing may never do so. Then only a reset helps, which
+ * drops what is left (weft_stream_set_reset). */
+static void end_lent(const wf_socket *s)
+{
+    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    struct linger                linger = {0};
+    socklen_t                    size = sizeof linger;
+
+    getsockopt(s->fd, SOL_SOCKET, SO_LINGER, &linger, &size);
+    if (linger.l_onoff && linger.l_linger == 0)
+        connect(s->fd, &nowhere, sizeof nowhere);
+    else
+        shutdown(s->fd, SHUT_WR);
+}
+
 /* Wakes the operations that wait, under the lock. The shutdown is for a half whose other half stays
- * open, and for a write that the kernel makes, which ends when it cannot continue. */
+ * open. */
 static void end_sides(wf_socket *s, unsigned sides, bool half, wf_wakes *wakes)
 {
     if (sides & WF_SIDE_IN)
@@ -143,8 +165,10 @@ static void end_sides(wf_socket *s, unsigned sides, bool half, wf_wakes *wakes)
     if (!(sides & WF_SIDE_OUT))
         return;
     wake_waiter(&s->out, wakes);
-    if (half || s->lent)
+    if (half)
         shutdown(s->fd, SHUT_WR);
+    else if (s->lent)
+        end_lent(s);
 }
 
 void wf_socket_end(wf_socket *s, unsigned sides)
@@ -268,6 +292,7 @@ wf_socket_wait_result wf_socket_wait(wf_socket *s, wf_direction *d, weft_io *io,
     bool                  asks = false;
 
     wf_lock(&s->lock);
+    WF_ASSERT(wf_peek(&d->owner) == io && !d->waiting); /* K2 */
     if (is_closed(s, d)) {
         result = WF_SOCKET_IS_CLOSED;
     } else if (d->seq != seq) { /* [socket-1] */
@@ -290,6 +315,7 @@ bool wf_socket_is_waiting(wf_socket *s, wf_direction *d, weft_io *io, const weft
     bool       waiting;
 
     wf_lock(&s->lock);
+    WF_ASSERT(wf_peek(&d->owner) == io); /* K2 */
     waiting = d->waiting;
     if (waiting)
         wf_waker_exchange(&io->waker_, &next);
@@ -303,6 +329,7 @@ void wf_socket_withdraw(wf_socket *s, wf_direction *d, weft_io *io)
     weft_waker before = {0};
 
     wf_lock(&s->lock);
+    WF_ASSERT(wf_peek(&d->owner) == io); /* K2 */
     if (d->waiting) {
         d->waiting = false;
         before = wf_waker_take(&io->waker_);
@@ -353,6 +380,7 @@ bool wf_socket_lend(wf_socket *s)
     bool closed;
 
     wf_lock(&s->lock);
+    WF_ASSERT(wf_peek(&s->out.owner) && !s->lent); /* K2 */
     closed = is_closed(s, &s->out);
     s->lent = !closed;
     wf_unlock(&s->lock);
@@ -364,6 +392,7 @@ bool wf_socket_regain(wf_socket *s)
     bool closed;
 
     wf_lock(&s->lock);
+    WF_ASSERT(s->lent); /* K2 */
     closed = is_closed(s, &s->out);
     s->lent = false;
     wf_unlock(&s->lock);
@@ -376,8 +405,11 @@ static void socket_take(void *reactor, wf_submission *submission)
 {
     wf_reactor *r = reactor;
     wf_socket  *s = (wf_socket *)submission;
+    uint32_t    requests = wf_swap(&s->requests, 0, ACQ_REL); /* [socket-3] */
 
-    if (wf_swap(&s->requests, 0, ACQ_REL) & WF_SOCKET_FREE) { /* [socket-3] */
+    WF_ASSERT(requests != 0);                                                          /* K3 */
+    WF_ASSERT(!(requests & WF_SOCKET_FREE) || (wf_peek(&s->refs) & WF_SOCKET_UNUSED)); /* K1 */
+    if (requests & WF_SOCKET_FREE) {
         socket_free(s);
         return;
     }

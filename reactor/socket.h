@@ -28,6 +28,7 @@
 #define WF_SOCKET_H
 
 #include "inbox.h"
+#include "invariant.h"
 #include "order.h"
 #include "reactor.h"
 
@@ -55,10 +56,10 @@ typedef struct wf_socket {
     int                      fd;      /* constant in a life; -1 once it has been released */
     uint32_t                 lock;
     uint32_t                 requests; /* WF_SOCKET_NUDGE, WF_SOCKET_FREE: for the reactor */
-    uint16_t                 events;   /* constant; poll(2) events that are always requested */
-    uint16_t                 asked;    /* under the lock; the events that are wanted now */
-    wf_direction             in, out;
-    uint64_t drained; /* the reader's; 1 << 32 | the in.seq of a read that emptied it, or 0 */
+    /* Under the lock: the poll(2) events that are always requested, and those wanted now. */
+    uint16_t     events, asked;
+    wf_direction in, out;
+    uint64_t     drained; /* the reader's; 1 << 32 | the in.seq of a read that emptied it, or 0 */
     struct wf_retry_timer *retry_timer; /* or NULL */
     uint16_t               told;        /* under the lock; events last requested of the kernel */
     bool                   telling;     /* under the lock; a thread is requesting events */
@@ -165,6 +166,7 @@ static inline bool wf_socket_claim(wf_direction *d, weft_io *io)
 
 static inline void wf_socket_let_go(wf_direction *d)
 {
+    WF_ASSERT(wf_peek(&d->owner));      /* K2 */
     wf_store(&d->owner, NULL, RELEASE); /* [socket-4] */
 }
 

@@ -72,6 +72,8 @@ static weft_poll end(weft_io *io, int64_t result)
     wf_socket *s = io->target_;
     weft_poll  poll = io_end(io, result);
 
+    WF_ASSERT(wf_peek(&direction(io, s)->owner) == io); /* K2 in socket.h */
+    WF_ASSERT(!wf_peek(&direction(io, s)->waiting));    /* K2 */
     wf_socket_let_go(direction(io, s));
     wf_socket_unref(s);
     return poll;
@@ -104,6 +106,7 @@ static weft_poll attempt(weft_io *io, weft_context *cx)
     wf_socket          *s = io->target_;
     wf_direction       *d = direction(io, s);
 
+    WF_ASSERT(io->phase_ == TRY);
     while (weft_context_spend(cx)) {
         uint32_t seq = wf_socket_seq(d);
         int64_t  r = op->attempt(io, s);

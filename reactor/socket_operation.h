@@ -51,6 +51,7 @@ static inline weft_future *wf_socket_op_init(weft_io *io, const wf_socket_op *op
 
 static inline const wf_socket_op *wf_socket_op_of(const weft_io *io)
 {
+    WF_ASSERT(io->future.ops->poll == wf_socket_op_poll); /* O1 */
     return (const wf_socket_op *)(const void *)io->future.ops;
 }
 

@@ -1,10 +1,15 @@
 /* socket_pool.c - see socket_pool.h */
 #include "socket_pool.h"
 
+#include "invariant.h"
 #include "lock.h"
 #include "socket.h"
+#include "stream.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define NAMED_MOST 3 /* sockets that a stop finds open */
 
 typedef struct wf_socket_chunk {
     struct wf_socket_chunk *next;
@@ -28,6 +33,7 @@ static wf_socket *pop(wf_socket_pool *pool, uint32_t keep)
     wf_submission *s = NULL;
 
     wf_lock(&pool->lock);
+    WF_ASSERT((pool->n_spare == 0) == !pool->oldest); /* P2 */
     if (pool->n_spare > keep) {
         s = pool->oldest;
         pool->oldest = s->next;
@@ -84,9 +90,57 @@ wf_socket *wf_socket_pool_take(wf_reactor *r)
 
 void wf_socket_pool_give(wf_reactor *r, wf_socket *s)
 {
+    WF_ASSERT((wf_peek(&s->refs) & WF_SOCKET_UNUSED) && s->reactor == r); /* P1 */
     wf_lock(&r->sockets.lock);
     append(&r->sockets, &s->submission);
     wf_unlock(&r->sockets.lock);
+}
+
+/* "a stream of 10.0.0.7:4711", cut if there is no room. */
+static size_t name(const wf_socket *s, char *text, size_t size)
+{
+    char         words[WEFT_ADDRESS_TEXT];
+    weft_address address;
+    const char  *what = "a pipe or device";
+    int          listens = 0;
+    bool         named;
+
+    words[0] = '\0';
+    if (s->is_socket) {
+        getsockopt(s->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){sizeof listens});
+        named = wf_peer_recall(&s->peer, &address) || wf_address_peer(s->fd, &address) == 0;
+        what = listens ? "a listener on " : named ? "a stream of " : "a socket on ";
+        if (named || wf_address_local(s->fd, &address) == 0)
+            weft_address_format(&address, words);
+    }
+    return (size_t)snprintf(text, size, "%s%s", what, words);
+}
+
+/* Adds the n-th open socket to the text of which `used` bytes are written, and returns how many
+ * are written then. */
+static size_t add(const wf_socket *s, int n, char *text, size_t size, size_t used)
+{
+    if (n > NAMED_MOST || used >= size)
+        return used;
+    used += (size_t)snprintf(text + used, size - used, "%s", n > 0 ? ", " : "");
+    if (n == NAMED_MOST && used < size)
+        used += (size_t)snprintf(text + used, size - used, "...");
+    else if (used < size)
+        used += name(s, text + used, size - used);
+    return used;
+}
+
+const char *wf_socket_pool_open_ones(wf_reactor *r, char *text, size_t size)
+{
+    size_t used = 0;
+    int    n = 0;
+
+    text[0] = '\0';
+    for (const wf_socket_chunk *chunk = r->sockets.chunks; chunk; chunk = chunk->next)
+        for (int i = 0; i < WF_SOCKETS_SPARE; i++)
+            if (!(chunk->socket[i].refs & WF_SOCKET_UNUSED))
+                used = add(&chunk->socket[i], n++, text, size, used);
+    return text;
 }
 
 void wf_socket_pool_stop(wf_reactor *r)

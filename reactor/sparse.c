@@ -3,9 +3,6 @@
 
 #include "timer.h"
 
-#define CROWD_GROWS 2 /* per look that finds several events; one that finds fewer takes 1 off */
-#define CROWD_MOST  8 /* at which the leader gives the sockets back */
-
 static bool all_sleep(const wf_executor *e)
 {
     for (uint32_t i = 0; i < e->idle.n_workers; i++)
@@ -34,11 +31,8 @@ void wf_sparse_note(wf_leads *l, wf_driver *driver, int n)
 {
     wf_count(&l->n_waits, 1);
     wf_count(&l->n_found, (uint64_t)n);
-    if (n > 1)
-        l->crowd += CROWD_GROWS;
-    else if (l->crowd > 0)
-        l->crowd--;
-    if (l->crowd < CROWD_MOST)
+    l->crowd = wf_guess_crowd(l->crowd, n);
+    if (l->crowd < WF_GUESS_CROWD_MOST)
         return;
     l->crowd = 0;
     wf_driver_end_sparse(driver);

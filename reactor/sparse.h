@@ -3,18 +3,18 @@
  *
  * Purpose     At low load each event wakes the reactor, and the reactor wakes a worker. That is two
  *             sleeps a request. If events have come one by one for a while, and found all workers
- *             asleep, the reactor removes its poll of the sockets from the ring. Then a worker that
- *             runs dry waits for the sockets itself. It is the leader, and a request costs one
- *             sleep. When events come in batches the reactor takes the sockets back, because its
- *             gate saves more then.
+ *             asleep, the reactor no longer waits for the sockets: it removes their poll from the
+ *             ring, or waits without their set. Then a worker that runs dry waits for them. It is
+ *             the leader, and a request costs one sleep. When events come in batches the reactor
+ *             takes the sockets back, because its gate saves more then.
  * Threads     hand_over and wf_sparse: the reactor's. note and wf_leads: the leader's. There is one
  *             leader at a time.
  * Invariants  S1 the sparse mode begins only while all workers are in the mask of sleepers, there
- *             are no long polls, and the ring works. It never begins in a current-thread runtime or
- *             with a clock that jumps. S2 while the driver is not sparse, the poll is in the ring,
- *             or will be after the reactor's next turn.
+ *             are no long polls. It never begins in a current-thread runtime or with a clock that
+ *             jumps. S2 while the driver is not sparse, the reactor waits for the sockets, or will
+ *             from its next turn on.
  * Ordering    [driver-4] [driver-5]
- * Failure     If the ring is lost, the reactor polls the epoll set itself in each turn.
+ * Failure     None.
  */
 #ifndef WF_SPARSE_H
 #define WF_SPARSE_H
@@ -24,8 +24,8 @@
 
 typedef struct wf_sparse {
     uint32_t n_alone; /* hand-overs in a row of one task while all workers slept */
-    bool     armed;   /* the ring has the poll of the sockets */
-    bool     ending;  /* the reactor has asked the kernel to end that poll */
+    bool     armed;   /* the ring has the poll of the sockets, or the reactor's waits have it */
+    bool     ending;  /* the reactor has asked the ring to end that poll */
 } wf_sparse;
 
 typedef struct wf_leads {

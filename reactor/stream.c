@@ -11,8 +11,8 @@
 
 #include "calls.h"
 #include "kernel_operation.h"
-#include "sigpipe.h"
 #include "socket_operation.h"
+#include "write_signal.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -98,18 +98,19 @@ static int64_t read_at_once(const wf_socket *s, const struct iovec *vector, int 
     return answer(r);
 }
 
-static int64_t write_at_once(const wf_socket *s, const struct iovec *vector, int n)
+/* A function of its own, so that writing to a socket needs no stack for the signals. */
+static WF_SELDOM int64_t write_at_once(const wf_socket *s, const struct iovec *vector, int n)
 {
-    wf_sigpipe quiet;
-    ssize_t    r;
+    wf_write_signal quiet;
+    ssize_t         r;
 
-    wf_sigpipe_begin(&quiet);
+    wf_write_signal_begin(&quiet, SIGPIPE);
     r = s->is_file ? writev(s->fd, vector, n) : wf_writev_nowait(s->fd, vector, n);
     if (!s->is_file && is_refused(r)) {
         insist(s->fd);
         r = writev(s->fd, vector, n);
     }
-    return wf_sigpipe_end(&quiet, r, n == 1 ? vector->iov_len : SIZE_MAX);
+    return wf_write_signal_end(&quiet, r, n == 1 ? vector->iov_len : SIZE_MAX);
 }
 
 /* ---- reading ---- */

@@ -2,8 +2,9 @@
  * block_on.c - polling one future on a plain thread
  *
  * Purpose     The bridge from threads to futures. The thread polls the future and sleeps between
- *             polls. On a current-thread runtime the future becomes part of a task. The thread then
- *             polls tasks until that task has ended, or sleeps while another thread polls them.
+ *             polls, with a runtime or without. On a current-thread runtime the future becomes part
+ *             of a task. The thread then polls tasks until that task has ended, or sleeps while
+ *             another thread polls them.
  * Threads     Any but a runtime's own.
  * Invariants  A sleeper is reference-counted, because its wakers may outlive the call.
  * Ordering    [block-1] A wake stores WOKEN (release) before the thread reads it (acquire). A
@@ -14,10 +15,12 @@
 #include "blocked.h"
 #include "executor.h"
 #include "futex.h"
+#include "invariant.h"
 #include "lock.h"
 #include "order.h"
 #include "panic.h"
 #include "rt.h"
+#include "stderr.h"
 #include "timer.h"
 
 #include <weft/task.h>
@@ -39,8 +42,10 @@ static void sleeper_drop(void *data)
 {
     sleeper       *s = data;
     weft_allocator alloc = s->alloc;
+    uint32_t       before = wf_sub(&s->refs, 1, ACQ_REL); /* [block-2] */
 
-    if (wf_sub(&s->refs, 1, ACQ_REL) == 1) /* [block-2] */
+    WF_ASSERT(before > 0);
+    if (before == 1)
         wf_release(&alloc, s, sizeof *s);
 }
 
@@ -96,8 +101,6 @@ static void delist(weft_runtime *rt, sleeper *s)
 {
     sleeper **at = &rt->blocked;
 
-    if (!s->listed)
-        return;
     wf_lock(&rt->blocked_lock);
     while (*at != s)
         at = &(*at)->next;
@@ -118,13 +121,21 @@ bool wf_blocked_are_asleep(weft_runtime *rt)
 
 /* ---- polling ---- */
 
+/* What a thread without a runtime uses. */
+static const weft_config alone = {.budget = WEFT_BUDGET_DEFAULT, .log = wf_stderr_log};
+
+static const weft_config *config_of(const weft_runtime *rt)
+{
+    return rt ? &rt->config : &alone;
+}
+
 static wf_caught poll_caught(weft_runtime *rt, weft_future *future, const weft_waker *waker,
                              uint32_t flags)
 {
     weft_context cx;
 
     weft_context_init(&cx, waker, rt);
-    cx.budget = (uint32_t)rt->config.budget;
+    cx.budget = (uint32_t)config_of(rt)->budget;
     cx.flags = flags;
     return wf_panic_poll(future, &cx);
 }
@@ -137,7 +148,7 @@ static weft_poll poll_once(weft_runtime *rt, weft_future *future, const weft_wak
 
     if (!caught.message || *flags)
         return wf_panic_refused(caught);
-    wf_log(&rt->config, WEFT_LOG_ERROR, "weft_block_on: %s panicked: %s", future->ops->name,
+    wf_log(config_of(rt), WEFT_LOG_ERROR, "weft_block_on: %s panicked: %s", future->ops->name,
            caught.message);
     *flags = WEFT_CONTEXT_CANCELLED_ | WEFT_CONTEXT_UNWINDS_;
     if (weft_poll_is_ready(weft_future_cancel(future)))
@@ -157,17 +168,20 @@ static int64_t poll_until_ready(weft_runtime *rt, weft_future *future, sleeper *
 
 static int64_t block_beside_workers(weft_runtime *rt, weft_future *future)
 {
-    wf_current before = wf_current_thread;
-    sleeper   *s = wf_alloc(&rt->config.allocator, sizeof *s);
-    int64_t    result;
+    const weft_allocator *alloc = rt ? &rt->config.allocator : &wf_alloc_default;
+    wf_current            before = wf_current_thread;
+    sleeper              *s = wf_alloc(alloc, sizeof *s);
+    int64_t               result;
 
     if (!s)
         return -ENOMEM;
-    *s = (sleeper){.refs = 1, .alloc = rt->config.allocator};
-    wf_current_thread = (wf_current){.rt = rt};
-    enlist(rt, s);
+    *s = (sleeper){.refs = 1, .alloc = *alloc};
+    wf_current_thread = (wf_current){.rt = rt, .holds_up = before.holds_up};
+    if (rt)
+        enlist(rt, s);
     result = poll_until_ready(rt, future, s);
-    delist(rt, s);
+    if (s->listed)
+        delist(rt, s);
     wf_current_thread = before;
     sleeper_drop(s);
     return result;
@@ -222,8 +236,9 @@ WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future)
 {
     if (wf_executor_owns_caller())
         return -EDEADLK;
-    if (wf_executor_is_child(rt->executor))
+    rt = wf_rt_or_current(rt);
+    if (rt && wf_executor_is_child(rt->executor))
         return -ECHILD;
-    return rt->config.current_thread ? block_as_worker(rt, future)
-                                     : block_beside_workers(rt, future);
+    return rt && rt->config.current_thread ? block_as_worker(rt, future)
+                                           : block_beside_workers(rt, future);
 }

@@ -54,6 +54,8 @@ const wf_knob wf_knobs[] = {
      "what the reactor waits with; auto: io_uring, or epoll where that is denied", backends},
     {"WEFT_FILE_THREADS", FIELD(file_threads), 1, 1000, 16,
      "most threads that read and write files where there is no io_uring", NULL},
+    {"WEFT_FIBER_STACK", FIELD(fiber_stack), 16, 65536, 256,
+     "size of a fiber's stack, in KiB; only what is used of it takes memory", NULL},
     {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
      "submission entries of the reactor's ring; eight times as many completions, at most 65536",
      NULL},

@@ -3,16 +3,19 @@
  *
  * Purpose     The phases of a runtime's life.
  *
- *             start   1 configuration  2 timer wheels, workers without threads  3 reactor  4
- *                     blocking pools 5 the workers' threads
- *             stop    1 no new tasks, cancel all  2 wait for the last one  3 end the pools
- *                     4 end the workers  5 end the reactor  6 free
+ *             start   1 configuration  2 timer wheels, workers without threads  3 reactor
+ *                     4 blocking pools  5 the workers' threads
+ *             stop    1 no new tasks, cancel all  2 wait for the last task
+ *                     3 wait until no other executor has an operation or a timer here
+ *                     4 end a clock that jumps  5 end the pools  6 end the workers
+ *                     7 end the reactor  8 free
  *
- *             All threads run until phase 3 of stop. A stop that runs out of time has changed
- *             nothing but phase 1, and may be called again.
+ *             All threads run until phase 5 of stop. A stop whose time runs out in phase 2, 3 or 5
+ *             may be called again: what was closed stays closed, and nothing was freed.
  * Threads     Any but the runtime's own.
  * Invariants  U1 If a phase of start fails, the phases before it are undone.
- *             U2 Stop reaches phase 3 only without tasks, so no task uses what it ends.
+ *             U2 Stop reaches phase 4 only without tasks and without operations and timers of other
+ *             executors, so none of them uses what the later phases end.
  *             U3 If blocking jobs are left behind, the memory that their threads come back to
  *             stays. The process is about to end.
  * Ordering    Thread creation and joining.
@@ -21,6 +24,8 @@
 #include "config.h"
 #include "dump.h"
 #include "executor.h"
+#include "invariant.h"
+#include "limit.h"
 #include "pools.h"
 #include "reactor.h"
 #include "stderr.h"
@@ -64,12 +69,12 @@ static void runtime_free(weft_runtime *rt)
 
 static int start_workers(weft_runtime *rt)
 {
-    int r = wf_executor_start(rt->executor);
+    int           r = wf_executor_start(rt->executor);
+    wf_limit_room room;
 
     if (r < 0)
-        wf_log(&rt->config, WEFT_LOG_ERROR,
-               "start: can't create %lld worker threads: %s; " WF_THREADS_REMEDY,
-               (long long)rt->config.workers, strerror(-r));
+        wf_log(&rt->config, WEFT_LOG_ERROR, "start: can't create %lld worker threads: %s: %s",
+               (long long)rt->config.workers, strerror(-r), wf_limit_threads(&room));
     return r;
 }
 
@@ -126,13 +131,17 @@ WEFT_API int weft_runtime_start(const weft_config *config, weft_runtime **ret_ru
     return r;
 }
 
+/* Tasks that a stop names. A line for each of a million would fill the log, and take longer than
+ * the patience of most callers. */
+#define STRAGGLERS_MOST 1000
+
 /* After a second, logs the tasks that still run. */
 static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
 {
     if (until - now > WEFT_S(1)) {
         if (wf_executor_wait_empty(s, now + WEFT_S(1)))
             return true;
-        wf_dump_tasks(s, WEFT_LOG_WARNING, "stop: still running: ");
+        wf_dump_tasks(s, WEFT_LOG_WARNING, "stop: still running: ", STRAGGLERS_MOST);
     }
     return wf_executor_wait_empty(s, until);
 }
@@ -142,7 +151,7 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
     int64_t now = wf_now(), until;
     int     left;
 
-    if (wf_current_thread.owned && wf_current_thread.rt == rt)
+    if ((wf_current_thread.owned && wf_current_thread.rt == rt) || wf_current_thread.holds_up == rt)
         return -EDEADLK;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
@@ -150,12 +159,13 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
     until = wf_after(now, patience);
     wf_tasks_close(rt->executor);
     if (!wait_empty(rt->executor, now, until)) {
-        wf_dump_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ");
+        wf_dump_tasks(rt->executor, WEFT_LOG_WARNING, "stop: ", STRAGGLERS_MOST);
         wf_pools_report(rt, "stop: "); /* a task may wait for its job */
         return -ETIMEDOUT;
     }
     if (!wf_reactor_wait_unused(rt, until) || !wf_timers_wait_unused(rt->timers, until))
         return -ETIMEDOUT;
+    WF_ASSERT(wf_tasks_alive(rt->executor) == 0); /* U2 */
     wf_clock_end(&rt->timers->clock);
     if ((left = wf_pools_stop(rt, until, leave)) < 0)
         return -ETIMEDOUT;
@@ -173,6 +183,8 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
 
 WEFT_API int weft_runtime_stop(weft_runtime *rt, int64_t patience)
 {
+    if (!rt)
+        weft_misuse_(__func__, "the runtime is NULL", "a stop frees its runtime, so name it");
     return wf_runtime_stop(rt, patience, false);
 }
 
@@ -202,18 +214,23 @@ static void add_worker(struct weft_runtime_counters *to, const struct weft_worke
 
 WEFT_API weft_backend weft_runtime_backend(const weft_runtime *rt)
 {
+    rt = wf_rt_needed(__func__, rt);
     /* A hint: the ring may be lost a moment later. */
     return wf_load(&rt->reactor->ring.error, RELAXED) < 0 ? WEFT_BACKEND_EPOLL : WEFT_BACKEND_URING;
 }
 
 WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt)
 {
-    return rt->executor->idle.n_workers;
+    return wf_rt_needed(__func__, rt)->executor->idle.n_workers;
 }
 
 WEFT_API int weft_worker_counters(const weft_runtime *rt, uint32_t index,
                                   struct weft_worker_counters *ret_counters)
 {
+    if (!rt)
+        rt = wf_current_thread.rt;
+    if (!rt)
+        return -ENXIO;
     if (index >= rt->executor->idle.n_slots)
         return -EINVAL;
     *ret_counters = count_worker(rt->executor->workers[index]);
@@ -222,14 +239,16 @@ WEFT_API int weft_worker_counters(const weft_runtime *rt, uint32_t index,
 
 WEFT_API void weft_runtime_dump(weft_runtime *rt)
 {
-    wf_dump_tasks(rt->executor, WEFT_LOG_INFO, "");
+    wf_dump_tasks(wf_rt_needed(__func__, rt)->executor, WEFT_LOG_INFO, "", UINT64_MAX);
 }
 
 WEFT_API void weft_runtime_counters(weft_runtime *rt, struct weft_runtime_counters *ret_counters)
 {
     struct weft_runtime_counters c = {0};
-    const wf_executor           *e = rt->executor;
+    const wf_executor           *e;
 
+    rt = wf_rt_needed(__func__, rt);
+    e = rt->executor;
     for (uint32_t i = 0; i < e->idle.n_slots; i++) {
         struct weft_worker_counters w = count_worker(e->workers[i]);
 

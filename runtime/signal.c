@@ -217,10 +217,25 @@ static int open_eventfd(struct weft_signal_wait *self)
     return 0;
 }
 
+/* A signalfd never gets a signal that some thread accepts. The workers have the mask of the thread
+ * that started the runtime, so this worker's mask tells whether the host blocks the signals. */
+static bool is_blocked(uint64_t set)
+{
+    sigset_t mask;
+
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    for (int signo = 1; signo <= SIGNALS; signo++)
+        if ((set & WEFT_SIGNAL(signo)) && !sigismember(&mask, signo))
+            return false;
+    return true;
+}
+
 static int open_signalfd(struct weft_signal_wait *self)
 {
     sigset_t set;
 
+    if (!is_blocked(self->set_))
+        return -EINVAL; /* it would wait for ever */
     fill(&set, self->set_);
     self->fd_ = wf_descriptor(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     return self->fd_ < 0 ? -errno : 0;

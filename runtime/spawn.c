@@ -8,6 +8,7 @@
  * Failure     Spawning: -errno, and nothing has happened.
  */
 #include "dispatch.h"
+#include "inner.h"
 #include "join.h"
 #include "run.h"
 #include "task.h"
@@ -69,8 +70,17 @@ static void join_cancel(weft_future *future)
     (void)future; /* the next poll withdraws it */
 }
 
-static const weft_future_ops join_ops = {sizeof(weft_handle), WEFT_FUTURE_WITHDRAWS, "weft_join",
-                                         join_poll, join_cancel};
+static bool find_joined(const weft_future *future, wf_held_by *ret)
+{
+    *ret = (wf_held_by){NULL,
+                        (uint64_t)(uintptr_t)weft_container(future, weft_handle, future_)->task_};
+    return true;
+}
+
+static const wf_outer_ops join_ops = {.ops = {sizeof(weft_handle),
+                                              WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
+                                              "weft_join", join_poll, join_cancel},
+                                      .find_holder = find_joined};
 
 static wf_task *task_of(const weft_handle *handle, const char *function)
 {
@@ -83,7 +93,7 @@ static wf_task *task_of(const weft_handle *handle, const char *function)
 WEFT_API weft_future *weft_join(weft_handle *handle)
 {
     task_of(handle, "weft_join");
-    weft_future_init(&handle->future_, &join_ops);
+    weft_future_init(&handle->future_, &join_ops.ops);
     handle->waker_.vtable = NULL;
     return &handle->future_;
 }

@@ -1,6 +1,7 @@
 /* dispatch.c - see dispatch.h */
 #include "dispatch.h"
 
+#include "bound.h"
 #include "task.h"
 #include "visit.h"
 
@@ -114,10 +115,18 @@ void wf_dispatch_push_child_owner(wf_worker *w, wf_task *t)
         call_thief(w);
 }
 
+WF_SELDOM static void requeue_bound(wf_worker *w, wf_task *t)
+{
+    if (wf_task_bound_to(t) == w->index + 1)
+        wf_bound_push_owner(w, t);
+    else /* a spare worker has passed it on */
+        (void)wf_dispatch_mail_any(w->executor, t, t, 1);
+}
+
 void wf_dispatch_requeue_owner(wf_worker *w, wf_task *t)
 {
     if (__builtin_expect(wf_task_bound_to(t) != 0, 0))
-        (void)wf_dispatch_mail_any(w->executor, t, t, 1);
+        requeue_bound(w, t);
     else
         wf_dispatch_push_behind_owner(w, t);
 }
@@ -150,26 +159,54 @@ static wf_worker *own_worker(const weft_runtime *rt)
     return wf_current_thread.rt == rt ? wf_current_thread.worker : NULL;
 }
 
-void wf_dispatch_queue(wf_task *t)
+static inline bool may_run(const wf_worker *w, const wf_task *t)
+{
+    uint32_t bound = wf_task_bound_to(t);
+
+    return w && (__builtin_expect(bound == 0, 1) || bound == w->index + 1);
+}
+
+/* The worker may run the task. */
+static inline void queue_own(wf_worker *w, wf_task *t)
+{
+    if (__builtin_expect(wf_task_bound_to(t) == 0, 1))
+        wf_dispatch_push_woken_owner(w, t);
+    else
+        wf_bound_push_owner(w, t);
+}
+
+/* The task is bound, or the caller is none of its workers. */
+WF_SELDOM static void queue_elsewhere(wf_task *t)
 {
     weft_runtime *rt = wf_task_rt(t);
     wf_worker    *w = own_worker(rt);
 
-    if (w && !wf_task_bound_to(t))
-        wf_dispatch_push_woken_owner(w, t);
+    if (may_run(w, t))
+        queue_own(w, t);
     else
         inject_woken(rt->executor, t, t, 1);
+}
+
+void wf_dispatch_queue(wf_task *t)
+{
+    wf_worker *w = own_worker(wf_task_rt(t));
+
+    if (w && wf_task_bound_to(t) == 0)
+        wf_dispatch_push_woken_owner(w, t);
+    else
+        queue_elsewhere(t);
 }
 
 void wf_dispatch_queue_chain(wf_task *t)
 {
     while (t) {
         weft_runtime *rt = wf_task_rt(t);
+        wf_worker    *w = own_worker(rt);
         wf_task      *first = t, *last = t, *next = t->next;
         uint32_t      n = 1;
 
-        if (own_worker(rt) && !wf_task_bound_to(t)) {
-            wf_dispatch_queue(t);
+        if (may_run(w, t)) {
+            queue_own(w, t);
             t = next;
             continue;
         }

@@ -1,10 +1,13 @@
 /* dump.c - see dump.h */
 #include "dump.h"
 
+#include "awaits.h"
 #include "driver.h"
-#include "group.h"
+#include "fiber.h"
+#include "owner.h"
 #include "task.h"
 #include "tasks.h"
+#include "wait_graph.h"
 
 #include <stdio.h>
 #include <weft/net.h>
@@ -13,35 +16,88 @@
 #define REPORT_SLACK 64 /* room for tasks that are spawned meanwhile */
 
 #define BRANCHES_NAMED 4
-#define AWAITED_TEXT   384
+#define AWAITED_TEXT   768
 
-/* The future that the task's innermost async function awaits. */
-static const weft_future *awaited(const wf_task *t)
-{
-    const weft_future *f = &t->frame.future;
-
-    while (f && f->ops->cancel == weft_frame_cancel_ &&
-           ((const weft_frame *)(const void *)f)->awaiting_)
-        f = ((const weft_frame *)(const void *)f)->awaiting_;
-    return f;
-}
-
-/* A line for the log. It is gathered while the tasks can't be freed, and has only constants. The
- * log is called later, without a lock. */
-typedef struct line {
-    const char    *name, *awaits; /* NULL: the task is queued or being polled */
-    const char    *branches[BRANCHES_NAMED];
-    uint32_t       n_branches; /* of the group that it awaits */
-    bool           has_peer;   /* of the stream that it awaits */
+/* What is awaited in the end. It is read while the tasks can't be freed, and has only constants. */
+typedef struct awaited {
+    const char    *name;
+    const char    *within;   /* the outermost timeout or the like around it, or NULL */
+    bool           has_peer; /* of the stream that it awaits */
     wf_driver_peer peer;
+    bool           has_holder; /* it waits for what one task holds: the next two */
+    wf_held_by     by;
+    const char    *holder; /* the name of the task, or NULL if that is not known */
+} awaited;
+
+/* A line for the log. The log is called later, without a lock. */
+typedef struct line {
+    const char *name;
+    awaited     awaits; /* without a name: the task is queued or being polled */
+    awaited     branches[BRANCHES_NAMED];
+    uint32_t    n_branches;             /* of the group that it awaits */
+    size_t      stack_used, stack_size; /* of a fiber, else 0 */
 } line;
 
 typedef struct report {
     const wf_driver *driver;
+    const wf_memory *memory;
     line            *lines;
     uint64_t         n, most;
     wf_wakes         wakes;
+    bool             has_graph; /* to find circles in; false if out of memory */
+    wf_wait_graph    graph;
 } report;
+
+/* Names the owner of what the future waits for. The task may have ended, or may be one of another
+ * runtime. */
+static void look_at_holder(const report *r, const weft_future *f, awaited *ret)
+{
+    const wf_task *owner;
+
+    ret->has_holder = wf_awaits_find_holder(f, &ret->by);
+    if (!ret->has_holder || (ret->by.owner & WF_OWNER_THREAD))
+        return;
+    owner = wf_memory_find_locked(r->memory, ret->by.owner);
+    ret->holder = owner && !wf_task_is_complete(owner) ? wf_task_name(owner) : NULL;
+}
+
+/* Returns the innermost future. */
+static const weft_future *look_through(const report *r, const weft_future *f, awaited *ret)
+{
+    const weft_future *inner;
+
+    *ret = (awaited){0};
+    for (; (inner = wf_awaits_inner(f)); f = inner)
+        if (!ret->within && !wf_awaits_is_frame(f))
+            ret->within = f->ops->name;
+    ret->name = f->ops->name;
+    ret->has_peer = r->driver && weft_future_is_pending(f) && r->driver->find_peer(f, &ret->peer);
+    look_at_holder(r, f, ret);
+    return f;
+}
+
+static void look_at_branches(const report *r, const weft_future *group, line *l)
+{
+    const wf_outer_ops *outer = wf_awaits_group(group);
+    const weft_future  *branch;
+
+    if (!outer)
+        return;
+    for (; (branch = outer->inner(group, l->n_branches)); l->n_branches++)
+        if (l->n_branches < BRANCHES_NAMED)
+            look_through(r, branch, &l->branches[l->n_branches]);
+}
+
+/* How much of a fiber's stack has been used so far. */
+static void look_at_stack(const wf_task *t, line *l)
+{
+    const wf_fiber *fiber = wf_fiber_of(&t->frame.future);
+
+    if (!fiber || !fiber->in.stack)
+        return;
+    l->stack_used = wf_stack_used(fiber->in.stack);
+    l->stack_size = fiber->in.stack->size;
+}
 
 static void report_visited(wf_task *t, void *arg)
 {
@@ -53,11 +109,10 @@ static void report_visited(wf_task *t, void *arg)
     /* Marking an idle task as woken keeps workers from polling it while this thread reads what it
      * awaits. It is queued later, and so polled once more. */
     if (wf_task_to_notified_visitor(t, false) == WF_TASK_WAKE_QUEUE) {
-        const weft_future *f = awaited(t);
-
-        l.awaits = f->ops->name;
-        l.n_branches = wf_group_waits_for(f, l.branches, BRANCHES_NAMED);
-        l.has_peer = r->driver && r->driver->find_peer(f, &l.peer);
+        look_at_branches(r, look_through(r, &t->frame.future, &l.awaits), &l);
+        look_at_stack(t, &l);
+        if (r->has_graph)
+            wf_wait_graph_read(&r->graph, t);
         wf_wakes_add(&r->wakes, t);
     }
     r->lines[r->n - 1] = l;
@@ -71,46 +126,122 @@ static void handle_visited(wf_task *t, void *arg)
         r->lines[r->n - 1] = (line){.name = wf_task_name(t)};
 }
 
-/* ", awaiting weft_select (weft_read, weft_sleep)", or ", awaiting weft_read of [::1]:80" */
-static const char *state_text(const report *r, char text[AWAITED_TEXT], const line *l)
-{
-    char   peer[WEFT_ADDRESS_TEXT];
+/* A text that is put together. What has no room is left out. */
+typedef struct text {
+    char   bytes[AWAITED_TEXT];
     size_t used;
+} text;
 
-    if (!l->awaits)
-        return ", queued or being polled";
-    used = (size_t)snprintf(text, AWAITED_TEXT, ", awaiting %s", l->awaits);
-    for (uint32_t i = 0; i < l->n_branches && i < BRANCHES_NAMED && used < AWAITED_TEXT; i++)
-        used += (size_t)snprintf(text + used, AWAITED_TEXT - used, "%s%s", i == 0 ? " (" : ", ",
-                                 l->branches[i]);
-    if (l->n_branches > 0 && used < AWAITED_TEXT)
-        snprintf(text + used, AWAITED_TEXT - used, "%s",
-                 l->n_branches > BRANCHES_NAMED ? ", ...)" : ")");
-    if (l->has_peer)
-        snprintf(text + used, AWAITED_TEXT - used, " of %s", r->driver->peer_text(&l->peer, peer));
-    return text;
+static void add(text *t, const char *before, const char *word)
+{
+    size_t room = sizeof t->bytes - t->used;
+    int    n = snprintf(t->bytes + t->used, room, "%s%s", before, word);
+
+    t->used += n > 0 && (size_t)n < room ? (size_t)n : room - 1;
 }
 
-void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what)
+static void add_peer(text *t, const report *r, const awaited *a)
+{
+    char peer[WEFT_ADDRESS_TEXT];
+
+    if (a->has_peer)
+        add(t, " of ", r->driver->peer_text(&a->peer, peer));
+}
+
+/* " of 0x7f..., held by task a (spawned at a.c:12)", or " of task a (spawned at a.c:12)" of a
+ * join. */
+static void add_holder(text *t, const awaited *a)
+{
+    char name[WF_TASK_TEXT];
+
+    if (!a->has_holder)
+        return;
+    if (a->by.object) {
+        snprintf(name, sizeof name, " of %p", a->by.object);
+        add(t, name, a->by.owner ? ", held by " : "");
+    } else {
+        add(t, " of ", "");
+    }
+    if (a->by.owner & WF_OWNER_THREAD) {
+        snprintf(name, sizeof name, "thread %u", (unsigned)(a->by.owner >> WF_OWNER_THREAD_SHIFT));
+        add(t, name, "");
+    } else if (a->holder) {
+        add(t, wf_task_text(name, a->holder), "");
+    } else if (a->by.owner) {
+        add(t, "a task that has ended, or of another runtime", "");
+    }
+}
+
+static void add_stack(text *t, const line *l)
+{
+    char sizes[64];
+
+    if (l->stack_size == 0)
+        return;
+    snprintf(sizes, sizeof sizes, "%zu of %zu KiB", l->stack_used >> 10, l->stack_size >> 10);
+    add(t, ", stack ", sizes);
+}
+
+/* ", awaiting weft_select (weft_read of [::1]:80, weft_sleep) in weft_timeout" */
+static const char *state_text(const report *r, text *t, const line *l)
+{
+    t->used = 0;
+    add(t, l->awaits.name ? ", awaiting " : ", queued or being polled",
+        l->awaits.name ? l->awaits.name : "");
+    add_peer(t, r, &l->awaits);
+    add_holder(t, &l->awaits);
+    for (uint32_t i = 0; i < l->n_branches && i < BRANCHES_NAMED; i++) {
+        const awaited *a = &l->branches[i];
+
+        add(t, i == 0 ? " (" : ", ", a->name);
+        add_peer(t, r, a);
+        add_holder(t, a);
+        if (a->within)
+            add(t, " in ", a->within);
+    }
+    if (l->n_branches > 0)
+        add(t, l->n_branches > BRANCHES_NAMED ? ", ..." : "", ")");
+    if (l->awaits.within)
+        add(t, " in ", l->awaits.within);
+    add_stack(t, l);
+    return t->bytes;
+}
+
+/* Reads all tasks. Then they may run again. */
+static void read_all(wf_executor *s, report *r)
+{
+    r->has_graph = wf_wait_graph_new(&r->graph, s);
+    wf_memory_visit(&s->memory, report_visited, r);
+    if (r->has_graph)
+        wf_wait_graph_read_again(&r->graph);
+    wf_wakes_flush(&r->wakes);
+}
+
+void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what, uint64_t most)
 {
     const weft_config *config = &s->rt->config;
-    char               text[WF_TASK_TEXT], state[AWAITED_TEXT];
-    report             r = {.driver = s->rt->driver, .most = wf_tasks_alive(s) + REPORT_SLACK};
+    char               name[WF_TASK_TEXT];
+    text               state;
+    uint64_t           alive = wf_tasks_alive(s) + REPORT_SLACK;
+    report r = {.driver = s->rt->driver, .memory = &s->memory, .most = alive < most ? alive : most};
 
     if (wf_executor_is_child(s))
         return;
     r.lines = wf_alloc(&config->allocator, r.most * sizeof *r.lines);
     if (!r.lines)
         r.most = 0;
-    wf_memory_visit(&s->memory, report_visited, &r);
-    wf_wakes_flush(&r.wakes);
+    read_all(s, &r);
     for (uint64_t i = 0; i < r.n && i < r.most; i++)
-        wf_log(config, level, "%s%s%s", what, wf_task_text(text, r.lines[i].name),
-               state_text(&r, state, &r.lines[i]));
+        wf_log(config, level, "%s%s%s", what, wf_task_text(name, r.lines[i].name),
+               state_text(&r, &state, &r.lines[i]));
     if (r.n > r.most)
         wf_log(config, level, "%s%llu more tasks", what, (unsigned long long)(r.n - r.most));
     if (r.lines)
         wf_release(&config->allocator, r.lines, r.most * sizeof *r.lines);
+    if (!r.has_graph)
+        return;
+    wf_wait_graph_tell(&r.graph, NULL);
+    wf_wait_graph_free(&r.graph);
 }
 
 void wf_dump_open_handles(wf_executor *s)

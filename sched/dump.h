@@ -13,9 +13,9 @@
 
 #include "executor.h"
 
-/* Names every task in the log, a line each that begins with `what`. Tasks that wait are polled once
- * more. */
-void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what);
+/* Names the tasks in the log, a line each that begins with `what`, and counts those that are more
+ * than `most`. Tasks that are named and wait are polled once more. */
+void wf_dump_tasks(wf_executor *s, weft_log_level level, const char *what, uint64_t most);
 /* Names the tasks whose handles are still open. All tasks must have ended. */
 void wf_dump_open_handles(wf_executor *s);
 

@@ -39,6 +39,7 @@ static void free_workers(wf_executor *s)
         wf_release_aligned(alloc, s->workers[i], sizeof *s->workers[i]);
     }
     wf_release(alloc, s->workers, n * sizeof *s->workers);
+    wf_stacks_free(&s->stacks);
 }
 
 /* A visitor now would use a runtime that is being freed, which breaks the rule of
@@ -112,7 +113,7 @@ int wf_executor_new(weft_runtime *rt)
     wf_load_init(&s->load);
     wf_thread_host_init(&s->host, rt->config.cpu_affinity);
     s->memory.rt = rt;
-    wf_heap_init(&s->shared, &s->memory);
+    wf_shared_heap_init(&s->shared, &s->memory);
     wf_monitor_init(&s->monitor, s);
     rt->executor = s;
     if (mark_parent(s) == 0 && new_ring(s) == 0 && new_workers(s) == 0)

@@ -17,6 +17,7 @@
 #include "load.h"
 #include "monitor.h"
 #include "rt.h"
+#include "shared_heap.h"
 #include "slab.h"
 #include "thread.h"
 #include "waker.h"
@@ -38,12 +39,12 @@ typedef struct wf_executor {
     wf_inject     inject;
     wf_monitor    monitor;
     wf_memory     memory;
+    wf_stacks     stacks; /* shared */
 
     wf_thread_host host; /* constant */
 
-    WF_ALIGNED uint32_t shared_lock;
-    wf_heap             shared; /* for threads that are not workers; under shared_lock */
-    uint64_t            foreign_spawned;
+    WF_ALIGNED wf_shared_heap shared; /* for threads that are not workers */
+    uint64_t                  foreign_spawned;
 } wf_executor;
 
 /* Sets rt->executor, with rt->config.workers workers but without threads. Returns 0 or -ENOMEM. */

@@ -2,6 +2,7 @@
 #include "join.h"
 
 #include "lock.h"
+#include "worker.h"
 
 WF_SELDOM void wf_join_complete(wf_task *t)
 {
@@ -39,6 +40,33 @@ static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker
     return was & WF_TASK_COMPLETE;
 }
 
+/* Whether `other` awaits the end of the task, by a join that it polls itself. */
+static bool is_joined_by(wf_task *t, const wf_task *other)
+{
+    bool     found;
+    uint64_t was;
+
+    if (!(wf_load(&t->state, RELAXED) & WF_TASK_JOINER)) /* the lock looks again */
+        return false;
+    was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
+    found = (was & WF_TASK_JOINER) && t->joiner->waker_.vtable == &wf_task_vtable && /* J1, J2 */
+            t->joiner->waker_.data == other;
+    (void)wf_word_change(&t->state, WF_TASK_JLOCK, 0, 0, RELEASE); /* [task-2] */
+    wf_lock_gave();
+    return found;
+}
+
+/* A task that joins itself, or one that joins it in turn, waits for ever. The monitor looks for the
+ * circle and tells it. It finds longer circles of joins when it looks for another reason. `self` is
+ * being polled, so it does not end meanwhile. */
+static void suspect(const wf_task *joined, wf_task *self)
+{
+    wf_worker *w = wf_current_thread.worker;
+
+    if (w && (joined == self || is_joined_by(self, joined)))
+        wf_count(&w->locks.suspected, 1);
+}
+
 bool wf_join_await(wf_task *t, weft_handle *handle, const weft_waker *waker)
 {
     uint64_t state = wf_load(&t->state, ACQUIRE); /* [task-2] */
@@ -53,6 +81,8 @@ bool wf_join_await(wf_task *t, weft_handle *handle, const weft_waker *waker)
     state = wf_word_change(&t->state, 0, WF_TASK_JOINER, 0, ACQ_REL); /* [task-2] */
     if (state & (WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has ended, or ends and did not see us */
         return join_locked(t, handle, waker);
+    if (waker->vtable == &wf_task_vtable)
+        suspect(t, waker->data);
     return false;
 }
 

@@ -4,44 +4,36 @@
 #include "clock.h"
 #include "executor.h"
 
-#define FIRST_POLL_NS   2000        /* until the first measurement */
-#define SUSPICIONS      3           /* so many within WF_LOAD_FORGOTTEN are believed */
-#define WORTH_WAKING    WEFT_US(50) /* of work */
-#define BACKOFF_MOST    4           /* at this level 16 tasks must wait before a worker is woken */
-#define TRY_AGAIN_AFTER 1024 /* tasks kept without a wake, after which the level is lowered */
-#define LONG_POLL_HASTE 4    /* so many times less must wait where polls are long */
-
 void wf_load_init(wf_load_stats *l)
 {
-    *l = (wf_load_stats){.poll_ns = FIRST_POLL_NS};
+    *l = (wf_load_stats){.poll_ns = WF_GUESS_FIRST_POLL_NS};
 }
 
-/* A stretch of polls took longer than it should have. Either one of them was long, or other
- * processes had the CPU, as happens now and then. It counts as a long poll when it happens
- * often. */
+/* Another thread may suspect at the same moment. Then one of the two suspicions is lost. */
 static void suspect_long_poll(wf_load_stats *l, int64_t now)
 {
-    if (now - wf_load(&l->suspected_since, RELAXED) >= WF_LOAD_FORGOTTEN) { /* estimates */
-        wf_store(&l->suspected_since, now, RELAXED);
-        wf_store(&l->n_suspected, 1, RELAXED);
-    } else if (wf_add(&l->n_suspected, 1, RELAXED) + 1 >= SUSPICIONS) {
+    wf_suspicion series = {wf_load(&l->suspected_since, RELAXED), /* estimates */
+                           wf_load(&l->n_suspected, RELAXED)};
+
+    series = wf_guess_suspect(series, now);
+    wf_store(&l->suspected_since, series.since, RELAXED);
+    wf_store(&l->n_suspected, series.n, RELAXED);
+    if (series.n >= WF_GUESS_BELIEVED)
         wf_load_note_long_poll(l, now);
-    }
 }
 
 WF_SELDOM int64_t wf_load_measure_owner(wf_worker *w)
 {
     wf_load_stats *l = &w->executor->load;
     int64_t        now = wf_now(), stretch;
-    uint32_t       mean, before = wf_load(&l->poll_ns, RELAXED); /* an estimate */
+    uint32_t       mean = wf_load(&l->poll_ns, RELAXED); /* an estimate */
 
     if (w->busy_polls > 0) {
         stretch = now - w->busy_since;
-        mean = (uint32_t)(stretch / w->busy_polls);
-        if (stretch - (int64_t)before * w->busy_polls >= WF_LOAD_LONG_POLL ||
-            mean >= WF_LOAD_LONG_POLL)
+        if (wf_guess_is_suspect(stretch, w->busy_polls, mean))
             suspect_long_poll(l, now);
-        wf_store(&l->poll_ns, before - before / 8 + mean / 8, RELAXED); /* an estimate */
+        mean = wf_guess_mean(mean, (uint32_t)(stretch / w->busy_polls));
+        wf_store(&l->poll_ns, mean, RELAXED); /* an estimate */
     }
     w->busy_since = now;
     w->busy_polls = 0;
@@ -51,35 +43,31 @@ WF_SELDOM int64_t wf_load_measure_owner(wf_worker *w)
 void wf_load_adjust_backoff_owner(wf_worker *w, int64_t now)
 {
     wf_load_stats *l = &w->executor->load;
-    uint32_t       backoff = wf_load(&l->wake_backoff, RELAXED); /* an estimate */
+    uint32_t       before = wf_load(&l->wake_backoff, RELAXED); /* an estimate */
+    uint32_t       after = wf_guess_backoff(before, now - w->woke);
 
-    if (now - w->woke >= WORTH_WAKING)
-        wf_store(&l->wake_backoff, 0, RELAXED); /* an estimate */
-    else if (backoff < BACKOFF_MOST)
-        wf_store(&l->wake_backoff, backoff + 1, RELAXED); /* an estimate */
+    if (after != before)                            /* all workers read the cache line */
+        wf_store(&l->wake_backoff, after, RELAXED); /* an estimate */
 }
 
-/* If a worker keeps tasks for itself by mistake, the monitor notices it. Every TRY_AGAIN_AFTER
+/* If a worker keeps tasks for itself by mistake, the monitor notices it. Every WF_GUESS_TRY_AGAIN
  * tasks the level is lowered by one, to try again. */
 bool wf_load_is_worth_a_thief_owner(wf_worker *w)
 {
     wf_load_stats *l = &w->executor->load;
     uint32_t       backoff = wf_load(&l->wake_backoff, RELAXED); /* an estimate */
 
-    if (backoff == 0 || wf_worker_length_any(w) >> backoff)
+    if (backoff == 0 || wf_guess_worth_a_thief(backoff, wf_worker_length_any(w)))
         return true;
-    if (++w->n_kept % TRY_AGAIN_AFTER == 0)
+    if (++w->n_kept % WF_GUESS_TRY_AGAIN == 0)
         wf_store(&l->wake_backoff, backoff - 1, RELAXED); /* an estimate */
     return false;
 }
 
-/* How much work must wait, in us, before another worker is woken. It is less where polls are long,
- * since a task may have to wait behind one of them. */
 static uint64_t worth_waking_us(const wf_executor *s)
 {
-    uint64_t us = (uint64_t)s->rt->config.wake_us;
-
-    return wf_load_no_long_polls(&s->load, wf_now()) ? us : us / LONG_POLL_HASTE;
+    return wf_guess_worth_waking((uint64_t)s->rt->config.wake_us,
+                                 !wf_load_no_long_polls(&s->load, wf_now()));
 }
 
 bool wf_load_wants_help(const wf_executor *s)

@@ -1,16 +1,9 @@
 /*
  * load.h - how much there is to do, and whether it is worth a wake
  *
- * Purpose     Waking a worker costs microseconds, on both sides. This file keeps estimates of the
- *             load and decides by them: how long polls take, whether some have been long lately,
- *             and how much must wait before a sleeping worker is woken for it.
- *
- *             Wake back-off: if a worker that was woken goes back to sleep at once, there was too
- *             little work for it. Then wake_backoff rises by 1. At level n the next worker is woken
- *             only when 2^n tasks wait. A worker that was of use sets the level to 0.
- *             Long polls: a task may have to wait behind one of them, so workers are woken sooner.
- *             A stretch of polls that took too long is only a suspicion, since other processes may
- *             have had the CPU. Several such stretches within a while are believed.
+ * Purpose     Waking a worker costs microseconds, on both sides. This file keeps the numbers by
+ *             which guess.h decides: how long polls take, whether some have been long lately, and
+ *             how much must wait before a sleeping worker is woken for it.
  * Threads     The suffix says: owner is the worker's own thread. All other functions: any thread.
  * Invariants  None: all values are estimates. If they leave work waiting for too long, the monitor
  *             notices it.
@@ -20,13 +13,10 @@
 #ifndef WF_LOAD_H
 #define WF_LOAD_H
 
+#include "guess.h"
 #include "order.h"
 
-#include <weft/time.h>
-
-#define WF_LOAD_LONG_POLL     WEFT_US(700)
-#define WF_LOAD_FORGOTTEN     WEFT_MS(100) /* a long poll counts for so long */
-#define WF_LOAD_MEASURE_EVERY 256          /* polls between looks at the clock while busy */
+#define WF_LOAD_MEASURE_EVERY 256 /* polls between looks at the clock while busy */
 
 struct wf_executor;
 struct wf_worker;
@@ -61,9 +51,7 @@ static inline void wf_load_note_long_poll(wf_load_stats *l, int64_t now)
 /* Whether no poll has been long lately. Then events may wait for the end of the polls that run. */
 static inline bool wf_load_no_long_polls(const wf_load_stats *l, int64_t now)
 {
-    int64_t at = wf_load(&l->long_poll_at, RELAXED); /* an estimate */
-
-    return at == 0 || now - at >= WF_LOAD_FORGOTTEN;
+    return !wf_guess_polls_are_long(wf_load(&l->long_poll_at, RELAXED) /* an estimate */, now);
 }
 
 #endif

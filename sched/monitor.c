@@ -4,6 +4,7 @@
 #include "dispatch.h"
 #include "driver.h"
 #include "executor.h"
+#include "stall.h"
 #include "task.h"
 #include "tasks.h"
 #include "timer.h"
@@ -21,19 +22,19 @@ void wf_monitor_init(wf_monitor *m, wf_executor *s)
 
 /* ---- one look ---- */
 
-static void tell(wf_monitor *m, uint32_t i, int64_t now)
+static void log_stuck(wf_monitor *m, uint32_t i, int64_t now)
 {
     const weft_config *config = &m->executor->rt->config;
     const char *site = wf_load(&m->executor->workers[i]->polls_site, RELAXED); /* constants */
-    char        text[WF_TASK_TEXT];
+    char        text[WF_TASK_TEXT], remedy[WF_STALL_TEXT];
 
-    if (m->seen[i].told || !site || now - m->seen[i].since < WEFT_MS(config->watchdog_ms))
+    if (m->seen[i].logged || !site || now - m->seen[i].since < WEFT_MS(config->watchdog_ms))
         return;
-    m->seen[i].told = true;
-    wf_log(config, WEFT_LOG_WARNING,
-           "%s has blocked worker %u for %lld ms; move blocking or long-running work to "
-           "weft_spawn_blocking",
-           wf_task_text(text, site), i, (long long)((now - m->seen[i].since) / WEFT_MS(1)));
+    m->seen[i].logged = true;
+    if (!wf_stall_text(m->executor, m->executor->workers[i], remedy))
+        strcpy(remedy, "move blocking or long-running work to weft_spawn_blocking");
+    wf_log(config, WEFT_LOG_WARNING, "%s has blocked worker %u for %lld ms; %s",
+           wf_task_text(text, site), i, (long long)((now - m->seen[i].since) / WEFT_MS(1)), remedy);
 }
 
 /* Whether the worker is awake and has ended no poll since the last look. */
@@ -46,7 +47,7 @@ static bool is_stuck(wf_monitor *m, uint32_t i, int64_t now)
         !wf_load(&w->polls_site, RELAXED)) { /* a hint */
         m->seen[i].progress = progress;
         m->seen[i].since = now;
-        m->seen[i].told = false;
+        m->seen[i].logged = false;
         return false;
     }
     return m->seen[i].since < now;
@@ -74,19 +75,18 @@ static bool inject_slot(wf_executor *s, wf_task **slot)
  * then, but would not steal. At first only one of the children moves. The worker may merely be
  * waiting for a CPU, and moving all children into a first-in, first-out queue would turn depth
  * first into breadth first. */
-static void take_over(wf_monitor *m, uint32_t i, bool for_long)
+void wf_monitor_move_tasks(wf_worker *w, bool all)
 {
-    wf_executor *s = m->executor;
-    wf_worker   *w = s->workers[i];
+    wf_executor *s = w->executor;
 
     inject_slot(s, &w->lifo);
     inject_from(s, &w->woken, INT64_MAX);
-    if (!inject_slot(s, &w->first_child) || for_long)
-        inject_from(s, &w->children, for_long ? INT64_MAX : 1);
-    wf_store(&w->robbed, true, RELAXED); /* a hint */
+    if (!inject_slot(s, &w->first_child) || all)
+        inject_from(s, &w->children, all ? INT64_MAX : 1);
+    wf_store(&w->tasks_moved, true, RELAXED); /* a hint */
 }
 
-static bool sleeps(const wf_monitor *m, uint32_t i)
+static bool worker_sleeps(const wf_monitor *m, uint32_t i)
 {
     return wf_idle_is_sleeping(&m->executor->idle, i); /* [monitor-1] */
 }
@@ -98,7 +98,7 @@ static bool stands_by(const wf_worker *w)
            !wf_load(&w->polls_site, RELAXED); /* a hint: otherwise it has tasks to end */
 }
 
-static void tell_all_stuck(wf_monitor *m, int64_t now)
+static void log_all_stuck(wf_monitor *m, int64_t now)
 {
     const wf_executor *s = m->executor;
     int64_t            limit = WEFT_MS(s->rt->config.watchdog_ms);
@@ -113,43 +113,82 @@ static void tell_all_stuck(wf_monitor *m, int64_t now)
     m->all_stuck = before;
 }
 
-/* Wakes or starts a spare worker that stands by. */
-static void call_spare(wf_monitor *m, int64_t now)
+/* Wakes or starts a spare worker that stands by. Returns false if all of them are needed already.
+ */
+static bool wake_spare(wf_monitor *m, int64_t now)
 {
     wf_executor *s = m->executor;
 
     for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
         wf_worker *w = s->workers[i];
-        int        r;
+        int        r = 0;
 
         if (!stands_by(w))
             continue;
         wf_store(&w->wanted, true, RELEASE); /* [worker-2] */
         m->seen[i].since = now;
-        if (w->has_thread) {
+        if (w->has_thread)
             wf_park_wake(&w->park);
-            return;
-        }
-        r = wf_worker_start(w);
+        else
+            r = wf_worker_start(w);
         if (r == 0)
-            return;
+            return true;
         wf_store(&w->wanted, false, RELAXED); /* no thread runs it */
         wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s", strerror(-r));
-        return;
+        return true;
     }
-    tell_all_stuck(m, now);
+    return false;
 }
 
+static bool blocks_in_place(const wf_worker *w)
+{
+    return wf_load(&w->in_place, RELAXED); /* a hint, which [monitor-2] publishes */
+}
+
+/* Whether a spare worker is in the place of another one. */
+static bool stands_in(const wf_worker *w)
+{
+    return wf_load(&w->wanted, RELAXED) && !blocks_in_place(w); /* hints */
+}
+
+/* How many workers that block in place have no spare worker beside them. Less than 0: there are
+ * more spare workers than that. */
+static int count_missing_stand_ins(const wf_executor *s)
+{
+    int n = 0;
+
+    for (uint32_t i = 0; i < s->idle.n_slots; i++)
+        if (i < s->idle.n_workers)
+            n += blocks_in_place(s->workers[i]);
+        else
+            n -= stands_in(s->workers[i]);
+    return n;
+}
+
+void wf_monitor_call_stand_in(wf_monitor *m)
+{
+    if (count_missing_stand_ins(m->executor) <= 0)
+        return;
+    wf_add(&m->called, 1, RELEASE); /* [monitor-2] */
+    wf_futex_wake(&m->called, 1);
+}
+
+/* Dismisses the spare workers but for those that stand in for workers that block in place. */
 static void dismiss_spares(wf_monitor *m)
 {
     wf_executor *s = m->executor;
+    int          missing = count_missing_stand_ins(s);
 
     m->all_stuck = 0;
-    for (uint32_t i = s->idle.n_workers; i < s->idle.n_slots; i++) {
-        if (!wf_load(&s->workers[i]->wanted, RELAXED)) /* the monitor wrote it */
+    for (uint32_t i = s->idle.n_slots; i-- > s->idle.n_workers;) {
+        wf_worker *w = s->workers[i];
+
+        if (!wf_load(&w->wanted, RELAXED)) /* the monitor wrote it */
             continue;
-        wf_store(&s->workers[i]->wanted, false, RELEASE); /* [worker-2] */
-        wf_park_wake(&s->workers[i]->park);               /* the worker leaves the mask */
+        if (stands_in(w) && missing++ >= 0)
+            continue;
+        wf_store(&w->wanted, false, RELEASE); /* [worker-2] */
+        wf_park_wake(&w->park);               /* the worker leaves the mask */
     }
 }
 
@@ -165,7 +204,7 @@ static void look_at_children(wf_monitor *m, uint32_t i)
         m->seen[i].n_looks = 0;
     } else if (++m->seen[i].n_looks >= 2) {
         m->seen[i].n_looks = 0;
-        wf_store(&w->overdue, true, RELAXED); /* a hint */
+        wf_store(&w->child_waits_long, true, RELAXED); /* a hint */
     }
 }
 
@@ -180,23 +219,28 @@ static bool look(wf_monitor *m, int64_t now)
 
         if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* a hint */
             continue;
-        if (sleeps(m, i)) {
+        if (worker_sleeps(m, i)) {
             m->seen[i].since = now;
             n_free += !spare;
             continue;
         }
         n_awake++;
+        if (blocks_in_place(s->workers[i])) {
+            m->seen[i].since = now;
+            n_stuck++;
+            continue;
+        }
         look_at_children(m, i);
         if (!is_stuck(m, i, now)) {
             n_free += !spare;
             continue;
         }
-        /* No progress since the last look: the poll has taken a tick. Other workers take over, and
-         * after another tick all children go, too. */
+        /* No progress since the last look: the poll has taken a tick. The tasks behind it move, and
+         * after another tick all children do, too. */
         n_stuck++;
         if (s->idle.n_slots > 1)
-            take_over(m, i, now - m->seen[i].since > TICK + TICK / 2);
-        tell(m, i, now);
+            wf_monitor_move_tasks(s->workers[i], now - m->seen[i].since > TICK + TICK / 2);
+        log_stuck(m, i, now);
     }
     if (n_free > 0)
         dismiss_spares(m);
@@ -205,13 +249,15 @@ static bool look(wf_monitor *m, int64_t now)
         wf_driver_open(s->rt->driver);       /* it may wait for a stuck worker */
         wf_driver_end_sparse(s->rt->driver); /* the leader may be stuck */
     }
+    for (int n = count_missing_stand_ins(s); n > 0 && wake_spare(m, now); n--) /* K3 */
+        ;
     /* Work that waits gets a sleeping worker. Only if every worker that is awake is stuck, and none
      * sleeps, a spare worker is called. */
     if (wf_dispatch_backlog(s) > 0) {
         if (wf_idle_any(&s->idle))
             wf_dispatch_notify_any(s);
-        else if (n_stuck > 0 && n_stuck == n_awake && n_free == 0)
-            call_spare(m, now);
+        else if (n_stuck > 0 && n_stuck == n_awake && n_free == 0 && !wake_spare(m, now))
+            log_all_stuck(m, now);
     }
     return n_awake > 0;
 }
@@ -224,24 +270,29 @@ static void sleep_long(wf_monitor *m)
     wf_tasks_tidy(m->executor);
     wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
     for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
-        if (!sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
+        if (!worker_sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
             !wf_load(&m->executor->workers[i]->away, SEQ_CST)) { /* [monitor-1] */
             wf_store(&m->awake, 1, RELAXED); /* the worst case is one wake in vain */
             return;
         }
     while (wf_load(&m->awake, SEQ_CST) == 0 && /* [monitor-1] */
-           !wf_load(&m->stopping, SEQ_CST))    /* [monitor-1] */
-        wf_futex_wait(&m->awake, 0, INT64_MAX);
+           !wf_load(&m->stopping, SEQ_CST)) {  /* [monitor-1] */
+        wf_futex_wait(&m->awake, 0, wf_lock_waits_due(m->executor));
+        wf_lock_waits_look(m->executor, wf_now());
+    }
 }
 
 static void *monitor_main(void *arg)
 {
     wf_monitor *m = arg;
+    uint32_t    called = 0;
 
     wf_current_thread = (wf_current){.rt = m->executor->rt, .owned = true};
     wf_thread_name("monitor");
     while (!wf_load(&m->stopping, SEQ_CST)) { /* [monitor-1] */
-        wf_futex_wait(&m->stopping, 0, wf_now() + TICK);
+        wf_futex_wait(&m->called, called, wf_now() + TICK);
+        called = wf_load(&m->called, ACQUIRE); /* [monitor-2] */
+        wf_lock_waits_look(m->executor, wf_now());
         if (look(m, wf_now()))
             m->n_quiet = 0;
         else if (++m->n_quiet >= QUIET_TICKS)
@@ -263,8 +314,9 @@ void wf_monitor_stop(wf_monitor *m)
     if (!m->has_thread)
         return;
     wf_store(&m->stopping, 1, SEQ_CST); /* [monitor-1] */
-    wf_futex_wake(&m->stopping, 1);
-    wf_monitor_rouse_any(m);
+    wf_add(&m->called, 1, RELEASE);     /* [monitor-2] */
+    wf_futex_wake(&m->called, 1);
+    wf_monitor_wake_any(m);
     pthread_join(m->thread, NULL);
     m->has_thread = false;
 }

@@ -1,6 +1,8 @@
 /* pick.c - see pick.h */
 #include "pick.h"
 
+#include "bound.h"
+#include "clock.h"
 #include "dispatch.h"
 #include "driver.h"
 #include "executor.h"
@@ -9,7 +11,9 @@
 #define INJECT_BATCH_MAX 128
 #define WORTH_A_BATCH    128 /* tasks in a queue */
 #define STEAL_MOST       64
+#define MAIL_MOST        32
 #define BUSY_LOOKS       8 /* a worker looks for sockets at this many intervals: see look_busy */
+#define SPENT_PAUSE      WEFT_US(100) /* the least time between looks when budgets are spent */
 
 static uint32_t next_random(wf_worker *w)
 {
@@ -59,15 +63,24 @@ WF_SELDOM static wf_task *take_injected(wf_worker *w, uint32_t most)
     return t[0];
 }
 
-/* The oldest of the tasks bound to this worker. */
-static wf_task *take_mail(wf_worker *w)
+/* Takes tasks bound to this worker that other threads have queued, behind its own. */
+WF_SELDOM static void take_mail(wf_worker *w)
 {
-    wf_task *t;
+    wf_task *t[MAIL_MOST];
+    uint32_t n = wf_inject_take_any(&w->mailbox, t, MAIL_MOST);
 
-    if (wf_inject_take_any(&w->mailbox, &t, 1) == 0)
-        return NULL;
-    wf_inject_taken_any(&w->mailbox, 1);
-    return t;
+    if (n == 0)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        wf_bound_push_owner(w, t[i]);
+    wf_inject_taken_any(&w->mailbox, n);
+}
+
+static wf_task *take_bound(wf_worker *w)
+{
+    if (wf_inject_length_any(&w->mailbox) > 0)
+        take_mail(w);
+    return wf_bound_pop_owner(w);
 }
 
 static wf_task *take_lifo(wf_worker *w)
@@ -95,8 +108,8 @@ static wf_task *take_child(wf_worker *w)
 {
     wf_task *t;
 
-    if (__builtin_expect(wf_load(&w->overdue, RELAXED), 0)) { /* a hint */
-        wf_store(&w->overdue, false, RELAXED);                /* a hint */
+    if (__builtin_expect(wf_load(&w->child_waits_long, RELAXED), 0)) { /* a hint */
+        wf_store(&w->child_waits_long, false, RELAXED);                /* a hint */
         if ((t = oldest_child(w))) {
             wf_count(&w->counters.overdue, 1);
             return t;
@@ -120,6 +133,21 @@ WF_SELDOM static void look_busy(wf_worker *w)
     }
 }
 
+/* A connection whose next request is always there already spends the budget of each poll. A client
+ * that preempts the worker at each answer makes it so. Meanwhile the reactor may wait for a CPU,
+ * and to count polls is not enough: look_busy would come after tens of thousands of requests. */
+WF_SELDOM void wf_pick_budget_spent_owner(wf_worker *w)
+{
+    wf_driver *driver = w->executor->rt->driver;
+    int64_t    now = wf_now();
+
+    if (now - w->looked < SPENT_PAUSE)
+        return;
+    w->looked = now;
+    if (driver->look(driver))
+        w->inject_tick = (uint32_t)w->executor->rt->config.inject_interval; /* they go first */
+}
+
 static wf_task *take_own(wf_worker *w)
 {
     wf_task *t = take_lifo(w);
@@ -129,8 +157,8 @@ static wf_task *take_own(wf_worker *w)
     w->lifo_run = 0;
     /* The monitor has moved this worker's tasks to the injection queue. Taking the oldest one first
      * keeps their order: otherwise tasks with slow polls would overtake each other for ever. */
-    if (__builtin_expect(wf_load(&w->robbed, RELAXED), 0)) { /* a hint */
-        wf_store(&w->robbed, false, RELAXED);                /* a hint */
+    if (__builtin_expect(wf_load(&w->tasks_moved, RELAXED), 0)) { /* a hint */
+        wf_store(&w->tasks_moved, false, RELAXED);                /* a hint */
         if ((t = take_injected(w, 1)))
             return t;
     }
@@ -143,7 +171,7 @@ static wf_task *take_own(wf_worker *w)
     /* Each queue has turns at which it goes first. So none of them, however full, keeps the tasks
      * of another waiting: docs/design/fairness.md. */
     w->tick++;
-    if (w->tick % 4 == 0 && (t = take_mail(w)))
+    if (w->tick % 4 == 0 && (t = take_bound(w)))
         return t;
     if (w->tick % 2) {
         if (!(t = wf_deque_steal_any(&w->woken)))
@@ -153,7 +181,7 @@ static wf_task *take_own(wf_worker *w)
             t = wf_deque_steal_any(&w->woken);
     }
     if (!t)
-        t = take_mail(w);
+        t = take_bound(w);
     return t ? t : take_injected(w, INJECT_BATCH_MAX);
 }
 

@@ -20,5 +20,8 @@
 
 /* Returns the next task. NULL: there is none, and the worker may sleep. */
 struct wf_task *wf_pick_task_owner(wf_worker *w);
+/* A task has spent the budget of its poll. Takes the ready sockets, unless this worker has done so
+ * just before. */
+void wf_pick_budget_spent_owner(wf_worker *w);
 
 #endif

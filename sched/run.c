@@ -4,6 +4,7 @@
 #include "dispatch.h"
 #include "executor.h"
 #include "panic.h"
+#include "pick.h"
 
 #define YOUNGER_MOST 32 /* younger children that run before one that is joined in place */
 
@@ -63,6 +64,7 @@ static bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
     weft_poll         poll;
 
     wf_store(&w->polls_site, t->site, RELAXED); /* a hint for the monitor */
+    w->polled = t;
     w->polling = true;
     poll = poll_root(w, t, &cx);
     *budget = cx.budget;
@@ -76,8 +78,11 @@ static bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
         return true;
     }
     w->polling = false;
-    if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE)
+    if (home.yielded || wf_task_to_idle(t) == WF_TASK_IDLE_REQUEUE) {
         wf_dispatch_requeue_owner(w, t);
+        if (__builtin_expect(*budget == 0, 0))
+            wf_pick_budget_spent_owner(w);
+    }
     return false;
 }
 
@@ -103,12 +108,14 @@ static bool take_youngest(wf_worker *w, wf_task *t)
 static inline bool poll_within(wf_worker *w, wf_task *t, uint32_t *budget)
 {
     const char *site = w->polls_site;
+    wf_task    *joiner = w->polled;
     bool        ended;
 
     wf_count(&w->counters.in_place_joins, 1);
     w->depth++;
     ended = poll_task(w, t, budget);
     w->depth--;
+    w->polled = joiner;
     w->polling = true;
     wf_store(&w->polls_site, site, RELAXED); /* a hint for the monitor */
     return ended;

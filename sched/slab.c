@@ -12,11 +12,16 @@
 
 #define SENDS_MOST 32
 #define FIRST_SLOT ((sizeof(wf_region) + WF_CACHE_LINE - 1) & ~(size_t)(WF_CACHE_LINE - 1))
-#define ORPHAN     ((wf_task *)1) /* in `remote`: the heap is gone */
 
 /* Whether memcheck or ASan watches the process. It is the same for all heaps, and constant once the
  * first heap exists. */
 static bool is_watched;
+
+void wf_heap_init(wf_heap *h, wf_memory *memory)
+{
+    *h = (wf_heap){.memory = memory};
+    wf_store(&is_watched, wf_memcheck_watches(h), RELAXED); /* constant */
+}
 
 /* ---- regions ---- */
 
@@ -30,56 +35,30 @@ static bool is_empty(const wf_region *r)
     return r->free_pages == UINT32_MAX;
 }
 
-static void region_release(wf_region *r)
+void wf_heap_add_region_owner(wf_heap *h, wf_region *r)
 {
-    weft_allocator alloc = r->alloc;
-    void          *raw = r->raw;
-    size_t         size = r->size;
-
-    wf_memcheck_use((void *)r, size);
-    wf_release_block(&alloc, raw, size, WF_REGION_SIZE);
-}
-
-static wf_region *region_new(wf_heap *h, size_t size, bool huge)
-{
-    wf_memory *m = h->memory;
-    void      *raw;
-    wf_region *r = wf_alloc_block(&m->rt->config.allocator, size, WF_REGION_SIZE, huge, &raw);
-
-    if (!r)
-        return NULL;
-    memset(r, 0, sizeof *r);
-    r->huge = huge;
-    r->rt = m->rt;
+    WF_ASSERT(is_empty(r));
     r->heap = h;
-    r->size = size;
-    r->raw = raw;
-    r->alloc = m->rt->config.allocator;
-    r->free_pages = UINT32_MAX;
     r->heap_next = h->regions;
     h->regions = r;
     h->n_regions++;
     h->n_empty++;
-    wf_lock(&m->lock);
-    r->next = m->first;
-    if (m->first)
-        m->first->prev = r;
-    m->first = r;
-    wf_unlock(&m->lock);
+    wf_memory_add(h->memory, r);
+}
+
+/* A new region for the heap, or NULL. A shared heap only notes what it wants: B8. */
+static wf_region *get_region(wf_heap *h, size_t size, bool huge)
+{
+    wf_region_kind kind = {size, huge};
+    wf_region     *r = h->is_shared ? NULL : wf_region_new(h->memory, kind);
+
+    h->wanted = kind;
+    if (r)
+        wf_heap_add_region_owner(h, r);
     return r;
 }
 
-static void unlink_locked(wf_memory *m, wf_region *r)
-{
-    if (r->next)
-        r->next->prev = r->prev;
-    if (r->prev)
-        r->prev->next = r->next;
-    else
-        m->first = r->next;
-}
-
-/* Returns an empty region to the system. */
+/* Returns an empty region to the system. The regions of a shared heap follow after its lock: B8. */
 static void region_drop(wf_heap *h, wf_region *r)
 {
     wf_region **at = &h->regions;
@@ -90,10 +69,13 @@ static void region_drop(wf_heap *h, wf_region *r)
     *at = r->heap_next;
     h->n_regions--;
     h->n_empty--;
-    wf_lock(&h->memory->lock);
-    unlink_locked(h->memory, r);
-    wf_unlock(&h->memory->lock);
-    region_release(r);
+    wf_memory_remove(h->memory, r);
+    if (h->is_shared) {
+        r->heap_next = h->dropped;
+        h->dropped = r;
+    } else {
+        wf_region_release(r);
+    }
 }
 
 /* ---- slabs ---- */
@@ -175,12 +157,18 @@ static void slab_end(wf_heap *h, wf_region *r, wf_slab *s)
         region_drop(h, r);
 }
 
-/* Makes a region for one slot that does not fit into an ordinary region. */
+/* A region for one slot that does not fit into an ordinary region. One that is empty is spare: it
+ * was made for a shared heap a moment ago. */
 static wf_slab *slab_alone(wf_heap *h, uint32_t class)
 {
     size_t     pages = (FIRST_SLOT + wf_slot_size(class) + WF_PAGE_SIZE - 1) / WF_PAGE_SIZE;
-    wf_region *r = region_new(h, pages * WF_PAGE_SIZE, false);
+    size_t     size = pages * WF_PAGE_SIZE;
+    wf_region *r = h->regions;
 
+    while (r && (r->size != size || !is_empty(r)))
+        r = r->heap_next;
+    if (!r)
+        r = get_region(h, size, false);
     return r ? slab_begin(h, r, 0, class, WF_REGION_PAGES) : NULL;
 }
 
@@ -197,7 +185,7 @@ static wf_slab *slab_new(wf_heap *h, uint32_t class)
     for (r = h->regions; r; r = r->heap_next)
         if (r->size == WF_REGION_SIZE && (n == 1 || !r->huge) && (page = find_pages(r, n)) >= 0)
             return slab_begin(h, r, (uint32_t)page, class, n);
-    r = region_new(h, WF_REGION_SIZE, n == 1 && h->n_regions > 0);
+    r = get_region(h, WF_REGION_SIZE, n == 1 && h->n_regions > 0);
     return r ? slab_begin(h, r, n == 1 ? 0 : 1, class, n) : NULL;
 }
 
@@ -209,11 +197,6 @@ static wf_slab *slab_of(wf_region *r, const wf_task *t)
 }
 
 /* ---- slots ---- */
-
-static wf_task *slot_at(wf_region *r, const wf_slab *s, uint32_t i)
-{
-    return (wf_task *)(void *)((char *)r + s->offset + (size_t)i * s->slot_size * WF_SLOT_STEP);
-}
 
 static wf_task *pop(wf_slab *s)
 {
@@ -228,7 +211,7 @@ static wf_task *pop(wf_slab *s)
 static wf_task *carve(wf_slab *s)
 {
     wf_region *r = (wf_region *)((uintptr_t)s & ~(uintptr_t)(WF_REGION_SIZE - 1));
-    wf_task   *t = slot_at(r, s, s->n_carved);
+    wf_task   *t = wf_region_slot(r, s, s->n_carved);
 
     wf_store(&t->state, 0, RELAXED);                  /* published by n_carved */
     wf_store(&s->n_carved, s->n_carved + 1, RELEASE); /* [slab-2] */
@@ -333,21 +316,13 @@ wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
 
 /* ---- slots of other heaps ---- */
 
-/* Counts freed slots of a region without a heap. The thread that frees the last one frees the
- * region. */
-static void orphan_freed(wf_region *r, int64_t n)
-{
-    if (wf_sub(&r->n_left, n, ACQ_REL) == n) /* [slab-3] */
-        region_release(r);
-}
-
-static void send(wf_region *r, wf_task *first, wf_task *last, uint32_t n)
+static void give_back(wf_region *r, wf_task *first, wf_task *last, uint32_t n)
 {
     wf_task *before = wf_load(&r->remote, RELAXED); /* the CAS checks it */
 
     do {
-        if (before == ORPHAN) {
-            orphan_freed(r, n);
+        if (before == WF_ORPHAN) {
+            wf_region_freed_orphans(r, n);
             return;
         }
         last->next = before;
@@ -358,7 +333,7 @@ static void flush(wf_heap *h)
 {
     if (h->n_sends == 0)
         return;
-    send(h->sends_to, h->sends_first, h->sends_last, h->n_sends);
+    give_back(h->sends_to, h->sends_first, h->sends_last, h->n_sends);
     h->n_sends = 0;
 }
 
@@ -388,7 +363,7 @@ WF_SELDOM static void free_seldom(wf_heap *h, wf_region *r, wf_task *t)
         wf_memcheck_unuse(&t->frame, t->frame.future.ops->size);
     wf_store(&t->state, 0, RELEASE); /* [slab-1] */
     if (!h)
-        send(r, t, t, 1);
+        give_back(r, t, t, 1);
     else if (wf_load(&r->heap, RELAXED) == h) /* h's owner set it, so the answer is never stale */
         free_owner(h, r, t);
     else
@@ -414,72 +389,4 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
     t->next = s->free;
     s->free = t;
     s->n_used--;
-}
-
-/* ---- all of it ---- */
-
-void wf_heap_init(wf_heap *h, wf_memory *memory)
-{
-    *h = (wf_heap){.memory = memory};
-    wf_store(&is_watched, wf_memcheck_watches(h), RELAXED); /* constant */
-}
-
-static void visit_slab(wf_region *r, const wf_slab *s, void (*visit)(wf_task *t, void *arg),
-                       void *arg)
-{
-    uint32_t n = wf_load(&s->n_carved, ACQUIRE); /* [slab-2] */
-
-    for (uint32_t i = 0; i < n; i++) {
-        wf_task *t = slot_at(r, s, i);
-
-        /* A state other than 0 was stored after the task's fields were written. */
-        if (wf_load(&t->state, ACQUIRE) != 0) /* [task-1] */
-            visit(t, arg);
-    }
-}
-
-void wf_memory_visit(wf_memory *m, void (*visit)(wf_task *t, void *arg), void *arg)
-{
-    wf_lock(&m->lock);
-    for (wf_region *r = m->first; r; r = r->next)
-        for (uint32_t page = 0; page < WF_REGION_PAGES; page++)
-            visit_slab(r, &r->slab[page], visit, arg);
-    wf_unlock(&m->lock);
-}
-
-void wf_memory_remind(wf_memory *m, void (*tell)(wf_heap *h))
-{
-    wf_lock(&m->lock);
-    for (wf_region *r = m->first; r; r = r->next)
-        if (wf_load(&r->remote, RELAXED)) /* the owner's swap looks again */
-            tell(r->heap);
-    wf_unlock(&m->lock);
-}
-
-/* How many slots of the region are in use, without those in the chain, which are free. */
-static int64_t count_used(const wf_region *r, const wf_task *chain)
-{
-    int64_t n = 0;
-
-    for (uint32_t page = 0; page < WF_REGION_PAGES; page++)
-        n += r->slab[page].n_used;
-    for (; chain; chain = chain->next)
-        n--;
-    return n;
-}
-
-void wf_memory_close(wf_memory *m)
-{
-    for (wf_region *r = m->first, *next; r; r = next) {
-        int64_t n;
-
-        next = r->next;
-        wf_store(&r->heap, NULL, RELAXED);                       /* no owner is left to race with */
-        n = count_used(r, wf_swap(&r->remote, ORPHAN, ACQ_REL)); /* [slab-1] */
-        /* Threads that have freed slots since the swap have subtracted them already, so n_left may
-         * be negative here. The thread whose step makes it 0 frees the region. */
-        if (wf_add(&r->n_left, n, ACQ_REL) + n == 0) /* [slab-3] */
-            region_release(r);
-    }
-    m->first = NULL;
 }

@@ -11,7 +11,12 @@
 #ifndef WF_SLOT_H
 #define WF_SLOT_H
 
-#include "slab.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define WF_REGION_SIZE  ((size_t)2 << 20)
+#define WF_PAGE_SIZE    ((size_t)64 << 10)
+#define WF_REGION_PAGES (WF_REGION_SIZE / WF_PAGE_SIZE)
 
 #define WF_SLOT_STEP  32
 #define WF_SLOT_STEPS 16 /* so many classes are multiples of the step */

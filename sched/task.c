@@ -10,9 +10,8 @@
 
 #define NOT_IDLE (WF_TASK_RUNNING | WF_TASK_NOTIFIED | WF_TASK_COMPLETE)
 
-wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
+wf_task *wf_task_init(wf_task *t, const wf_task_origin *from, bool handle)
 {
-    wf_task *t = wf_heap_take_owner(h, offsetof(wf_task, frame) + from->ops->size);
     uint64_t state = WF_TASK_RUNNING | WF_TASK_REF | (uint64_t)from->pin << WF_TASK_BOUND_SHIFT;
 
     if (!t)
@@ -24,6 +23,11 @@ wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
         state = wf_word_changed(state, 0, WF_TASK_HANDLE, 1);
     wf_store(&t->state, state, RELEASE); /* [task-1] to visitors */
     return t;
+}
+
+wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle)
+{
+    return wf_task_init(wf_heap_take_owner(h, wf_task_slot_size(from)), from, handle);
 }
 
 static inline void unref(wf_task *t, uint64_t clear)
@@ -89,6 +93,13 @@ wf_task_idle_result wf_task_to_idle(wf_task *t)
     uint64_t was = wf_word_change(&t->state, WF_TASK_RUNNING, 0, 0, ACQ_REL); /* [task-1] */
 
     return was & WF_TASK_NOTIFIED ? WF_TASK_IDLE_REQUEUE : WF_TASK_IDLE_DONE;
+}
+
+void wf_task_bind(wf_task *t, uint32_t worker)
+{
+    if (!wf_task_bound_to(t)) /* RELAXED: see wf_task_bound_to */
+        (void)wf_word_change(&t->state, 0, (uint64_t)(worker + 1) << WF_TASK_BOUND_SHIFT, 0,
+                             RELAXED);
 }
 
 void wf_task_to_panicked(wf_task *t, const char *message)

@@ -72,6 +72,15 @@ typedef struct wf_task_origin {
 /* Returns a new task, which the caller queues, or NULL if out of memory. `handle`: the task starts
  * with a reference for a handle. Called by the heap's owner. */
 wf_task *wf_task_new_owner(wf_heap *h, const wf_task_origin *from, bool handle);
+/* As wf_task_new_owner, in a slot of wf_task_slot_size bytes that the caller has taken. NULL makes
+ * NULL. */
+wf_task *wf_task_init(wf_task *slot, const wf_task_origin *from, bool handle);
+
+static inline size_t wf_task_slot_size(const wf_task_origin *from)
+{
+    return offsetof(wf_task, frame) + from->ops->size;
+}
+
 /* Drops a reference that is not the handle's. */
 void wf_task_unref(wf_task *t);
 /* Drops a handle's reference and clears HANDLE. */
@@ -91,6 +100,8 @@ WEFT_NODISCARD wf_task_wake_result wf_task_to_notified_visitor(wf_task *t, bool 
 WEFT_NODISCARD uint64_t wf_task_to_running(wf_task *t);
 /* Its poll returned PENDING. REQUEUE: it was woken meanwhile, the caller must queue it. */
 WEFT_NODISCARD wf_task_idle_result wf_task_to_idle(wf_task *t);
+/* Binds the task to the worker that polls it for the first time. It may be bound already. */
+void wf_task_bind(wf_task *t, uint32_t worker);
 /* Its poll panicked, and it unwinds from now on. The message must be constant. */
 void wf_task_to_panicked(wf_task *t, const char *message);
 /* Its poll returned READY. Hands the end over to the joiner and drops the run's reference. */
@@ -111,10 +122,13 @@ static inline bool wf_task_is_complete(const wf_task *t)
     return wf_load(&t->state, ACQUIRE) & WF_TASK_COMPLETE; /* [task-2] */
 }
 
-/* The index plus 1 of its worker, or 0. Constant while any reference exists. */
+/* The index plus 1 of its worker, or 0. It changes at most once: a fiber is bound within its first
+ * poll. */
 static inline uint32_t wf_task_bound_to(const wf_task *t)
 {
-    return (uint32_t)(wf_load(&t->state, RELAXED) >> WF_TASK_BOUND_SHIFT); /* constant bits */
+    /* RELAXED: a thread that queues the task has made it NOTIFIED, which is after the first poll or
+     * before the task was queued for that [task-1]. */
+    return (uint32_t)(wf_load(&t->state, RELAXED) >> WF_TASK_BOUND_SHIFT);
 }
 
 static inline weft_runtime *wf_task_rt(const wf_task *t)

@@ -2,7 +2,6 @@
 #include "task_spawn.h"
 
 #include "dispatch.h"
-#include "lock.h"
 #include "task.h"
 #include "tasks.h"
 #include "visit.h"
@@ -37,9 +36,8 @@ static int spawn_visiting(wf_executor *s, const wf_task_origin *from, weft_handl
 
     if (wf_load(&s->closing, SEQ_CST)) /* [tasks-1] */
         return -ESHUTDOWN;
-    wf_lock(&s->shared_lock);
-    t = wf_task_new_owner(&s->shared, from, ret != NULL);
-    wf_unlock(&s->shared_lock);
+    t = wf_task_init(wf_shared_heap_take_any(&s->shared, wf_task_slot_size(from)), from,
+                     ret != NULL);
     if (!t)
         return -ENOMEM;
     if (ret)

@@ -74,15 +74,13 @@ bool wf_tasks_are_gone(wf_executor *s, int64_t until)
 /* Makes a sleeping worker tidy up its heap: it does so whenever it is woken without work. */
 static void remind(wf_heap *h)
 {
-    if (h != &h->memory->rt->executor->shared)
+    if (h != &h->memory->rt->executor->shared.heap)
         wf_park_wake(&weft_container(h, wf_worker, heap)->park);
 }
 
 void wf_tasks_tidy(wf_executor *s)
 {
-    wf_lock(&s->shared_lock);
-    wf_heap_tidy_owner(&s->shared);
-    wf_unlock(&s->shared_lock);
+    wf_shared_heap_tidy_any(&s->shared);
     wf_memory_remind(&s->memory, remind);
 }
 

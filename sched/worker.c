@@ -4,7 +4,9 @@
 #include "dispatch.h"
 #include "driver.h"
 #include "executor.h"
+#include "invariant.h"
 #include "monitor.h"
+#include "overflow.h"
 #include "pick.h"
 #include "run.h"
 #include "task.h"
@@ -13,6 +15,8 @@
 
 #include <sched.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int wf_worker_init(wf_worker *w, wf_executor *s, uint32_t index)
 {
@@ -31,9 +35,10 @@ void wf_worker_free(wf_worker *w)
 {
     wf_deque_free(&w->woken);
     wf_deque_free(&w->children);
+    wf_stacks_free(&w->stacks);
 }
 
-/* ---- sleeping ---- */
+/* ---- falling asleep ---- */
 
 static void leave_searchers(wf_worker *w)
 {
@@ -42,9 +47,14 @@ static void leave_searchers(wf_worker *w)
     w->searching = false;
 }
 
+static bool has_bound(const wf_worker *w)
+{
+    return w->bound_first || wf_inject_length_any(&w->mailbox) > 0;
+}
+
 static bool has_work(wf_worker *w)
 {
-    return wf_dispatch_backlog(w->executor) > 0 || wf_inject_length_any(&w->mailbox) > 0 ||
+    return wf_dispatch_backlog(w->executor) > 0 || has_bound(w) ||
            wf_executor_is_stopping(w->executor);
 }
 
@@ -56,10 +66,53 @@ static bool is_needed(const wf_worker *w)
 
 static bool sleeps(const wf_worker *w)
 {
-    return wf_idle_is_sleeping(&w->executor->idle, w->index) &&
-           wf_inject_length_any(&w->mailbox) == 0 && is_needed(w) &&
+    return wf_idle_is_sleeping(&w->executor->idle, w->index) && !has_bound(w) && is_needed(w) &&
            !wf_executor_is_stopping(w->executor);
 }
+
+/* From here on a pusher may wake the worker. Its bit is set before it leaves the searchers, so at
+ * every moment a pusher sees one of the two [idle-1]. */
+static void announce(wf_worker *w)
+{
+    wf_idle_announce_sleep(&w->executor->idle, w->index);
+    leave_searchers(w);
+}
+
+/*
+ * A worker that has run dry does four things, in this order. park and stand_by say what they do
+ * beside them.
+ *
+ *   1. It announces its sleep and leaves the searchers.
+ *   2. It looks at all queues once more, since a thread that pushed before 1 may not have seen it
+ *      asleep.
+ *   3. It opens the gate, since the reactor may wait there for this worker. The reactor closes the
+ *      gate, then looks at the mask, so one of the two sees the other [driver-2].
+ *   4. It tells the stopping thread, which looks again whether all tasks have ended.
+ *
+ * The caller has taken the key of its park before.
+ */
+
+/* Steps 3 and 4. */
+static void tell_dry(wf_worker *w)
+{
+    wf_driver_open(w->executor->rt->driver); /* [driver-2] */
+    wf_tasks_ran_dry(w->executor);
+}
+
+/* Takes the four steps for park. A worker that finds work in step 2 stays awake and takes it: then
+ * this returns false. */
+static bool fall_asleep(wf_worker *w)
+{
+    announce(w);
+    wf_driver_end_watch(w->executor->rt->driver);
+    if (has_work(w))
+        return false;
+    wf_count(&w->counters.parks, 1);
+    tell_dry(w);
+    return true;
+}
+
+/* ---- asleep ---- */
 
 /* Gives the worker affinity to a CPU, if it is no spare worker and the configuration says so. */
 static void settle(wf_worker *w)
@@ -101,6 +154,7 @@ static bool be_leader(wf_worker *w, uint32_t key, wf_wakes *wakes)
     if (wf_park_hang_bell(&w->park, driver->bell, key))
         driver->lead(driver, wakes);
     wf_park_take_bell(&w->park);
+    WF_ASSERT(wf_peek(&driver->led) == 1); /* [driver-5] one leader at a time */
     /* This worker is awake. It leads again when it runs dry. */
     wf_store(&driver->led, 0, RELEASE); /* [driver-5] */
     return wakes->first != NULL;
@@ -115,13 +169,12 @@ static bool sleep_once(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wake
     return wf_park_commit(&w->park, key, until);
 }
 
-/* The worker has nothing to do and is in the mask of sleepers: tidies up, then sleeps. */
-static void sleep_announced(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
+/* The worker has fallen asleep: tidies up, then sleeps until it is woken or the instant comes. */
+static void stay_asleep(wf_worker *w, uint32_t key, int64_t until, wf_wakes *wakes)
 {
-    wf_driver_open(w->executor->rt->driver); /* [driver-2] this worker has run dry */
-    wf_tasks_ran_dry(w->executor);
     wf_load_adjust_backoff_owner(w, wf_load_measure_owner(w));
     wf_heap_tidy_owner(&w->heap);
+    wf_stacks_tidy(&w->executor->stacks);
     wf_store(&w->polls_site, NULL, RELAXED); /* a hint for the monitor */
     wf_executor_hook(w->executor, WEFT_THREAD_PARKS, w->index);
     while (sleeps(w) && sleep_once(w, key, until, wakes)) {
@@ -137,22 +190,16 @@ static void sleep_announced(wf_worker *w, uint32_t key, int64_t until, wf_wakes 
 WF_SELDOM static void park(wf_worker *w, int64_t until)
 {
     wf_idle *idle = &w->executor->idle;
-    uint32_t key = wf_park_prepare(&w->park);
+    uint32_t key = wf_park_prepare(&w->park); /* taken first: a wake after it ends the sleep */
     wf_wakes wakes = {0};
 
-    /* The key is taken first, so a wake after that ends the sleep. The bit is set before the worker
-     * leaves the searchers, so at every moment a pusher sees one of the two. */
+    WF_ASSERT(!w->polling && w->depth == 0);
     wf_idle_set_cpu(idle, w->index, sched_getcpu());
-    wf_idle_announce_sleep(idle, w->index);
-    leave_searchers(w);
-    wf_driver_end_watch(w->executor->rt->driver);
-    if (!has_work(w)) {
-        wf_count(&w->counters.parks, 1);
-        sleep_announced(w, key, until, &wakes);
-    }
+    if (fall_asleep(w))
+        stay_asleep(w, key, until, &wakes);
     wf_idle_leave_sleepers(idle, w->index);
     w->searching = true;
-    wf_monitor_rouse_any(&w->executor->monitor);
+    wf_monitor_wake_any(&w->executor->monitor);
     wf_wakes_flush(&wakes);
 }
 
@@ -173,22 +220,24 @@ wf_current wf_worker_enter(wf_worker *w)
 {
     wf_current before = wf_current_thread;
 
-    wf_current_thread =
-        (wf_current){.rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true};
+    wf_current_thread = (wf_current){.rt = w->executor->rt,
+                                     .worker = w,
+                                     .heap = &w->heap,
+                                     .owned = true,
+                                     .holds_up = before.holds_up};
     w->busy_since = wf_now();
     if (wf_load(&w->away, RELAXED)) { /* this thread wrote it, or got it with the core */
         wf_idle_leave_sleepers(&w->executor->idle, w->index);
         w->searching = true;
     }
     wf_store(&w->away, false, SEQ_CST); /* [monitor-1] */
-    wf_monitor_rouse_any(&w->executor->monitor);
+    wf_monitor_wake_any(&w->executor->monitor);
     return before;
 }
 
 void wf_worker_lend(wf_worker *w)
 {
-    wf_idle_announce_sleep(&w->executor->idle, w->index); /* as if asleep: no pusher relies on it */
-    leave_searchers(w);
+    announce(w);                             /* as if asleep: no pusher relies on it */
     wf_store(&w->away, true, SEQ_CST);       /* [driver-2] */
     wf_store(&w->polls_site, NULL, RELAXED); /* a hint for the monitor */
     wf_driver_open(w->executor->rt->driver); /* [driver-2] */
@@ -201,20 +250,18 @@ void wf_worker_leave(wf_worker *w, wf_current before)
     wf_current_thread = before;
 }
 
-/* Called by a spare worker that isn't needed. As in park, it enters the mask and looks at all
- * queues. Then it leaves the mask and sleeps until the monitor calls it. */
+/* Called by a spare worker that isn't needed. It falls asleep, then leaves the mask, and sleeps
+ * until the monitor calls it. Work that it finds in step 2 it leaves to another worker. */
 static void stand_by(wf_worker *w)
 {
     wf_executor *s = w->executor;
     uint32_t     key = wf_park_prepare(&w->park);
     bool         work;
 
-    wf_idle_announce_sleep(&s->idle, w->index);
-    leave_searchers(w);
+    announce(w);
     work = has_work(w);
-    wf_driver_open(s->rt->driver);       /* [driver-2] */
     wf_driver_end_sparse(s->rt->driver); /* it may have been about to lead */
-    wf_tasks_ran_dry(s);
+    tell_dry(w);
     /* If the bit is gone, a pusher has counted this worker as searching, so it must search. If not,
      * no pusher relies on it, but work that was pushed before must not wait for it. */
     if (!wf_idle_claim_sleeper(&s->idle, w->index)) {
@@ -223,7 +270,11 @@ static void stand_by(wf_worker *w)
     }
     if (work)
         wf_dispatch_notify_any(s);
+    WF_ASSERT(!wf_peek(&w->lifo) && !wf_peek(&w->first_child));           /* R5 */
+    WF_ASSERT(wf_peek(&w->children.bottom) == wf_peek(&w->children.top)); /* R5 */
+    WF_ASSERT(wf_peek(&w->woken.bottom) == wf_peek(&w->woken.top));       /* R5 */
     wf_heap_tidy_owner(&w->heap);
+    wf_stacks_tidy(&w->executor->stacks);
     wf_store(&w->polls_site, NULL, RELAXED); /* a hint for the monitor */
     while (!is_needed(w) && !wf_executor_is_stopping(s)) {
         wf_park_commit(&w->park, key, INT64_MAX);
@@ -242,8 +293,10 @@ static void *worker_main(void *worker)
 {
     wf_worker *w = worker;
     wf_current before = wf_worker_enter(w);
+    void      *second_stack = wf_overflow_begin_thread();
 
     wf_thread_name("%u", w->index);
+    wf_store(&w->kernel_id, (pid_t)syscall(SYS_gettid), RELAXED); /* for log lines */
     wf_thread_run_as_host(&w->executor->host);
     settle(w);
     wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
@@ -255,6 +308,7 @@ static void *worker_main(void *worker)
     }
     wf_driver_end_sparse(w->executor->rt->driver); /* this worker may have been about to lead */
     wf_executor_hook(w->executor, WEFT_THREAD_STOPS, w->index);
+    wf_overflow_end_thread(second_stack);
     wf_worker_leave(w, before);
     return NULL;
 }

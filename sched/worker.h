@@ -6,11 +6,13 @@
  * Threads     The labels in the struct say which thread uses a field.
  * Invariants  R1 woken tasks leave `woken` at the top, oldest first, for the owner too. Spawned
  *             tasks leave `children` at the bottom for the owner and at the top for thieves. The
- *             owner takes the oldest child when the monitor says that it is overdue. R2 `lifo` is
- *             the task that the running task woke last; at most WF_LIFO_RUN of those run in a row.
- *             The owner fills `lifo`; the monitor may empty it when the worker is stuck. R3
- *             `first_child` is older than all `children`, so a child that comes alone needs no
- *             deque. R4 `mailbox` holds the tasks bound to this worker. R5 a spare worker that is
+ *             owner takes the oldest child when the monitor says that it has waited for long. R2
+ *             `lifo` is the task that the running task woke last; at most WF_LIFO_RUN of those run
+ *             in a row. The owner fills `lifo`; the monitor may empty it when the worker is stuck.
+ *             R3 `first_child` is older than all `children`, so a child that comes alone needs no
+ *             deque. R4 `mailbox` holds tasks bound to this worker that
+ *             other threads have queued, `bound_first` those that it has queued itself or has taken
+ *             from the mailbox. R5 a spare worker that is
  *             not needed is not in the mask of sleepers, and its queues are empty.
  * Ordering    See deque.h, inject.h and idle.h. [worker-1] lifo and first_child publish their task.
  *             [worker-2] `wanted` is set before a spare worker is woken. [worker-3] children are
@@ -29,9 +31,11 @@
 
 #include "deque.h"
 #include "inject.h"
+#include "lock_waits.h"
 #include "park.h"
 #include "rt.h"
 #include "slab.h"
+#include "stack.h"
 
 #include <pthread.h>
 
@@ -63,29 +67,37 @@ typedef struct wf_worker {
     /* -- owner and monitor -- */
     struct wf_task *lifo;
     /* -- owner -- */
-    uint32_t lifo_run;
-    uint32_t tick;
-    uint32_t inject_tick;
-    uint32_t n_unlooked; /* intervals without a look for sockets */
-    uint32_t random;
-    uint32_t depth; /* tasks that run in place, one within the other */
-    bool     searching;
-    bool     polling;
-    bool     has_affinity; /* to one CPU */
-    int64_t  busy_since;   /* when load.c last looked at the clock */
-    uint32_t busy_polls;   /* polls since then */
-    uint32_t n_kept;       /* tasks for which load.c has woken no worker */
-    int64_t  woke;         /* when it last woke up */
-    wf_heap  heap;
+    uint32_t        lifo_run;
+    uint32_t        tick;
+    uint32_t        inject_tick;
+    uint32_t        n_unlooked; /* intervals without a look for sockets */
+    uint32_t        random;
+    uint32_t        depth; /* tasks that run in place, one within the other */
+    bool            searching;
+    bool            polling;
+    struct wf_task *polled;       /* the task last polled; while `polling`, the one being polled */
+    bool            has_affinity; /* to one CPU */
+    int64_t         busy_since;   /* when load.c last looked at the clock */
+    uint32_t        busy_polls;   /* polls since then */
+    uint32_t        n_kept;       /* tasks for which load.c has woken no worker */
+    int64_t         woke;         /* when it last woke up */
+    int64_t         looked;       /* when it last looked for sockets because of a spent budget */
+    wf_heap         heap;
+
+    struct wf_task *bound_first, *bound_last; /* tasks bound to this worker, oldest first */
+    wf_stacks       stacks;
 
     /* -- the worker writes, any thread reads -- */
     WF_ALIGNED struct weft_worker_counters counters;
-    const char *polls_site; /* of the task last polled; NULL while the worker sleeps */
-    bool        away;       /* between leave and enter: no thread is this worker */
+    const char      *polls_site; /* of the task last polled; NULL while the worker sleeps */
+    bool             away;       /* between leave and enter: no thread is this worker */
+    bool             in_place;   /* it is in weft_block_in_place: see stand_in.h */
+    pid_t            kernel_id;  /* of the worker's thread; 0: none of its own, or not yet */
+    wf_lock_counters locks;
 
     /* -- the monitor writes, the owner reads: racy hints -- */
-    WF_ALIGNED bool robbed;  /* the monitor has moved this worker's tasks to the injection queue */
-    bool            overdue; /* the oldest child has waited for long */
+    WF_ALIGNED bool tasks_moved;      /* from this worker's queues to the injection queue */
+    bool            child_waits_long; /* the oldest one has */
 } wf_worker;
 
 /* Returns 0 or -ENOMEM. */

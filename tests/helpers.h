@@ -1,7 +1,7 @@
 /*
- * helpers.h - futures, executors and runtimes that several test files need
+ * helpers.h - futures, executors, runtimes, waits and logs that several test files need
  *
- * Public interface only: the tests of every folder include it.
+ * Public interface only: the tests of every folder include it. Sockets are in sockets.h.
  */
 #ifndef HELPERS_H
 #define HELPERS_H
@@ -9,15 +9,19 @@
 #include "memory_hooks.h"
 #include "test.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 #include <weft.h>
 
 /* ---- futures ---- */
 
-/* The classic: PENDING `max` times, waking itself, then READY with the count. */
+/* PENDING `max` times, and it wakes its own task each time; then READY with the count. */
 struct counter {
     weft_future future;
     int         count, max;
@@ -47,14 +51,14 @@ static inline weft_future *counter(struct counter *self, int max)
     return &self->future;
 }
 
-/* Ends when event_set() says so; single-threaded. It counts what is asked of it. */
+/* READY once event_set() was called. For one thread only. It counts its polls and cancels. */
 struct event {
     weft_future future;
     weft_waker  waker;   /* a clone while it is pending */
     bool        set;     /* READY with `value` at the next poll */
     bool        lingers; /* a cancel alone does not end it: it drains until set */
     int64_t     value;
-    int64_t     when_cancelled; /* its answer to a cancel */
+    int64_t     when_cancelled; /* the result after a cancel */
     int         n_polls, n_cancels;
 };
 
@@ -109,7 +113,7 @@ static inline void event_set(struct event *self, int64_t value)
         weft_waker_wake(waker);
 }
 
-/* READY with `value` at its first poll; takes nothing from the budget. */
+/* READY with `value` at the first poll, which takes nothing from the budget. */
 static inline weft_future *at_once(struct event *self, int64_t value)
 {
     event(self);
@@ -118,23 +122,24 @@ static inline weft_future *at_once(struct event *self, int64_t value)
     return &self->future;
 }
 
-/* Passes polls and cancels on to another future and counts the polls. */
+/* Passes polls and cancels on to another future. It counts a poll when the poll is over, so that a
+ * thread that sees the count knows what the poll has begun. */
 struct watched {
     weft_future  future;
     weft_future *inner;
-    int          n_polls;
+    atomic_int   n_polls;
 };
 
 static inline weft_poll watched_poll(weft_future *future, weft_context *cx)
 {
     struct watched *self = weft_container(future, struct watched, future);
+    weft_poll       poll;
 
+    poll = weft_future_is_cancelled(future) ? weft_future_cancel(self->inner) : WEFT_PENDING;
+    if (!weft_poll_is_ready(poll))
+        poll = weft_future_poll_inner(self->inner, cx);
     self->n_polls++;
-    if (weft_future_is_cancelled(future) && weft_poll_is_ready(weft_future_cancel(self->inner)))
-        return weft_ready(future, self->inner->result);
-    if (!weft_poll_is_ready(weft_future_poll_inner(self->inner, cx)))
-        return WEFT_PENDING;
-    return weft_ready(future, self->inner->result);
+    return weft_poll_is_ready(poll) ? weft_ready(future, self->inner->result) : WEFT_PENDING;
 }
 
 static inline void watched_cancel(weft_future *future)
@@ -209,7 +214,7 @@ static inline void hand_init(struct hand *hand, weft_runtime *rt)
     *hand = (struct hand){.waker = {&vtable, hand}, .rt = rt};
 }
 
-/* One poll with so much budget; true: READY. */
+/* Polls once with this budget. Returns whether the future is READY. */
 static inline bool hand_poll_budget(struct hand *hand, weft_future *future, uint32_t budget)
 {
     __atomic_store_n(&hand->woken, false, __ATOMIC_RELEASE);
@@ -224,7 +229,8 @@ static inline bool hand_poll(struct hand *hand, weft_future *future)
     return hand_poll_budget(hand, future, WEFT_BUDGET_DEFAULT);
 }
 
-/* Polls whenever it was woken, until READY. Nobody else may be needed to wake it. */
+/* Polls the future each time it was woken, until it is READY. A future that waits for another
+ * thread fails the check. */
 static inline int64_t hand_run(struct hand *hand, weft_future *future)
 {
     while (!hand_poll(hand, future))
@@ -260,11 +266,27 @@ static inline void stop(weft_runtime *rt)
     check_eq(weft_runtime_stop(rt, WEFT_S(30)), 0);
 }
 
-/* Waits until the handle's task has ended, and answers its result. */
+/* Waits until the handle's task has ended, and returns its result. */
 static inline int64_t join(weft_runtime *rt, weft_handle *handle)
 {
     return weft_block_on(rt, weft_join(handle));
 }
+
+static inline struct weft_runtime_counters counters(weft_runtime *rt)
+{
+    struct weft_runtime_counters c;
+
+    weft_runtime_counters(rt, &c);
+    return c;
+}
+
+/* Runs an async function as a task, and returns its result. */
+#define RUN(rt, name, ...)                                                                         \
+    __extension__({                                                                                \
+        weft_handle run_;                                                                          \
+        check_eq(weft_spawn_on(rt, &run_, name, __VA_ARGS__), 0);                                  \
+        weft_block_on(rt, weft_join(&run_));                                                       \
+    })
 
 /* ---- flags that threads and tasks wait for ---- */
 
@@ -278,7 +300,7 @@ static inline int64_t add(int64_t *flag, int64_t n)
     return __atomic_add_fetch(flag, n, __ATOMIC_ACQ_REL);
 }
 
-/* Until *flag >= value; in a task it keeps the worker. */
+/* Spins until *flag >= value. A task that calls it blocks its worker. */
 static inline void spin_until(const int64_t *flag, int64_t value)
 {
     while (get(flag) < value)
@@ -293,14 +315,88 @@ static inline pthread_t thread(void *(*body)(void *), void *arg)
     return t;
 }
 
+/* ---- waiting for what other threads do ---- */
+
+static inline void pause_ms(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&t, NULL);
+}
+
+/* Waits until the condition holds. The check fails after 20 s. */
+#define EVENTUALLY(condition)                                                                      \
+    do {                                                                                           \
+        int64_t end_ = weft_now() + WEFT_S(20) * test_slow();                                      \
+        while (!(condition) && weft_now() < end_)                                                  \
+            pause_ms(1);                                                                           \
+        check(condition);                                                                          \
+    } while (0)
+
+static inline int n_entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    int  n = 0;
+
+    check(dir != NULL);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n - 2; /* . and .. */
+}
+
+/* Open descriptors of the process. */
+static inline int n_fds(void)
+{
+    return n_entries("/proc/self/fd") - 1; /* without the descriptor of the directory itself */
+}
+
+/* Counts the threads of runtimes, but not those of sanitizers. */
+static inline int n_weft_threads(void)
+{
+    DIR           *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    int            n = 0;
+
+    check(dir != NULL);
+    while ((entry = readdir(dir))) {
+        char  path[64], name[32] = "";
+        FILE *f;
+
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", entry->d_name);
+        if (!(f = fopen(path, "re")))
+            continue;
+        n += fgets(name, sizeof name, f) && strncmp(name, "weft-", 5) == 0;
+        fclose(f);
+    }
+    closedir(dir);
+    return n;
+}
+
+/* ---- pseudo-random numbers: the same at each run ---- */
+
+static inline uint32_t rnd(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
 /* ---- the log ---- */
 
-/* All lines, each ended by a newline. */
+/* All lines of a log, each ended by a newline: `.log = lines_add, .log_arg = &lines`. */
 struct lines {
     pthread_mutex_t mutex;
-    size_t          n;
+    int             n;
+    size_t          size; /* of the text */
     char            text[16384];
 };
+
+#define LINES                                                                                      \
+    {                                                                                              \
+        .mutex = PTHREAD_MUTEX_INITIALIZER                                                         \
+    }
 
 static inline void lines_add(void *arg, weft_log_level level, const char *line)
 {
@@ -308,17 +404,21 @@ static inline void lines_add(void *arg, weft_log_level level, const char *line)
 
     (void)level;
     pthread_mutex_lock(&l->mutex);
-    l->n += (size_t)snprintf(l->text + l->n, sizeof l->text - l->n, "%s\n", line);
-    if (l->n >= sizeof l->text)
-        l->n = sizeof l->text - 1;
+    l->n++;
+    l->size += (size_t)snprintf(l->text + l->size, sizeof l->text - l->size, "%s\n", line);
+    if (l->size >= sizeof l->text)
+        l->size = sizeof l->text - 1;
     pthread_mutex_unlock(&l->mutex);
 }
 
-static inline void lines_init(struct lines *l)
+/* Forgets the lines; the log may go on. */
+static inline void lines_clear(struct lines *l)
 {
-    pthread_mutex_init(&l->mutex, NULL);
+    pthread_mutex_lock(&l->mutex);
     l->n = 0;
+    l->size = 0;
     l->text[0] = '\0';
+    pthread_mutex_unlock(&l->mutex);
 }
 
 #endif

@@ -1,11 +1,11 @@
-/* memory_hooks.h - a runtime's memory, counted, and failing where a test wants it to */
+/* memory_hooks.h - an allocator that counts a runtime's memory and fails on request */
 #ifndef MEMORY_HOOKS_H
 #define MEMORY_HOOKS_H
 
 #include <stdlib.h>
 #include <weft.h>
 
-/* Counts live bytes; the allocation number `fail_at` (from 1) fails, 0: none. */
+/* Counts live bytes. Allocation number `fail_at` fails, counted from 1; with 0 none fails. */
 struct memory {
     int64_t live, n, fail_at;
 };

@@ -3,9 +3,12 @@
  *
  * Each case runs in a forked child that ends by exit(): there ASan looks for leaks, and each tool
  * turns what it found into an exit status, which is the verdict. The parent never starts a thread,
- * so that TSan lets the child start some. Who overruns the time limit is killed, children included.
+ * so that TSan lets the child start some. A case that overruns the time limit is killed, with its
+ * own children.
  *
- *     test_deque [--no-fork] [--list] [PATTERN...]      "deque/take?" or "steal"
+ *     test_deque [--no-fork] [--list] [--except PATTERN]... [PATTERN...]   "deque/take?" or "steal"
+ *
+ * What --except names is skipped, with its name.
  */
 #include "test.h"
 
@@ -113,21 +116,22 @@ static int run_forked(const struct test_case *test)
     return 0;
 }
 
-static bool selected(const struct test_case *test, char **pattern)
+static bool is_named(const struct test_case *test, char **pattern, int n)
 {
     char full[256];
 
     snprintf(full, sizeof full, "%s/%s", test->suite, test->name);
-    for (char **p = pattern; *p; p++)
-        if (fnmatch(*p, full, 0) == 0 || strstr(full, *p))
+    for (int i = 0; i < n; i++)
+        if (fnmatch(pattern[i], full, 0) == 0 || strstr(full, pattern[i]))
             return true;
-    return !*pattern;
+    return false;
 }
 
 int main(int argc, char **argv)
 {
-    bool fork_each = true, list = false;
-    int  i, passed = 0, failed = 0;
+    bool  fork_each = true, list = false;
+    char *except[64];
+    int   i, n_except = 0, passed = 0, failed = 0;
 
     setvbuf(stdout, NULL, _IOLBF, 0); /* else each child writes our buffer once more */
     for (i = 1; i < argc && argv[i][0] == '-'; i++) {
@@ -135,15 +139,20 @@ int main(int argc, char **argv)
             fork_each = false;
         } else if (strcmp(argv[i], "--list") == 0) {
             list = true;
+        } else if (strcmp(argv[i], "--except") == 0 && i + 1 < argc && n_except < 64) {
+            except[n_except++] = argv[++i];
         } else {
-            fprintf(stderr, "usage: %s [--no-fork] [--list] [PATTERN...]\n", argv[0]);
+            fprintf(stderr, "usage: %s [--no-fork] [--list] [--except PATTERN]... [PATTERN...]\n",
+                    argv[0]);
             return 2;
         }
     }
     for (struct test_case *test = first; test; test = test->next) {
-        if (!selected(test, argv + i))
+        if (i < argc && !is_named(test, argv + i, argc - i))
             continue;
-        if (list) {
+        if (is_named(test, except, n_except)) {
+            printf("skipped %s/%s\n", test->suite, test->name);
+        } else if (list) {
             printf("%s/%s\n", test->suite, test->name);
         } else if (!fork_each) {
             printf("running %s/%s\n", test->suite, test->name);

@@ -32,7 +32,7 @@ ReportHook(PRE_ALL)(struct criterion_test_set *all)
 }
 #endif
 
-/* In the process that test_aborts() forks, which Criterion knows nothing of. */
+/* True in the process that test_aborts() forks and that Criterion does not know. */
 static bool in_fork;
 
 void test_fail(const char *file, int line, const char *format, ...)

@@ -1,15 +1,17 @@
 /*
  * test.h - one test body, two runners
  *
- * Every file tests/FOLDER/test_FILE.c is built twice: for Criterion, and with WEFT_PLAIN for the
- * small runner in plain.c. Sanitizers and valgrind get the plain one: under Criterion a test that
- * leaks passes, because the report comes after the verdict; a use-after-free passes under valgrind;
- * TSan aborts before the first test. tests/planted proves that the plain runner fails where it
- * should.
+ * Every file tests/FOLDER/test_FILE.c is built twice. For Criterion it is a part of its folder's
+ * program. With WEFT_PLAIN it is a program of its own for the small runner in plain.c, which
+ * sanitizers and valgrind get: under Criterion a test that leaks passes, because the report comes
+ * after the verdict; a use-after-free passes under valgrind; TSan aborts before the first test.
+ * tests/planted proves that the plain runner fails where it should.
+ *
+ * The first name of a case is the file's, since a folder's program is asked for the file by it:
  *
  *     Test(deque, takes_what_was_pushed)
  *     {
- *         check_eq(wf_deque_take(&d), 7);
+ *         check_eq(wf_deque_pop_owner(&d), 7);
  *     }
  *
  *     TEST_ABORTS(future, poll_after_ready, "was READY before")
@@ -45,7 +47,7 @@
 #endif
 #define TEST_SANITIZED (TEST_TSAN || TEST_ASAN)
 
-#define TEST_LIMIT 30.0 /* seconds that a case may take if it does not say */
+#define TEST_LIMIT 30.0 /* seconds that a case without .timeout may take */
 
 #ifdef WEFT_PLAIN
 
@@ -72,7 +74,7 @@ void test_register(struct test_case *test);
 #include <criterion/criterion.h>
 #endif
 
-/* A case whose body must abort and say `text` on standard error. */
+/* A case that passes if its body aborts and prints `text` on standard error. */
 #define TEST_ABORTS(suite_, name_, text)                                                           \
     static void suite_##_##name_##_aborts(void);                                                   \
     Test(suite_, name_)                                                                            \
@@ -84,7 +86,7 @@ void test_register(struct test_case *test);
 #define check(condition)                                                                           \
     ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "false: %s", #condition))
 
-/* Integers (or pointers), compared as int64_t; a failure says both values. */
+/* Compares integers or pointers as int64_t. A failure prints both values. */
 #define check_cmp(a, op, b)                                                                        \
     do {                                                                                           \
         int64_t a_ = (int64_t)(a), b_ = (int64_t)(b);                                              \
@@ -115,7 +117,7 @@ void test_fail(const char *file, int line, const char *format, ...)
 /* Ends the case as skipped, where the machine lacks what it needs. */
 void test_skip(const char *why) __attribute__((noreturn));
 
-/* Skips the case under valgrind, which does something in the kernel's stead. */
+/* Skips the case under valgrind, which replaces something that the kernel does. */
 void test_skip_under_valgrind(const char *why);
 
 /* TEST_SLOW=20 says that the tests run about that much slower than usual, as under valgrind. Time

@@ -15,11 +15,13 @@ import tempfile
 import time
 
 BUILD = os.path.abspath(os.environ.pop("WEFT_BUILD", "build"))  # popped: it is no knob of weft's
+# Where the programs are. The tests also run those of docs/examples/poisoned.
+PROGRAMS = os.path.abspath(os.environ.pop("WEFT_EXAMPLES", os.path.join(BUILD, "docs", "examples")))
 PATIENCE = 10.0  # seconds; nothing here takes nearly as long
 
 
 def binary(name):
-    return os.path.join(BUILD, "docs", "examples", name)
+    return os.path.join(PROGRAMS, name)
 
 
 def wait_until(condition, patience=PATIENCE):

@@ -81,24 +81,31 @@ typedef struct weft_deferred {
 #pragma clang diagnostic error "-Wconditional-uninitialized"
 #pragma clang diagnostic error "-Wsometimes-uninitialized"
 #pragma clang diagnostic error "-Wuninitialized"
+#ifndef __cplusplus
+#pragma clang diagnostic error "-Wincompatible-pointer-types"
+#pragma clang diagnostic error "-Wint-conversion"
+#endif
 #else
 #pragma GCC diagnostic error "-Woverflow"
 #pragma GCC diagnostic error "-Wmaybe-uninitialized"
 #pragma GCC diagnostic error "-Wuninitialized"
 #ifndef __cplusplus
 #pragma GCC diagnostic error "-Wjump-misses-init"
+#pragma GCC diagnostic error "-Wincompatible-pointer-types"
+#pragma GCC diagnostic error "-Wint-conversion"
 #endif
 #endif
 #endif
 
 /*
  * With WEFT_STRICT an await aborts if its future is a local variable: such a future lies in the
- * stack below the frame of the thunk, and of the body, that awaits it.
+ * stack below the end of the frame of the thunk, and of the body, that awaits it. (That is the
+ * canonical frame address; __builtin_frame_address is the frame's other end on ARM.)
  */
 #ifdef WEFT_STRICT
 #define WEFT_THUNK_ __attribute__((noinline))
 #define WEFT_AWAITED_(future_)                                                                     \
-    weft_frame_refuse_local_((future_), __builtin_frame_address(0), WEFT_HERE_)
+    weft_frame_refuse_local_((future_), __builtin_dwarf_cfa(), WEFT_HERE_)
 #else
 #define WEFT_THUNK_
 #define WEFT_AWAITED_(future_) (future_)
@@ -173,6 +180,23 @@ typedef struct weft_deferred {
 #endif
 
 /*
+ * The pointer, which must be a `type *`. In C the compiler says `text` if it is not. The inner
+ * conditional makes a pointer of an array, and drops qualifiers.
+ */
+#ifdef __cplusplus
+#define WEFT_POINTER_(type, pointer, text) (1 ? (pointer) : (type *)0)
+#else
+#define WEFT_POINTER_(type, pointer, text)                                                         \
+    ((void)sizeof(struct {                                                                         \
+         _Static_assert(                                                                           \
+             _Generic((__typeof__(1 ? (pointer) : (pointer)) *)0, type * * : 1, default : 0),      \
+             text);                                                                                \
+         int unused_;                                                                              \
+     }),                                                                                           \
+     (type *)(void *)(pointer))
+#endif
+
+/*
  * Makes the future of an async function, unpolled, in memory of the caller's. `frame` points to
  * that memory, a `struct name`. It must stay in place, and nothing else may touch it, until the
  * future is READY. The arguments are given by name, and copied.
@@ -185,9 +209,11 @@ typedef struct weft_deferred {
  *          -ECANCELED, and the body does not run.
  */
 #define weft_async(name, frame, ...)                                                               \
-    weft_frame_init_(&(1 ? (frame) : (struct name *)0)->weft_frame_, weft_ops_##name(),            \
-                     (uint32_t)offsetof(struct name, in), WEFT_ARGS_(name, __VA_ARGS__),           \
-                     sizeof(WEFT_ARGS_TYPE_(name)))
+    weft_frame_init_(&WEFT_POINTER_(struct name, frame,                                            \
+                                    "the frame of an async function is a pointer to its struct")   \
+                          ->weft_frame_,                                                           \
+                     weft_ops_##name(), (uint32_t)offsetof(struct name, in),                       \
+                     WEFT_ARGS_(name, __VA_ARGS__), sizeof(WEFT_ARGS_TYPE_(name)))
 
 /* Begins a body. It is the first statement, and everything below it runs once. */
 #define WEFT_BEGIN()                                                                               \
@@ -281,6 +307,16 @@ typedef struct weft_deferred {
  * after WEFT_END, and when the task panics. The newest deferred call is made first. A deferred call
  * can't await. `node` is a weft_deferred in the first 512 KiB of the frame, and is in use until the
  * call is made. Aborts if the node is elsewhere, or in use already.
+ *
+ *     static void close_stream(void *stream)
+ *     {
+ *         weft_stream_close(stream);
+ *     }
+ *
+ *     weft_defer(&self->close, close_stream, self->in.conn);
+ *
+ * `call` takes a void *. A function that takes another pointer, as weft_stream_close does, needs
+ * such a wrapper: calling it through a pointer of another type is undefined.
  */
 #define weft_defer(node, call, arg) weft_frame_defer_(&self->weft_frame_, (node), (call), (arg))
 
@@ -313,8 +349,8 @@ WEFT_API __attribute__((noreturn, cold)) void weft_panic_(const char *message);
 WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future);
 /* Aborts if one of the frame's pending kept branches was made again. For the library only. */
 void weft_frame_check_parked_(weft_frame *frame);
-/* Aborts if the future lies between the caller's frame address and this function's. */
-WEFT_API void weft_frame_refuse_stack_(const weft_future *future, const void *frame_address,
+/* Aborts if the future lies between the end of the caller's frame and this function's. */
+WEFT_API void weft_frame_refuse_stack_(const weft_future *future, const void *frame_end,
                                        const char *where);
 WEFT_API void weft_frame_defer_(weft_frame *frame, weft_deferred *node, void (*call)(void *arg),
                                 void *arg);
@@ -349,11 +385,11 @@ static inline weft_future *weft_frame_init_(weft_frame *frame, const weft_future
 }
 
 /* Returns the future. Aborts if its address tells that it is a local variable of the caller. */
-static inline weft_future *weft_frame_refuse_local_(weft_future *future, const void *frame_address,
+static inline weft_future *weft_frame_refuse_local_(weft_future *future, const void *frame_end,
                                                     const char *where)
 {
-    if ((uintptr_t)frame_address - (uintptr_t)future < 1 << 16)
-        weft_frame_refuse_stack_(future, frame_address, where);
+    if ((uintptr_t)frame_end - (uintptr_t)future < 1 << 16)
+        weft_frame_refuse_stack_(future, frame_end, where);
     return future;
 }
 

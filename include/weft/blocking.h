@@ -202,6 +202,33 @@ WEFT_API weft_future *weft_job_detachable(weft_future *job);
 WEFT_API weft_future *weft_spawn_blocking_(struct weft_spawn_blocking *job, weft_pool *pool,
                                            const weft_job_kind_ *kind, const void *args, void *ret);
 
+/* ---- in place ---- */
+
+/*
+ * Calls a function that blocks or computes for long, on the caller's stack. The other tasks of the
+ * worker go on meanwhile: they move to other workers at once, and if all of these are busy, a spare
+ * worker (WEFT_SPARE_WORKERS) starts. The watchdog does not complain. Use it where the function
+ * can't be a job: it needs the caller's frame, or it calls weft_block_on.
+ *
+ *     n = weft_block_in_place(parse, &self->document);
+ *
+ * In the function the thread is none of the runtime's. It may call what any thread may: spawn on
+ * the runtime, send, wake, and weft_block_on. Only weft_runtime_stop is refused, with -EDEADLK.
+ *
+ * Tasks that are bound to the worker wait, as do the other branches of the caller's task. If all
+ * spare workers are in use, the workers that are left have to do. The caller of a current-thread
+ * runtime has no other thread that could poll its tasks: they wait, and weft_block_on ends with
+ * -EDEADLK. On a thread that polls no task of a runtime, on a pool thread, or within another
+ * weft_block_in_place, the function is just called.
+ *
+ * A panic of the function is a panic of the task. weft_runtime_stop waits for the function. A
+ * cancel of the task does not interrupt it; the next await ends.
+ *
+ * Thread:  any.
+ * Returns: what the function returned.
+ */
+WEFT_API int64_t weft_block_in_place(int64_t (*function)(void *argument), void *argument);
+
 /* ---- pools ---- */
 
 /*
@@ -247,14 +274,16 @@ WEFT_API WEFT_NODISCARD int weft_pool_open(weft_runtime *rt, const weft_pool_con
 WEFT_API WEFT_NODISCARD int weft_pool_close(weft_pool *pool, int64_t patience);
 
 /*
- * Returns the runtime's blocking pool, which weft_spawn_blocking uses. The runtime owns it.
+ * Returns the runtime's blocking pool, which weft_spawn_blocking uses. The runtime owns it. If `rt`
+ * is NULL, it is the runtime of the calling thread, and without one the function aborts.
  *
  * Thread:  any.
  */
 WEFT_API weft_pool *weft_pool_default(weft_runtime *rt);
 
 /*
- * Returns the runtime's pool for name resolution, which weft_resolve uses. The runtime owns it.
+ * Returns the runtime's pool for name resolution, which weft_resolve uses. The runtime owns it. If
+ * `rt` is NULL, it is the runtime of the calling thread, and without one the function aborts.
  *
  * Thread:  any.
  */
@@ -287,7 +316,8 @@ struct weft_pool_counters {
  * Returns: 0.
  * Errors:  -ECHILD, the process is a fork of the process that started the runtime.
  */
-WEFT_API int weft_pool_counters(weft_pool *pool, struct weft_pool_counters *ret_counters);
+WEFT_API WEFT_NODISCARD int weft_pool_counters(weft_pool                 *pool,
+                                               struct weft_pool_counters *ret_counters);
 
 /* ---- name resolution ---- */
 

@@ -1,5 +1,5 @@
 /*
- * channel.h - messages between tasks and threads: oneshot, and bounded mpsc
+ * channel.h - messages between tasks and threads: oneshot and mpsc
  *
  * A message is `size` bytes, which are copied in and out. Channels need no runtime. Any thread and
  * any executor may use their ends. If the caller of ..._open is run by a runtime, the memory of
@@ -20,6 +20,9 @@ typedef struct weft_oneshot_sender   weft_oneshot_sender;
 typedef struct weft_oneshot_receiver weft_oneshot_receiver;
 typedef struct weft_mpsc_sender      weft_mpsc_sender;
 typedef struct weft_mpsc_receiver    weft_mpsc_receiver;
+/* A weak sender, and a place in the channel that is kept for one message. */
+typedef struct weft_mpsc_weak   weft_mpsc_weak;
+typedef struct weft_mpsc_permit weft_mpsc_permit;
 
 /* ---- oneshot: one message, once ---- */
 
@@ -70,7 +73,8 @@ WEFT_API weft_future *weft_oneshot_receive(weft_wait *wait, weft_oneshot_receive
  * Errors:  -EAGAIN, there is no message yet.
  *   WEFT_EOF, the sender was closed without a message, or the message has been received before.
  */
-WEFT_API int weft_oneshot_try_receive(weft_oneshot_receiver *receiver, void *ret_message);
+WEFT_API WEFT_NODISCARD int weft_oneshot_try_receive(weft_oneshot_receiver *receiver,
+                                                     void                  *ret_message);
 
 /*
  * Closes the receiver of a oneshot channel. A later weft_oneshot_send gets -EPIPE. `receiver` may
@@ -93,11 +97,23 @@ WEFT_API WEFT_NODISCARD int weft_mpsc_open(size_t size, size_t capacity,
                                            weft_mpsc_receiver **ret_receiver);
 
 /*
+ * Opens an mpsc channel without a limit, for messages of `size` bytes. Sending to it never waits.
+ * It grows as messages wait in it, and gives memory back when the receiver finds it empty.
+ * Nothing holds back senders that are too fast: prefer weft_mpsc_open where that can happen.
+ *
+ * Returns: 0.
+ * Errors:  -EINVAL, a message would be too large.
+ *   -ENOMEM, there is no memory.
+ */
+WEFT_API WEFT_NODISCARD int weft_mpsc_open_unbounded(size_t size, weft_mpsc_sender **ret_sender,
+                                                     weft_mpsc_receiver **ret_receiver);
+
+/*
  * Makes one more sender of an mpsc channel. Its owner closes it.
  *
  * Returns: the new sender.
  */
-WEFT_API weft_mpsc_sender *weft_mpsc_sender_clone(weft_mpsc_sender *sender);
+WEFT_API WEFT_NODISCARD weft_mpsc_sender *weft_mpsc_sender_clone(weft_mpsc_sender *sender);
 
 /*
  * Closes a sender of an mpsc channel. Once the last one is closed, the receiver gets the messages
@@ -110,7 +126,8 @@ WEFT_API void weft_mpsc_sender_close(weft_mpsc_sender *sender);
  * are served in the order in which they began to wait. The message is borrowed until READY.
  *
  * Returns: 0.
- * Errors:  -EPIPE, the receiver is closed.
+ * Errors:  -EPIPE, the receiver is closed or stopped.
+ *   -ENOMEM, the channel is unbounded, and there is no memory.
  * Cancel:  WITHDRAWS. With -ECANCELED the message has not been sent. If it had been sent, the
  *   result is 0.
  */
@@ -123,9 +140,96 @@ WEFT_API weft_future *weft_mpsc_send(weft_wait *wait, weft_mpsc_sender *sender,
  * Thread:  any.
  * Returns: 0.
  * Errors:  -EAGAIN, the channel is full, or other senders wait.
- *   -EPIPE, the receiver is closed.
+ *   -EPIPE, the receiver is closed or stopped.
+ *   -ENOMEM, the channel is unbounded, and there is no memory.
  */
 WEFT_API WEFT_NODISCARD int weft_mpsc_try_send(weft_mpsc_sender *sender, const void *message);
+
+/*
+ * Waits until the receiver of an mpsc channel is closed or stopped.
+ *
+ * Returns: 0.
+ * Cancel:  WITHDRAWS, with -ECANCELED.
+ */
+WEFT_API weft_future *weft_mpsc_closed(weft_wait *wait, weft_mpsc_sender *sender);
+
+/* Returns how many messages may wait in an mpsc channel. SIZE_MAX if it is unbounded. */
+WEFT_API WEFT_NODISCARD size_t weft_mpsc_capacity(weft_mpsc_sender *sender);
+
+/*
+ * Returns how many messages or permits an mpsc channel has room for now. It may be another number a
+ * moment later. SIZE_MAX if it is unbounded, and 0 if the receiver is closed or stopped.
+ *
+ * Thread:  any.
+ */
+WEFT_API WEFT_NODISCARD size_t weft_mpsc_available(weft_mpsc_sender *sender);
+
+/* ---- permits: room first, the message later ---- */
+
+/*
+ * Waits for room in an mpsc channel, and keeps it for one message. Its place in the queue is that
+ * of a weft_mpsc_send. Use it if the message should be made only once it can be sent, or must not
+ * be lost by a cancel. The caller owns the permit, and ends it by weft_mpsc_permit_send or
+ * weft_mpsc_permit_close. *ret_permit is borrowed until READY. A permit is an end of the channel:
+ * it may be used after its sender was closed, and the receiver does not get WEFT_EOF before it has
+ * ended.
+ *
+ * Returns: 0, with a permit.
+ * Errors:  -EPIPE, the receiver is closed or stopped.
+ *   -EINVAL, the channel is unbounded.
+ * Cancel:  WITHDRAWS, with -ECANCELED. The room that it had been given goes to the next sender.
+ */
+WEFT_API weft_future *weft_mpsc_reserve(weft_wait *wait, weft_mpsc_sender *sender,
+                                        weft_mpsc_permit **ret_permit);
+
+/*
+ * Takes a permit of an mpsc channel if there is room. It never waits.
+ *
+ * Thread:  any.
+ * Returns: 0, with a permit.
+ * Errors:  -EAGAIN, the channel is full, or other senders wait.
+ *   -EPIPE, the receiver is closed or stopped.
+ *   -EINVAL, the channel is unbounded.
+ */
+WEFT_API WEFT_NODISCARD int weft_mpsc_try_reserve(weft_mpsc_sender  *sender,
+                                                  weft_mpsc_permit **ret_permit);
+
+/*
+ * Sends the message for which a permit kept room, and ends the permit. It never waits. A receiver
+ * that was stopped still gets the message.
+ *
+ * Thread:  any.
+ * Returns: 0.
+ * Errors:  -EPIPE, the receiver is closed. The permit has ended all the same.
+ */
+WEFT_API int weft_mpsc_permit_send(weft_mpsc_permit *permit, const void *message);
+
+/* Ends a permit without sending. Its room goes to the next sender. `permit` may be NULL. */
+WEFT_API void weft_mpsc_permit_close(weft_mpsc_permit *permit);
+
+/* ---- weak senders: they do not keep the receiver waiting ---- */
+
+/*
+ * Makes a weak sender of an mpsc channel. It can't send: weft_mpsc_upgrade makes a sender of it. A
+ * receiver that takes messages until all senders are closed does not wait for weak ones. Its owner
+ * closes it.
+ *
+ * Returns: the weak sender.
+ */
+WEFT_API WEFT_NODISCARD weft_mpsc_weak *weft_mpsc_downgrade(weft_mpsc_sender *sender);
+
+/*
+ * Makes a sender from a weak one, which stays as it is. The owner of the new sender closes it.
+ *
+ * Thread:  any.
+ * Returns: the sender, or NULL if all senders are closed.
+ */
+WEFT_API WEFT_NODISCARD weft_mpsc_sender *weft_mpsc_upgrade(weft_mpsc_weak *weak);
+
+/* Closes a weak sender of an mpsc channel. `weak` may be NULL. */
+WEFT_API void weft_mpsc_weak_close(weft_mpsc_weak *weak);
+
+/* ---- the receiver ---- */
 
 /*
  * Waits for a message of an mpsc channel. It is copied to *ret_message, which is borrowed until
@@ -140,6 +244,18 @@ WEFT_API weft_future *weft_mpsc_receive(weft_wait *wait, weft_mpsc_receiver *rec
                                         void *ret_message);
 
 /*
+ * Waits for messages of an mpsc channel, and takes those that are there, at most `most`. They are
+ * copied to ret_messages, an array that is borrowed until READY. `most` may be up to UINT32_MAX.
+ *
+ * Returns: how many messages it has taken, at least 1. If `most` is 0 the result is 0, at once.
+ * Errors:  WEFT_EOF, no message is left and every sender is closed.
+ *   -EBUSY, another wait on this receiver is pending.
+ * Cancel:  WITHDRAWS, with -ECANCELED. A cancelled wait has taken nothing.
+ */
+WEFT_API weft_future *weft_mpsc_receive_many(weft_wait *wait, weft_mpsc_receiver *receiver,
+                                             void *ret_messages, size_t most);
+
+/*
  * Receives a message of an mpsc channel if there is one. It is copied to *ret_message. It never
  * waits.
  *
@@ -149,11 +265,21 @@ WEFT_API weft_future *weft_mpsc_receive(weft_wait *wait, weft_mpsc_receiver *rec
  */
 WEFT_API WEFT_NODISCARD int weft_mpsc_try_receive(weft_mpsc_receiver *receiver, void *ret_message);
 
+/* Returns how many messages wait in an mpsc channel. It may be more a moment later. */
+WEFT_API WEFT_NODISCARD size_t weft_mpsc_count(weft_mpsc_receiver *receiver);
+
+/*
+ * Stops an mpsc channel: senders that wait and later ones get -EPIPE. The receiver still gets the
+ * messages that were sent, also those of permits, and then WEFT_EOF. It must be closed all the
+ * same.
+ */
+WEFT_API void weft_mpsc_receiver_stop(weft_mpsc_receiver *receiver);
+
 /*
  * Closes the receiver of an mpsc channel. Senders that wait and later ones get -EPIPE. Messages
  * that were not received are dropped. If a message owns something, for example the sender of a
- * oneshot channel, take the messages with weft_mpsc_try_receive first, until it answers an error.
- * `receiver` may be NULL.
+ * oneshot channel, stop the receiver first, and take the messages until WEFT_EOF. `receiver` may be
+ * NULL.
  */
 WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver);
 

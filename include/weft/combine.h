@@ -7,6 +7,11 @@
  * result. Until then all branches stay in place, also those that have ended. A future is one branch
  * of one group. A group in which it is two branches aborts.
  *
+ * A wake in a group of 100,000 branches costs little more than one in a group of 100, because a
+ * poll skips the branches that were not woken. A group that has a branch of weft_keep, or one whose
+ * future clones its waker, looks at all of its branches at each poll. So does a group on bare
+ * metal.
+ *
  * A poll of a group stops when its budget is used up, and the next poll continues from there. So
  * busy branches do not keep another branch from its turn. Groups need no heap and no thread-local
  * state.
@@ -28,6 +33,8 @@ typedef struct weft_branch {
     struct weft_group *group_;
     uint8_t            woken_; /* set by any waker, cleared by the poll */
     uint8_t            flags_; /* used by polls only */
+    uint8_t            block_; /* some of the 64 branches from this one on have been woken */
+    uint8_t            blocks_;
 } weft_branch;
 
 /* What the combinators have in common. It must stay in place until READY. */
@@ -40,7 +47,7 @@ typedef struct weft_group {
     uint32_t     n_, n_left_;
     uint32_t     start_; /* the branch with which the next round of polls begins */
     int32_t      winner_;
-    uint8_t      kind_, order_, phase_, any_kept_, direct_, counted_;
+    uint8_t      kind_, order_, phase_, any_kept_, direct_, counted_, scans_;
     weft_branch  inline_[WEFT_BRANCHES_MAX];
 } weft_group;
 
@@ -216,8 +223,10 @@ WEFT_API weft_future *weft_keep(weft_future *future);
 enum { WEFT_GROUP_SELECT_, WEFT_GROUP_JOIN_, WEFT_GROUP_TRY_JOIN_ };
 
 #define WEFT_BRANCHES_(type, group, kind, biased, a, b, c, d, e, f, g, h, ...)                     \
-    weft_group_init_(&(1 ? (group) : (type *)0)->group_, kind, biased, a, b, c, d, e, f, g, h,     \
-                     WEFT_FIRST_(__VA_ARGS__, NULL))
+    weft_group_init_(                                                                              \
+        &WEFT_POINTER_(type, group, "the first argument of a group is a pointer to its " #type)    \
+             ->group_,                                                                             \
+        kind, biased, a, b, c, d, e, f, g, h, WEFT_FIRST_(__VA_ARGS__, NULL))
 #define WEFT_FIRST_(first, ...) first
 
 WEFT_API weft_future *weft_group_init_(weft_group *group, int kind, int biased, weft_future *a,

@@ -56,7 +56,8 @@ WEFT_API WEFT_NODISCARD int weft_datagram_bind(weft_runtime *rt, const weft_addr
  * Errors:  -EADDRINUSE, with NULL, another process has taken the port at that moment. -EBADF, the
  *          socket is closed. Others as connect(2) gives them.
  */
-WEFT_API int weft_datagram_connect(weft_datagram *datagram, const weft_address *address);
+WEFT_API WEFT_NODISCARD int weft_datagram_connect(weft_datagram      *datagram,
+                                                  const weft_address *address);
 
 /* Closes the socket. Operations under way end with -ECANCELED. NULL is allowed, and so is a socket
  * that has been closed before. */
@@ -184,14 +185,15 @@ WEFT_API int weft_datagram_set_broadcast(weft_datagram *datagram, bool on);
  * Joins the multicast group, so that the socket receives what is sent to it. `interface` is the
  * index of an interface (if_nametoindex), or 0 for the kernel's choice. A socket of
  * weft_datagram_bind receives nothing of groups that only other sockets have joined, because
- * IP_MULTICAST_ALL is off. An adopted socket keeps the setting that it had.
+ * IP_MULTICAST_ALL is off (for IPv6 since Linux 4.20). An adopted socket keeps the setting that it
+ * had.
  *
  * Returns: 0.
  * Errors:  -EINVAL, the group is not an IP address. -EBADF, the socket is closed. Others as
  *          setsockopt(2) gives them.
  */
-WEFT_API int weft_datagram_join(weft_datagram *datagram, const weft_address *group,
-                                unsigned interface);
+WEFT_API WEFT_NODISCARD int weft_datagram_join(weft_datagram *datagram, const weft_address *group,
+                                               unsigned interface);
 
 /*
  * Leaves the multicast group, which the socket has joined with weft_datagram_join. `interface` is
@@ -251,7 +253,8 @@ WEFT_API int weft_datagram_set_buffers(weft_datagram *datagram, int receive, int
  * Returns: 0, and the sizes in *ret_receive and *ret_send.
  * Errors:  -EBADF, the socket is closed. Others as getsockopt(2) gives them.
  */
-WEFT_API int weft_datagram_buffers(const weft_datagram *datagram, int *ret_receive, int *ret_send);
+WEFT_API WEFT_NODISCARD int weft_datagram_buffers(const weft_datagram *datagram, int *ret_receive,
+                                                  int *ret_send);
 
 /*
  * Returns the address to which the socket is bound.
@@ -259,7 +262,8 @@ WEFT_API int weft_datagram_buffers(const weft_datagram *datagram, int *ret_recei
  * Returns: 0, and the address in *ret_address.
  * Errors:  -EBADF, the socket is closed. Others as getsockname(2) gives them.
  */
-WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_address *ret_address);
+WEFT_API WEFT_NODISCARD int weft_datagram_local_address(const weft_datagram *datagram,
+                                                        weft_address        *ret_address);
 
 /*
  * Returns the address of the peer that weft_datagram_connect has set.
@@ -268,7 +272,8 @@ WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_add
  * Errors:  -ENOTCONN, the socket has no peer. -EBADF, the socket is closed. Others as
  *          getpeername(2) gives them.
  */
-WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_address *ret_address);
+WEFT_API WEFT_NODISCARD int weft_datagram_peer_address(const weft_datagram *datagram,
+                                                       weft_address        *ret_address);
 
 /*
  * Returns the file descriptor of the socket, to set socket options. weft still owns the descriptor.
@@ -276,7 +281,7 @@ WEFT_API int weft_datagram_peer_address(const weft_datagram *datagram, weft_addr
  * Returns: the descriptor.
  * Errors:  -EBADF, the socket is closed.
  */
-WEFT_API int weft_datagram_fd(const weft_datagram *datagram);
+WEFT_API WEFT_NODISCARD int weft_datagram_fd(const weft_datagram *datagram);
 
 /*
  * Makes a weft_datagram of an existing socket that keeps the bounds of messages. The kinds are

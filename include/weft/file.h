@@ -35,7 +35,7 @@
 
 WEFT_BEGIN_DECLS
 
-struct statx; /* <sys/stat.h>, with _GNU_SOURCE */
+struct statx; /* <sys/stat.h>, with _GNU_SOURCE; <linux/stat.h> for musl before 1.2.5 */
 
 /* ---- opening and closing ---- */
 

@@ -71,6 +71,8 @@ enum {
      * too.
      */
     WEFT_FUTURE_HOLDS_ = 1 << 3,
+    /* weft's own: the ops are part of a larger struct, which tells dumps what the future awaits. */
+    WEFT_FUTURE_SHOWS_ = 1 << 4,
 };
 
 /* What all futures of one kind have in common. It must outlive them. */
@@ -175,7 +177,8 @@ static inline void weft_context_yield_(weft_context *cx)
  * Returns: true, go on. false, the budget is used up, and the task has been woken for its next
  *          turn: return WEFT_PENDING.
  */
-static inline WEFT_NODISCARD bool weft_context_spend(weft_context *cx)
+static inline __attribute__((always_inline)) WEFT_NODISCARD bool
+weft_context_spend(weft_context *cx)
 {
     if (cx->budget > 0) {
         cx->budget--;

@@ -159,7 +159,7 @@ WEFT_API int weft_listener_address(const weft_listener *listener, weft_address *
  * Returns: the descriptor.
  * Errors:  -EBADF, the listener is closed.
  */
-WEFT_API int weft_listener_fd(const weft_listener *listener);
+WEFT_API WEFT_NODISCARD int weft_listener_fd(const weft_listener *listener);
 
 /* Closes the listener. A pending accept ends with -ECANCELED. NULL is allowed, and so is a listener
  * that has been closed before. The file of a Unix socket is not removed. */
@@ -309,7 +309,9 @@ WEFT_API weft_future *weft_peek(weft_io *io, weft_stream *stream, void *buffer, 
  *          is closed.
  * Cancel:  DRAINS. A cancelled write sends no more and stays PENDING until the kernel has let go of
  *          the buffer. Its result is how many bytes it has sent, or -ECANCELED if it has sent none.
- *          A write whose stream is closed meanwhile ends in this way, too.
+ *          A write whose stream is closed meanwhile ends in this way, too. A peer that reads
+ *          nothing may never acknowledge the bytes: closing the stream after weft_stream_set_reset
+ *          drops them, and ends the write.
  */
 WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, const void *buffer,
                                            size_t size);
@@ -493,7 +495,8 @@ WEFT_API int weft_stream_set_buffers(weft_stream *stream, int receive, int send)
  * Returns: 0, and the sizes in *ret_receive and *ret_send.
  * Errors:  -EBADF, the stream is closed. Others as getsockopt(2) gives them.
  */
-WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, int *ret_send);
+WEFT_API WEFT_NODISCARD int weft_stream_buffers(const weft_stream *stream, int *ret_receive,
+                                                int *ret_send);
 
 /*
  * Returns the address of the other side of the connection. The address of an IP stream is known
@@ -502,7 +505,8 @@ WEFT_API int weft_stream_buffers(const weft_stream *stream, int *ret_receive, in
  * Returns: 0, and the address in *ret_address.
  * Errors:  -EBADF, the stream is closed. Others as getpeername(2) gives them.
  */
-WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *ret_address);
+WEFT_API WEFT_NODISCARD int weft_stream_peer_address(const weft_stream *stream,
+                                                     weft_address      *ret_address);
 
 /*
  * Returns the address of this side of the connection.
@@ -510,7 +514,8 @@ WEFT_API int weft_stream_peer_address(const weft_stream *stream, weft_address *r
  * Returns: 0, and the address in *ret_address.
  * Errors:  -EBADF, the stream is closed. Others as getsockname(2) gives them.
  */
-WEFT_API int weft_stream_local_address(const weft_stream *stream, weft_address *ret_address);
+WEFT_API WEFT_NODISCARD int weft_stream_local_address(const weft_stream *stream,
+                                                      weft_address      *ret_address);
 
 /*
  * Chooses whether every read tries at once, even if the last one has emptied the socket. Without
@@ -532,7 +537,7 @@ WEFT_API int weft_stream_set_eager(weft_stream *stream, bool on);
  * Returns: the descriptor.
  * Errors:  -EBADF, the stream is closed.
  */
-WEFT_API int weft_stream_fd(const weft_stream *stream);
+WEFT_API WEFT_NODISCARD int weft_stream_fd(const weft_stream *stream);
 
 WEFT_END_DECLS
 

@@ -110,6 +110,7 @@ typedef struct weft_config {
     int64_t leader_after;      /* WEFT_LEADER_AFTER: lone events until a worker waits for sockets */
     int64_t backend;           /* WEFT_BACKEND: a weft_backend */
     int64_t file_threads;      /* WEFT_FILE_THREADS: most threads for files without io_uring */
+    int64_t fiber_stack;       /* WEFT_FIBER_STACK: size of a fiber's stack, in KiB */
     int64_t ring_entries;      /* WEFT_RING_ENTRIES: entries of the reactor's submission queue */
     int64_t stop_ms;           /* WEFT_STOP_MS: how long weft_main waits for tasks to end, in ms */
     int64_t ring_mask;         /* WEFT_RING_MASK: debugging: kernel features not to use */
@@ -211,13 +212,14 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
  * weft_pool_open, which return -ESHUTDOWN. Once the call has returned 0, `rt` is freed memory, and
  * no thread may be in such a call or begin one. So a thread that spawns from outside must be told
  * to end, and joined, before the stop. weft aborts if it sees such a call while it frees the
- * runtime. Wakers and handles know of the end of their tasks and are always safe.
+ * runtime. Wakers and handles know of the end of their tasks and are always safe. Aborts if `rt` is
+ * NULL.
  *
  * Thread:  any but the runtime's own threads, one at a time.
  * Returns: 0, and `rt` is freed.
  * Errors:  -ETIMEDOUT, tasks or blocking jobs remain, or operations or sleeps that other executors
- *   have begun. The log names the tasks and jobs. Nothing has been freed: call weft_runtime_stop
- *   again.
+ *   have begun. The log names the jobs, and up to 1000 tasks. Nothing has been freed: call
+ *   weft_runtime_stop again.
  *   -EDEADLK, one of the runtime's own threads called it.
  *   -ECHILD, the process is a fork of the process that started the runtime. Its memory stays.
  */
@@ -225,7 +227,9 @@ WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience
 
 /*
  * Polls a future on the calling thread until it is READY, and sleeps between the polls. The caller
- * still owns the future afterwards.
+ * still owns the future afterwards. If `rt` is NULL, and the thread is in another weft_block_on, it
+ * uses the runtime of that one. If there is none either, the thread polls without a runtime: locks,
+ * channels and joins work, and whatever needs a runtime ends with -ENXIO.
  *
  * Thread:  any thread that does not belong to a runtime.
  * Returns: the result of the future.
@@ -267,7 +271,8 @@ WEFT_API weft_runtime *weft_runtime_current(void);
 WEFT_API int weft_version(void);
 
 /*
- * Reads the counters of a runtime, summed over its threads.
+ * Reads the counters of a runtime, summed over its threads. If `rt` is NULL, it is the runtime of
+ * the calling thread, and without one the function aborts.
  *
  * Thread:  any.
  */
@@ -275,7 +280,8 @@ WEFT_API void weft_runtime_counters(weft_runtime *rt, struct weft_runtime_counte
 
 /*
  * Returns what the runtime's reactor waits with now. A runtime that has lost its ring goes on with
- * epoll.
+ * epoll. If `rt` is NULL, it is the runtime of the calling thread, and without one the function
+ * aborts.
  *
  * Thread:  any.
  * Returns: WEFT_BACKEND_URING or WEFT_BACKEND_EPOLL.
@@ -284,27 +290,32 @@ WEFT_API weft_backend weft_runtime_backend(const weft_runtime *rt);
 
 /*
  * Returns how many workers the runtime has. It does not count the spare workers, which have the
- * numbers after those.
+ * numbers after those. If `rt` is NULL, it is the runtime of the calling thread, and without one
+ * the function aborts.
  *
  * Thread:  any.
  */
 WEFT_API uint32_t weft_runtime_workers(const weft_runtime *rt);
 
 /*
- * Reads the counters of one worker. Workers are numbered from 0, spare workers after the others.
+ * Reads the counters of one worker. Workers are numbered from 0, spare workers after the others. If
+ * `rt` is NULL, it is the runtime of the calling thread.
  *
  * Thread:  any.
  * Returns: 0.
  * Errors:  -EINVAL, there is no such worker.
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
  */
 WEFT_API WEFT_NODISCARD int weft_worker_counters(const weft_runtime *rt, uint32_t index,
                                                  struct weft_worker_counters *ret_counters);
 
 /*
  * Logs every task that is alive. A line has the task's name, where it was spawned, and what it
- * awaits: of a select its branches, of a read or write of a stream the address of its peer. Each
- * task that waits is polled once more because of it, so a second dump soon after may find it
- * queued.
+ * awaits. That is looked for in the functions that the task calls, and within timeouts, shields,
+ * readers and copies. Of a select the line has the branches, and of a read or write of a stream the
+ * address of its peer. Each task that waits is polled once more because of it, so a second dump
+ * soon after may find it queued. If `rt` is NULL, it is the runtime of the calling thread, and
+ * without one the function aborts.
  *
  * Thread:  any.
  */

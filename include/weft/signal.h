@@ -55,7 +55,9 @@ WEFT_API int weft_signal_block(uint64_t set);
  * the process, not if it is sent to a thread.
  *
  * Returns: the number of the signal.
- * Errors:  -EINVAL, some signals of the set were given to weft_signal_block and some were not.
+ * Errors:  -EINVAL, the set is empty, or a signal of it was neither given to weft_signal_block nor
+ *   blocked by the host. Or some signals of the set were given to weft_signal_block and some were
+ *   not.
  *   -ECHILD, the process is a fork of the process that called weft_signal_block.
  *   -EMFILE and other errors of opening a descriptor.
  *   -ENXIO, there is no runtime.

@@ -11,6 +11,10 @@
  *
  * The memory must stay in place while a task waits or holds. Any thread may call any of these
  * functions, unless its comment says otherwise.
+ *
+ * A mutex, a rwlock that is locked for writing and a once that is being made know the task that
+ * holds them. weft_runtime_dump names it. Tasks that wait for each other in a circle are named in
+ * the log: a warning, because a cancel or another task that unlocks may still end it.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
@@ -31,8 +35,7 @@ typedef struct weft_waits_ {
 /* A lock that one task holds at a time. Zero: free. */
 typedef struct weft_mutex {
     weft_waits_ waits_;
-    uint32_t    state_;
-    bool        passes_;
+    uint64_t    state_; /* with the owner */
 } weft_mutex;
 
 /*
@@ -40,8 +43,10 @@ typedef struct weft_mutex {
  *
  * Returns: 0, and the mutex is the caller's until weft_mutex_unlock.
  * Errors:  none but -ECANCELED.
- * Cancel:  WITHDRAWS; the mutex is not held then. A task that locks a mutex which it holds waits
- *          for ever.
+ * Cancel:  WITHDRAWS; the mutex is not held then.
+ *
+ * A task that locks a mutex which it holds waits until something else unlocks it, mostly for ever.
+ * Two tasks that lock two mutexes in opposite order wait for each other. The watchdog logs both.
  */
 WEFT_API weft_future *weft_mutex_lock(weft_wait *wait, weft_mutex *mutex);
 
@@ -55,6 +60,8 @@ WEFT_API WEFT_NODISCARD int weft_mutex_try_lock(weft_mutex *mutex);
 
 /*
  * Unlocks the mutex, and hands it to the first waiter if there is one. Aborts if it is not held.
+ * Another task than the one that locked it may unlock it. Until then the latter counts as its
+ * owner.
  *
  * Thread: any, also another one than that which locked it.
  */
@@ -107,8 +114,7 @@ WEFT_API uint64_t weft_semaphore_available(weft_semaphore *semaphore);
 /* A lock that many readers hold at a time, or one writer. Zero: free. */
 typedef struct weft_rwlock {
     weft_waits_ waits_;
-    uint32_t    readers_;
-    bool        writer_;
+    uint64_t    holders_; /* readers or the writer, with its owner */
 } weft_rwlock;
 
 /*
@@ -257,7 +263,7 @@ WEFT_API weft_future *weft_barrier_wait(weft_wait *wait, weft_barrier *barrier);
 /* Something that is made once, by the first task that needs it. Zero: not made. */
 typedef struct weft_once {
     weft_waits_ waits_;
-    uint32_t    state_;
+    uint64_t    state_; /* with the owner */
 } weft_once;
 
 /*

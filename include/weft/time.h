@@ -294,7 +294,8 @@ typedef enum weft_clock {
  * Sets how a runtime's clock goes: it stops, jumps, or goes on from its present instant. Sleeps,
  * limits and intervals see that clock, and weft_now() in the runtime's tasks does. Nothing else
  * does: the watchdog and the patience of weft_runtime_stop count real time. A sleep, limit or
- * interval that a thread without a runtime has made begins when it is first polled.
+ * interval that a thread without a runtime has made begins when it is first polled. If `rt` is
+ * NULL, it is the runtime of the calling thread, and without one the function aborts.
  *
  * Thread:  the thread that started the runtime, before anything sleeps. Any thread later.
  */
@@ -302,16 +303,18 @@ WEFT_API void weft_clock_set(weft_runtime *rt, weft_clock mode);
 
 /*
  * Moves a stopped clock by `duration` nanoseconds. Timers that are then due fire soon after, in
- * the order of their milliseconds.
+ * the order of their milliseconds. If `rt` is NULL, it is the runtime of the calling thread.
  *
  * Thread:  any.
  * Returns: 0.
  * Errors:  -EINVAL, the clock runs, or `duration` is below 0.
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
  */
 WEFT_API WEFT_NODISCARD int weft_clock_advance(weft_runtime *rt, int64_t duration);
 
 /*
- * Returns the current instant of a runtime's clock.
+ * Returns the current instant of a runtime's clock. If `rt` is NULL, it is the runtime of the
+ * calling thread, and without one the function aborts.
  *
  * Thread:  any.
  */

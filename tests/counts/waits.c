@@ -1,5 +1,5 @@
 /*
- * waits.c - rows of channels: oneshot and mpsc, ready and waiting
+ * waits.c - rows of channels, ready and waiting, and of a mutex that is free
  *
  * Purpose     See counts.h.
  * Threads     The main thread.
@@ -191,8 +191,35 @@ static void start_mpsc_1(void)
     must(weft_spawn(NULL, receives, .receiver = receiver) == 0, "spawn failed");
 }
 
-const struct counts_row counts_wait_rows[] = {{"oneshot", start_oneshot, 1},
-                                              {"oneshot_wait", start_players, 2},
-                                              {"mpsc_ready", start_mpsc_ready, 1},
-                                              {"mpsc_1", start_mpsc_1, 2},
-                                              {NULL, NULL, 0}};
+/* ---- mutex: locked and unlocked by one task; it is always free ---- */
+
+struct mutex {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_mutex mutex;
+    weft_wait  wait;
+    int64_t    left;
+};
+WEFT_ASYNC(mutex)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->mutex = (weft_mutex){0};
+    counts_begin();
+    for (self->left = TIMES; self->left > 0; self->left--) {
+        WEFT_AWAIT(n, weft_mutex_lock(&self->wait, &self->mutex));
+        must(n == 0, "a lock failed");
+        weft_mutex_unlock(&self->mutex);
+    }
+    counts_end(TIMES, (struct counts_proof){0});
+    counts_task_ends();
+    WEFT_END(0);
+}
+COUNTS_START(mutex)
+
+const struct counts_row counts_wait_rows[] = {
+    {"oneshot", start_oneshot, 1},       {"oneshot_wait", start_players, 2},
+    {"mpsc_ready", start_mpsc_ready, 1}, {"mpsc_1", start_mpsc_1, 2},
+    {"mutex", start_mutex, 1},           {NULL, NULL, 0}};

@@ -106,7 +106,7 @@ static void run_one(const injection *in, bool survived)
         return;
     test_fail(__FILE__, __LINE__, "%s of %s, calls %d to %d fail with %s: %s, %d steps failed",
               calls[in->call].name, inject_kinds[in->kind], in->first, in->first + in->n - 1,
-              strerrorname_np(in->error),
+              strerror(in->error),
               !v.ended  ? "hangs"
               : v.clean ? "ends"
                         : "leaves something",

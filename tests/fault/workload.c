@@ -3,7 +3,8 @@
  */
 #include "workload.h"
 
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -131,7 +132,7 @@ WEFT_ASYNC(client)
     __extension__({                                                                                \
         weft_handle try_;                                                                          \
         int64_t     n_ = weft_spawn_on(rt, &try_, name, __VA_ARGS__);                              \
-        n_ < 0 ? n_ : JOIN(rt, &try_);                                                         \
+        n_ < 0 ? n_ : join(rt, &try_);                                                         \
     })
 
 static int64_t echo(weft_runtime *rt)
@@ -151,7 +152,7 @@ static int64_t echo(weft_runtime *rt)
     n = TRY(rt, client, .address = address);
     if (n < 0)
         weft_cancel(&handle); /* it may wait for a connection that never comes */
-    served = JOIN(rt, &handle);
+    served = join(rt, &handle);
     n_wrong += n == BIG && memcmp(big, back, BIG) != 0;
     return n < 0 ? n : served;
 }
@@ -279,22 +280,6 @@ static int64_t post(weft_runtime *rt)
     return n;
 }
 
-struct watcher {
-    WEFT_FRAME;
-    struct {
-        int fd;
-    } in;
-    weft_io io;
-};
-WEFT_ASYNC(watcher)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
-    WEFT_END(n);
-}
-
 struct napper {
     WEFT_FRAME;
     struct {
@@ -390,7 +375,7 @@ static void run_steps(weft_runtime *rt, const char *path, const int *ends)
 
     for (int i = 0; i < JOBS; i++)
         note(spawned[i] = weft_spawn_on(rt, &job[i], jobber, .n = i));
-    note(watches = weft_spawn_on(rt, &watch, watcher, .fd = ends[0]));
+    note(watches = weft_spawn_on(rt, &watch, awaits_fd, .fd = ends[0], .events = POLLIN));
     note(waits = weft_spawn_on(rt, &signal, signalled, .set = WEFT_SIGNAL(SIGUSR1)));
     note(echo(rt));
     note(TRY(rt, filer, .path = path));
@@ -402,12 +387,12 @@ static void run_steps(weft_runtime *rt, const char *path, const int *ends)
     while (write(ends[1], "x", 1) != 1) /* ours may fail too */
         ;
     if (watches == 0)
-        note(JOIN(rt, &watch));
+        note(join(rt, &watch));
     if (waits == 0)
-        note(JOIN(rt, &signal));
+        note(join(rt, &signal));
     for (int i = 0; i < JOBS; i++)
         if (spawned[i] == 0)
-            note(JOIN(rt, &job[i]));
+            note(join(rt, &job[i]));
 }
 
 static bool is_clean(int n_before, const char *text)
@@ -425,10 +410,10 @@ static bool is_clean(int n_before, const char *text)
 
 bool workload(uint32_t *armed, int64_t *ret_failed)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_config   config = {.workers = 2,
                             .blocking_threads = 2,
-                            .log = keep_line,
+                            .log = lines_add,
                             .log_arg = &log,
                             .allocator = {allocate, release, NULL}};
     weft_runtime *rt;

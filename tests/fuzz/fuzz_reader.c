@@ -14,7 +14,7 @@
 /* The reader under test reads from here, and not from a socket. */
 static weft_future *fuzz_read(weft_io *io, weft_stream *stream, void *buffer, size_t size);
 #define weft_read fuzz_read
-#include "../../runtime/buffered.c"
+#include "../../runtime/io/buffered.c"
 #undef weft_read
 
 #define REQUIRE(condition)                                                                         \

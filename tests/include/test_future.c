@@ -226,7 +226,7 @@ Test(future, may_be_reused_and_moved_once_it_is_ready)
     check_eq(hand_run(&hand, at_once(&e, 2)), 2);
 }
 
-Test(context, starts_with_a_full_budget_no_deadline_and_no_runtime)
+Test(future, context_starts_with_a_full_budget_no_deadline_and_no_runtime)
 {
     weft_waker   waker = weft_waker_noop();
     weft_context cx;
@@ -239,7 +239,7 @@ Test(context, starts_with_a_full_budget_no_deadline_and_no_runtime)
     check(!cx.runtime && !cx.frame_ && weft_context_waker(&cx) == &waker);
 }
 
-Test(context, that_has_spent_its_budget_wakes_the_task_and_refuses)
+Test(future, context_that_has_spent_its_budget_wakes_the_task_and_refuses)
 {
     struct hand  hand;
     struct event e;

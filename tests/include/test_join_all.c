@@ -1,4 +1,4 @@
-/* test_join_all.c - join_all and try_join: all of them, and only who was woken is polled */
+/* test_join_all.c - join_all and try_join: all branches end, and only a woken branch is polled */
 #include "../helpers.h"
 
 static struct hand hand;
@@ -68,7 +68,7 @@ Test(join_all, that_is_cancelled_answers_0_if_every_branch_completed_all_the_sam
     check_eq(hand_cancel(&hand, &all.future), 0);
 }
 
-Test(try_join, answers_0_when_all_succeed)
+Test(join_all, try_join_answers_0_when_all_succeed)
 {
     struct weft_try_join all;
     struct event         a, b;
@@ -79,7 +79,7 @@ Test(try_join, answers_0_when_all_succeed)
     check_eq(hand_run(&hand, &all.future), 0);
 }
 
-Test(try_join, answers_the_first_error_after_the_others_have_drained)
+Test(join_all, try_join_answers_the_first_error_after_the_others_have_drained)
 {
     struct weft_try_join all;
     struct event         a, b, c;
@@ -429,7 +429,7 @@ Test(join_all, of_more_branches_than_the_budget_waits_and_does_not_spin)
 
 /* ---- cancelled ---- */
 
-Test(try_join, that_is_cancelled_answers_the_error_of_a_branch_that_failed)
+Test(join_all, try_join_that_is_cancelled_answers_the_error_of_a_branch_that_failed)
 {
     struct weft_try_join all;
     struct event         a, b;
@@ -445,7 +445,7 @@ Test(try_join, that_is_cancelled_answers_the_error_of_a_branch_that_failed)
     check_eq(hand_cancel(&hand, &all.future), -EPIPE);
 }
 
-Test(try_join, takes_one_to_eight_branches_and_gives_each_a_result_when_it_never_began)
+Test(join_all, try_join_takes_one_to_eight_branches_and_gives_each_a_result_when_it_never_began)
 {
     struct weft_try_join all;
     struct event         e[8];

@@ -3,7 +3,7 @@
 
 #include <semaphore.h>
 
-/* A port for threads: who wakes posts, who idles takes all that has been posted. */
+/* A port for threads: a waking thread posts the semaphore; the idle executor takes all posts. */
 struct bell {
     sem_t   posted;
     int64_t n_idles;
@@ -154,7 +154,8 @@ Test(local_threads, without_a_port_it_goes_round)
         check_eq(weft_future_result(task[i].future), i * 10);
 }
 
-/* Ends once `goal` wakes have been counted by those who wake; each poll makes its waker public. */
+/* Each poll publishes its waker, and the threads that wake it count their wakes. The future ends
+ * once `goal` wakes have been counted. */
 struct crowd {
     weft_future future;
     weft_waker  waker;

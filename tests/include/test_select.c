@@ -3,7 +3,7 @@
 
 static struct hand hand;
 
-/* Three events that nobody has polled. */
+/* Three events that have not been polled yet. */
 static void three(struct event e[3])
 {
     hand_init(&hand, NULL);

@@ -1,5 +1,5 @@
 /* test_waker.c - wakers: any thread, any number, any time */
-#include "../helpers.h"
+#include "../actors.h"
 
 /* A task's future that hands its waker out and ends when told; counts its polls. */
 struct board {
@@ -49,21 +49,6 @@ WEFT_ASYNC(listener)
     WEFT_BEGIN();
     WEFT_AWAIT(n, told(&self->told, self->in.board));
     WEFT_END(n);
-}
-
-/* Keeps its worker until *in.until is set. */
-struct hog {
-    WEFT_FRAME;
-    struct {
-        int64_t *until, *started;
-    } in;
-};
-WEFT_ASYNC(hog)
-{
-    WEFT_BEGIN();
-    add(self->in.started, 1);
-    spin_until(self->in.until, 1);
-    WEFT_END(0);
 }
 
 Test(waker, noop_does_nothing_and_is_like_every_other_noop)
@@ -130,7 +115,7 @@ Test(waker, woken_many_times_before_a_poll_gives_one_poll)
 
     check_eq(weft_spawn_on(rt, &listens, listener, .board = &board), 0);
     spin_until(&board.out, 1);
-    check_eq(weft_spawn_on(rt, &hogs, hog, .until = &until, .started = &started), 0);
+    check_eq(weft_spawn_on(rt, &hogs, blocks, &until, 1, &started), 0);
     spin_until(&started, 1); /* from here on the worker polls nothing */
     for (int i = 0; i < 1000; i++)
         weft_waker_wake_by_ref(&board.waker);
@@ -153,7 +138,7 @@ Test(waker, woken_during_a_poll_gives_one_more_poll)
     spin_until(&board.n_polls, 2);
     for (int i = 0; i < 10; i++) { /* turns of the only worker: a third poll would show */
         weft_handle other;
-        check_eq(weft_spawn_on(rt, &other, hog, .until = &until, .started = &started), 0);
+        check_eq(weft_spawn_on(rt, &other, blocks, &until, 1, &started), 0);
         check_eq(join(rt, &other), 0);
     }
     check_eq(get(&board.n_polls), 2);

@@ -5,6 +5,10 @@
  *   gcc   -Werror=int-conversion              makes pointer from integer
  *   clang -Werror=incompatible-pointer-types  incompatible pointer types
  *   clang -Werror=int-conversion              incompatible integer to pointer conversion
+ *   gcc   -DWEFT_STRICT                       from incompatible pointer type
+ *   gcc   -DWEFT_STRICT                       makes pointer from integer
+ *   clang -DWEFT_STRICT                       incompatible pointer types
+ *   clang -DWEFT_STRICT                       incompatible integer to pointer conversion
  *   g++                                       invalid conversion|cannot convert
  *   clang++                                   cannot initialize a member
  */

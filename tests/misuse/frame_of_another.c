@@ -1,8 +1,8 @@
 /*
  * The child's frame is memory of another type.
  *
- *   gcc   -Werror  pointer type mismatch
- *   clang -Werror  pointer type mismatch
+ *   gcc            the frame of an async function is a pointer to its struct
+ *   clang          the frame of an async function is a pointer to its struct
  *   g++            conditional expression between distinct pointer types
  *   clang++        conditional expression between distinct pointer types|incompatible operand
  *   types|pointer type mismatch

@@ -1,5 +1,5 @@
 /*
- * bare_reactor.h - a reactor without a thread: the test takes its steps itself
+ * bare_reactor.h - a reactor without a thread: the test itself calls each of its steps
  */
 #ifndef BARE_REACTOR_H
 #define BARE_REACTOR_H
@@ -15,7 +15,7 @@ static weft_runtime rt;
 static wf_executor  executor;
 static wf_reactor   reactor;
 
-/* What is submitted stays in the ring, and completes when the test says so. */
+/* Submissions stay in the ring. A request completes when the test calls its completion. */
 static void bare_start(void)
 {
     rt = (weft_runtime){.reactor = &reactor, .config.allocator = wf_alloc_default};
@@ -31,7 +31,7 @@ static void bare_start(void)
     rt.config.file_threads = 1;
     rt.config.blocking_keep_ms = 1000;
     wf_files_init(&reactor.files, &rt, &reactor.driver, &reactor.inbox);
-    reactor.driver.sleeps_until = WF_DRIVER_AWAKE;
+    reactor.driver.sleeps_until = WF_DRIVER_NO_WAIT;
     reactor.retry_timers.next = WEFT_FOREVER;
 }
 

@@ -186,7 +186,8 @@ Test(address, unix_names_of_all_lengths)
         }
 }
 
-/* What the kernel gives: abstract names may hold anything, and fill all of it. */
+/* The kernel may return such a name: an abstract name may hold any bytes, and may fill the whole
+ * array. */
 Test(address, a_name_without_an_end_is_written_and_stays_within)
 {
     weft_address address = {.size_ = sizeof(struct sockaddr_un) + 1};
@@ -217,8 +218,7 @@ Test(address, a_port_is_set_where_there_is_one)
     check_str_eq(weft_address_format(&a, text), "/x");
 }
 
-/* The number of no interface: refused where it is read, and where it is written nothing is
- * dropped. */
+/* No interface has this number. Parsing refuses it, and formatting keeps it. */
 Test(address, a_scope_without_an_interface)
 {
     weft_address a;

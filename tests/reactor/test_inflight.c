@@ -1,5 +1,5 @@
 /*
- * test_held.c - a slot for each request
+ * test_inflight.c - a slot for each request that the kernel has
  */
 #include "../test.h"
 
@@ -29,7 +29,7 @@ static void release(void *arg, void *memory, size_t size)
 
 static const weft_allocator hooks = {allocate, release, NULL};
 
-/* User data as the reactor has it: even, never 0. */
+/* User data as the reactor uses it: even and never 0. */
 static uint64_t data(uint64_t i)
 {
     return (i + 1) << 4 | (i & 3);

@@ -50,14 +50,15 @@ Test(operation, ends_with_enxio_where_there_is_no_runtime)
         weft_io io = {0};
 
         if ((*row)->flags & WEFT_FUTURE_WITHDRAWS && !is_named(*row, "weft_connect"))
-            continue; /* on a socket of a runtime's */
+            continue; /* its socket must belong to a runtime */
         weft_context_init(&cx, &noop, NULL);
         check(weft_poll_is_ready(weft_future_poll(wf_io_init(&io, *row, NULL), &cx)));
         check_eq(io.future.result, -ENXIO);
     }
 }
 
-/* What the operation answers that is cancelled while the kernel has it, if that ends it so. */
+/* The result of an operation that is cancelled in flight and that the kernel completes with
+ * `result`. */
 static int64_t cancelled_with(weft_io *io, weft_future *future, int32_t result)
 {
     wf_reactor_token token = {&reactor};
@@ -76,7 +77,7 @@ static int64_t cancelled_with(weft_io *io, weft_future *future, int32_t result)
     return io->future.result;
 }
 
-#define RESTART (-512) /* -ERESTARTSYS, which only the kernel knows */
+#define RESTART (-512) /* -ERESTARTSYS, which no user-space header defines */
 
 Test(operation, one_that_its_cancel_has_interrupted_is_cancelled)
 {
@@ -88,7 +89,7 @@ Test(operation, one_that_its_cancel_has_interrupted_is_cancelled)
     check_eq(cancelled_with(&io, weft_file_read(&io, -1, &byte, 1, 0), 1), 1);
 }
 
-/* Its file is closed then: -ECANCELED would say that it is still open. */
+/* The file is closed by then. -ECANCELED would tell the caller that it is still open. */
 Test(operation, a_close_that_its_cancel_has_interrupted_is_not_cancelled)
 {
     weft_io io;
@@ -98,7 +99,7 @@ Test(operation, a_close_that_its_cancel_has_interrupted_is_not_cancelled)
     check_eq(cancelled_with(&io, weft_file_close(&io, 0), -ECANCELED), -ECANCELED);
 }
 
-/* Without a ring a thread does it. */
+/* Without a ring a blocking thread runs the operation. */
 static void poll_to_end(weft_future *future, weft_context *cx)
 {
     while (!weft_poll_is_ready(weft_future_poll(future, cx))) {
@@ -107,7 +108,7 @@ static void poll_to_end(weft_future *future, weft_context *cx)
     }
 }
 
-/* A close that the kernel never sees closes the file all the same. */
+/* A close that never gets to the kernel must close the file all the same. */
 static void check_closes(bool taken, bool cancelled, void (*lose)(void))
 {
     weft_waker   noop = weft_waker_noop();
@@ -163,7 +164,7 @@ Test(operation, a_close_that_the_kernel_never_sees_closes_all_the_same)
     check_closes(false, false, lose_memory);
 }
 
-/* What the operation answers that the kernel has cancelled by itself, for want of a thread. */
+/* The result of an operation that the kernel cancels by itself because it has no thread for it. */
 static int64_t cancelled_by_kernel(weft_io *io, weft_future *future, int ring_error, bool late)
 {
     weft_waker   noop = weft_waker_noop();
@@ -175,7 +176,7 @@ static int64_t cancelled_by_kernel(weft_io *io, weft_future *future, int ring_er
     bare_take_inbox();
     reactor.ring.error = ring_error;
     wf_io_completed((wf_reactor_token){&reactor}, io, -ECANCELED, 0);
-    if (late) /* its owner wants it no more, but it has ended */
+    if (late) /* the owner cancels it after it has ended */
         (void)!weft_poll_is_ready(weft_future_cancel(future));
     bare_take_inbox();
     check(weft_poll_is_ready(weft_future_poll(future, &cx)));
@@ -250,7 +251,8 @@ Test(operation, a_close_goes_to_a_thread_of_the_kernels)
 
 /* ---- a ring that breaks ---- */
 
-/* While it makes room for the close: its queue is full, and the kernel can't be entered. */
+/* The submission queue is full, and the reactor finds the ring broken when it enters the kernel to
+ * make room for the close. */
 Test(operation, a_close_that_finds_the_ring_broken_closes_all_the_same)
 {
     weft_waker   noop = weft_waker_noop();
@@ -279,7 +281,7 @@ Test(operation, a_close_that_finds_the_ring_broken_closes_all_the_same)
     close(ring);
 }
 
-/* What it answers whose ring is lost while the kernel has it. */
+/* The result of an operation when the ring is lost while the operation is in flight. */
 static int64_t lost(weft_io *io, weft_future *future, bool cancelled)
 {
     weft_waker   noop = weft_waker_noop();
@@ -299,7 +301,7 @@ static int64_t lost(weft_io *io, weft_future *future, bool cancelled)
     return io->future.result;
 }
 
-/* But for a close, of which it would say that the file is still open. */
+/* A close is the exception: -ECANCELED would tell the caller that the file is still open. */
 Test(operation, one_that_was_cancelled_says_so_also_when_the_ring_is_lost)
 {
     weft_io io;
@@ -313,15 +315,15 @@ Test(operation, one_that_was_cancelled_says_so_also_when_the_ring_is_lost)
 
 /* ---- in a forked child ---- */
 
-static int n_unparked;
+static int n_wakes;
 
-static void count_unpark(wf_driver *driver)
+static void count_wake(wf_driver *driver)
 {
     (void)driver;
-    n_unparked++;
+    n_wakes++;
 }
 
-/* The child has the parent's wake descriptor: a kick there would be the parent's. */
+/* The child inherits the parent's wake descriptor. A write to it would wake the parent. */
 Test(operation, a_cancel_in_a_forked_child_does_not_wake_the_parent_s_reactor)
 {
     weft_waker   noop = weft_waker_noop();
@@ -334,13 +336,14 @@ Test(operation, a_cancel_in_a_forked_child_does_not_wake_the_parent_s_reactor)
     weft_context_init(&cx, &noop, &rt);
     check(!weft_poll_is_ready(weft_future_poll(future, &cx)));
     bare_take_inbox();
-    reactor.driver.unpark = count_unpark;
+    reactor.driver.wake = count_wake;
+    reactor.driver.state = WF_DRIVER_IN_KERNEL;
     reactor.driver.sleeps_until = WEFT_FOREVER;
     reactor.is_parent = "";
     check(!weft_poll_is_ready(weft_future_cancel(future)));
     check(wf_inbox_is_empty(&reactor.inbox));
-    check_eq(n_unparked, 0);
+    check_eq(n_wakes, 0);
     check(weft_poll_is_ready(weft_future_poll(future, &cx)));
     check_eq(io.future.result, -ECHILD);
-    check_eq(wf_reactor_held(&reactor), 1); /* it is the parent's */
+    check_eq(wf_reactor_held(&reactor), 1); /* the request belongs to the parent */
 }

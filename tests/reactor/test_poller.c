@@ -1,5 +1,5 @@
 /*
- * test_readiness.c - a look for ready sockets is bounded, and an answer that is false loses no
+ * test_poller.c - one look for ready sockets is bounded, and a wrong 0 of epoll_wait(2) loses no
  * event
  */
 #include "../test.h"
@@ -9,8 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static int  n_false; /* so many calls answer 0 though there are events */
-static bool endless; /* there is another event for each that is taken */
+static int  n_false; /* this many calls return 0 although there are events */
+static bool endless; /* each event that is taken is followed by another one */
 static int  told[128];
 
 static int wait_falsely(int fd, struct epoll_event *event, int most, int limit)
@@ -24,7 +24,7 @@ static int wait_falsely(int fd, struct epoll_event *event, int most, int limit)
 
 #include "socket.h"
 
-/* Counts how often each socket was told of an event. */
+/* Counts the events that each socket gets. */
 static void tell(void *handle, uint32_t events, wf_wakes *wakes)
 {
     (void)wakes;

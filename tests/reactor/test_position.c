@@ -23,7 +23,7 @@ Test(position, the_first_of_a_descriptor_has_its_turn)
     check(wf_positions_enter(&positions, &a));
     check(!wf_positions_enter(&positions, &b));
     check(wf_positions_enter(&positions, &c));
-    check(wf_positions_enter(&positions, &d)); /* in the same list, but another descriptor */
+    check(wf_positions_enter(&positions, &d)); /* another descriptor in the same list */
     check_eq(wf_positions_leave(&positions, &d), NULL);
     check_eq(wf_positions_leave(&positions, &a), &b);
     check_eq(wf_positions_leave(&positions, &b), NULL);

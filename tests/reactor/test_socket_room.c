@@ -1,5 +1,5 @@
 /*
- * test_socket_room.c - the kernel tells of room for a writer when one waits, and only then
+ * test_socket_room.c - the kernel reports room for a writer only while a writer waits
  */
 #include "bare_reactor.h"
 
@@ -15,7 +15,7 @@ static weft_waker noop;
 static wf_wakes   wakes;
 static int        peer;
 
-/* A stream of one end of a pair; `peer` is the other. */
+/* A stream of one end of a socket pair. `peer` is the other end. */
 static wf_socket *start_stream(void)
 {
     wf_socket *s;
@@ -58,7 +58,7 @@ static wf_direction *side_of(const weft_io *io)
     return io->target_; /* of an operation that is not polled */
 }
 
-/* An operation that has begun, and waits: what the wait answers. */
+/* Begins an operation that waits, and returns the result of the wait. */
 static wf_socket_wait_result wait_for(wf_socket *s, weft_io *io, unsigned side)
 {
     *io = (weft_io){.target_ = side == WF_SIDE_IN ? &s->in : &s->out};
@@ -79,7 +79,7 @@ static void end_operation(wf_socket *s, weft_io *io)
     wf_socket_unref(s);
 }
 
-/* A reader that waits until it is told, and has nothing to read any more. */
+/* A reader waits until it is woken, and then reads all that there is. */
 static void wait_and_read(wf_socket *s)
 {
     weft_io io;
@@ -94,7 +94,7 @@ static void wait_and_read(wf_socket *s)
     end_operation(s, &io);
 }
 
-/* The peer takes an answer: how many events that makes. */
+/* The peer reads an answer. Returns how many events this caused. */
 static int answer(wf_socket *s)
 {
     char byte;
@@ -186,7 +186,7 @@ Test(socket_room, a_writer_is_told_that_waits_after_a_reader)
     end(s);
 }
 
-/* It has seen a full socket, and there is room by the time that it waits. */
+/* The writer has seen a full socket. There is room again by the time that it waits. */
 Test(socket_room, a_writer_is_told_of_room_that_came_before_it_waited)
 {
     wf_socket *s = start_stream();
@@ -231,10 +231,10 @@ Test(socket_room, room_is_not_told_any_more_once_no_writer_has_waited_for_a_whil
         wait_and_read(s);
         told += answer(s);
     }
-    check_cmp(told, >, 0); /* a writer might have waited again */
+    check_cmp(told, >, 0); /* a writer may have waited again in between */
     check_cmp(told, <, 10);
     check_eq(answer(s), 0);
-    a_writer_is_told(s); /* one that waits again asks again */
+    a_writer_is_told(s); /* a writer that waits again asks for the event again */
     end(s);
 }
 

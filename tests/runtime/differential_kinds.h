@@ -28,7 +28,7 @@ static int temporary(int flags)
     return r;
 }
 
-/* Another open file of the same, to look at. */
+/* Opens the same file once more, to read its bytes. */
 static int again(int fd)
 {
     char path[64];
@@ -320,5 +320,23 @@ static const struct {
     {"terminal", terminal_with_line, true},
     {"empty terminal", terminal_empty, true},
 };
+
+/* ---- around a try ---- */
+
+static inline void fill(char *buffer, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        buffer[i] = (char)('A' + i % 23);
+}
+
+static inline void let_go(const world *w)
+{
+    if (w->fd >= 0)
+        close(w->fd);
+    if (w->peer >= 0)
+        close(w->peer);
+    if (w->content >= 0)
+        close(w->content);
+}
 
 #endif

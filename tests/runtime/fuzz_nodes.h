@@ -1,16 +1,17 @@
 /*
- * fuzz_nodes.h - what the fuzzer of futures is made of: chance, memory, tasks, leaves
+ * fuzz_nodes.h - the parts of the fuzzer of futures: random numbers, memory, tasks, leaves
  *
  * Everything happens on one thread, in an order that the seed decides. Tasks, wakers and groups are
- * weft's own (combine.c, task.c and waker.c are part of the test); the test is the executor, the
- * heap and the reactor. Memory that was freed is filled with a pattern, and nothing may have
- * touched it at the end; with ASan it is really freed.
+ * the real ones (branch.c, combine.c, task.c and waker.c are part of the test). The test itself is
+ * the executor, the heap and the reactor. It fills freed memory with a pattern, which must be
+ * unchanged at the end. With ASan it frees the memory instead.
  */
 #ifndef FUZZ_NODES_H
 #define FUZZ_NODES_H
 
 #include "../helpers.h"
 
+#include "branch.c"
 #include "combine.c"
 #include "join.c"
 #include "task.c"
@@ -113,7 +114,7 @@ static void nothing_touched_what_was_freed(void)
     fuzz.freed = NULL;
 }
 
-/* In place of slab.c. */
+/* Replaces slab.c. */
 wf_task *wf_heap_take_owner(wf_heap *h, size_t size)
 {
     wf_task *t = take(size);
@@ -131,7 +132,7 @@ void wf_heap_free_any(wf_heap *h, wf_task *t)
     give(t);
 }
 
-/* In place of dispatch.c. */
+/* Replaces dispatch.c. */
 void wf_dispatch_queue(wf_task *t)
 {
     expect(t->state & WF_TASK_REFS_MASK && !(t->state & WF_TASK_COMPLETE),

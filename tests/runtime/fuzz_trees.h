@@ -1,5 +1,5 @@
 /*
- * fuzz_trees.h - the trees of futures that the fuzzer makes, and what their results may be
+ * fuzz_trees.h - the trees of futures that the fuzzer makes, and the results that they may have
  */
 #ifndef FUZZ_TREES_H
 #define FUZZ_TREES_H
@@ -10,8 +10,8 @@
 
 enum kind { LEAF, SELECT, BIASED, JOIN, TRY, LIMIT, SHIELD, CALLS, KEEPS, ONCE, ADOPT, KINDS };
 
-/* A future around one of weft's, `inner`, which it frees at READY, with all below it. A raw node is
- * not polled itself: its owner polls `inner`. */
+/* A future around a future of weft, `inner`. At READY it frees `inner` and all nodes below it. A
+ * raw node is not polled itself: its owner polls `inner`. */
 typedef struct node {
     weft_future  future;
     enum kind    kind;
@@ -29,7 +29,7 @@ typedef struct node {
 
 static node *node_make(int depth);
 
-/* What its owner polls. */
+/* The future that the owner of the node polls. */
 static weft_future *future_of(node *c)
 {
     return c->raw ? c->inner : &c->future;
@@ -143,7 +143,7 @@ static void check_result(const node *c)
 
 /* ---- a node's future ---- */
 
-/* A waker of another executor, whose clones are those of the task. Lives for one poll. */
+/* A waker of another executor. Its clones are clones of the task's waker. It lives for one poll. */
 static weft_waker wrap_clone(void *data)
 {
     return weft_waker_clone(&((node *)data)->wraps);

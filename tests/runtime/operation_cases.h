@@ -1,11 +1,11 @@
 /*
- * operation_cases.h - how each row of the table is begun on a stage of its own (streams, pipes,
- * files), what lets it end if it waits, and how what it granted is given back
+ * operation_cases.h - for each row of the table: how to begin the operation on a stage (streams,
+ * pipes, files), how to let it end if it waits, and how to release its result
  */
 #ifndef OPERATION_CASES_H
 #define OPERATION_CASES_H
 
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include "kernel_operation.h"
 #include "socket_operation.h"
@@ -25,12 +25,12 @@ typedef struct stage {
     weft_stream   *stream, *full, *granted;
     weft_listener *listener;
     weft_address   address;
-    int            connected;          /* to the listener, or -1 */
+    int            connected;          /* a client of the listener, or -1 */
     int            pipe[2], packed[2]; /* empty; full */
     char           buffer[SIZE];
     struct iovec   vector[2];
     struct msghdr  message;
-    weft_datagram *datagram, *sender; /* UDP; Unix, to the socket below, whose queue is full */
+    weft_datagram *datagram, *sender; /* UDP; Unix, connected to the full `receiver` */
     weft_address   datagram_address, receiver_address;
     weft_packet    packet;
     int            receiver;
@@ -86,10 +86,11 @@ static int narrow_pair(weft_runtime *rt, weft_stream **ret)
 }
 
 /* Whether a socket that is full now stays so until its peer reads: all that was sent has been
- * acknowledged, and the peer has no room for more. */
+ * acknowledged, and the peer has no room for more. Linux before 5.4 does not tell that room: what a
+ * full socket has not sent is then what has no room. */
 static bool is_stuck(int fd)
 {
-    struct tcp_info info;
+    struct tcp_info info = {0};
     socklen_t       size = sizeof info;
 
     check_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);

@@ -1,9 +1,9 @@
 /*
- * storm.h - a storm of cancels: who cancels what and when, and what is counted
+ * storm.h - a storm of cancels: how operations are cancelled, and what is counted
  *
- * Tasks begin operations and give them up at random points: hesitantly() wraps an operation in one
- * of the ways of doing that, outcome() says how it has ended. The storm is over after so many
- * cancels.
+ * Tasks begin operations and cancel them at random points. hesitantly() wraps an operation so that
+ * it is cancelled in one of several ways, and outcome() returns how it has ended. The storm ends
+ * after a number of cancels.
  */
 #ifndef STORM_H
 #define STORM_H
@@ -13,7 +13,7 @@
 
 #include <sys/mman.h>
 
-/* What is cancelled: rows of the table, and futures that are none. */
+/* The cancelled futures: operations of the table, and other futures. */
 enum {
     STORM_NAP = ROWS,
     STORM_INTERVAL,
@@ -72,12 +72,12 @@ typedef struct hesitation {
     weft_wait              wait;
     char                   none;
     struct weft_select     select;
-    ticks                  turn;
+    struct counter         turn;
     struct weft_sleep      nap;
     struct weft_timeout    limit;
 } hesitation;
 
-/* A future that somebody else, on no worker, will make ready soon. */
+/* A future that a thread outside the runtime makes ready soon. */
 static weft_future *bell(hesitation *h)
 {
     weft_oneshot_sender *sender;
@@ -101,11 +101,11 @@ static weft_future *hesitantly(hesitation *h, weft_future *inner, uint32_t *seed
     h->bell = NULL;
     switch (rnd(seed) % 8) {
     case 0: /* not polled at all */
-        return weft_select_biased(&h->select, after_ticks(&h->turn, 0), inner);
+        return weft_select_biased(&h->select, counter(&h->turn, 0), inner);
     case 1:
-        return weft_select_biased(&h->select, after_ticks(&h->turn, 1 + rnd(seed) % 3), inner);
+        return weft_select_biased(&h->select, counter(&h->turn, 1 + rnd(seed) % 3), inner);
     case 2:
-        return weft_select(&h->select, inner, after_ticks(&h->turn, rnd(seed) % 40));
+        return weft_select(&h->select, inner, counter(&h->turn, rnd(seed) % 40));
     case 3:
         return weft_select(&h->select, inner, weft_sleep(&h->nap, rnd(seed) % WEFT_US(200)));
     case 4:
@@ -135,7 +135,7 @@ static int64_t outcome(hesitation *h, int kind)
     return n;
 }
 
-/* ---- bytes: each stretch of them tells whose and where it is ---- */
+/* ---- bytes: each stretch of them identifies its stream and position ---- */
 
 #define PATTERN 65521 /* after so many they repeat */
 #define STRETCH 20000 /* at most so many at once */

@@ -1,6 +1,6 @@
 /*
- * storm_lanes.h - connections that come and go, each with bytes of its own: one task writes, one
- * reads, one may copy in between, and the one that opened the lane may end any of them
+ * storm_lanes.h - short-lived connections, each with bytes of its own: one task writes, one reads,
+ * one may copy in between, and the task that opened the lane may end any of them
  */
 #ifndef STORM_LANES_H
 #define STORM_LANES_H
@@ -146,7 +146,7 @@ static weft_future *begin_lane_read(struct lane_reader *self)
     }
 }
 
-/* How many bytes the operation has taken, whatever its result. */
+/* How many bytes the operation has moved, also when it failed or was cancelled. */
 static size_t lane_bytes(const struct lane_reader *self, int64_t n)
 {
     if (self->exact)
@@ -337,8 +337,8 @@ static void lane_strike(struct lanes *self)
     }
 }
 
-/* What was written has been read, each byte once, unless who reads was ended: also by a stop, which
- * cancels one task after the other, perhaps us after them. */
+/* Each byte that was written must have been read once, unless the reader was ended. A stop may have
+ * ended it: it cancels the tasks in turn, perhaps the caller after the reader. */
 static void lane_verify(const struct lanes *self)
 {
     const lane *l = self->lane;

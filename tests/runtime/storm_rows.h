@@ -1,5 +1,6 @@
 /*
- * storm_rows.h - every row of the table, on stages that somebody keeps stirring; and what is no row
+ * storm_rows.h - operations of every row of the table, on stages that a thread keeps changing; and
+ * operations without a row
  */
 #ifndef STORM_ROWS_H
 #define STORM_ROWS_H
@@ -64,7 +65,7 @@ static void end_row(struct rows *self, int64_t n)
     }
 }
 
-/* What is the runtime's goes before it does. */
+/* Closes the streams and sockets of the runtime before the runtime stops. */
 static void leave_stage(stage *s)
 {
     weft_stream_close(s->stream);
@@ -96,7 +97,8 @@ WEFT_ASYNC(rows)
     WEFT_END(0);
 }
 
-/* Lets something of the stage go on, without ever waiting. Not for a stage's own task. */
+/* Lets some operations of the stage continue, and never waits. The stage's own task must not call
+ * it. */
 static void stir(stage *s, int udp, uint32_t *seed)
 {
     char rest[4096];

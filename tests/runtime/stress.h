@@ -1,9 +1,9 @@
 /*
- * stress.h - what a storm of tasks keeps account of
+ * stress.h - the records of a storm of tasks
  *
- * Every task of a storm has a number, and what happens to it is noted under that number: that it
- * began and ended once, what it answered, that whoever joined heard the same. What a task does
- * follows from the seed; in which order the threads do it does not. STRESS_SEED=7 chooses the seed.
+ * Every task of a storm has a number. Under that number the test notes that the task began and
+ * ended once, its result, and that its joiner got the same result. What a task does follows from
+ * the seed, but not the order in which the threads do it. STRESS_SEED=7 chooses the seed.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -40,7 +40,7 @@ static struct stress {
     int64_t        n_defers, n_deferred; /* calls put off, and those that ran */
     uint32_t      *state;
     int64_t       *outcome;
-    int64_t        stopping; /* everybody may be cancelled */
+    int64_t        stopping; /* any task may be cancelled */
     int64_t        quit;     /* the foreign threads leave */
     int64_t        loud;     /* the log goes to standard error */
 
@@ -96,7 +96,7 @@ static inline int64_t new_id(void)
     return id;
 }
 
-/* What spawning answered: false if the runtime stops, and then there is no such task. */
+/* Checks the result of a spawn. Returns false if the runtime stops: then there is no task. */
 static inline bool spawned(int64_t id, int r)
 {
     check(r == 0 || (r == -ESHUTDOWN && get(&storm.stopping)));
@@ -114,7 +114,7 @@ static inline void begins(int64_t id)
     add(&storm.n_begun, 1);
 }
 
-/* Deferred: after all else of the task. */
+/* A deferred call, which runs after the rest of the task. */
 static inline void ends(void *id)
 {
     check_eq(note((intptr_t)id, ENDED) & (BEGUN | ENDED), BEGUN);
@@ -122,14 +122,14 @@ static inline void ends(void *id)
     add(&storm.n_ended, 1);
 }
 
-/* What the task is about to answer. */
+/* Notes the result that the task is about to return. */
 static inline int64_t answers(int64_t id, int64_t result)
 {
     __atomic_store_n(&storm.outcome[id], result, __ATOMIC_RELEASE);
     return result;
 }
 
-/* Somebody has joined it. */
+/* A task or thread has joined the child. */
 static inline void heard(struct child *c, int64_t result)
 {
     uint32_t was = note(c->id, HEARD);
@@ -171,7 +171,7 @@ static inline bool market_put(struct child *c)
     return room;
 }
 
-/* Only a younger task than `id`: then those who wait for each other make no circle. */
+/* Takes only a task that is younger than `id`, so that no circle of tasks waits for each other. */
 static inline bool market_take(struct child *ret, int64_t id)
 {
     bool found = false;
@@ -198,8 +198,8 @@ static inline void storm_log(void *arg, weft_log_level level, const char *line)
         fprintf(stderr, "weft: %s\n", line);
 }
 
-/* Waits until *count reaches the goal; false, and all tasks dumped to the log: nothing has happened
- * for `seconds`. Whatever happens in a storm raises n_steps or n_ended. */
+/* Waits until *count reaches the goal. If nothing happens for `seconds`, dumps all tasks to the log
+ * and returns false. Each event of a storm raises n_steps or n_ended. */
 static inline bool watch(weft_runtime *rt, const int64_t *count, int64_t goal, int64_t seconds)
 {
     int64_t before = -1, since = weft_now();

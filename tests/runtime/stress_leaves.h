@@ -1,6 +1,6 @@
 /*
  * stress_leaves.h - the small parts of a storm: a future for foreign threads, tasks that wait for
- * nobody
+ * no other task
  */
 #ifndef STRESS_LEAVES_H
 #define STRESS_LEAVES_H
@@ -111,9 +111,9 @@ static weft_future *delivery(struct delivery *self)
     return &self->future;
 }
 
-/* ---- small tasks, that wait for nobody who waits ---- */
+/* ---- small tasks, which wait for no task that waits itself ---- */
 
-struct tiny { /* as small as a task gets that keeps account */
+struct tiny { /* the smallest task that notes what happens to it */
     WEFT_FRAME;
     struct {
         int64_t id;

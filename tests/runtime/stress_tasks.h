@@ -1,5 +1,5 @@
 /*
- * stress_tasks.h - what the tasks of a storm do
+ * stress_tasks.h - the actions of the tasks of a storm
  */
 #ifndef STRESS_TASKS_H
 #define STRESS_TASKS_H
@@ -230,7 +230,7 @@ static void never_began(int64_t id)
     ends((void *)(intptr_t)id);
 }
 
-/* The same with so many bytes more, which must be the same afterwards. */
+/* The same with more bytes in its frame, which must keep their values. */
 #define WORKS_OF(name, bytes)                                                                      \
     struct name {                                                                                  \
         WEFT_FRAME;                                                                                \
@@ -299,7 +299,7 @@ static void gives_up_children(void *arg)
     add(&storm.n_deferred, 1);
 }
 
-/* Handles may move while nobody joins. */
+/* A handle may move while no task joins it. */
 static void to_front(struct works *self, struct child *c)
 {
     struct child first = self->child[0];

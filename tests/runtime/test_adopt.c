@@ -1,7 +1,7 @@
 /*
  * test_adopt.c - descriptors that come to weft and leave it; streams in two halves
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -11,8 +11,8 @@
 struct read_once {
     WEFT_FRAME;
     struct {
-        weft_stream *stream;
-        counted     *polls;
+        weft_stream    *stream;
+        struct watched *polls;
     } in;
     weft_io io;
     char    buffer[64];
@@ -22,19 +22,19 @@ WEFT_ASYNC(read_once)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, count_polls(self->in.polls, weft_read(&self->io, self->in.stream, self->buffer,
-                                                        sizeof self->buffer)));
+    WEFT_AWAIT(n, watched(self->in.polls, weft_read(&self->io, self->in.stream, self->buffer,
+                                                    sizeof self->buffer)));
     WEFT_END(n);
 }
 
 /* A task that waits in a read by now. */
-static weft_handle pending_read(weft_runtime *rt, weft_stream *s, counted *polls)
+static weft_handle pending_read(weft_runtime *rt, weft_stream *s, struct watched *polls)
 {
     weft_handle h;
 
-    polls->n = 0;
+    polls->n_polls = 0;
     check_eq(weft_spawn_on(rt, &h, read_once, .stream = s, .polls = polls), 0);
-    EVENTUALLY(polls->n >= 1);
+    EVENTUALLY(polls->n_polls >= 1);
     pause_ms(5);
     check(!weft_is_finished(&h));
     return h;
@@ -81,24 +81,24 @@ Test(adopt, a_socket_becomes_a_stream)
     stop(rt);
 }
 
-/* What a short read of a pipe left, or a terminal's next line, must be read at once: no event
- * tells. */
+/* The rest after a short read of a pipe, or a terminal's next line, must be read at once: no event
+ * reports it. */
 Test(adopt, a_pipe_becomes_a_stream_at_either_end)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *in, *out;
-    weft_handle   h;
-    counted       polls;
-    weft_io       io;
-    char          got[100];
-    int           fd[2];
+    weft_runtime  *rt = start(1);
+    weft_stream   *in, *out;
+    weft_handle    h;
+    struct watched polls;
+    weft_io        io;
+    char           got[100];
+    int            fd[2];
 
     check_eq(pipe2(fd, O_CLOEXEC | O_DIRECT), 0); /* keeps the bounds of writes: reads come short */
     check_eq(weft_stream_adopt(rt, fd[0], &in), 0);
     check_eq(weft_stream_adopt(rt, fd[1], &out), 0);
     h = pending_read(rt, in, &polls);
     check_eq(weft_block_on(rt, weft_write_all(&io, out, "abc", 3)), 3);
-    check_eq(JOIN(rt, &h), 3);
+    check_eq(join(rt, &h), 3);
     for (int i = 0; i < 10; i++)
         check_eq(weft_block_on(rt, weft_writev(&io, out, &(struct iovec){"12345", 5}, 1)), 5);
     for (int i = 0; i < 5; i++)
@@ -110,7 +110,7 @@ Test(adopt, a_pipe_becomes_a_stream_at_either_end)
     h = pending_read(rt, in, &polls);
     check_eq(weft_block_on(rt, weft_peek(&io, out, got, 1)), -ENOTSOCK);
     weft_stream_close(out);
-    check_eq(JOIN(rt, &h), 0);
+    check_eq(join(rt, &h), 0);
     weft_stream_close(in);
     stop(rt);
 }
@@ -118,8 +118,8 @@ Test(adopt, a_pipe_becomes_a_stream_at_either_end)
 struct fill {
     WEFT_FRAME;
     struct {
-        weft_stream *stream;
-        counted     *polls;
+        weft_stream    *stream;
+        struct watched *polls;
     } in;
     weft_io io;
     char    data[1 << 20];
@@ -130,32 +130,32 @@ WEFT_ASYNC(fill)
 
     WEFT_BEGIN();
     memset(self->data, 'x', sizeof self->data);
-    WEFT_AWAIT(n, count_polls(self->in.polls, weft_write_all(&self->io, self->in.stream, self->data,
-                                                             sizeof self->data)));
+    WEFT_AWAIT(n, watched(self->in.polls, weft_write_all(&self->io, self->in.stream, self->data,
+                                                         sizeof self->data)));
     WEFT_END(n);
 }
 
 Test(adopt, a_full_pipe_is_waited_for)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *out;
-    weft_handle   h;
-    counted       polls = {.n = 0};
-    static char   got[1 << 20];
-    size_t        n = 0;
-    int           fd[2];
+    weft_runtime  *rt = start(1);
+    weft_stream   *out;
+    weft_handle    h;
+    struct watched polls = {.n_polls = 0};
+    static char    got[1 << 20];
+    size_t         n = 0;
+    int            fd[2];
 
     check_eq(pipe2(fd, O_CLOEXEC), 0);
     check_eq(weft_stream_adopt(rt, fd[1], &out), 0);
     check_eq(weft_spawn_on(rt, &h, fill, .stream = out, .polls = &polls), 0);
-    EVENTUALLY(polls.n >= 1);
+    EVENTUALLY(polls.n_polls >= 1);
     while (n < sizeof got) {
         ssize_t m = read(fd[0], got, sizeof got - n);
 
         check_cmp(m, >, 0);
         n += (size_t)m;
     }
-    check_eq(JOIN(rt, &h), 1 << 20);
+    check_eq(join(rt, &h), 1 << 20);
     weft_stream_close(out);
     close(fd[0]);
     stop(rt);
@@ -171,12 +171,12 @@ static void count_signal(int signal)
 
 Test(adopt, writing_to_a_pipe_that_nobody_reads_gives_epipe_and_no_signal)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *out;
-    weft_io       io;
-    counted       polls = {.n = 0};
-    sigset_t      pending;
-    int           fd[2];
+    weft_runtime  *rt = start(1);
+    weft_stream   *out;
+    weft_io        io;
+    struct watched polls = {.n_polls = 0};
+    sigset_t       pending;
+    int            fd[2];
 
     signal(SIGPIPE, count_signal);
     check_eq(pipe2(fd, O_CLOEXEC), 0);
@@ -281,11 +281,11 @@ Test(adopt, a_listening_socket_becomes_a_listener)
 
 Test(adopt, a_descriptor_goes_to_and_fro)
 {
-    weft_runtime *rt = start(2);
-    counted       polls;
-    weft_io       io;
-    char          got[8];
-    int           fd[2];
+    weft_runtime  *rt = start(2);
+    struct watched polls;
+    weft_io        io;
+    char           got[8];
+    int            fd[2];
 
     raw_pair(fd);
     for (int i = 0; i < 200; i++) {
@@ -296,7 +296,7 @@ Test(adopt, a_descriptor_goes_to_and_fro)
             weft_handle h = pending_read(rt, s, &polls);
 
             raw_write(fd[1], "x", 1);
-            check_eq(JOIN(rt, &h), 1);
+            check_eq(join(rt, &h), 1);
         }
         check_eq(weft_block_on(rt, weft_stream_release(&io, s)), fd[0]);
         check_eq(weft_stream_fd(s), -EBADF);
@@ -315,45 +315,45 @@ Test(adopt, a_descriptor_goes_to_and_fro)
 
 Test(adopt, release_is_refused_while_an_operation_is_under_way)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s;
-    weft_handle   h;
-    counted       polls = {.n = 0};
-    weft_io       io;
-    char          got[8];
-    int           fd[2];
+    weft_runtime  *rt = start(1);
+    weft_stream   *s;
+    weft_handle    h;
+    struct watched polls = {.n_polls = 0};
+    weft_io        io;
+    char           got[8];
+    int            fd[2];
 
     raw_pair(fd);
     check_eq(weft_stream_adopt(rt, fd[0], &s), 0);
     h = pending_read(rt, s, &polls);
     check_eq(weft_block_on(rt, weft_stream_release(&io, s)), -EBUSY);
     raw_write(fd[1], "x", 1);
-    check_eq(JOIN(rt, &h), 1);
-    polls.n = 0;
+    check_eq(join(rt, &h), 1);
+    polls.n_polls = 0;
     check_eq(weft_spawn_on(rt, &h, fill, .stream = s, .polls = &polls), 0);
-    EVENTUALLY(polls.n >= 1);
+    EVENTUALLY(polls.n_polls >= 1);
     pause_ms(5);
     check_eq(weft_block_on(rt, weft_stream_release(&io, s)), -EBUSY);
     raw_write(fd[1], "y", 1); /* the reading side has been given back */
     check_eq(weft_block_on(rt, weft_read(&io, s, got, 8)), 1);
     weft_cancel(&h);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     check_eq(weft_block_on(rt, weft_stream_release(&io, s)), fd[0]);
     close(fd[0]);
     close(fd[1]);
     stop(rt);
 }
 
-/* Whoever waited was told of one event; others may be on their way. */
+/* The task that waited got one event. Further events may be on their way. */
 Test(adopt, one_that_has_waited_is_released_at_once)
 {
-    weft_runtime *rt = start(1);
-    weft_waker    noop = weft_waker_noop();
-    weft_context  cx;
-    weft_stream  *s;
-    counted       polls;
-    weft_io       io;
-    int           fd[2];
+    weft_runtime  *rt = start(1);
+    weft_waker     noop = weft_waker_noop();
+    weft_context   cx;
+    weft_stream   *s;
+    struct watched polls;
+    weft_io        io;
+    int            fd[2];
 
     raw_pair(fd);
     check_eq(weft_stream_adopt(rt, fd[0], &s), 0);
@@ -362,7 +362,7 @@ Test(adopt, one_that_has_waited_is_released_at_once)
         weft_handle  h = pending_read(rt, s, &polls);
 
         raw_write(fd[1], "x", 1);
-        check_eq(JOIN(rt, &h), 1);
+        check_eq(join(rt, &h), 1);
         raw_write(fd[1], "y", 1);
         weft_context_init(&cx, &noop, rt);
         check(weft_poll_is_ready(weft_future_poll(release, &cx)));
@@ -474,23 +474,23 @@ Test(adopt, closing_the_writer_ends_the_stream_and_reading_goes_on)
 
 Test(adopt, closing_a_half_ends_its_operation_and_not_the_others)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s, *reader, *writer;
-    weft_handle   read, write;
-    counted       reads, writes = {.n = 0};
-    static char   got[1 << 20];
-    int           fd = pair(rt, &s);
+    weft_runtime  *rt = start(1);
+    weft_stream   *s, *reader, *writer;
+    weft_handle    read, write;
+    struct watched reads, writes = {.n_polls = 0};
+    static char    got[1 << 20];
+    int            fd = pair(rt, &s);
 
     check_eq(weft_stream_split(s, &reader, &writer), 0);
     check_eq(weft_stream_set_buffers(s, 0, 4096), 0);
     read = pending_read(rt, reader, &reads);
     check_eq(weft_spawn_on(rt, &write, fill, .stream = writer, .polls = &writes), 0);
-    EVENTUALLY(writes.n >= 1);
+    EVENTUALLY(writes.n_polls >= 1);
     weft_stream_close(reader);
-    check_eq(JOIN(rt, &read), -ECANCELED);
+    check_eq(join(rt, &read), -ECANCELED);
     check(!weft_is_finished(&write));
     raw_read(fd, got, sizeof got);
-    check_eq(JOIN(rt, &write), 1 << 20);
+    check_eq(join(rt, &write), 1 << 20);
     check_eq(counters(rt).streams_open, 1);
     weft_stream_close(writer);
     EVENTUALLY(counters(rt).streams_open == 0);
@@ -500,18 +500,18 @@ Test(adopt, closing_a_half_ends_its_operation_and_not_the_others)
 
 Test(adopt, closing_the_whole_closes_what_is_left)
 {
-    weft_runtime *rt = start(1);
-    weft_stream  *s, *reader, *writer;
-    weft_handle   h;
-    counted       polls;
-    int           fd = pair(rt, &s);
+    weft_runtime  *rt = start(1);
+    weft_stream   *s, *reader, *writer;
+    weft_handle    h;
+    struct watched polls;
+    int            fd = pair(rt, &s);
 
     check_eq(weft_stream_split(s, &reader, &writer), 0);
     h = pending_read(rt, reader, &polls);
     weft_stream_close(writer);
     check(!weft_is_finished(&h));
     weft_stream_close(s);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     weft_stream_close(reader);
     EVENTUALLY(counters(rt).streams_open == 0);
     close(fd);

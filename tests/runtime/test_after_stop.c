@@ -1,6 +1,6 @@
 /* test_after_stop.c - wakers and handles after stop, spawns during it, stragglers past its
  * deadline */
-#include "../helpers.h"
+#include "../actors.h"
 
 #include <unistd.h>
 
@@ -287,21 +287,6 @@ Test(after_stop, every_task_spawned_while_eight_workers_stop_ends)
 
 /* ---- stragglers ---- */
 
-struct lingers {
-    WEFT_FRAME;
-    struct {
-        const int64_t *until;
-    } in;
-};
-/* Does not listen to cancels. */
-WEFT_ASYNC(lingers)
-{
-    WEFT_BEGIN();
-    while (!get(self->in.until))
-        WEFT_YIELD();
-    WEFT_END(0);
-}
-
 /* Spawns for as long as it may. */
 struct spawns {
     WEFT_FRAME;
@@ -319,16 +304,15 @@ WEFT_ASYNC(spawns)
 
 static void expect_stragglers(int64_t workers)
 {
-    struct lines  lines;
+    struct lines  lines = LINES;
     weft_runtime *rt;
     int64_t       let_go = 0, ended = 0;
 
-    lines_init(&lines);
     rt = start_with(&(weft_config){.workers = workers, .log = lines_add, .log_arg = &lines});
     for (int i = 0; i < 8; i++)
         check_eq(weft_spawn_on(rt, NULL, spawns, &ended), 0);
     for (int i = 0; i < 3; i++)
-        check_eq(weft_spawn_named(rt, NULL, "a straggler", lingers, &let_go), 0);
+        check_eq(weft_spawn_named(rt, NULL, "a straggler", yields, &let_go), 0);
     spin_until(&ended, 1000);
     for (int i = 0; i < 3; i++)
         check_eq(weft_runtime_stop(rt, WEFT_MS(1)), -ETIMEDOUT);
@@ -356,22 +340,7 @@ Test(after_stop, stragglers_under_load_are_named_and_let_go_on_eight_workers)
         expect_stragglers(8);
 }
 
-/* ---- when nobody needs to wait ---- */
-
-struct keeps {
-    WEFT_FRAME;
-    struct {
-        const int64_t *until;
-        int64_t       *started;
-    } in;
-};
-WEFT_ASYNC(keeps)
-{
-    WEFT_BEGIN();
-    add(self->in.started, 1);
-    spin_until(self->in.until, 1);
-    WEFT_END(0);
-}
+/* ---- when no thread needs to wait ---- */
 
 static void *let_go_later(void *flag)
 {
@@ -380,7 +349,7 @@ static void *let_go_later(void *flag)
     return NULL;
 }
 
-/* The last task may end on a worker, or on the spare one, that isn't needed any more. */
+/* The last task may end on a worker, or on the spare worker, which is not needed any more. */
 Test(after_stop, stop_returns_when_the_last_task_ends_wherever_that_was)
 {
     for (int64_t i = 0; i < test_scaled(20); i++) {
@@ -388,9 +357,10 @@ Test(after_stop, stop_returns_when_the_last_task_ends_wherever_that_was)
         int64_t       first = 0, second = 0, started = 0, begin;
         pthread_t     other;
 
-        check_eq(weft_spawn_on(rt, NULL, keeps, &first, &started), 0);
+        check_eq(weft_spawn_on(rt, NULL, blocks, &first, 1, &started), 0);
         spin_until(&started, 1);
-        check_eq(weft_spawn_on(rt, NULL, keeps, &second, &started), 0); /* on the spare worker */
+        check_eq(weft_spawn_on(rt, NULL, blocks, &second, 1, &started),
+                 0); /* on the spare worker */
         spin_until(&started, 2);
         add(&first, 1);
         other = thread(let_go_later, &second);
@@ -399,4 +369,115 @@ Test(after_stop, stop_returns_when_the_last_task_ends_wherever_that_was)
         check_cmp(weft_now() - begin, <, WEFT_MS(900) * test_slow());
         pthread_join(other, NULL);
     }
+}
+
+/* ---- tokio's wake_while_rt_is_dropping: each task that is cancelled wakes another one ---- */
+
+#define RING 8
+
+struct in_ring {
+    weft_runtime *rt;
+    weft_notify   notify[RING];
+    int64_t       waiting, ended;
+};
+
+struct rings {
+    WEFT_FRAME;
+    struct {
+        struct in_ring *ring;
+        int             place;
+    } in;
+    weft_wait     wait;
+    weft_deferred wake_next;
+};
+
+static void wake_next(void *arg)
+{
+    struct rings *self = arg;
+
+    check(weft_runtime_current() == self->in.ring->rt);
+    weft_notify_one(&self->in.ring->notify[(self->in.place + 1) % RING]);
+    add(&self->in.ring->ended, 1);
+}
+
+WEFT_ASYNC(rings)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    weft_defer(&self->wake_next, wake_next, self);
+    add(&self->in.ring->waiting, 1);
+    WEFT_AWAIT(n, weft_notify_wait(&self->wait, &self->in.ring->notify[self->in.place]));
+    WEFT_END(n);
+}
+
+/* Some of the tasks have not begun when the runtime stops. */
+static void expect_a_ring_to_end(const weft_config *config)
+{
+    for (int64_t i = 0; i < test_scaled(50); i++) {
+        weft_runtime  *rt = start_with(config);
+        struct in_ring ring = {.rt = rt};
+
+        for (int place = 0; place < RING; place++)
+            check_eq(weft_spawn_on(rt, NULL, rings, &ring, place), 0);
+        while (get(&ring.waiting) < i % (RING + 1)) {
+            struct weft_sleep nap;
+
+            check_eq(weft_block_on(rt, weft_sleep(&nap, 0)), 0);
+        }
+        stop(rt);
+        check_eq(ring.ended, RING);
+    }
+}
+
+Test(after_stop, tasks_that_wake_each_other_as_they_are_cancelled_end)
+{
+    expect_a_ring_to_end(&(weft_config){.current_thread = 1});
+    expect_a_ring_to_end(&(weft_config){.workers = 1});
+    expect_a_ring_to_end(&(weft_config){.workers = 2});
+    expect_a_ring_to_end(&(weft_config){.workers = 8});
+}
+
+/* ---- tokio's wake_from_thread_local: a thread that ends wakes what it polled last ---- */
+
+static pthread_key_t last_key;
+static int64_t       n_woken_last;
+
+static void wake_last(void *slot)
+{
+    weft_waker_wake(*(weft_waker *)slot);
+    free(slot);
+    add(&n_woken_last, 1);
+}
+
+/* The thread is the worker of its runtime. Its destructors run when both are gone. */
+static void *polls_and_ends(void *by_ref)
+{
+    weft_runtime *rt = start_with(&(weft_config){.current_thread = 1});
+    weft_waker   *slot = calloc(1, sizeof *slot);
+    int64_t       n = 0;
+    weft_handle   handle;
+
+    check(slot != NULL);
+    check_eq(pthread_setspecific(last_key, slot), 0);
+    check_eq(weft_spawn_on(rt, &handle, exposes, slot, &n), 0);
+    while (n == 0) {
+        struct weft_sleep nap;
+
+        check_eq(weft_block_on(rt, weft_sleep(&nap, 0)), 0);
+    }
+    if (by_ref)
+        weft_waker_wake_by_ref(slot);
+    weft_cancel(&handle);
+    check_eq(join(rt, &handle), -ECANCELED);
+    stop(rt);
+    return NULL;
+}
+
+Test(after_stop, a_thread_that_ends_may_wake_the_task_that_it_polled)
+{
+    check_eq(pthread_key_create(&last_key, wake_last), 0);
+    for (uintptr_t i = 0; i < 2; i++)
+        pthread_join(thread(polls_and_ends, (void *)i), NULL);
+    check_eq(n_woken_last, 2);
 }

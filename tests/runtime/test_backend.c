@@ -1,14 +1,14 @@
 /*
- * test_backend.c - without io_uring: what is said, and what threads and an epoll set do in its
- * place
+ * test_backend.c - without io_uring: the log line, and what threads and an epoll set do instead
  *
- * That all operations behave alike is shown by the other tests, which ./dev check runs with
+ * The other tests show that all operations behave alike: ./dev check runs them with
  * WEFT_BACKEND=epoll, too.
  */
-#include "../net_helpers.h"
+#include "../actors.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -17,7 +17,7 @@
 static weft_runtime *start_epoll(int64_t threads)
 {
     return start_with(
-        (weft_config){.workers = 2, .backend = WEFT_BACKEND_EPOLL, .file_threads = threads});
+        &(weft_config){.workers = 2, .backend = WEFT_BACKEND_EPOLL, .file_threads = threads});
 }
 
 static void deny(int number, int error)
@@ -53,13 +53,13 @@ static void check_works(weft_runtime *rt)
 
 static void check_falls_back(int number, int error, const char *text)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     int           n_before = n_fds();
     weft_runtime *rt;
 
     deny(number, error);
-    rt = start_with((weft_config){
-        .workers = 2, .backend = WEFT_BACKEND_AUTO, .log = keep_line, .log_arg = &log});
+    rt = start_with(&(weft_config){
+        .workers = 2, .backend = WEFT_BACKEND_AUTO, .log = lines_add, .log_arg = &log});
     check_eq(log.n, 1);
     check_str_contains(log.text, text);
     check_str_contains(log.text, "weft uses epoll instead");
@@ -81,14 +81,14 @@ Test(backend, where_the_ring_may_not_be_entered_epoll_takes_its_place)
 
 Test(backend, where_the_kernel_has_no_io_uring_epoll_takes_its_place)
 {
-    check_falls_back(SYS_io_uring_setup, EINVAL, "Linux 5.19");
+    check_falls_back(SYS_io_uring_setup, ENOSYS, "the kernel is ");
 }
 
 Test(backend, epoll_is_silent_where_it_was_chosen)
 {
-    log_lines     log = LOG_LINES;
-    weft_runtime *rt = start_with((weft_config){
-        .workers = 1, .backend = WEFT_BACKEND_EPOLL, .log = keep_line, .log_arg = &log});
+    struct lines  log = LINES;
+    weft_runtime *rt = start_with(&(weft_config){
+        .workers = 1, .backend = WEFT_BACKEND_EPOLL, .log = lines_add, .log_arg = &log});
 
     check_eq(weft_runtime_backend(rt), WEFT_BACKEND_EPOLL);
     check_works(rt);
@@ -132,23 +132,6 @@ WEFT_ASYNC(opens)
     WEFT_END(n);
 }
 
-struct watches {
-    WEFT_FRAME;
-    struct {
-        int      fd;
-        unsigned events;
-    } in;
-    weft_io io;
-};
-WEFT_ASYNC(watches)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, self->in.events));
-    WEFT_END(n);
-}
-
 #define MANY 6
 
 /* With one thread five of the six are queued: all are withdrawn, and no byte is lost. */
@@ -167,7 +150,7 @@ Test(backend, reads_of_an_empty_pipe_end_when_they_are_cancelled)
     for (int i = 0; i < MANY; i++)
         weft_cancel(&h[i]);
     for (int i = 0; i < MANY; i++) {
-        check_eq(JOIN(rt, &h[i]), -ECANCELED);
+        check_eq(join(rt, &h[i]), -ECANCELED);
         check_eq(write(ends[i][1], "x", 1), 1);
         check_eq(read(ends[i][0], &byte, 1), 1);
         close(ends[i][0]);
@@ -186,14 +169,14 @@ Test(backend, a_read_of_a_pipe_waits_for_its_byte)
     check_eq(weft_spawn_on(rt, &h, reads, .fd = ends[0]), 0);
     pause_ms(5);
     check_eq(write(ends[1], "x", 1), 1);
-    check_eq(JOIN(rt, &h), 1);
+    check_eq(join(rt, &h), 1);
     check_eq(fcntl(ends[0], F_GETFL) & O_NONBLOCK, 0); /* its flags are as they were */
     close(ends[0]);
     close(ends[1]);
     stop(rt);
 }
 
-/* Opens that wait take no thread from others, also beyond the limit. */
+/* Opens that wait take no thread from other operations, even if there are more than the limit. */
 Test(backend, opens_of_fifos_wait_and_hold_up_nothing)
 {
     weft_runtime *rt = start_epoll(1);
@@ -211,9 +194,9 @@ Test(backend, opens_of_fifos_wait_and_hold_up_nothing)
     for (int i = 1; i < MANY; i++)
         weft_cancel(&h[i]);
     for (int i = 1; i < MANY; i++)
-        check_eq(JOIN(rt, &h[i]), -ECANCELED);
+        check_eq(join(rt, &h[i]), -ECANCELED);
     other = open(path, O_WRONLY | O_CLOEXEC);
-    fd = (int)JOIN(rt, &h[0]);
+    fd = (int)join(rt, &h[0]);
     check_cmp(fd, >=, 0);
     close(fd);
     close(other);
@@ -229,16 +212,16 @@ Test(backend, any_number_of_tasks_waits_for_one_descriptor)
 
     check_eq(pipe2(ends, O_CLOEXEC), 0);
     for (int i = 0; i < MANY; i++)
-        check_eq(weft_spawn_on(rt, &h[i], watches, .fd = ends[0], .events = POLLIN), 0);
+        check_eq(weft_spawn_on(rt, &h[i], awaits_fd, .fd = ends[0], .events = POLLIN), 0);
     weft_cancel(&h[0]);
-    check_eq(JOIN(rt, &h[0]), -ECANCELED);
-    check_eq(RUN(rt, watches, .fd = ends[1], .events = POLLOUT), POLLOUT);
+    check_eq(join(rt, &h[0]), -ECANCELED);
+    check_eq(RUN(rt, awaits_fd, .fd = ends[1], .events = POLLOUT), POLLOUT);
     check_eq(write(ends[1], "x", 1), 1);
     for (int i = 1; i < MANY; i++)
-        check_eq(JOIN(rt, &h[i]), POLLIN);
+        check_eq(join(rt, &h[i]), POLLIN);
     close(ends[0]);
     close(ends[1]);
-    check_eq(RUN(rt, watches, .fd = ends[0], .events = POLLIN), -EBADF);
+    check_eq(RUN(rt, awaits_fd, .fd = ends[0], .events = POLLIN), -EBADF);
     stop(rt);
 }
 
@@ -247,7 +230,7 @@ Test(backend, a_file_is_always_ready)
     weft_runtime *rt = start_epoll(1);
     int           fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-    check_eq(RUN(rt, watches, .fd = fd, .events = POLLIN), POLLIN);
+    check_eq(RUN(rt, awaits_fd, .fd = fd, .events = POLLIN), POLLIN);
     close(fd);
     stop(rt);
 }
@@ -262,14 +245,14 @@ Test(backend, stopping_ends_what_waits_in_threads)
     check_eq(pipe2(ends, O_CLOEXEC), 0);
     for (int i = 0; i < MANY; i++) {
         check_eq(weft_spawn_on(rt, NULL, reads, .fd = ends[0]), 0);
-        check_eq(weft_spawn_on(rt, NULL, watches, .fd = ends[0], .events = POLLIN), 0);
+        check_eq(weft_spawn_on(rt, NULL, awaits_fd, .fd = ends[0], .events = POLLIN), 0);
     }
     pause_ms(20);
     stop(rt);
     close(ends[0]);
     close(ends[1]);
     check_cmp(n_fds(), <=, n_before);
-    check_eq(n_weft_threads(), 0);
+    EVENTUALLY(n_weft_threads() == 0); /* a joined one may be there for a moment */
 }
 
 Test(backend, a_clock_that_jumps_jumps)

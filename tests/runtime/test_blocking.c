@@ -1,7 +1,7 @@
 /*
  * test_blocking.c - jobs on the pool of threads
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include <semaphore.h>
 
@@ -87,7 +87,7 @@ static weft_runtime *begin(int64_t threads, int64_t keep_ms)
 {
     sem_init(&gate, 0, 0);
     return start_with(
-        (weft_config){.workers = 2, .blocking_threads = threads, .blocking_keep_ms = keep_ms});
+        &(weft_config){.workers = 2, .blocking_threads = threads, .blocking_keep_ms = keep_ms});
 }
 
 static void open_gate(int n)
@@ -145,7 +145,7 @@ Test(blocking, a_thousand_jobs)
     for (int64_t i = 0; i < n; i++)
         check_eq(weft_spawn_on(rt, &h[i], run_add, .a = i, .b = i), 0);
     for (int64_t i = 0; i < n; i++)
-        check_eq(JOIN(rt, &h[i]), 2 * i);
+        check_eq(join(rt, &h[i]), 2 * i);
     check_eq(counters(rt).blocking_jobs, n);
     check_cmp(counters(rt).blocking_threads, <=, 8);
     free(h);
@@ -165,7 +165,7 @@ Test(blocking, threads_come_up_to_the_limit_and_leave_again)
     check_eq(counters(rt).blocking_threads, 3);
     open_gate(10);
     for (int i = 0; i < 10; i++)
-        check_eq(JOIN(rt, &h[i]), 7);
+        check_eq(join(rt, &h[i]), 7);
     EVENTUALLY(counters(rt).blocking_threads == 0);
     check_eq(RUN(rt, run_add, .a = 1, .b = 2), 3); /* and come back */
     stop(rt);
@@ -227,9 +227,9 @@ Test(blocking, sockets_answer_while_the_pool_is_full)
     check_eq(n_running, 2);
     open_gate(6);
     for (int i = 0; i < 6; i++)
-        check_eq(JOIN(rt, &h[i]), 7);
+        check_eq(join(rt, &h[i]), 7);
     close(fd);
-    check_eq(JOIN(rt, &server), 0);
+    check_eq(join(rt, &server), 0);
     stop(rt);
 }
 
@@ -243,12 +243,12 @@ Test(blocking, a_queued_job_that_is_cancelled_never_runs)
         queued[i] = spawn_gate(rt);
     EVENTUALLY(counters(rt).blocking_jobs == 4);
     weft_cancel(&queued[1]);
-    check_eq(JOIN(rt, &queued[1]), -ECANCELED);
+    check_eq(join(rt, &queued[1]), -ECANCELED);
     weft_cancel(&queued[2]);
-    check_eq(JOIN(rt, &queued[2]), -ECANCELED);
+    check_eq(join(rt, &queued[2]), -ECANCELED);
     open_gate(4);
-    check_eq(JOIN(rt, &first), 7);
-    check_eq(JOIN(rt, &queued[0]), 7);
+    check_eq(join(rt, &first), 7);
+    check_eq(join(rt, &queued[0]), 7);
     stop(rt);
     check_eq(n_ran, 2);
 }
@@ -265,7 +265,7 @@ Test(blocking, a_running_job_that_is_cancelled_is_waited_for)
     pause_ms(20);
     check(!weft_is_finished(&h));
     open_gate(1);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     check_eq(n_ran, 1);
     stop(rt);
 }
@@ -331,7 +331,7 @@ Test(blocking, what_a_job_returned_is_told)
     check_eq(weft_future_result(&queued.future), -ECANCELED);
     check_eq(queued.returned, -ECANCELED);
     open_gate(1);
-    check_eq(JOIN(rt, &first), 7);
+    check_eq(join(rt, &first), 7);
     check_eq(weft_block_on(rt, weft_spawn_blocking(&job, add, .a = 3, .b = 4)), 7);
     check_eq(job.returned, 7);
     stop(rt);
@@ -352,7 +352,7 @@ Test(blocking, a_detachable_job_that_is_cancelled_goes_on_alone)
 
     EVENTUALLY(n_running == 1);
     weft_cancel(&h);
-    check_eq(JOIN(rt, &h), -ECANCELED); /* at once: the gate is closed */
+    check_eq(join(rt, &h), -ECANCELED); /* at once: the gate is closed */
     check_eq(n_running, 1);
     open_gate(1);
     EVENTUALLY(n_ran == 1);
@@ -399,7 +399,7 @@ Test(blocking, a_result_that_nobody_waits_for_is_not_copied)
     check_eq(weft_spawn_on(rt, &h, leaver, .job = &job, .into = &into), 0);
     EVENTUALLY(n_running == 1); /* a queued one would never run */
     weft_cancel(&h);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     memset(&job, 0xee, sizeof job);
     open_gate(1);
     EVENTUALLY(n_ran == 1);
@@ -427,12 +427,12 @@ Test(blocking, stop_waits_for_a_running_job)
 
 Test(blocking, stop_names_the_jobs_that_run)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_runtime *rt;
     weft_handle   h;
 
     sem_init(&gate, 0, 0);
-    rt = start_with((weft_config){.workers = 1, .log = keep_line, .log_arg = &log});
+    rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &log});
     h = spawn_gate(rt);
     EVENTUALLY(n_running == 1);
     check_eq(weft_runtime_stop(rt, WEFT_MS(20)), -ETIMEDOUT);
@@ -456,7 +456,7 @@ Test(blocking, jobs_cancelled_at_any_moment_leave_nothing_behind)
         for (uint32_t spin = rnd(&seed) % 20000; spin > 0; spin--)
             __asm__ volatile("");
         weft_cancel(&h);
-        r = JOIN(rt, &h);
+        r = join(rt, &h);
         check(r == 7 || r == -ECANCELED);
     }
     EVENTUALLY(n_running == 0);
@@ -478,7 +478,7 @@ WEFT_BLOCKING(half)
 
 Test(blocking, a_job_that_panicked_returns_nothing)
 {
-    weft_runtime              *rt = start_with((weft_config){.workers = 1, .log = weft_log_none});
+    weft_runtime              *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
     struct half                into = {.begun = 7, .done = 7};
     struct weft_spawn_blocking job;
 

@@ -1,8 +1,8 @@
 /*
- * test_blocking_fault.c - jobs that panic, threads that can't be had, forks, cancels at any moment;
- * and what jobs may do
+ * test_blocking_fault.c - jobs that panic, threads that can't be created, forks, cancels at any
+ * moment; and the calls that a job may make
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
 #include "pool_threads.h"
 
 #include <semaphore.h>
@@ -94,9 +94,9 @@ WEFT_ASYNC(run_fails)
 
 Test(blocking_fault, a_panic_is_its_jobs_own)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_runtime *rt = start_with(
-        (weft_config){.workers = 1, .blocking_threads = 1, .log = keep_line, .log_arg = &log});
+        &(weft_config){.workers = 1, .blocking_threads = 1, .log = lines_add, .log_arg = &log});
 
     for (int i = 0; i < 6; i++)
         check_eq(RUN(rt, run_fails, .even = i), i % 2 ? -EOWNERDEAD : i);
@@ -127,7 +127,7 @@ static void deny_threads(bool deny)
 
 Test(blocking_fault, without_any_thread_jobs_end_with_the_error)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1});
     weft_handle   h[10];
 
     sem_init(&gate, 0, 0);
@@ -136,20 +136,20 @@ Test(blocking_fault, without_any_thread_jobs_end_with_the_error)
     for (int i = 0; i < 10; i++)
         h[i] = spawn_hold(rt);
     for (int i = 0; i < 10; i++)
-        check_eq(JOIN(rt, &h[i]), -EAGAIN);
+        check_eq(join(rt, &h[i]), -EAGAIN);
     check_cmp(count(rt).threads_failed, >=, 1);
     check_eq(count(rt).threads, 0);
     check_eq(count(rt).queued, 0);
     check_eq(n_ran, 0);
     deny_threads(false);
     h[0] = spawn_hold(rt);
-    check_eq(JOIN(rt, &h[0]), 7);
+    check_eq(join(rt, &h[0]), 7);
     stop(rt);
 }
 
 Test(blocking_fault, without_more_threads_jobs_wait_for_those_there_are)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1});
     weft_handle   h[10];
 
     sem_init(&gate, 0, 0);
@@ -165,9 +165,62 @@ Test(blocking_fault, without_more_threads_jobs_wait_for_those_there_are)
     deny_threads(false);
     open_gate(5);
     for (int i = 0; i < 10; i++)
-        check_eq(JOIN(rt, &h[i]), 7);
+        check_eq(join(rt, &h[i]), 7);
     check_eq(count(rt).done, 10);
     stop(rt);
+}
+
+/* The only thread runs a job that does not end, and nothing is queued. */
+Test(blocking_fault, a_queued_job_gets_a_thread_once_there_are_more)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1});
+    weft_handle   h[2];
+
+    sem_init(&gate, 0, 0);
+    h[0] = spawn_hold(rt);
+    EVENTUALLY(n_running == 1);
+    deny_threads(true);
+    h[1] = spawn_hold(rt);
+    EVENTUALLY(count(rt).threads_failed >= 3);
+    check_eq(n_running, 1);
+    deny_threads(false);
+    EVENTUALLY(n_running == 2);
+    open_gate(2);
+    for (int i = 0; i < 2; i++)
+        check_eq(join(rt, &h[i]), 7);
+    stop(rt);
+}
+
+/* The task that tries again must not keep the runtime, nor the pool. */
+Test(blocking_fault, a_stop_does_not_wait_for_threads_that_can_not_be_had)
+{
+    weft_runtime              *rt = start_with(&(weft_config){.workers = 1});
+    struct weft_pool_counters  c;
+    const weft_pool_config     config = {.threads = 8};
+    weft_pool                 *pool;
+    struct weft_spawn_blocking job[2];
+    weft_waker                 waker = weft_waker_noop();
+    weft_context               cx;
+
+    sem_init(&gate, 0, 0);
+    check_eq(weft_pool_open(rt, &config, &pool), 0);
+    weft_context_init(&cx, &waker, rt);
+    for (int i = 0; i < 2; i++) {
+        weft_future *f = weft_spawn_blocking_on(&job[i], pool, hold, .unused = 0);
+
+        check(!weft_poll_is_ready(weft_future_poll(f, &cx)));
+        EVENTUALLY(n_running == 1);
+        deny_threads(true);
+    }
+    do
+        check_eq(weft_pool_counters(pool, &c), 0);
+    while (c.threads_failed < 2);
+    open_gate(2);
+    for (int i = 0; i < 2; i++)
+        check_eq(weft_block_on(rt, &job[i].future), 7);
+    check_eq(weft_pool_close(pool, WEFT_S(20)), 0);
+    stop(rt);
+    deny_threads(false); /* the leak checker creates one at the end of the process */
 }
 
 static void ask_parents_pool(weft_runtime *rt)
@@ -206,7 +259,7 @@ Test(blocking_fault, a_forked_child_gets_an_error)
     check_eq(waitpid(pid, &status, 0), pid);
     check_eq(status, 0);
     open_gate(1);
-    check_eq(JOIN(rt, &h), 7);
+    check_eq(join(rt, &h), 7);
     stop(rt);
 }
 
@@ -233,7 +286,7 @@ static void release(void *arg, void *memory, size_t size)
 static atomic_int n_slow; /* allocations of a thread that are under way */
 static sem_t      slow;
 
-/* The second thread's memory takes its time, and then there is none. */
+/* The allocation for the second thread takes long, and then fails. */
 static void *allocate_slowly(void *arg, size_t size)
 {
     static atomic_int n_threads;
@@ -257,7 +310,7 @@ Test(blocking_fault, a_job_that_relied_on_a_thread_without_memory_runs_on_an_idl
 {
     weft_config config = {
         .workers = 2, .blocking_threads = 4, .allocator = {allocate_slowly, release_only, NULL}};
-    weft_runtime *rt = start_with(config);
+    weft_runtime *rt = start_with(&config);
     weft_handle   h[3];
 
     sem_init(&gate, 0, 0);
@@ -273,13 +326,13 @@ Test(blocking_fault, a_job_that_relied_on_a_thread_without_memory_runs_on_an_idl
     sem_post(&slow);
     open_gate(1);
     for (int i = 0; i < 3; i++)
-        check_eq(JOIN(rt, &h[i]), 7);
+        check_eq(join(rt, &h[i]), 7);
     check_eq(count(rt).threads_failed, 1);
     stop(rt);
 }
 
-/* Jobs of all ends: cancelled while queued, detached while running, finished; and what they copied
- * is freed once, whoever comes last. */
+/* Jobs end in all ways: cancelled while queued, detached while running, finished. Their copied
+ * arguments are freed once, by whichever thread is last. */
 Test(blocking_fault, cancels_at_any_moment_leave_nothing_behind)
 {
     enum { ROUND = 16 };
@@ -287,7 +340,7 @@ Test(blocking_fault, cancels_at_any_moment_leave_nothing_behind)
                                         .blocking_threads = 2,
                                         .blocking_keep_ms = 1,
                                         .allocator = {allocate, release, NULL}};
-    weft_runtime             *rt = start_with(config);
+    weft_runtime             *rt = start_with(&config);
     int64_t                   n = test_scaled(5000) / ROUND + 1, n_cancelled = 0, n_result = 0;
     uint32_t                  seed = 7;
     weft_handle               h[ROUND];
@@ -308,7 +361,7 @@ Test(blocking_fault, cancels_at_any_moment_leave_nothing_behind)
         if (round % 2 == 0)
             open_gate(ROUND);
         for (int i = 0; i < ROUND; i++) {
-            int64_t r = JOIN(rt, &h[i]);
+            int64_t r = join(rt, &h[i]);
 
             check(r == 7 || r == -ECANCELED);
             n_cancelled += r == -ECANCELED;
@@ -339,7 +392,7 @@ WEFT_BLOCKING(nothing)
 Test(blocking_fault, cancels_that_meet_the_end_leave_nothing_behind)
 {
     weft_runtime *rt =
-        start_with((weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
+        start_with(&(weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
     uint32_t                   seed = 3;
     weft_waker                 waker = weft_waker_noop();
     weft_context               cx;
@@ -367,7 +420,7 @@ Test(blocking_fault, cancels_that_meet_the_end_leave_nothing_behind)
 Test(blocking_fault, out_of_memory_is_an_answer)
 {
     weft_runtime *rt =
-        start_with((weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
+        start_with(&(weft_config){.workers = 1, .allocator = {allocate, release, NULL}});
     struct weft_spawn_blocking job;
     int64_t                    r = -ENOMEM;
 

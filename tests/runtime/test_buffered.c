@@ -1,13 +1,14 @@
 /*
- * test_buffered.c - lines and pieces of a stream, however it arrives and whatever is given up
+ * test_buffered.c - lines and pieces of a stream, in whatever pieces it arrives and whichever reads
+ * are cancelled
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include <netinet/tcp.h>
 
 #define RUN_IO(...) weft_block_on(rt, __VA_ARGS__)
 
-/* One side of a connection with a reader of so much buffer, and the plain socket at the other. */
+/* One end of a connection with a reader of this buffer size. The other end is a plain socket. */
 typedef struct setting {
     weft_runtime *rt;
     weft_stream  *stream;
@@ -345,7 +346,7 @@ struct read_lines {
     } in;
     weft_reader        reader;
     struct weft_select sel;
-    ticks              turn;
+    struct counter     turn;
     char              *line, buffer[103];
     uint32_t           n_lines;
     int64_t            n_cancelled;
@@ -363,7 +364,7 @@ WEFT_ASYNC(read_lines)
     for (;;) {
         if (self->in.hesitates)
             WEFT_AWAIT(n, weft_select(&self->sel, weft_reader_line(&self->reader, &self->line),
-                                      after_ticks(&self->turn, rnd(&self->in.seed) % 4)));
+                                      counter(&self->turn, rnd(&self->in.seed) % 4)));
         else
             WEFT_AWAIT(n, weft_reader_line(&self->reader, &self->line));
         n = weft_future_result(&self->reader.future);
@@ -432,7 +433,7 @@ struct read_mixed {
     } in;
     weft_reader        reader;
     struct weft_select sel;
-    ticks              turn;
+    struct counter     turn;
     weft_future       *f;
     int                kind;
     size_t             at;
@@ -473,8 +474,8 @@ WEFT_ASYNC(read_mixed)
     weft_reader_init(&self->reader, self->in.stream, self->buffer, sizeof self->buffer);
     while (self->at < self->in.size) {
         self->f = mixed(self);
-        WEFT_AWAIT(n, weft_select(&self->sel, self->f,
-                                  after_ticks(&self->turn, rnd(&self->in.seed) % 10)));
+        WEFT_AWAIT(
+            n, weft_select(&self->sel, self->f, counter(&self->turn, rnd(&self->in.seed) % 10)));
         n = weft_future_result(self->f);
         check(n >= 0 || n == -ECANCELED || n == WEFT_EOF || (n == -EMSGSIZE && self->kind == 2));
         if (n == -EMSGSIZE) {
@@ -557,7 +558,7 @@ Test(buffered, lines_at_hand_spend_budget)
     weft_runtime  *rt = start(1);
     static char    lines[4000];
     struct glutton frame;
-    counted        polls;
+    struct watched polls;
     weft_stream   *s;
     int            peer = pair(rt, &s);
 
@@ -566,9 +567,9 @@ Test(buffered, lines_at_hand_spend_budget)
     shutdown(peer, SHUT_WR);
     EVENTUALLY(recv(weft_stream_fd(s), lines, sizeof lines, MSG_PEEK | MSG_DONTWAIT) ==
                sizeof lines);
-    check_eq(weft_block_on(rt, count_polls(&polls, weft_async(glutton, &frame, .stream = s))),
+    check_eq(weft_block_on(rt, watched(&polls, weft_async(glutton, &frame, .stream = s))),
              sizeof lines);
-    check_cmp(polls.n, >=, sizeof lines / WEFT_BUDGET_DEFAULT);
+    check_cmp(polls.n_polls, >=, sizeof lines / WEFT_BUDGET_DEFAULT);
     weft_stream_close(s);
     close(peer);
     stop(rt);

@@ -1,7 +1,8 @@
 /*
  * test_busy.c - the reactor's work is done while the workers never run dry
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 #include <sys/eventfd.h>
 
@@ -70,7 +71,7 @@ static void end_play(weft_runtime *rt)
 {
     ended = true;
     for (int i = 0; i < 2 * PAIRS; i++)
-        check_eq(JOIN(rt, &players[i]), 0);
+        check_eq(join(rt, &players[i]), 0);
 }
 
 static void check_ring_operations(int64_t workers)
@@ -103,22 +104,6 @@ Test(busy, operations_of_the_ring_end_with_two_workers)
     check_ring_operations(2);
 }
 
-struct watcher {
-    WEFT_FRAME;
-    struct {
-        int fd;
-    } in;
-    weft_io io;
-};
-WEFT_ASYNC(watcher)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
-    WEFT_END(n);
-}
-
 /* The reactor has gone to its gate long ago when it comes. */
 Test(busy, an_operation_of_the_ring_that_takes_long_ends)
 {
@@ -129,10 +114,10 @@ Test(busy, an_operation_of_the_ring_that_takes_long_ends)
 
     play(rt);
     for (int i = 0; i < 10; i++) {
-        check_eq(weft_spawn_on(rt, &h, watcher, .fd = fd), 0);
+        check_eq(weft_spawn_on(rt, &h, awaits_fd, .fd = fd, .events = POLLIN), 0);
         pause_ms(5);
         check_eq(write(fd, &value, sizeof value), sizeof value);
-        check_eq(JOIN(rt, &h), POLLIN);
+        check_eq(join(rt, &h), POLLIN);
         check_eq(read(fd, &value, sizeof value), sizeof value);
     }
     end_play(rt);
@@ -140,7 +125,8 @@ Test(busy, an_operation_of_the_ring_that_takes_long_ends)
     stop(rt);
 }
 
-/* As a server's wait for SIGTERM: the reactor is not fetched for it whenever a worker looks. */
+/* A server waits for SIGTERM with such an operation. A worker that looks for sockets must not wake
+ * the reactor for it each time. */
 Test(busy, an_operation_of_the_ring_that_waits_for_long_costs_little)
 {
     weft_runtime                *rt = start(1);
@@ -149,14 +135,14 @@ Test(busy, an_operation_of_the_ring_that_waits_for_long_costs_little)
     struct weft_runtime_counters before, after;
     weft_handle                  h;
 
-    check_eq(weft_spawn_on(rt, &h, watcher, .fd = fd), 0);
+    check_eq(weft_spawn_on(rt, &h, awaits_fd, .fd = fd, .events = POLLIN), 0);
     play(rt);
     before = counters(rt);
     EVENTUALLY(counters(rt).worker_looks - before.worker_looks > 400);
     after = counters(rt);
     check_cmp(2 * (after.gates - before.gates), <, after.worker_looks - before.worker_looks);
     check_eq(write(fd, &value, sizeof value), sizeof value);
-    check_eq(JOIN(rt, &h), POLLIN);
+    check_eq(join(rt, &h), POLLIN);
     end_play(rt);
     close(fd);
     stop(rt);
@@ -174,7 +160,7 @@ static void check_beside_yielders(int n_workers)
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(5))), 0);
     end_play(rt);
     for (int i = 0; i < n_workers; i++)
-        check_eq(JOIN(rt, &yielders[i]), 0);
+        check_eq(join(rt, &yielders[i]), 0);
     stop(rt);
 }
 
@@ -252,7 +238,79 @@ Test(busy, a_socket_is_served_by_busy_workers_while_the_reactor_has_no_cpu)
     let_reactor_go(rt, &nap);
     ended = true;
     close(fd);
-    check_eq(JOIN(rt, &plays), 0);
-    check_eq(JOIN(rt, &yields), 0);
+    check_eq(join(rt, &plays), 0);
+    check_eq(join(rt, &yields), 0);
+    stop(rt);
+}
+
+/* ---- a task that always finds its next request at once ---- */
+
+static int hot_rounds, asked_at, served_at;
+
+struct hot {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+        int          fd;    /* the other end of the stream */
+        int          other; /* the peer of the stream of the task `cold` */
+    } in;
+    weft_io io;
+    char    byte;
+};
+WEFT_ASYNC(hot)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (hot_rounds = 1; served_at == 0 && hot_rounds < 1000000; hot_rounds++) {
+        raw_write(self->in.fd, "x", 1);
+        WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+        check_eq(n, 1);
+        if (hot_rounds == 1000) {
+            asked_at = hot_rounds;
+            raw_write(self->in.other, "x", 1);
+        }
+    }
+    weft_stream_close(self->in.stream);
+    WEFT_END(0);
+}
+
+struct cold {
+    WEFT_FRAME;
+    struct {
+        weft_stream *stream;
+    } in;
+    weft_io io;
+    char    byte;
+};
+WEFT_ASYNC(cold)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+    check_eq(n, 1);
+    served_at = hot_rounds;
+    weft_stream_close(self->in.stream);
+    WEFT_END(0);
+}
+
+Test(busy, a_connection_that_is_always_ready_leaves_the_others_their_turns)
+{
+    weft_runtime     *rt = start(1);
+    weft_stream      *hots, *colds;
+    int               fd = pair(rt, &hots), other = pair(rt, &colds);
+    weft_handle       h, c;
+    struct weft_sleep nap;
+
+    hold_reactor(rt, &nap);
+    check_eq(weft_spawn_on(rt, &c, cold, .stream = colds), 0);
+    check_eq(weft_spawn_on(rt, &h, hot, .stream = hots, .fd = fd, .other = other), 0);
+    check_eq(join(rt, &h), 0);
+    check_eq(join(rt, &c), 0);
+    check_cmp(served_at - asked_at, <, 10 * WEFT_BUDGET_DEFAULT);
+    let_reactor_go(rt, &nap);
+    close(fd);
+    close(other);
     stop(rt);
 }

@@ -2,7 +2,7 @@
  * test_cancel_bytes.c - bytes arrive once and in order, however often reading and writing them is
  * given up in between
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 static size_t total; /* bytes to move: set by each test */
 
@@ -64,7 +64,7 @@ struct hesitant_read {
     weft_io             io;
     struct weft_select  sel;
     struct weft_timeout limit;
-    ticks               turn;
+    struct counter      turn;
     struct iovec        vector[2];
     weft_future        *read;
     size_t              at;
@@ -93,7 +93,7 @@ WEFT_ASYNC(hesitant_read)
             WEFT_AWAIT(n, weft_timeout(&self->limit, self->read, rnd(&self->in.seed) % WEFT_MS(2)));
         else
             WEFT_AWAIT(n, weft_select(&self->sel, self->read,
-                                      after_ticks(&self->turn, rnd(&self->in.seed) % 8)));
+                                      counter(&self->turn, rnd(&self->in.seed) % 8)));
         n = weft_future_result(self->read);
         self->n_cancelled += n == -ECANCELED;
         if (n == 0 || n == WEFT_EOF) /* the end; of read_exact, in the middle */
@@ -114,7 +114,7 @@ WEFT_ASYNC(hesitant_read)
 
 static void reading(bool timer, int64_t budget)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 2, .budget = budget});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .budget = budget});
     weft_stream  *s;
     peer          p = {.seed = 5};
     pthread_t     thread;
@@ -156,7 +156,7 @@ struct hesitant_write {
     } in;
     weft_io            io;
     struct weft_select sel;
-    ticks              turn;
+    struct counter     turn;
     weft_future       *write;
     size_t             at;
     int64_t            n_cancelled;
@@ -179,8 +179,8 @@ WEFT_ASYNC(hesitant_write)
         self->write = self->all
                           ? weft_write_all(&self->io, self->in.stream, self->buffer, (size_t)n)
                           : weft_write(&self->io, self->in.stream, self->buffer, (size_t)n);
-        WEFT_AWAIT(n, weft_select(&self->sel, self->write,
-                                  after_ticks(&self->turn, rnd(&self->in.seed) % 8)));
+        WEFT_AWAIT(
+            n, weft_select(&self->sel, self->write, counter(&self->turn, rnd(&self->in.seed) % 8)));
         n = weft_future_result(self->write);
         self->n_cancelled += n == -ECANCELED;
         check(n > 0 || n == -ECANCELED);
@@ -195,7 +195,7 @@ WEFT_ASYNC(hesitant_write)
 
 static void writing(int64_t budget)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 2, .budget = budget});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .budget = budget});
     weft_stream  *s;
     peer          p = {.seed = 9};
     int           small = 32768;

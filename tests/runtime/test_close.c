@@ -1,9 +1,9 @@
 /*
- * test_close.c - closing what an operation waits for: it moves nothing any more
+ * test_close.c - a socket is closed while an operation waits: the operation moves no more bytes
  */
 #include "operation_cases.h"
 
-/* Polls it once, as an executor that wakes nothing: whether it is READY. */
+/* Polls the future once, with a waker that does nothing. Returns whether it is READY. */
 static bool poll_with(weft_runtime *rt, weft_future *future, uint32_t budget)
 {
     weft_waker   noop = weft_waker_noop();
@@ -44,8 +44,8 @@ static int64_t receivable(int fd)
     return n;
 }
 
-/* Between its last poll and the close nothing comes; between the close and the next poll all that
- * it waited for. */
+/* Nothing arrives between the last poll and the close. All that the operation waited for arrives
+ * between the close and the next poll. */
 static void check_row(weft_runtime *rt, int row)
 {
     const row_case *c = &cases[row];
@@ -95,7 +95,7 @@ Test(close, ends_every_operation_that_waits_and_it_moves_nothing, .timeout = 60)
     stop(rt);
 }
 
-/* What it has sent by then, it has sent; the peer gets that and the end. */
+/* The peer gets the bytes that were sent before the close, and then the end. */
 Test(close, ends_a_write_all_between_two_of_its_steps)
 {
     enum { LARGE = 32 << 20 };
@@ -122,7 +122,7 @@ Test(close, ends_a_write_all_between_two_of_its_steps)
     stop(rt);
 }
 
-/* A half has one direction: the other's operation goes on. */
+/* A half has one direction: the operation of the other half continues. */
 Test(close, of_one_half_leaves_the_other_s_operation)
 {
     weft_runtime *rt = start(1);

@@ -5,15 +5,15 @@
 
 #include <ctype.h>
 
-static struct lines lines;
+static struct lines lines = LINES;
 
 static weft_config given(void)
 {
-    lines_init(&lines);
+    lines_clear(&lines);
     return (weft_config){.log = lines_add, .log_arg = &lines};
 }
 
-/* Starts from a clean environment: the one that runs the tests may have knobs set. */
+/* Clears the environment: the caller of the tests may have set knobs there. */
 static void clean(void)
 {
     for (size_t i = 0; i < wf_n_knobs; i++)
@@ -122,7 +122,8 @@ static void refused(const char *value)
     check_str_contains(lines.text, "WEFT_WORKERS=");
     check_str_contains(lines.text, isspace((unsigned char)*value) ? value + 1 : value);
     check_str_contains(lines.text, "from 1 to 512");
-    check(strchr(lines.text, '\n') == lines.text + lines.n - 1); /* one line */
+    check_eq(lines.n, 1);
+    check(strchr(lines.text, '\n') == lines.text + strlen(lines.text) - 1);
 }
 
 Test(config, malformed_values_are_refused_naming_value_and_range)

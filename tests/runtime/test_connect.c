@@ -1,7 +1,8 @@
 /*
  * test_connect.c - connecting, and many connections that come and go
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 struct connect_to {
     WEFT_FRAME;
@@ -28,7 +29,7 @@ Test(connect, a_refused_connection_leaves_nothing_behind)
         weft_address  address;
         int           n;
 
-        close(raw_listen(v6, 1, &address)); /* a port nobody listens on */
+        close(raw_listen(v6, 1, &address)); /* a port without a listener */
         n = n_fds();
         check_eq(RUN(rt, connect_to, .address = &address, .ret = &s), -ECONNREFUSED);
         check(s == NULL);
@@ -99,7 +100,7 @@ Test(connect, a_pending_connect_can_be_cancelled)
     pause_ms(10);
     check(!weft_is_finished(&h));
     weft_cancel(&h);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     check(s == NULL);
     EVENTUALLY(n_fds() == n && counters(rt).streams_open == 0);
     empty(&f);
@@ -126,7 +127,7 @@ Test(connect, a_pending_connect_ends_when_there_is_room)
             close(fd);
         else
             pause_ms(1);
-    check_eq(JOIN(rt, &h), 0);
+    check_eq(join(rt, &h), 0);
     weft_stream_close(s);
     close(f.listener);
     stop(rt);
@@ -148,7 +149,7 @@ Test(connect, connects_cancelled_at_any_moment_leak_nothing)
         for (uint32_t spin = rnd(&seed) % 20000; spin > 0; spin--)
             __asm__ volatile("");
         weft_cancel(&h);
-        r = JOIN(rt, &h);
+        r = join(rt, &h);
         check(r == 0 || r == -ECANCELED);
         check_eq(s != NULL, r == 0);
         weft_stream_close(s);
@@ -256,11 +257,11 @@ Test(connect, connections_that_come_and_go_leave_nothing_behind)
                                .half_close = i % 2),
                  0);
     for (int i = 0; i < 4; i++)
-        check_eq(JOIN(rt, &client[i]), 0);
+        check_eq(join(rt, &client[i]), 0);
     EVENTUALLY(counters(rt).streams_open == 1 && n_fds() == n);
     EVENTUALLY((alive = (int64_t)counters(rt).tasks_alive) == 1);
     weft_cancel(&server);
-    check_eq(JOIN(rt, &server), -ECANCELED);
+    check_eq(join(rt, &server), -ECANCELED);
     weft_listener_close(l);
     stop(rt);
 }
@@ -285,51 +286,117 @@ Test(connect, the_peer_sees_the_end_promptly_when_a_stream_is_closed)
 
 /* ---- in dumps ---- */
 
+/* How a task reads a byte of the stream, and the line of a dump about it. "@" is the peer. */
+enum { BARE, TIMEOUT, SHIELD, READER, COPY, COPY_BOTH, SELECT, N_READS };
+static const char *const read_texts[N_READS] = {
+    ", awaiting weft_read of @\n",
+    ", awaiting weft_read of @ in weft_timeout\n",
+    ", awaiting weft_read of @ in weft_shield\n",
+    ", awaiting weft_read of @ in weft_timeout\n", /* the outermost */
+    ", awaiting weft_read of @ in weft_copy\n",
+    ", awaiting weft_copy_both (weft_read of @ in weft_copy, weft_read of @ in weft_copy)\n",
+    ", awaiting weft_select (weft_sleep, weft_read of @ in weft_timeout) in weft_timeout\n",
+};
+
 struct reads_one {
     WEFT_FRAME;
     struct {
-        weft_stream *stream;
+        weft_stream *stream, *back;
+        int          kind;
     } in;
-    weft_io io;
-    char    byte;
+    struct reads_one     *inner;
+    weft_io               io;
+    struct weft_timeout   limit, outer;
+    struct weft_shield    guard;
+    weft_reader           reader;
+    struct weft_copy      copy;
+    struct weft_copy_both both;
+    struct weft_select    select;
+    struct weft_sleep     nap;
+    char                  byte, buffer[16], *data;
 };
+
+static weft_future *read_as(struct reads_one *self, weft_stream *s, int kind)
+{
+    weft_future *future;
+
+    switch (kind) {
+    case TIMEOUT:
+        return weft_timeout(&self->limit, weft_read(&self->io, s, &self->byte, 1), WEFT_S(1000));
+    case SHIELD:
+        return weft_shield(&self->guard, weft_read(&self->io, s, &self->byte, 1), 0);
+    case READER:
+        weft_reader_init(&self->reader, s, self->buffer, sizeof self->buffer);
+        future = weft_reader_take(&self->reader, 1, &self->data);
+        return weft_timeout(&self->limit, future, WEFT_S(1000));
+    case COPY:
+        return weft_copy(&self->copy, s, s, self->buffer, sizeof self->buffer);
+    case COPY_BOTH:
+        return weft_copy_both(&self->both, s, self->in.back, self->buffer, sizeof self->buffer);
+    case SELECT:
+        future = weft_select(&self->select, weft_sleep(&self->nap, WEFT_S(1000)),
+                             read_as(self, s, TIMEOUT));
+        return weft_timeout(&self->outer, future, WEFT_S(1000));
+    default:
+        return weft_read(&self->io, s, &self->byte, 1);
+    }
+}
+
 WEFT_ASYNC(reads_one)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
+    WEFT_AWAIT(n, read_as(self, self->in.stream, self->in.kind));
     WEFT_END(n);
+}
+
+static weft_stream *connect_to(weft_runtime *rt, const weft_address *address)
+{
+    weft_stream *s;
+    weft_io      io;
+
+    check_eq(weft_block_on(rt, weft_connect(&io, address, &s)), 0);
+    return s;
+}
+
+static void text_of(char *to, const char *from, const char *peer)
+{
+    for (; *from; from++)
+        to += sprintf(to, "%.*s", *from == '@' ? 100 : 1, *from == '@' ? peer : from);
 }
 
 Test(connect, a_dump_names_the_peer_of_the_stream_that_a_task_reads)
 {
-    static log_lines lines = LOG_LINES;
-    weft_runtime    *rt;
-    weft_listener   *l;
-    weft_stream     *s;
-    weft_address     address;
-    weft_io          io;
-    weft_handle      h;
-    char             text[WEFT_ADDRESS_TEXT], wanted[200];
+    static struct lines lines = LINES;
+    weft_runtime       *rt;
+    weft_listener      *l;
+    weft_address        address;
+    weft_handle         h;
+    char                peer[WEFT_ADDRESS_TEXT], wanted[400];
 
     check_eq(
-        weft_runtime_start(&(weft_config){.workers = 1, .log = keep_line, .log_arg = &lines}, &rt),
+        weft_runtime_start(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &lines}, &rt),
         0);
     check_eq(weft_address_parse("127.0.0.1", 0, &address), 0);
     check_eq(weft_listen(rt, &address, NULL, &l), 0);
     check_eq(weft_listener_address(l, &address), 0);
-    check_eq(weft_block_on(rt, weft_connect(&io, &address, &s)), 0);
-    check_eq(weft_spawn_on(rt, &h, reads_one, .stream = s), 0);
-    snprintf(wanted, sizeof wanted, ", awaiting weft_read of %s\n",
-             weft_address_format(&address, text));
-    do { /* until it waits */
-        lines.text[0] = '\0';
-        weft_runtime_dump(rt);
-    } while (!strstr(lines.text, ", awaiting"));
-    check(strstr(lines.text, wanted));
-    weft_stream_close(s);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    weft_address_format(&address, peer);
+    for (int kind = 0; kind < N_READS; kind++) {
+        weft_stream *s = connect_to(rt, &address), *back = connect_to(rt, &address);
+
+        check_eq(weft_spawn_on(rt, &h, reads_one, .stream = s, .back = back, .kind = kind), 0);
+        text_of(wanted, read_texts[kind], peer);
+        do { /* until it waits */
+            lines_clear(&lines);
+            weft_runtime_dump(rt);
+        } while (!strstr(lines.text, ", awaiting"));
+        check_str_contains(lines.text, wanted);
+        weft_cancel(&h);
+        (void)join(rt, &h);
+        weft_stream_close(s);
+        weft_stream_close(back);
+    }
     weft_listener_close(l);
     stop(rt);
 }

@@ -1,7 +1,7 @@
 /*
  * test_copy.c - one stream into another, and both ways at once
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 static char byte_at(size_t i)
 {
@@ -158,7 +158,7 @@ Test(copy, cancelled_it_accounts_for_every_byte)
     set_up(&s);
     make_narrow(&s);
     in.fd = s.left, out.fd = s.right;
-    run(&in, sends); /* nobody reads: it stays in the middle of a write */
+    run(&in, sends); /* without a reader the copy stops in the middle of a write */
     check_eq(
         weft_block_on(s.rt, weft_timeout(&limit, weft_copy(&c, s.a, s.b, s.buffer, sizeof s.buffer),
                                          WEFT_MS(50))),
@@ -262,7 +262,7 @@ Test(copy, passes_a_half_close_on_and_goes_on_the_other_way)
     check_eq(memcmp(answer, "answer", 6), 0);
     check_eq(shutdown(s.right, SHUT_WR), 0);
     check_eq(recv(s.left, &byte, 1, 0), 0);
-    check_eq(JOIN(s.rt, &h), INT64_C(3) << 32 | 6);
+    check_eq(join(s.rt, &h), INT64_C(3) << 32 | 6);
     tear_down(&s);
 }
 

@@ -1,21 +1,22 @@
 /* test_current.c - a current-thread runtime: tasks run on the thread that calls weft_block_on */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 static weft_runtime *begin(void)
 {
-    return start_with((weft_config){.current_thread = 1});
+    return start_with(&(weft_config){.current_thread = 1});
 }
 
 /* ---- tasks ---- */
 
-struct adds {
+struct adds_noting {
     WEFT_FRAME;
     struct {
         int64_t    a, b;
         pthread_t *ran_on;
     } in;
 };
-WEFT_ASYNC(adds)
+WEFT_ASYNC(adds_noting)
 {
     WEFT_BEGIN();
     if (self->in.ran_on)
@@ -38,7 +39,7 @@ WEFT_ASYNC(family)
 
     WEFT_BEGIN();
     for (int i = 0; i < self->in.n; i++)
-        check_eq(weft_spawn(&self->child[i], adds, i, 1, NULL), 0);
+        check_eq(weft_spawn(&self->child[i], adds_noting, i, 1, NULL), 0);
     for (self->i = 0; self->i < self->in.n; self->i++) {
         WEFT_AWAIT(n, weft_join(&self->child[self->i]));
         self->sum += n;
@@ -54,8 +55,8 @@ Test(current, tasks_and_their_children_run_on_the_calling_thread)
     weft_handle   handle;
 
     check_eq(weft_runtime_workers(rt), 1);
-    check_eq(weft_spawn_on(rt, &handle, adds, 30, 4, &ran_on), 0);
-    check_eq(JOIN(rt, &handle), 34);
+    check_eq(weft_spawn_on(rt, &handle, adds_noting, 30, 4, &ran_on), 0);
+    check_eq(join(rt, &handle), 34);
     check(pthread_equal(ran_on, pthread_self()));
     check_eq(weft_block_on(rt, weft_async(family, &frame, 100)), 100 * 99 / 2 + 100);
     stop(rt);
@@ -78,22 +79,6 @@ WEFT_ASYNC(runs)
     WEFT_END(n);
 }
 
-struct nap {
-    WEFT_FRAME;
-    struct {
-        int64_t duration;
-    } in;
-    struct weft_sleep nap;
-};
-WEFT_ASYNC(nap)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_sleep(&self->nap, self->in.duration));
-    WEFT_END(n);
-}
-
 Test(current, tasks_make_no_progress_while_nobody_is_in_block_on)
 {
     weft_runtime *rt = begin();
@@ -103,12 +88,12 @@ Test(current, tasks_make_no_progress_while_nobody_is_in_block_on)
     check_eq(weft_spawn_on(rt, &handle, runs, &ran), 0);
     pause_ms(20);
     check_eq(ran, 0);
-    check_eq(RUN(rt, nap, .duration = WEFT_MS(1)), 0);
+    check_eq(RUN(rt, sleeps, .duration = WEFT_MS(1)), 0);
     check_eq(ran, 1);
     weft_cancel(&handle);
     pause_ms(20);
     check(!weft_is_finished(&handle));
-    check_eq(JOIN(rt, &handle), -ECANCELED);
+    check_eq(join(rt, &handle), -ECANCELED);
     stop(rt);
 }
 
@@ -131,9 +116,9 @@ Test(current, its_one_worker_can_be_pinned_to)
     weft_runtime *rt = begin();
     weft_handle   handle;
 
-    check_eq(weft_spawn_bound(rt, &handle, 1, adds, 1, 2, NULL), -EINVAL);
-    check_eq(weft_spawn_bound(rt, &handle, 0, adds, 1, 2, NULL), 0);
-    check_eq(JOIN(rt, &handle), 3);
+    check_eq(weft_spawn_bound(rt, &handle, 1, adds_noting, 1, 2, NULL), -EINVAL);
+    check_eq(weft_spawn_bound(rt, &handle, 0, adds_noting, 1, 2, NULL), 0);
+    check_eq(join(rt, &handle), 3);
     stop(rt);
 }
 
@@ -142,31 +127,31 @@ struct panics {
     struct {
         int polls;
     } in;
-    ticks ticks;
+    struct counter ticks;
 };
 WEFT_ASYNC(panics)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, after_ticks(&self->ticks, self->in.polls));
+    WEFT_AWAIT(n, counter(&self->ticks, self->in.polls));
     weft_panic("it hurts");
     WEFT_END(n);
 }
 
 Test(current, a_panic_in_a_task_or_in_the_future_itself_gives_eownerdead)
 {
-    weft_runtime *rt = start_with((weft_config){.current_thread = 1, .log = weft_log_none});
+    weft_runtime *rt = start_with(&(weft_config){.current_thread = 1, .log = weft_log_none});
     struct panics frame;
     weft_handle   handle;
 
     for (int i = 0; i < 3; i++) {
         check_eq(weft_spawn_on(rt, &handle, panics, i), 0);
-        check_eq(JOIN(rt, &handle), -EOWNERDEAD);
+        check_eq(join(rt, &handle), -EOWNERDEAD);
         check_str_contains(weft_handle_panic(&handle), "it hurts");
         check_eq(weft_block_on(rt, weft_async(panics, &frame, i)), -EOWNERDEAD);
     }
-    check_eq(RUN(rt, adds, 1, 2, NULL), 3);
+    check_eq(RUN(rt, adds_noting, 1, 2, NULL), 3);
     stop(rt);
 }
 
@@ -197,29 +182,6 @@ Test(current, a_nested_block_on_says_edeadlk)
 }
 
 /* ---- what others do for it: the reactor, the pool, foreign threads ---- */
-
-struct echo {
-    WEFT_FRAME;
-    struct {
-        weft_stream *conn;
-    } in;
-    weft_io io;
-    char    buf[512];
-};
-WEFT_ASYNC(echo)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    for (;;) {
-        WEFT_AWAIT(n, weft_read(&self->io, self->in.conn, self->buf, sizeof self->buf));
-        if (n <= 0)
-            break;
-        WEFT_AWAIT(n, weft_write_all(&self->io, self->in.conn, self->buf, (size_t)n));
-    }
-    weft_stream_close(self->in.conn);
-    WEFT_END(n);
-}
 
 struct serves {
     WEFT_FRAME;
@@ -284,8 +246,8 @@ Test(current, streams_echo_between_its_tasks)
     for (int i = 0; i < N; i++)
         check_eq(weft_spawn_on(rt, &client[i], asks, &address, (int)test_scaled(200)), 0);
     for (int i = 0; i < N; i++)
-        check_eq(JOIN(rt, &client[i]), 0);
-    check_eq(JOIN(rt, &server), 0);
+        check_eq(join(rt, &client[i]), 0);
+    check_eq(join(rt, &server), 0);
     stop(rt);
 }
 
@@ -366,7 +328,7 @@ Test(current, messages_from_other_threads_wake_it)
 /* Each call polls something: no other thread polls the tasks of such a runtime. */
 Test(current, a_stop_without_patience_that_is_called_again_ends)
 {
-    weft_runtime *rt = start_with((weft_config){.current_thread = 1, .log = weft_log_none});
+    weft_runtime *rt = start_with(&(weft_config){.current_thread = 1, .log = weft_log_none});
     atomic_int    ran = 0;
     int           r, n_calls = 0;
 

@@ -1,8 +1,9 @@
 /*
- * test_current_foreign.c - other executors use the reactor of a current-thread runtime that nobody
- * lends a thread
+ * test_current_foreign.c - other executors use the reactor of a current-thread runtime while no
+ * thread runs its tasks
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 static weft_waker flag_clone(void *flag);
 
@@ -59,23 +60,6 @@ static void end_reading(weft_runtime *rt, struct reading *r)
     close(r->fd);
 }
 
-struct reader {
-    WEFT_FRAME;
-    struct {
-        weft_stream *stream;
-    } in;
-    weft_io io;
-    char    byte;
-};
-WEFT_ASYNC(reader)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
-    WEFT_END(n);
-}
-
 static uint64_t n_batches(weft_runtime *rt)
 {
     struct weft_runtime_counters c = counters(rt);
@@ -88,10 +72,10 @@ static uint64_t n_batches(weft_runtime *rt)
 
 #define TASKS 3
 
-/* Tasks are woken, and nobody runs them. */
+/* Tasks are woken, and no thread runs them. */
 Test(current_foreign, the_reactor_waits_for_no_worker_that_is_away)
 {
-    weft_runtime     *rt = start_with((weft_config){.current_thread = 1});
+    weft_runtime     *rt = start_with(&(weft_config){.current_thread = 1});
     weft_stream      *stream[TASKS];
     weft_handle       handle[TASKS];
     int               fd[TASKS];
@@ -100,7 +84,7 @@ Test(current_foreign, the_reactor_waits_for_no_worker_that_is_away)
 
     for (int i = 0; i < TASKS; i++) {
         fd[i] = pair(rt, &stream[i]);
-        check_eq(weft_spawn_on(rt, &handle[i], reader, .stream = stream[i]), 0);
+        check_eq(weft_spawn_on(rt, &handle[i], reads_byte, .stream = stream[i]), 0);
     }
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0); /* now they wait */
     begin_reading(rt, &reading);
@@ -112,18 +96,18 @@ Test(current_foreign, the_reactor_waits_for_no_worker_that_is_away)
     }
     end_reading(rt, &reading);
     for (int i = 0; i < TASKS; i++) {
-        check_eq(JOIN(rt, &handle[i]), 1);
+        check_eq(join(rt, &handle[i]), 1);
         weft_stream_close(stream[i]);
         close(fd[i]);
     }
     stop(rt);
 }
 
-/* The kernel has it, and would write to what its owner frees. */
+/* The operation is in flight: the kernel would write to memory that the owner frees. */
 Test(current_foreign, stopping_waits_for_an_operation_of_another_executor)
 {
-    log_lines     log = LOG_LINES;
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .log = keep_line, .log_arg = &log});
+    struct lines  log = LINES;
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &log});
     atomic_int    woken = 0;
     weft_waker    waker = {&flag_vtable, &woken};
     weft_context  cx;
@@ -167,7 +151,7 @@ WEFT_ASYNC(leaver)
 
 Test(current_foreign, a_thread_that_leaves_opens_the_gate)
 {
-    weft_runtime     *rt = start_with((weft_config){.current_thread = 1});
+    weft_runtime     *rt = start_with(&(weft_config){.current_thread = 1});
     weft_stream      *stream;
     weft_handle       handle;
     struct reading    reading;
@@ -175,12 +159,12 @@ Test(current_foreign, a_thread_that_leaves_opens_the_gate)
     struct leaver     frame;
     int               fd = pair(rt, &stream);
 
-    check_eq(weft_spawn_on(rt, &handle, reader, .stream = stream), 0);
+    check_eq(weft_spawn_on(rt, &handle, reads_byte, .stream = stream), 0);
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
     begin_reading(rt, &reading);
     check_eq(weft_block_on(rt, weft_async(leaver, &frame, .fd = fd)), 0);
     end_reading(rt, &reading);
-    check_eq(JOIN(rt, &handle), 1);
+    check_eq(join(rt, &handle), 1);
     weft_stream_close(stream);
     close(fd);
     stop(rt);

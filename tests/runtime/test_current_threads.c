@@ -1,11 +1,11 @@
 /* test_current_threads.c - several threads and one current-thread runtime; stopping it; its rest */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 #include <sys/resource.h>
 
 static weft_runtime *begin(void)
 {
-    return start_with((weft_config){.current_thread = 1});
+    return start_with(&(weft_config){.current_thread = 1});
 }
 
 struct nap {
@@ -217,9 +217,9 @@ WEFT_ASYNC(stubborn)
 
 Test(current_threads, a_stop_that_runs_out_of_time_names_the_straggler_and_may_be_repeated)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_runtime *rt =
-        start_with((weft_config){.current_thread = 1, .log = keep_line, .log_arg = &log});
+        start_with(&(weft_config){.current_thread = 1, .log = lines_add, .log_arg = &log});
     atomic_int  enough = 0;
     weft_handle handle;
 
@@ -229,7 +229,7 @@ Test(current_threads, a_stop_that_runs_out_of_time_names_the_straggler_and_may_b
     check_eq(weft_spawn_on(rt, NULL, counts, &n_counted), -ESHUTDOWN);
     check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
     enough = 1;
-    check_eq(JOIN(rt, &handle), -ESHUTDOWN); /* its own task is refused */
+    check_eq(join(rt, &handle), -ESHUTDOWN); /* its own task is refused */
     stop(rt);
     check(weft_is_finished(&handle));
     weft_detach(&handle);
@@ -288,12 +288,12 @@ Test(current_threads, with_nobody_in_it_a_runtime_with_pending_tasks_uses_no_cpu
     check_eq(RUN(rt, nap, WEFT_MS(1), NULL), 0);
     check_eq(began, 1);
     check_rest(rt);
-    check_eq(weft_spawn_on(rt, &queued, nap, 0, &began), 0); /* ready to run, but nobody does */
+    check_eq(weft_spawn_on(rt, &queued, nap, 0, &began), 0); /* ready, but no thread runs it */
     check_rest(rt);
     check_eq(began, 1);
-    check_eq(JOIN(rt, &queued), 0);
+    check_eq(join(rt, &queued), 0);
     weft_cancel(&waits);
-    check_eq(JOIN(rt, &waits), -ECANCELED);
+    check_eq(join(rt, &waits), -ECANCELED);
     stop(rt);
 }
 
@@ -358,6 +358,6 @@ Test(current_threads, a_task_woken_while_nobody_polls_is_polled_by_the_next_who_
     check_eq(RUN(rt, nap, 0, NULL), 0);
     check_eq(parked.waits, 2);
     weft_cancel(&handle);
-    check_eq(JOIN(rt, &handle), -ECANCELED);
+    check_eq(join(rt, &handle), -ECANCELED);
     stop(rt);
 }

@@ -1,5 +1,5 @@
 /* test_cycles.c - starting and stopping thousands of times leaves nothing behind */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 struct adds {
     WEFT_FRAME;
@@ -19,10 +19,10 @@ WEFT_ASYNC(adds)
 
 static void cycle(int64_t i)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1 + i % 3,
-                                                .current_thread = i % 7 == 0,
-                                                .ring_entries = 8,
-                                                .log = weft_log_none});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1 + i % 3,
+                                                 .current_thread = i % 7 == 0,
+                                                 .ring_entries = 8,
+                                                 .log = weft_log_none});
     weft_handle   handle;
 
     if (i % 3 == 0)

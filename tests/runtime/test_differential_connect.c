@@ -1,13 +1,12 @@
 /*
- * test_differential_connect.c - weft_connect answers and does what socket(2) and connect(2) do
+ * test_differential_connect.c - weft_connect does and returns what socket(2) and connect(2) do
  *
- * What is compared: the result; the new socket's kind, flags and addresses; what the listener gets.
+ * The test compares the result; the new socket's kind, flags and addresses; and the connection that
+ * the listener gets.
  */
-#include "differential.h"
+#include "differential_scenes.h"
 
-#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 
 /* ---- places to connect to ---- */
 
@@ -89,30 +88,6 @@ typedef struct spot {
     char         dir[32];
 } spot;
 
-static socklen_t size_of_any(const weft_address *a)
-{
-    return a->u.any.sa_family == AF_UNIX ? a->size_ : size_of(a);
-}
-
-static weft_address parsed(const char *text)
-{
-    weft_address a;
-
-    if (weft_address_parse(text, 0, &a) < 0)
-        check_eq(weft_address_unix(text, &a), 0);
-    return a;
-}
-
-static weft_address named(int fd)
-{
-    weft_address a = {0};
-    socklen_t    size = sizeof a.u;
-
-    check_eq(getsockname(fd, &a.u.any, &size), 0);
-    a.size_ = size;
-    return a;
-}
-
 /* Connections without end fill a listener's queue; one more would wait. */
 static void fill(spot *s)
 {
@@ -125,18 +100,9 @@ static void fill(spot *s)
 
 static void bind_it(const place *p, spot *s)
 {
-    char         path[64];
-    weft_address a;
-    int          type = p->what == DATAGRAM ? SOCK_DGRAM : SOCK_STREAM;
+    weft_address a = address_in(s->dir, p->at);
 
-    if (p->at[0] == '/')
-        check(mkdtemp(strcpy(s->dir, "/tmp/weft-test-XXXXXX")) != NULL);
-    snprintf(path, sizeof path, "%s/s", s->dir);
-    a = parsed(p->at[0] == '/' ? path : p->at[0] == '@' ? "" : p->at);
-    s->fd = socket(a.u.any.sa_family, type | SOCK_CLOEXEC, 0);
-    check_cmp(s->fd, >=, 0);
-    if (bind(s->fd, &a.u.any, size_of_any(&a)) < 0)
-        test_skip("no such loopback address");
+    s->fd = bound_to(&a, p->what == DATAGRAM ? SOCK_DGRAM : SOCK_STREAM);
     s->to = named(s->fd);
     if (p->what != BOUND && p->what != DATAGRAM)
         check_eq(listen(s->fd, p->what == FULL ? 0 : 8), 0);
@@ -175,10 +141,7 @@ static void let_go(spot *s)
             close(s->waits[i]);
     if (s->fd >= 0)
         close(s->fd);
-    if (!s->dir[0])
-        return;
-    unlink(s->to.u.un.sun_path);
-    rmdir(s->dir);
+    remove_directory(s->dir, &s->to);
 }
 
 /* ---- the calls ---- */
@@ -200,16 +163,7 @@ static int64_t plain_connect(const spot *s, int *ret)
 
 /* ---- what has come of it ---- */
 
-static int option(int fd, int level, int name)
-{
-    int       value = -1;
-    socklen_t size = sizeof value;
-
-    (void)getsockopt(fd, level, name, &value, &size);
-    return value;
-}
-
-/* The listener's connection of this socket: what is told of it, and whether bytes get there. */
+/* Accepts the connection of this socket: hashes its address, and the bytes that get there. */
 static uint64_t hash_accepted(int listener, int fd)
 {
     weft_address from = {0}, own = named(fd);
@@ -257,21 +211,6 @@ static void look_at(const spot *s, int64_t r, int fd, outcome *ret)
 
 typedef int64_t plain_call(const spot *s, int *ret);
 
-/* No descriptor is left while it is on. */
-static void limit_descriptors(bool on)
-{
-    static struct rlimit before;
-    struct rlimit        none;
-
-    if (!on) {
-        check_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-        return;
-    }
-    check_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
-    none = (struct rlimit){0, before.rlim_max};
-    check_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-}
-
 static void run_plain(plain_call *call, spot *s, bool limited, outcome *ret)
 {
     int64_t r;
@@ -279,7 +218,7 @@ static void run_plain(plain_call *call, spot *s, bool limited, outcome *ret)
 
     if (limited)
         limit_descriptors(true);
-    set_tick(1);
+    set_tick(patience_ms);
     r = call(s, &fd);
     set_tick(0);
     if (limited)
@@ -315,16 +254,19 @@ static int try(weft_runtime *rt, plain_call *call, const char *name, const place
                const sa_family_t *family, bool limited)
 {
     const char *argument = limited ? "no descriptor left" : "-";
-    spot        s = make(p);
+    spot        s;
     outcome     plain, weft;
 
-    if (family)
-        s.to = (weft_address){.u.any.sa_family = *family};
-    run_plain(call, &s, limited, &plain);
-    s = make(p);
-    if (family)
-        s.to = (weft_address){.u.any.sa_family = *family};
-    run_by_weft(rt, &s, limited, may_wait(name, argument, "weft_connect", plain.result), &weft);
+    do {
+        s = make(p);
+        if (family)
+            s.to = (weft_address){.u.any.sa_family = *family};
+        run_plain(call, &s, limited, &plain);
+        s = make(p);
+        if (family)
+            s.to = (weft_address){.u.any.sa_family = *family};
+        run_by_weft(rt, &s, limited, may_wait(name, argument, "weft_connect", plain.result), &weft);
+    } while (needs_patience(&plain, &weft));
     return compare(name, argument, "weft_connect", &plain, &weft);
 }
 

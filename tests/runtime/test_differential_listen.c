@@ -1,13 +1,12 @@
 /*
- * test_differential_listen.c - weft_listen and weft_datagram_bind answer and do what socket(2),
+ * test_differential_listen.c - weft_listen and weft_datagram_bind do and return what socket(2),
  * bind(2) and listen(2) do
  *
- * What is compared: the result; the socket's flags, options and address; whether it can be reached;
- * the file that it leaves.
+ * The test compares the result; the socket's flags, options and address; whether it can be reached;
+ * and the file that it leaves.
  */
-#include "differential.h"
+#include "differential_scenes.h"
 
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 
@@ -43,29 +42,20 @@ static const place places[] = {
     {"no family", NULL, FREE},
 };
 
-/* An address, with what is there, made anew for each try. */
+/* An address and the socket or file there, made anew for each try. */
 typedef struct spot {
     weft_address at;
     int          other; /* the socket that has it, or -1 */
     char         dir[32], path[64];
 } spot;
 
-static socklen_t size_of_any(const weft_address *a)
-{
-    return a->u.any.sa_family == AF_UNIX ? a->size_ : size_of(a);
-}
-
 static int socket_at(weft_address *at, int type)
 {
-    int       fd = socket(at->u.any.sa_family, type | SOCK_CLOEXEC, 0);
-    socklen_t size = sizeof at->u;
+    int fd = bound_to(at, type);
 
-    if (bind(fd, &at->u.any, size_of_any(at)) < 0)
-        test_skip("no such loopback address");
     if (type == SOCK_STREAM)
         check_eq(listen(fd, 1), 0);
-    check_eq(getsockname(fd, &at->u.any, &size), 0);
-    at->size_ = size;
+    *at = named(fd);
     return fd;
 }
 
@@ -76,7 +66,7 @@ static spot make(const place *p, int type)
     if (!p->at)
         return s;
     if (p->at[0] == '/') {
-        check(mkdtemp(strcpy(s.dir, "/tmp/weft-test-XXXXXX")) != NULL);
+        make_directory(s.dir);
         snprintf(s.path, sizeof s.path, "%s/%ss", s.dir, p->what == NO_DIRECTORY ? "none/" : "");
     }
     if (weft_address_parse(p->at, 0, &s.at) < 0)
@@ -124,15 +114,6 @@ static void set(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
-static int get(int fd, int level, int option)
-{
-    int       value = -1;
-    socklen_t size = sizeof value;
-
-    (void)getsockopt(fd, level, option, &value, &size);
-    return value;
-}
-
 typedef int64_t plain_call(const spot *s, const argument *a, int type);
 
 static int64_t plain_bind(const spot *s, const argument *a, int type)
@@ -167,13 +148,10 @@ static int64_t plain_bind(const spot *s, const argument *a, int type)
 /* Whether the socket's address is the one that was asked for, and can be connected to. */
 static int64_t reach(const spot *s, int fd, int type)
 {
-    weft_address now = {0};
-    socklen_t    size = sizeof now.u;
+    weft_address now = named(fd);
     int64_t      r;
     int          client;
 
-    check_eq(getsockname(fd, &now.u.any, &size), 0);
-    now.size_ = size;
     client = socket(now.u.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     r = connect(client, &now.u.any, size_of_any(&now)) < 0 && errno != EINPROGRESS ? errno : 0;
     close(client);
@@ -192,10 +170,10 @@ static void look_at(const spot *s, int64_t r, int fd, int type, outcome *ret)
     ret->flags = (fcntl(fd, F_GETFL) & ~O_NONBLOCK) | fcntl(fd, F_GETFD) << 24;
     ret->buffer =
         hash(0,
-             (int[]){get(fd, SOL_SOCKET, SO_TYPE), get(fd, SOL_SOCKET, SO_ACCEPTCONN),
-                     get(fd, SOL_SOCKET, SO_REUSEADDR), get(fd, SOL_SOCKET, SO_REUSEPORT),
-                     get(fd, IPPROTO_IPV6, IPV6_V6ONLY), get(fd, IPPROTO_TCP, TCP_NODELAY),
-                     get(fd, SOL_SOCKET, SO_KEEPALIVE), get(fd, SOL_SOCKET, SO_BROADCAST)},
+             (int[]){option(fd, SOL_SOCKET, SO_TYPE), option(fd, SOL_SOCKET, SO_ACCEPTCONN),
+                     option(fd, SOL_SOCKET, SO_REUSEADDR), option(fd, SOL_SOCKET, SO_REUSEPORT),
+                     option(fd, IPPROTO_IPV6, IPV6_V6ONLY), option(fd, IPPROTO_TCP, TCP_NODELAY),
+                     option(fd, SOL_SOCKET, SO_KEEPALIVE), option(fd, SOL_SOCKET, SO_BROADCAST)},
              8 * sizeof(int));
     /* Of a listener this is the length of its queue. */
     if (type == SOCK_STREAM && s->at.u.any.sa_family != AF_UNIX) {
@@ -286,7 +264,7 @@ static int64_t another_option(const spot *s, const argument *a, int type)
     int64_t r = plain_bind(s, a, type);
 
     if (r >= 0)
-        set((int)r, SOL_SOCKET, SO_REUSEADDR, !get((int)r, SOL_SOCKET, SO_REUSEADDR));
+        set((int)r, SOL_SOCKET, SO_REUSEADDR, !option((int)r, SOL_SOCKET, SO_REUSEADDR));
     return r;
 }
 

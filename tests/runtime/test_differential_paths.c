@@ -1,12 +1,10 @@
 /*
- * test_differential_paths.c - operations on paths answer and do what the system call of their name
- * does
+ * test_differential_paths.c - an operation on a path does and returns what its system call does
  */
 #include "differential.h"
+#include "libc.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
 /* ---- a directory, made alike for each try ---- */
 
@@ -42,7 +40,7 @@ static tree make_tree(void)
 static const char *const names[] = {"full/inner", "full/new", "empty/new", "file", "empty", "full",
                                     "link",       "dangling", "loop",      "fifo", "new",   "none"};
 
-/* What is there by now. */
+/* A hash of the present state of the tree. */
 static uint64_t hash_tree(const tree *t)
 {
     uint64_t h = 0;
@@ -158,7 +156,7 @@ static const char *const paths[] = {"file", "empty", "full",   "link",      "dan
                                     ".",    "..",    "/",      "",          long_name};
 static const char *const others[] = {"new", "file", "empty", "full", "link", "file/x", "full/new"};
 
-/* What is not seen in the tree: what was opened, what was told. */
+/* Notes what the tree does not show: the file that was opened, and the status that was returned. */
 static void look_at(const operation *op, int64_t r, const struct statx *st, const tree *t,
                     outcome *ret)
 {
@@ -180,22 +178,26 @@ static void look_at(const operation *op, int64_t r, const struct statx *st, cons
 static int try(weft_runtime *rt, const operation *op, const char *path, const char *other,
                int flags)
 {
-    tree         a = make_tree(), b = make_tree();
-    struct statx st = {0};
+    tree         a, b;
+    struct statx st;
     char         argument[64];
     outcome      plain, weft;
     int64_t      r;
     weft_io      io;
 
-    set_tick(1);
-    r = op->plain(a.dir, path, other, flags, &st);
-    set_tick(0);
-    look_at(op, r, &st, &a, &plain);
-    st = (struct statx){0};
-    r = run_weft(rt, op->weft(&io, b.dir, path, other, flags, &st), r == WAITS);
-    look_at(op, r, &st, &b, &weft);
-    remove_tree(&a);
-    remove_tree(&b);
+    do {
+        a = make_tree(), b = make_tree();
+        st = (struct statx){0};
+        set_tick(patience_ms);
+        r = op->plain(a.dir, path, other, flags, &st);
+        set_tick(0);
+        look_at(op, r, &st, &a, &plain);
+        st = (struct statx){0};
+        r = run_weft(rt, op->weft(&io, b.dir, path, other, flags, &st), r == WAITS);
+        look_at(op, r, &st, &b, &weft);
+        remove_tree(&a);
+        remove_tree(&b);
+    } while (needs_patience(&plain, &weft));
     snprintf(argument, sizeof argument, "%.20s %#o", other, (unsigned)flags);
     return compare(path, argument, op->name, &plain, &weft);
 }

@@ -1,8 +1,8 @@
 /*
- * test_drained.c - a read that was shorter than its buffer has emptied the socket, so the next one
- * waits without asking the kernel first: nothing may be missed by that
+ * test_drained.c - a read that was shorter than its buffer has emptied the socket, so the next read
+ * waits without a system call first: it must miss no bytes
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #define PATIENCE WEFT_S(10)
 
@@ -57,7 +57,7 @@ static void begin(fixture *f, size_t size)
 
 static void end(fixture *f, int64_t result, int64_t total)
 {
-    check_eq(JOIN(f->rt, &f->reader), result);
+    check_eq(join(f->rt, &f->reader), result);
     check_eq(f->total, total);
     weft_stream_close(f->stream);
     stop(f->rt);

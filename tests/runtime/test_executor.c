@@ -1,5 +1,5 @@
 /* test_executor.c - workers: fairness, stealing, tasks from outside */
-#include "../helpers.h"
+#include "../actors.h"
 
 /* ---- fairness on one worker ---- */
 
@@ -41,19 +41,6 @@ WEFT_ASYNC(busy)
     WEFT_END(n);
 }
 
-struct sets {
-    WEFT_FRAME;
-    struct {
-        int64_t *flag;
-    } in;
-};
-WEFT_ASYNC(sets)
-{
-    WEFT_BEGIN();
-    add(self->in.flag, 1);
-    WEFT_END(0);
-}
-
 Test(executor, a_task_whose_awaits_are_always_ready_lets_others_run)
 {
     weft_runtime *rt = start(1);
@@ -83,20 +70,6 @@ Test(executor, a_poll_does_as_many_operations_as_its_budget)
     add(&enough, 1);
     check_eq(join(rt, &handle), 0);
     stop(rt);
-}
-
-struct yields {
-    WEFT_FRAME;
-    struct {
-        int64_t *until;
-    } in;
-};
-WEFT_ASYNC(yields)
-{
-    WEFT_BEGIN();
-    while (!get(self->in.until))
-        WEFT_YIELD();
-    WEFT_END(0);
 }
 
 Test(executor, a_worker_runs_other_tasks_while_one_awaits)

@@ -2,7 +2,7 @@
  * test_fairness.c - a runnable task waits for a bounded number of polls; docs/design/fairness.md
  * has the argument for the bounds
  */
-#include "../helpers.h"
+#include "../actors.h"
 
 #define INTERVAL   61 /* inject_interval's default */
 #define OVERDUE_MS 15 /* after which the oldest child goes first */
@@ -74,20 +74,6 @@ static int64_t polls_since(const weft_runtime *rt, const struct snapshot *before
 static int64_t crowd(void)
 {
     return test_scaled(10000);
-}
-
-struct yields {
-    WEFT_FRAME;
-    struct {
-        const int64_t *until;
-    } in;
-};
-WEFT_ASYNC(yields)
-{
-    WEFT_BEGIN();
-    while (!get(self->in.until))
-        WEFT_YIELD();
-    WEFT_END(0);
 }
 
 /* Wakes itself by the waker and is pending. */

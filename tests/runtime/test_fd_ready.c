@@ -1,7 +1,7 @@
 /*
  * test_fd_ready.c - waiting for descriptors of other libraries, as they need it
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 static void socket_pair(int ret[2])
 {
@@ -60,11 +60,11 @@ Test(fd_ready, two_tasks_wait_for_the_two_directions_of_one_socket)
     pause_ms(10);
     check(!weft_is_finished(&in) && !weft_is_finished(&out));
     check_eq(send(end[1], "x", 1, 0), 1);
-    check_eq(JOIN(rt, &in), POLLIN);
+    check_eq(join(rt, &in), POLLIN);
     pause_ms(5);
     check(!weft_is_finished(&out));
     empty(end[1]);
-    check_eq(JOIN(rt, &out), POLLOUT);
+    check_eq(join(rt, &out), POLLOUT);
     close(end[0]);
     close(end[1]);
     stop(rt);
@@ -82,7 +82,7 @@ Test(fd_ready, several_tasks_may_wait_for_the_same)
     pause_ms(5);
     check_eq(send(end[1], "x", 1, 0), 1);
     for (int i = 0; i < 8; i++)
-        check_eq(JOIN(rt, &h[i]), POLLIN);
+        check_eq(join(rt, &h[i]), POLLIN);
     close(end[0]);
     close(end[1]);
     stop(rt);
@@ -105,7 +105,7 @@ Test(fd_ready, both_directions_in_one_wait)
     stop(rt);
 }
 
-/* A library that reads a part is told again of the rest. */
+/* A library that reads a part of the bytes gets another event for the rest. */
 Test(fd_ready, is_level_triggered)
 {
     weft_runtime       *rt = start(1);
@@ -152,8 +152,7 @@ Test(fd_ready, ends_and_errors_are_told_without_being_asked_for)
     stop(rt);
 }
 
-/* Else who waits for room in a socket whose peer has said all that it had to say would never
- * sleep. */
+/* Else a task that waits for room would never sleep once the peer has ended its half. */
 Test(fd_ready, a_half_close_is_not_told_without_being_asked_for)
 {
     weft_runtime       *rt = start(1);
@@ -174,14 +173,14 @@ Test(fd_ready, a_half_close_is_not_told_without_being_asked_for)
     pause_ms(10);
     check(!weft_is_finished(&h));
     empty(end[1]);
-    check_eq(JOIN(rt, &h), POLLOUT);
+    check_eq(join(rt, &h), POLLOUT);
     check_eq(n_fds(), n);
     close(end[0]);
     close(end[1]);
     stop(rt);
 }
 
-/* A connect that another library has begun: what libpq and libcurl wait for. */
+/* Another library has begun a connect. libpq and libcurl wait in this way. */
 Test(fd_ready, tells_of_a_connection)
 {
     weft_runtime *rt = start(1);
@@ -215,8 +214,8 @@ Test(fd_ready, files_and_directories_are_always_ready)
     stop(rt);
 }
 
-/* What the header says of a descriptor that is closed meanwhile: the wait goes on, on the open
- * file. */
+/* The header says what happens if the descriptor is closed during the wait: the wait continues, on
+ * the open file. */
 Test(fd_ready, outlives_a_close_and_is_cancelled)
 {
     weft_runtime *rt = start(1);
@@ -239,9 +238,9 @@ Test(fd_ready, outlives_a_close_and_is_cancelled)
     pause_ms(5);
     check(!weft_is_finished(&waits) && !weft_is_finished(&cancelled));
     check_eq(send(end[1], "x", 1, MSG_NOSIGNAL), 1); /* the peer has not been told either */
-    check_eq(JOIN(rt, &waits), POLLIN);
+    check_eq(join(rt, &waits), POLLIN);
     weft_cancel(&cancelled);
-    check_eq(JOIN(rt, &cancelled), -ECANCELED);
+    check_eq(join(rt, &cancelled), -ECANCELED);
     EVENTUALLY(send(other[1], "x", 1, MSG_NOSIGNAL) < 0); /* now it is */
     close(end[1]);
     close(other[1]);

@@ -1,8 +1,9 @@
 /*
  * test_file.c - files by the ring
  */
-#include "../net_helpers.h"
+#include "../actors.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 
 static char path[] = "/tmp/weft-test-XXXXXX";
@@ -181,7 +182,7 @@ WEFT_ASYNC(read_many)
 
 Test(file, many_tasks_read_one_file_at_once)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 2, .ring_entries = 8});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .ring_entries = 8});
     weft_handle   h[20];
     uint32_t      words[10003];
     int           fd;
@@ -195,7 +196,7 @@ Test(file, many_tasks_read_one_file_at_once)
         check_eq(
             weft_spawn_on(rt, &h[i], read_many, .fd = fd, .seed = i + 1, .n = test_scaled(100)), 0);
     for (int i = 0; i < 20; i++)
-        check_eq(JOIN(rt, &h[i]), 0);
+        check_eq(join(rt, &h[i]), 0);
     close(fd);
     unlink(path);
     stop(rt);
@@ -209,7 +210,7 @@ struct hesitate {
     } in;
     weft_io            open, read;
     struct weft_select sel;
-    ticks              turn;
+    struct counter     turn;
     char               buffer[64];
     int64_t            got;
 };
@@ -220,14 +221,14 @@ WEFT_ASYNC(hesitate)
     WEFT_BEGIN();
     for (; self->in.n > 0; self->in.n--) {
         WEFT_AWAIT(n, weft_select(&self->sel, weft_file_open(&self->open, path, O_RDONLY, 0),
-                                  after_ticks(&self->turn, rnd(&self->in.seed) % 12)));
+                                  counter(&self->turn, rnd(&self->in.seed) % 12)));
         self->got = weft_future_result(&self->open.future);
         check_eq(self->got >= 0, n == 0);
         if (self->got < 0)
             continue;
         WEFT_AWAIT(n, weft_select(&self->sel,
                                   weft_file_read(&self->read, (int)self->got, self->buffer, 64, 0),
-                                  after_ticks(&self->turn, rnd(&self->in.seed) % 12)));
+                                  counter(&self->turn, rnd(&self->in.seed) % 12)));
         n = weft_future_result(&self->read.future);
         check(n == 5 || n == -ECANCELED);
         check(n < 0 || memcmp(self->buffer, "bytes", 5) == 0);
@@ -249,7 +250,7 @@ Test(file, opens_and_reads_cancelled_at_any_moment_leave_nothing_behind)
     for (uint32_t i = 0; i < 4; i++)
         check_eq(weft_spawn_on(rt, &h[i], hesitate, .seed = i + 1, .n = test_scaled(1000)), 0);
     for (int i = 0; i < 4; i++)
-        check_eq(JOIN(rt, &h[i]), 0);
+        check_eq(join(rt, &h[i]), 0);
     check_eq(n_fds(), n);
     unlink(path);
     stop(rt);
@@ -277,22 +278,6 @@ Test(file, fd_ready_tells_what_a_descriptor_shows)
     stop(rt);
 }
 
-struct await_ready {
-    WEFT_FRAME;
-    struct {
-        int fd;
-    } in;
-    weft_io io;
-};
-WEFT_ASYNC(await_ready)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
-    WEFT_END(n);
-}
-
 Test(file, fd_ready_wakes_a_task)
 {
     weft_runtime *rt = start(1);
@@ -300,11 +285,11 @@ Test(file, fd_ready_wakes_a_task)
     int           end[2];
 
     check_eq(pipe2(end, O_CLOEXEC), 0);
-    check_eq(weft_spawn_on(rt, &h, await_ready, .fd = end[0]), 0);
+    check_eq(weft_spawn_on(rt, &h, awaits_fd, .fd = end[0], .events = POLLIN), 0);
     pause_ms(10);
     check(!weft_is_finished(&h));
     check_eq(write(end[1], "x", 1), 1);
-    check_eq(JOIN(rt, &h), POLLIN);
+    check_eq(join(rt, &h), POLLIN);
     close(end[0]);
     close(end[1]);
     stop(rt);

@@ -1,7 +1,7 @@
 /*
  * test_file_bytes.c - transfers at offsets: all of it, in pieces, beyond 4 GiB, without space
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -103,8 +103,8 @@ Test(file_bytes, short_transfers_are_gone_on_with)
     check_eq(pipe2(end, O_CLOEXEC), 0);
     check_eq(weft_spawn_on(rt, &write, pump, .fd = end[1], .write = true), 0);
     check_eq(weft_spawn_on(rt, &read, pump, .fd = end[0], .write = false), 0);
-    check_eq(JOIN(rt, &write), 300000);
-    check_eq(JOIN(rt, &read), 300000);
+    check_eq(join(rt, &write), 300000);
+    check_eq(join(rt, &read), 300000);
     stop(rt);
 }
 
@@ -227,7 +227,7 @@ Test(file_bytes, bad_offsets_and_descriptors_are_errors)
 
 static void resized(int64_t ring_mask)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .ring_mask = ring_mask});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .ring_mask = ring_mask});
     int           fd = temporary();
     struct stat   status;
     weft_io       io;

@@ -1,5 +1,4 @@
-/* test_file_cached.c - what the page cache has is read by the worker itself, all else by the ring
- */
+/* test_file_cached.c - the worker itself moves what the page cache has, the ring the rest */
 #include "../helpers.h"
 
 #include <fcntl.h>
@@ -110,7 +109,99 @@ Test(file_cached, a_read_at_the_files_position_moves_it_once)
     close(fd);
 }
 
-/* The plain call's answer, whatever kind of descriptor it is. */
+/* With RWF_NOWAIT, too, such a read waits for the disk. */
+Test(file_cached, a_read_past_the_cache_is_made_by_the_ring)
+{
+    char        path[] = "/tmp/weft-test-XXXXXX";
+    int         named = mkstemp(path), fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    uint64_t    by_ring;
+    weft_io     io;
+    static char aligned[4 * KIB] __attribute__((aligned(4096)));
+
+    unlink(path);
+    check_eq(write(named, written, SIZE), SIZE);
+    close(named);
+    if (fd < 0)
+        test_skip("the files here have no O_DIRECT");
+    rt = start(1);
+    check_eq(await(weft_file_read(&io, fd, aligned, sizeof aligned, 4 * KIB), &by_ring), 4 * KIB);
+    check_eq(by_ring, 1);
+    stop(rt);
+    close(fd);
+}
+
+/* Whether the files in /tmp may take writes without waiting (XFS, Btrfs). */
+static bool takes_writes(int fd)
+{
+    struct iovec piece = {written, 1};
+
+    return pwritev2(fd, &piece, 1, 0, RWF_NOWAIT) == 1 || errno != EOPNOTSUPP;
+}
+
+/* The write may have to change the file's time, for which it waits. So try again. */
+static void check_written(int fd, size_t size, bool cached)
+{
+    weft_io  io;
+    uint64_t by_ring;
+    int      n = 0;
+
+    do {
+        memset(buffer, n + 1, size);
+        check_eq(await(weft_file_write(&io, fd, buffer, size, 4097), &by_ring), (int64_t)size);
+        check_eq(pread(fd, buffer + size, size, 4097), (int64_t)size);
+        check_eq(memcmp(buffer, buffer + size, size), 0);
+    } while (cached && by_ring > 0 && ++n < 100);
+    check_eq(by_ring, !cached);
+}
+
+Test(file_cached, is_written_without_the_ring_where_the_file_system_can)
+{
+    weft_io  io;
+    uint64_t by_ring;
+    int      fd = make_file();
+    bool     cached = takes_writes(fd);
+
+    rt = start(1);
+    for (size_t size = 1; size <= 128 * KIB; size *= 2)
+        check_written(fd, size, cached);
+    check_eq(await(weft_file_write_all(&io, fd, written, SIZE, 1), &by_ring), SIZE);
+    check_eq(by_ring, 1);
+    stop(rt);
+    close(fd);
+}
+
+static int64_t await_write(int flags, size_t size, int64_t at, uint64_t *ret_by_ring)
+{
+    char    path[] = "/tmp/weft-test-XXXXXX";
+    int     named = mkstemp(path), fd = open(path, O_WRONLY | O_CLOEXEC | flags);
+    weft_io io;
+    int64_t n;
+
+    unlink(path);
+    close(named);
+    n = await(weft_file_write(&io, fd, written, size, at), ret_by_ring);
+    close(fd);
+    return n;
+}
+
+/* Each of them may wait for the disk, or may not be cut in two. */
+Test(file_cached, writes_that_are_more_than_copies_are_made_by_the_ring)
+{
+    uint64_t by_ring;
+
+    rt = start(1);
+    check_eq(await_write(O_DSYNC, 100, 0, &by_ring), 100);
+    check_eq(by_ring, 1);
+    check_eq(await_write(O_APPEND, 100, 0, &by_ring), 100);
+    check_eq(by_ring, 1);
+    check_eq(await_write(0, 100, -1, &by_ring), 100);
+    check_eq(by_ring, 1);
+    check_eq(await_write(0, 128 * KIB + 1, 0, &by_ring), 128 * KIB + 1);
+    check_eq(by_ring, 1);
+    stop(rt);
+}
+
+/* The result must be the plain call's, for every kind of descriptor. */
 Test(file_cached, errors_are_those_of_the_plain_call)
 {
     uint64_t by_ring;
@@ -176,7 +267,7 @@ WEFT_ASYNC(reads)
     WEFT_END(0);
 }
 
-/* How many polls a task needs for so many reads. */
+/* Returns how many polls a task needs for n reads. */
 static uint64_t polls_for(int fd, size_t size, int64_t n)
 {
     struct weft_runtime_counters before, after;

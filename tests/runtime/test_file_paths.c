@@ -1,9 +1,10 @@
 /*
  * test_file_paths.c - names in the file system
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
+#include "libc.h"
 
-#include <sys/stat.h>
+#include <limits.h>
 
 static char path[] = "/tmp/weft-test-XXXXXX";
 static int  dir;

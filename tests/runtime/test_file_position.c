@@ -1,7 +1,7 @@
 /*
  * test_file_position.c - several operations at one file's position
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 #define TASKS   8
 #define RECORD  (256 << 10) /* so long a one is copied by a thread of the kernel's, beside others */
@@ -93,7 +93,7 @@ Test(file_position, records_that_tasks_write_are_all_there)
             weft_spawn_on(rt, &h[i], writes, .fd = fd, .record = record[i], .begin = i * n, .n = n),
             0);
     for (int i = 0; i < TASKS; i++)
-        check_eq(JOIN(rt, &h[i]), 0);
+        check_eq(join(rt, &h[i]), 0);
     check_each_once(fd);
     close(fd);
     stop(rt);
@@ -120,7 +120,7 @@ Test(file_position, records_that_tasks_take_are_taken_once)
                 weft_spawn_on(rt, &h[i], reads, .fd = fd, .record = record[i], .vector = vector),
                 0);
         for (int i = 0; i < TASKS; i++)
-            check_eq(JOIN(rt, &h[i]), 0);
+            check_eq(join(rt, &h[i]), 0);
         for (int i = 0; i < RECORDS; i++)
             check_eq(taken[i], 1);
     }
@@ -128,7 +128,7 @@ Test(file_position, records_that_tasks_take_are_taken_once)
     stop(rt);
 }
 
-/* What has no position takes no turns: a read that waits would hold up the write that ends it. */
+/* Files without a position take no turns: a read that waits would block the write that ends it. */
 Test(file_position, a_socket_is_read_and_written_at_the_same_time)
 {
     weft_runtime *rt = start(1);
@@ -145,7 +145,7 @@ Test(file_position, a_socket_is_read_and_written_at_the_same_time)
     check_eq(recv(fd[1], last, sizeof last, 0), sizeof last);
     check_eq(send(fd[1], last, sizeof last, 0), sizeof last);
     close(fd[1]);
-    check_eq(JOIN(rt, &reader), 0);
+    check_eq(join(rt, &reader), 0);
     check_eq(taken[5], 1);
     close(fd[0]);
     stop(rt);
@@ -170,7 +170,7 @@ Test(file_position, operations_cancelled_at_any_moment_pass_their_turn_on)
         for (int j = 0; j < TASKS; j += 2)
             weft_cancel(&h[j]);
         for (int j = 0; j < TASKS; j++) {
-            int64_t n = JOIN(rt, &h[j]);
+            int64_t n = join(rt, &h[j]);
 
             check(n == 0 || (n == -ECANCELED && j % 2 == 0));
         }

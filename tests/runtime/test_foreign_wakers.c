@@ -1,8 +1,8 @@
 /*
- * test_foreign_wakers.c - wakers of other executors use what they wait for
+ * test_foreign_wakers.c - wakers of other executors use the object that their future waits for
  *
- * A foreign waker's clone, drop and wake may do all that their caller may do: here each of them
- * uses the very object that the future waits for. With a lock of weft's held that would never end.
+ * The clone, drop and wake of a foreign waker may do all that their caller may do. Here each of
+ * them uses the object that the future waits for. If weft held a lock then, that would deadlock.
  */
 #include "../helpers.h"
 

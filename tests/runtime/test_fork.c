@@ -1,6 +1,7 @@
 /* test_fork.c - a forked child that touches its parent's runtime gets an error, and the parent is
  * fine */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -20,18 +21,6 @@ static void in_child(void (*body)(void *arg), void *arg)
     }
     check_eq(waitpid(pid, &status, 0), pid);
     check_eq(status, 0);
-}
-
-struct adds {
-    WEFT_FRAME;
-    struct {
-        int64_t a, b;
-    } in;
-};
-WEFT_ASYNC(adds)
-{
-    WEFT_BEGIN();
-    WEFT_END(self->in.a + self->in.b);
 }
 
 /* Keeps a clone of its task's waker, and waits until it is cancelled. */
@@ -89,7 +78,8 @@ typedef struct fixture {
 
 static void begin(fixture *f, bool current_thread)
 {
-    *f = (fixture){.rt = start_with((weft_config){.workers = 2, .current_thread = current_thread})};
+    *f =
+        (fixture){.rt = start_with(&(weft_config){.workers = 2, .current_thread = current_thread})};
     check_eq(weft_spawn_on(f->rt, &f->parks, parks, &f->parked), 0);
     check_eq(weft_spawn_on(f->rt, &f->ended, adds, 3, 4), 0);
     check_eq(RUN(f->rt, adds, 1, 2), 3);
@@ -108,8 +98,8 @@ static void end(fixture *f)
     while (f->parked.polls == polls)
         check_eq(RUN(f->rt, adds, 5, 6), 11);
     weft_cancel(&f->parks);
-    check_eq(JOIN(f->rt, &f->parks), -ECANCELED);
-    check_eq(JOIN(f->rt, &f->ended), 7);
+    check_eq(join(f->rt, &f->parks), -ECANCELED);
+    check_eq(join(f->rt, &f->ended), 7);
     stop(f->rt);
 }
 
@@ -174,32 +164,15 @@ Test(fork, a_wake_in_the_child_does_nothing)
 
 /* ---- streams ---- */
 
-struct reads {
-    WEFT_FRAME;
-    struct {
-        weft_stream *stream;
-    } in;
-    weft_io io;
-    char    byte;
-};
-WEFT_ASYNC(reads)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
-    WEFT_END(n);
-}
-
 /* Waits first. */
 static void check_read(weft_runtime *rt, weft_stream *stream, int peer)
 {
     weft_handle h;
 
-    check_eq(weft_spawn_on(rt, &h, reads, .stream = stream), 0);
+    check_eq(weft_spawn_on(rt, &h, reads_byte, .stream = stream), 0);
     pause_ms(5);
     raw_write(peer, "x", 1);
-    check_eq(JOIN(rt, &h), 1);
+    check_eq(join(rt, &h), 1);
 }
 
 static void close_stream(void *arg)
@@ -286,7 +259,7 @@ Test(fork, a_message_sent_in_the_child_stays_there)
     in_child(sends, f.to);
     check(!weft_is_finished(&handle));
     check_eq(weft_mpsc_try_send(f.to, &message), 0);
-    check_eq(JOIN(f.rt, &handle), 2);
+    check_eq(join(f.rt, &handle), 2);
     weft_mpsc_sender_close(f.to);
     weft_mpsc_receiver_close(f.from);
     end(&f);
@@ -303,10 +276,10 @@ static void start_own(void *arg)
 
     check_eq(RUN(rt, adds, 20, 3), 23);
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
-    check_eq(JOIN(rt, &f->ended), 7); /* it ended in the parent, and the child has a copy */
+    check_eq(join(rt, &f->ended), 7); /* it ended in the parent, and the child has a copy */
     check_eq(weft_spawn_on(rt, &handle, adds, 1, 1), 0);
     touch(&(fixture){.rt = f->rt, .ended = handle});
-    check_eq(JOIN(rt, &handle), 2);
+    check_eq(join(rt, &handle), 2);
     stop(rt);
 }
 
@@ -389,7 +362,7 @@ Test(fork, of_a_busy_process_hangs_neither_parent_nor_child, .timeout = 60)
     }
     enough = 1;
     for (int i = 0; i < 4; i++)
-        check_eq(JOIN(f.rt, &handle[i]), 0);
+        check_eq(join(f.rt, &handle[i]), 0);
     end(&f);
 }
 
@@ -444,14 +417,14 @@ Test(fork, in_a_task_or_a_job_is_no_different)
 /* A runtime that the child starts is its own. */
 static void use_another(const weft_config *config)
 {
-    weft_runtime     *rt = start_with(*config);
+    weft_runtime     *rt = start_with(config);
     weft_handle       handle;
     weft_pool        *pool;
     struct weft_sleep nap;
 
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
     check_eq(weft_spawn_on(rt, &handle, adds, 1, 2), 0);
-    check_eq(JOIN(rt, &handle), 3);
+    check_eq(join(rt, &handle), 3);
     check_eq(weft_pool_open(rt, &(weft_pool_config){.threads = 1}, &pool), 0);
     check_eq(weft_pool_close(pool, WEFT_S(10)), 0);
     stop(rt);

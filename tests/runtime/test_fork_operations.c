@@ -1,6 +1,6 @@
 /*
- * test_fork_operations.c - every operation and every call in a forked child: -ECHILD, and the
- * parent goes on
+ * test_fork_operations.c - every operation and every call in a forked child returns -ECHILD, and
+ * the parent continues
  */
 #include "operation_cases.h"
 
@@ -92,7 +92,7 @@ static void closes(void *arg)
     weft_datagram_close(f->stage.sender);
 }
 
-/* What the child does leaves the parent's operation as it was: it waits, and ends as it should. */
+/* The child does not change the parent's operation, which waits and ends as usual. */
 static void check_row(weft_runtime *rt, int row)
 {
     fork_case       f = {.row = row};
@@ -469,7 +469,7 @@ WEFT_BLOCKING(waits_long)
     return 7;
 }
 
-/* As if threads of the parent had held them at the fork: what waits for one hangs. */
+/* Locks them as if threads of the parent had held them at the fork: a call that takes one hangs. */
 static void lock_wheels(weft_runtime *rt)
 {
     for (uint32_t i = 0; i < rt->timers->n_wheels; i++)
@@ -582,12 +582,11 @@ static void round_trips(int peer, int64_t n)
 /* The worker sleeps among the sockets, and the set and its bell are the child's, too. */
 Test(fork_operations, a_leader_in_the_parent_is_not_disturbed)
 {
-    weft_runtime *rt =
-        start_with((weft_config){.workers = 1, .leader_after = 1, .backend = WEFT_BACKEND_URING});
-    weft_stream *stream;
-    weft_handle  handle;
-    int          peer = pair(rt, &stream);
-    stage        s;
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .leader_after = 1});
+    weft_stream  *stream;
+    weft_handle   handle;
+    int           peer = pair(rt, &stream);
+    stage         s;
 
     check_eq(weft_spawn_on(rt, &handle, echo, .stream = stream), 0);
     do
@@ -601,7 +600,7 @@ Test(fork_operations, a_leader_in_the_parent_is_not_disturbed)
     round_trips(peer, 10);
     tear_down(&s);
     close(peer);
-    check_eq(JOIN(rt, &handle), 0);
+    check_eq(join(rt, &handle), 0);
     weft_stream_close(stream);
     stop(rt);
 }

@@ -1,7 +1,7 @@
 /*
- * test_handle.c - handles of what has been closed: they are refused, whoever has the memory now
+ * test_handle.c - handles of closed objects: they are refused, whatever the memory holds now
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include "socket.h"
 
@@ -91,10 +91,10 @@ Test(handle, every_call_on_a_closed_stream_answers_ebadf)
     stale = open_pair(rt, &other);
     weft_stream_close(stale);
     weft_stream_close(other);
-    check_stale_stream(rt, stale); /* nobody has its memory */
+    check_stale_stream(rt, stale); /* its memory is unused */
     s = successor(rt, stale, &other);
     check_ne(s, stale);
-    check_stale_stream(rt, stale); /* somebody else has */
+    check_stale_stream(rt, stale); /* another stream has its memory */
     check_untouched(rt, s, other);
     weft_stream_close(s);
     weft_stream_close(other);
@@ -246,8 +246,8 @@ static void line_set(line *l, weft_stream *stream, uint32_t word)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* All that comes out of the other end must be what was sent to this connection, not to an earlier
- * or later one. */
+/* All bytes from the other end must have been sent to this connection, and not to an earlier or
+ * later one. */
 static void check_words(int fd, uint32_t word)
 {
     uint32_t got[64];
@@ -292,7 +292,7 @@ static void *churn_main(void *arg)
     return NULL;
 }
 
-/* Reads and writes by whatever handles it knows, most of them closed since. */
+/* Reads and writes with all handles that it knows, most of which are closed by now. */
 static void *use_main(void *arg)
 {
     weft_runtime *rt = arg;
@@ -400,7 +400,7 @@ Test(handle, closing_by_several_at_once_closes_once, .timeout = 120)
 Test(handle, what_is_open_when_the_runtime_stops_is_closed)
 {
     int           n = n_fds();
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .log = weft_log_none});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
     weft_stream  *s, *other;
 
     s = open_pair(rt, &other);

@@ -1,8 +1,7 @@
 /*
- * test_host.c - what the host's signal handlers, its profiler and its children see of weft's
- * threads
+ * test_host.c - how weft's threads affect the program's signal handlers, profiler and children
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 #include <spawn.h>
 #include <sys/wait.h>
@@ -97,7 +96,7 @@ Test(host, threads_with_its_code_have_its_mask_and_others_take_only_faults_and_s
 
 /* ---- faults ---- */
 
-/* The compiler must not see what is wrong, nor may UBSan, which ends the process itself. */
+/* Neither the compiler nor UBSan, which ends the process itself, may detect the fault. */
 static volatile int *volatile nowhere = (volatile int *)64;
 static volatile int zero, number = 7;
 
@@ -322,7 +321,7 @@ Test(host, a_sigpipe_that_was_pending_before_stays_pending)
 
 /* ---- children ---- */
 
-/* What a child that is started without any care has blocked, and on how many CPUs it runs. */
+/* Starts a child as any program would. Returns 0 if it blocks no signal and may use $CPUS CPUs. */
 static int64_t look_at_child(void)
 {
     char *argv[] = {"sh", "-c",
@@ -437,8 +436,54 @@ Test(host, a_child_of_a_pinned_worker_can_be_reset)
 
     begin_children();
     check_eq(weft_child_reset(NULL), -ENXIO);
-    rt = start_with((weft_config){.workers = 1, .cpu_affinity = 1});
+    rt = start_with(&(weft_config){.workers = 1, .cpu_affinity = 1});
     check_eq(RUN(rt, fork_task, .reset = true), 0);
     check_eq(RUN(rt, fork_task, .reset = false), 2 + (n_cpus() > 1));
+    stop(rt);
+}
+
+/* ---- stacks ---- */
+
+/* Writes to a mebibyte of stack, and returns one byte of it. */
+static __attribute__((noinline)) int64_t use_stack(void)
+{
+    volatile char bytes[1 << 20];
+
+    for (size_t i = 0; i < sizeof bytes; i += 1024)
+        bytes[i] = 1;
+    return bytes[sizeof bytes / 2];
+}
+
+struct deep_job {
+    int unused;
+};
+WEFT_BLOCKING(deep_job)
+{
+    (void)self;
+    return use_stack();
+}
+
+struct deep {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+    struct weft_spawn_blocking job;
+};
+WEFT_ASYNC(deep)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_spawn_blocking(&self->job, deep_job, .unused = 0));
+    WEFT_END(n + use_stack());
+}
+
+/* With musl a thread has 128 KiB by default. */
+Test(host, a_poll_and_a_job_may_use_a_mebibyte_of_stack)
+{
+    weft_runtime *rt = start(1);
+
+    check_eq(RUN(rt, deep, .unused = 0), 2);
     stop(rt);
 }

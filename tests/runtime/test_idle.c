@@ -1,7 +1,8 @@
 /*
  * test_idle.c - waiting costs nothing: two polls a read, no system call while nothing happens
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 struct read_counted {
     WEFT_FRAME;
@@ -10,9 +11,9 @@ struct read_counted {
         atomic_int  *polls;
         int          n;
     } in;
-    weft_io io;
-    counted counted;
-    char    buffer[64];
+    weft_io        io;
+    struct watched counted;
+    char           buffer[64];
 };
 WEFT_ASYNC(read_counted)
 {
@@ -20,10 +21,10 @@ WEFT_ASYNC(read_counted)
 
     WEFT_BEGIN();
     for (; self->in.n > 0; self->in.n--) {
-        WEFT_AWAIT(n, count_polls(&self->counted, weft_read(&self->io, self->in.stream,
-                                                            self->buffer, sizeof self->buffer)));
+        WEFT_AWAIT(n, watched(&self->counted, weft_read(&self->io, self->in.stream, self->buffer,
+                                                        sizeof self->buffer)));
         check_cmp(n, >, 0);
-        *self->in.polls = self->counted.n;
+        *self->in.polls = self->counted.n_polls;
     }
     WEFT_END(0);
 }
@@ -45,7 +46,7 @@ Test(idle, a_read_on_an_idle_socket_is_polled_exactly_twice)
         check_eq(polls, 2); /* the first arms, the second completes */
         polls = 0;
     }
-    check_eq(JOIN(rt, &h), 0);
+    check_eq(join(rt, &h), 0);
     weft_stream_close(s);
     close(fd);
     stop(rt);
@@ -69,7 +70,7 @@ Test(idle, a_read_of_bytes_that_are_there_is_polled_once)
 
 /* ---- an idle process ---- */
 
-/* What the runtime's threads have done so far: CPU time in ns, and how often they were on a CPU. */
+/* The total of the runtime's threads: CPU time in ns, and how often they were put on a CPU. */
 static void add_up(uint64_t *ret_ns, uint64_t *ret_turns, int *ret_n)
 {
     DIR           *dir = opendir("/proc/self/task");
@@ -130,45 +131,12 @@ Test(idle, a_new_runtime_uses_no_cpu)
     stop(rt);
 }
 
-struct accept_loop {
-    WEFT_FRAME;
-    struct {
-        weft_listener *listener;
-    } in;
-    weft_io      io;
-    weft_stream *stream;
-};
-WEFT_ASYNC(accept_loop)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->stream));
-    WEFT_END(n);
-}
-
 struct idle_job {
     int unused;
 };
 WEFT_BLOCKING(idle_job)
 {
     return self->unused;
-}
-
-struct nap {
-    WEFT_FRAME;
-    struct {
-        int64_t duration;
-    } in;
-    struct weft_sleep nap;
-};
-WEFT_ASYNC(nap)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_sleep(&self->nap, self->in.duration));
-    WEFT_END(n);
 }
 
 #define N_IDLE 20
@@ -178,14 +146,14 @@ static void work(weft_runtime *rt)
     struct weft_spawn_blocking job;
 
     for (int i = 0; i < 200; i++) {
-        check_eq(RUN(rt, nap, .duration = i * 1000), 0);
+        check_eq(RUN(rt, sleeps, .duration = i * 1000), 0);
         check_eq(weft_block_on(rt, weft_spawn_blocking(&job, idle_job, .unused = i)), i);
     }
 }
 
 Test(idle, a_server_that_has_worked_uses_no_cpu, .timeout = 60)
 {
-    weft_runtime  *rt = start_with((weft_config){.workers = 2, .blocking_keep_ms = 1});
+    weft_runtime  *rt = start_with(&(weft_config){.workers = 2, .blocking_keep_ms = 1});
     weft_address   address;
     weft_listener *l = listen_on(rt, false, &address);
     weft_stream   *s[N_IDLE];
@@ -194,13 +162,13 @@ Test(idle, a_server_that_has_worked_uses_no_cpu, .timeout = 60)
     atomic_int                   polls = 0;
     int                          fd[N_IDLE];
 
-    check_eq(weft_spawn_on(rt, &acceptor, accept_loop, .listener = l), 0);
+    check_eq(weft_spawn_on(rt, &acceptor, accepts, .listener = l), 0);
     for (int i = 0; i < N_IDLE; i++) {
         fd[i] = pair(rt, &s[i]);
         check_eq(
             weft_spawn_on(rt, &reader[i], read_counted, .stream = s[i], .polls = &polls, .n = 2),
             0);
-        check_eq(weft_spawn_on(rt, &sleeper[i], nap, .duration = WEFT_S(60 + 600 * i)), 0);
+        check_eq(weft_spawn_on(rt, &sleeper[i], sleeps, .duration = WEFT_S(60 + 600 * i)), 0);
         raw_write(fd[i], "once", 4);
     }
     work(rt);
@@ -214,14 +182,14 @@ Test(idle, a_server_that_has_worked_uses_no_cpu, .timeout = 60)
     check_eq(after.polls, before.polls);
     for (int i = 0; i < N_IDLE; i++) { /* and yet all is alive */
         raw_write(fd[i], "again", 5);
-        check_eq(JOIN(rt, &reader[i]), 0);
+        check_eq(join(rt, &reader[i]), 0);
         weft_cancel(&sleeper[i]);
-        check_eq(JOIN(rt, &sleeper[i]), -ECANCELED);
+        check_eq(join(rt, &sleeper[i]), -ECANCELED);
         weft_stream_close(s[i]);
         close(fd[i]);
     }
     weft_cancel(&acceptor);
-    check_eq(JOIN(rt, &acceptor), -ECANCELED);
+    check_eq(join(rt, &acceptor), -ECANCELED);
     weft_listener_close(l);
     stop(rt);
 }
@@ -231,10 +199,10 @@ Test(idle, a_distant_timer_uses_no_cpu)
     weft_runtime *rt = start(2);
     weft_handle   h;
 
-    check_eq(weft_spawn_on(rt, &h, nap, .duration = WEFT_S(3600)), 0);
-    check_eq(RUN(rt, nap, .duration = WEFT_MS(3)), 0);
+    check_eq(weft_spawn_on(rt, &h, sleeps, .duration = WEFT_S(3600)), 0);
+    check_eq(RUN(rt, sleeps, .duration = WEFT_MS(3)), 0);
     check_idle(1000);
     weft_cancel(&h);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     stop(rt);
 }

@@ -1,17 +1,5 @@
-/* test_in_place.c - children that run within the poll of whoever joins them; counters per worker */
-#include "../helpers.h"
-
-struct answers {
-    WEFT_FRAME;
-    struct {
-        int64_t value;
-    } in;
-};
-WEFT_ASYNC(answers)
-{
-    WEFT_BEGIN();
-    WEFT_END(self->in.value);
-}
+/* test_in_place.c - children that run within the poll of their joiner; counters per worker */
+#include "../actors.h"
 
 static struct weft_runtime_counters count(weft_runtime *rt)
 {
@@ -37,7 +25,7 @@ WEFT_ASYNC(parent)
 
     WEFT_BEGIN();
     for (self->i = self->sum = 0; self->i < self->in.n; self->i++) {
-        check_eq(weft_spawn(&self->child, answers, self->i), 0);
+        check_eq(weft_spawn(&self->child, returns, self->i), 0);
         WEFT_AWAIT(n, weft_join(&self->child));
         check_eq(n, self->i);
         check(weft_handle_is_empty(&self->child));
@@ -108,19 +96,6 @@ Test(in_place, chains_on_four_workers_answer_the_same)
     stop(rt);
 }
 
-struct sets {
-    WEFT_FRAME;
-    struct {
-        int64_t *flag;
-    } in;
-};
-WEFT_ASYNC(sets)
-{
-    WEFT_BEGIN();
-    add(self->in.flag, 1);
-    WEFT_END(0);
-}
-
 struct joins_on {
     WEFT_FRAME;
     struct {
@@ -134,7 +109,7 @@ WEFT_ASYNC(joins_on)
 
     WEFT_BEGIN();
     while (!get(self->in.enough)) {
-        check_eq(weft_spawn(&self->child, answers, 1), 0);
+        check_eq(weft_spawn(&self->child, returns, 1), 0);
         WEFT_AWAIT(n, weft_join(&self->child));
         check_eq(n, 1);
         add(self->in.rounds, 1);
@@ -230,7 +205,7 @@ WEFT_ASYNC(selects)
     int64_t n;
 
     WEFT_BEGIN();
-    check_eq(weft_spawn(&self->child, answers, 5), 0);
+    check_eq(weft_spawn(&self->child, returns, 5), 0);
     if (self->in.together) {
         WEFT_AWAIT(n,
                    weft_join_all(&self->all, weft_join(&self->child), counter(&self->counter, 1)));
@@ -268,10 +243,10 @@ WEFT_ASYNC(joins_older)
 
     WEFT_BEGIN();
     if (self->in.bound) {
-        check_eq(weft_spawn_bound(NULL, &self->older, 0, answers, 1), 0);
+        check_eq(weft_spawn_bound(NULL, &self->older, 0, returns, 1), 0);
     } else {
-        check_eq(weft_spawn(&self->older, answers, 1), 0);
-        check_eq(weft_spawn(&self->younger, answers, 2), 0);
+        check_eq(weft_spawn(&self->older, returns, 1), 0);
+        check_eq(weft_spawn(&self->younger, returns, 2), 0);
     }
     WEFT_AWAIT(n, weft_join(&self->older));
     check_eq(n, 1);
@@ -293,7 +268,7 @@ Test(in_place, an_older_child_runs_within_behind_the_younger_ones_and_a_pinned_o
     stop(rt);
 }
 
-/* A child that waits: the joiner waits too, and others run. */
+/* The child waits, so its joiner waits too, and other tasks run. */
 struct outer {
     WEFT_FRAME;
     struct {
@@ -301,27 +276,12 @@ struct outer {
     } in;
     weft_handle child;
 };
-struct naps {
-    WEFT_FRAME;
-    struct {
-        int64_t duration;
-    } in;
-    struct weft_sleep nap;
-};
-WEFT_ASYNC(naps)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_sleep(&self->nap, self->in.duration));
-    WEFT_END(n);
-}
 WEFT_ASYNC(outer)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    check_eq(weft_spawn(&self->child, naps, self->in.duration), 0);
+    check_eq(weft_spawn(&self->child, sleeps, self->in.duration), 0);
     WEFT_AWAIT(n, weft_join(&self->child));
     WEFT_END(n);
 }
@@ -342,7 +302,7 @@ Test(in_place, a_child_that_waits_does_not_keep_the_worker)
 
 /* ---- counters ---- */
 
-Test(counters, of_the_workers_add_up_to_those_of_the_runtime)
+Test(in_place, counters_of_the_workers_add_up_to_those_of_the_runtime)
 {
     enum { N = 50 };
     weft_runtime                *rt = start_with(&(weft_config){.workers = 3, .spare_workers = 2});

@@ -1,10 +1,11 @@
 /*
  * test_leader.c - at low load an idle worker waits for sockets itself
  *
- * A task answers each byte on a connection, so one round trip is one event. Nothing here waits for
- * a time: what must come is waited for, and what must not come would keep a round trip from ending.
+ * A task replies to each byte on a connection, so one round trip is one event. No test here sleeps:
+ * it waits for what must come, and what must not come would prevent a round trip from ending.
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 struct answers {
     WEFT_FRAME;
@@ -52,8 +53,7 @@ static void round_trip(int fd)
 
 static weft_runtime *start_led(int64_t workers)
 {
-    return start_with(
-        (weft_config){.workers = workers, .leader_after = 1, .backend = WEFT_BACKEND_URING});
+    return start_with(&(weft_config){.workers = workers, .leader_after = 1});
 }
 
 /* Until a leader has found events again. */
@@ -80,18 +80,6 @@ Test(leader, an_idle_worker_takes_events_that_come_alone)
     }
 }
 
-struct nothing {
-    WEFT_FRAME;
-    struct {
-        int64_t result;
-    } in;
-};
-WEFT_ASYNC(nothing)
-{
-    WEFT_BEGIN();
-    WEFT_END(self->in.result);
-}
-
 Test(leader, a_leader_is_woken_by_what_other_threads_spawn)
 {
     weft_runtime *rt = start_led(1);
@@ -99,7 +87,7 @@ Test(leader, a_leader_is_woken_by_what_other_threads_spawn)
 
     for (int i = 0; i < 50; i++) {
         let_a_worker_lead(rt, fd);
-        check_eq(RUN(rt, nothing, .result = 7), 7);
+        check_eq(RUN(rt, returns, .value = 7), 7);
     }
     close(fd);
     stop(rt);
@@ -129,13 +117,13 @@ Test(leader, a_task_that_blocks_the_leader_does_not_keep_the_sockets)
     close(gate[1]);
 }
 
-struct yields {
+struct yields_on {
     WEFT_FRAME;
     struct {
         atomic_bool *stop;
     } in;
 };
-WEFT_ASYNC(yields)
+WEFT_ASYNC(yields_on)
 {
     WEFT_BEGIN();
     while (!atomic_load(self->in.stop))
@@ -151,11 +139,11 @@ Test(leader, a_task_that_always_yields_does_not_keep_the_sockets)
     weft_handle   handle;
 
     let_a_worker_lead(rt, fd);
-    check_eq(weft_spawn_on(rt, &handle, yields, .stop = &end), 0);
+    check_eq(weft_spawn_on(rt, &handle, yields_on, .stop = &end), 0);
     for (int i = 0; i < 20; i++)
         round_trip(fd);
     atomic_store(&end, true);
-    check_eq(JOIN(rt, &handle), 0);
+    check_eq(join(rt, &handle), 0);
     close(fd);
     stop(rt);
 }
@@ -189,7 +177,7 @@ Test(leader, the_reactor_takes_the_sockets_back_when_events_come_together)
 
 Test(leader, no_worker_leads_where_it_is_turned_off_or_is_the_caller)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 2, .leader_after = WEFT_OFF});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .leader_after = WEFT_OFF});
     int           fd = connect_to_answers(rt, NULL);
 
     for (int i = 0; i < 100; i++)

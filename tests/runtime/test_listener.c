@@ -1,12 +1,12 @@
 /*
  * test_listener.c - listening and accepting
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
-static counted polls; /* of the accept of another task */
+static struct watched polls; /* of the accept of another task */
 
 struct accept_one {
     WEFT_FRAME;
@@ -21,7 +21,7 @@ WEFT_ASYNC(accept_one)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, count_polls(&polls, weft_accept(&self->io, self->in.listener, self->in.ret)));
+    WEFT_AWAIT(n, watched(&polls, weft_accept(&self->io, self->in.listener, self->in.ret)));
     WEFT_END(n);
 }
 
@@ -109,7 +109,7 @@ Test(listener, a_cancelled_accept_has_taken_no_connection)
         check_eq(weft_spawn_on(rt, &h, accept_one, .listener = l, .ret = &s), 0);
         pause_ms(i % 3);
         weft_cancel(&h);
-        check_eq(JOIN(rt, &h), -ECANCELED);
+        check_eq(join(rt, &h), -ECANCELED);
         check(s == NULL);
     }
     fd = raw_connect(&address);
@@ -131,7 +131,7 @@ struct hesitate {
     } in;
     weft_io            io;
     struct weft_select sel;
-    ticks              turn;
+    struct counter     turn;
     weft_stream       *stream;
     uint32_t           seed;
 };
@@ -144,7 +144,7 @@ WEFT_ASYNC(hesitate)
         self->stream = NULL;
         WEFT_AWAIT(n,
                    weft_select(&self->sel, weft_accept(&self->io, self->in.listener, &self->stream),
-                               after_ticks(&self->turn, rnd(&self->seed) % 50)));
+                               counter(&self->turn, rnd(&self->seed) % 50)));
         check_eq(weft_future_result(&self->io.future), n == 0 ? 0 : -ECANCELED);
         check_eq(self->stream != NULL, n == 0);
         check_eq(weft_select_undone(&self->sel), 0);
@@ -175,7 +175,7 @@ Test(listener, no_connection_is_lost_among_many_cancels)
         check_eq(recv(fd, &byte, 1, 0), 0); /* accepted and closed */
         close(fd);
     }
-    check_eq(JOIN(rt, &h), 0);
+    check_eq(join(rt, &h), 0);
     check_eq(sum, expected);
     weft_listener_close(l);
     stop(rt);
@@ -191,9 +191,9 @@ Test(listener, closing_ends_a_pending_accept)
     int            n = n_fds();
 
     check_eq(weft_spawn_on(rt, &h, accept_one, .listener = l, .ret = &s), 0);
-    EVENTUALLY(polls.n > 0); /* a close is allowed while it waits */
+    EVENTUALLY(polls.n_polls > 0); /* a close is allowed while it waits */
     weft_listener_close(l);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     EVENTUALLY(n_fds() == n - 1);
     stop(rt);
 }

@@ -1,5 +1,5 @@
-/* test_memory.c - when the allocation hooks say no: an error to the caller, and nothing leaks */
-#include "../helpers.h"
+/* test_memory.c - the allocation hooks fail: the caller gets an error, and nothing leaks */
+#include "../actors.h"
 
 #include <dirent.h>
 #include <time.h>
@@ -14,19 +14,6 @@ static int count_entries(const char *path)
         n++;
     closedir(d);
     return n;
-}
-
-struct counts {
-    WEFT_FRAME;
-    struct {
-        int64_t *ran;
-    } in;
-};
-WEFT_ASYNC(counts)
-{
-    WEFT_BEGIN();
-    add(self->in.ran, 1);
-    WEFT_END(0);
 }
 
 Test(memory, start_without_it_says_enomem_and_leaves_nothing_behind)
@@ -64,10 +51,10 @@ Test(memory, spawn_without_it_says_enomem_and_leaves_the_handle_alone)
     weft_handle   handle = {.task_ = NULL};
 
     __atomic_store_n(&memory.fail_at, get(&memory.n) + 1, __ATOMIC_RELEASE);
-    check_eq(weft_spawn_on(rt, &handle, counts, &ran), -ENOMEM);
+    check_eq(weft_spawn_on(rt, &handle, sets, &ran), -ENOMEM);
     check(!handle.task_);
     check_eq(get(&memory.live), live);
-    check_eq(weft_spawn_on(rt, NULL, counts, &ran), 0);
+    check_eq(weft_spawn_on(rt, NULL, sets, &ran), 0);
     spin_until(&ran, 1);
     stop(rt);
     check_eq(memory.live, 0);
@@ -88,7 +75,7 @@ WEFT_ASYNC(spawns)
     WEFT_BEGIN();
     self->n_spawned = 0;
     for (int i = 0; i < self->in.n; i++) {
-        int r = weft_spawn(NULL, counts, self->in.ran);
+        int r = weft_spawn(NULL, sets, self->in.ran);
         check(r == 0 || r == -ENOMEM);
         self->n_spawned += r == 0;
     }
@@ -126,7 +113,7 @@ Test(memory, that_fails_now_and_then_loses_no_task_that_was_spawned)
     check_eq(memory.live, 0);
 }
 
-/* Memory as the contract has it, and no better: aligned to 16, and to nothing more. */
+/* Memory with the least alignment that the contract allows: a multiple of 16, but not of 32. */
 static void *allocate_16(void *arg, size_t size)
 {
     char *block = NULL;

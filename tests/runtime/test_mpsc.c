@@ -1,42 +1,6 @@
 /* test_mpsc.c - the bounded channel: order, back-pressure, cancelling, closing */
-#include "../helpers.h"
-
-static struct hand         hand;
-static weft_mpsc_sender   *sender;
-static weft_mpsc_receiver *receiver;
-static weft_wait           wait;
-static int                 got;
-
-static void begin(size_t capacity)
-{
-    hand_init(&hand, NULL);
-    check_eq(weft_mpsc_open(sizeof got, capacity, &sender, &receiver), 0);
-}
-
-static void end(void)
-{
-    weft_mpsc_sender_close(sender);
-    weft_mpsc_receiver_close(receiver);
-    check_eq(hand.n_wakers, 0);
-}
-
-static int try_send(int message)
-{
-    return weft_mpsc_try_send(sender, &message);
-}
-
-/* The next message, or -errno. */
-static int received(void)
-{
-    int r = weft_mpsc_try_receive(receiver, &got);
-
-    return r < 0 ? r : got;
-}
-
-static weft_future *receive(void)
-{
-    return weft_mpsc_receive(&wait, receiver, &got);
-}
+#define QUEUE(name) weft_mpsc_##name
+#include "queue_channel.h"
 
 Test(mpsc, gives_messages_in_the_order_they_were_sent_over_many_laps)
 {
@@ -160,13 +124,48 @@ Test(mpsc, send_cancelled_after_its_message_went_says_so)
     end();
 }
 
-Test(mpsc, send_that_the_budget_refused_can_be_cancelled_and_has_sent_nothing)
+Test(mpsc, send_without_budget_sends_and_says_so_later)
+{
+    weft_wait second;
+    int       message = 2;
+
+    begin(2);
+    check(!hand_poll_budget(&hand, weft_mpsc_send(&wait, sender, &message), 0));
+    check_eq(hand_run(&hand, &wait.future), 0);
+    check(!hand_poll_budget(&hand, weft_mpsc_send(&second, sender, &message), 0));
+    check_eq(hand_cancel(&hand, &second.future), 0);
+    check_eq(received(), 2);
+    check_eq(received(), 2);
+    check_eq(received(), -EAGAIN);
+    end();
+}
+
+Test(mpsc, send_without_budget_keeps_its_place_before_later_ones)
+{
+    weft_wait second;
+    int       message[2] = {1, 2};
+
+    begin(1);
+    check_eq(try_send(100), 0);
+    check(!hand_poll_budget(&hand, weft_mpsc_send(&wait, sender, &message[0]), 0));
+    check(!hand_poll(&hand, weft_mpsc_send(&second, sender, &message[1])));
+    check_eq(received(), 100);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    check_eq(received(), 1);
+    check_eq(received(), 2);
+    check_eq(hand_run(&hand, &second.future), 0);
+    end();
+}
+
+Test(mpsc, send_without_budget_that_has_to_wait_can_be_cancelled_and_has_sent_nothing)
 {
     int message = 2;
 
     begin(1);
+    check_eq(try_send(1), 0);
     check(!hand_poll_budget(&hand, weft_mpsc_send(&wait, sender, &message), 0));
     check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    check_eq(received(), 1);
     check_eq(received(), -EAGAIN);
     end();
 }

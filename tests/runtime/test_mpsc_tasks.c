@@ -1,7 +1,7 @@
 /* test_mpsc_tasks.c - channels between tasks, threads and runtimes */
 #include "../helpers.h"
 
-/* Sends 1..n, and answers how many it could not send. */
+/* Sends 1..n, and returns how many values it could not send. */
 struct sends {
     WEFT_FRAME;
     struct {
@@ -35,7 +35,7 @@ WEFT_ASYNC(sends)
     WEFT_END(self->in.n - (self->i - 1));
 }
 
-/* Receives until every sender is closed; answers the sum. */
+/* Receives until every sender is closed, and returns the sum. */
 struct receives {
     WEFT_FRAME;
     struct {
@@ -173,4 +173,79 @@ Test(mpsc_tasks, a_receiver_that_closes_ends_the_senders_that_wait)
     for (int i = 0; i < 3; i++)
         check_cmp(join(rt, &sending[i]), >, 900);
     stop(rt);
+}
+
+/* ---- tokio's many_multishot_futures: messages that go round through chains of tasks ---- */
+
+#define CHAINS 20
+#define LINKS  50
+#define LAPS   5
+
+struct forwards {
+    WEFT_FRAME;
+    struct {
+        weft_mpsc_receiver *from;
+        weft_mpsc_sender   *to;
+        int64_t             last; /* goes no further; -1: there is none */
+    } in;
+    weft_wait wait;
+    int64_t   message;
+};
+WEFT_ASYNC(forwards)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    for (;;) {
+        WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, self->in.from, &self->message));
+        if (n < 0 || self->message == self->in.last)
+            break;
+        self->message += self->in.last >= 0; /* one lap more */
+        WEFT_AWAIT(n, weft_mpsc_send(&self->wait, self->in.to, &self->message));
+        if (n < 0)
+            break;
+    }
+    weft_mpsc_sender_close(self->in.to);
+    weft_mpsc_receiver_close(self->in.from);
+    WEFT_END(n < 0 ? n : self->message);
+}
+
+/* The last task of a chain sends back to its first one, until the laps are done. It is returned. */
+static weft_handle begin_chain(weft_runtime *rt)
+{
+    weft_mpsc_sender   *start, *next;
+    weft_mpsc_receiver *from, *to;
+    weft_handle         last;
+    int64_t             lap = 1;
+
+    check_eq(weft_mpsc_open(sizeof lap, 10, &start, &from), 0);
+    check_eq(weft_mpsc_try_send(start, &lap), 0);
+    for (int i = 0; i < LINKS; i++) {
+        check_eq(weft_mpsc_open(sizeof lap, 10, &next, &to), 0);
+        check_eq(weft_spawn_on(rt, NULL, forwards, from, next, -1), 0);
+        from = to;
+    }
+    check_eq(weft_spawn_on(rt, &last, forwards, from, start, LAPS), 0);
+    return last;
+}
+
+static void go_round(const weft_config *config)
+{
+    for (int64_t i = 0; i < test_scaled(10); i++) {
+        weft_runtime *rt = start_with(config);
+        weft_handle   last[CHAINS];
+
+        for (int c = 0; c < CHAINS; c++)
+            last[c] = begin_chain(rt);
+        for (int c = 0; c < CHAINS; c++)
+            check_eq(join(rt, &last[c]), LAPS);
+        stop(rt);
+    }
+}
+
+Test(mpsc_tasks, messages_go_round_through_chains_of_tasks)
+{
+    go_round(&(weft_config){.current_thread = 1});
+    go_round(&(weft_config){.workers = 1});
+    go_round(&(weft_config){.workers = 4});
 }

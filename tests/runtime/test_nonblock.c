@@ -5,7 +5,7 @@
  * weft_block_on polls on the test's own thread, so an operation that waits there instead of
  * answering PENDING hangs, and the time limit fails the case.
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include <fcntl.h>
 #include <pty.h>
@@ -77,7 +77,7 @@ Test(nonblock, an_accept_waits_as_a_future)
     stop(rt);
 }
 
-/* One that weft has made, too: by a fork, say, others may have it. */
+/* Another process may share weft's own listener too, for example after a fork. */
 Test(nonblock, an_accept_of_weft_s_own_listener_too)
 {
     weft_runtime  *rt = start(1);
@@ -97,7 +97,7 @@ Test(nonblock, an_accept_of_weft_s_own_listener_too)
     stop(rt);
 }
 
-/* Another process takes the connection that both were told of. */
+/* Both processes get the event, and the other process takes the connection. */
 Test(nonblock, an_accept_that_another_process_was_faster_than_waits_as_a_future)
 {
     weft_runtime       *rt = start(1);
@@ -126,7 +126,7 @@ Test(nonblock, an_accept_that_another_process_was_faster_than_waits_as_a_future)
     stop(rt);
 }
 
-/* Clears the flag over and over, so that no look at it is worth anything. */
+/* Clears the flag all the time, so that a check of the flag proves nothing. */
 static pid_t keep_clearing(int fd)
 {
     pid_t pid = fork();
@@ -316,7 +316,7 @@ WEFT_ASYNC(sends)
     WEFT_END(n);
 }
 
-/* More than there is room for: the first part goes, the rest when the peer reads. */
+/* The data exceeds the room. The first part is sent at once, the rest when the peer reads. */
 static void check_send(weft_runtime *rt, weft_stream *s, int peer, int file)
 {
     weft_handle         handle;
@@ -334,7 +334,7 @@ static void check_send(weft_runtime *rt, weft_stream *s, int peer, int file)
         for (uint32_t j = 0; j < 1024; j++)
             check_eq(block[j], i + j);
     }
-    check_eq(JOIN(rt, &handle), LARGE - io.done);
+    check_eq(join(rt, &handle), LARGE - io.done);
     weft_stream_close(s);
     close(peer);
 }

@@ -64,6 +64,17 @@ Test(oneshot, gives_its_message_once_and_then_answers_epipe)
     weft_oneshot_receiver_close(receiver);
 }
 
+Test(oneshot, that_was_awaited_has_nothing_left_to_try)
+{
+    begin();
+    send_one(7);
+    check_eq(hand_run(&hand, receive()), 0);
+    check_eq(got, 7);
+    check_eq(weft_oneshot_try_receive(receiver, &got), WEFT_EOF);
+    check_eq(hand_run(&hand, receive()), WEFT_EOF);
+    weft_oneshot_receiver_close(receiver);
+}
+
 Test(oneshot, says_eagain_while_there_is_no_message)
 {
     begin();

@@ -1,13 +1,13 @@
 /*
  * test_oneshot_orders.c - the real oneshot channel in every order of its steps
  *
- * The receiver is polled by an executor of ours, which sleeps until it is woken.
+ * An executor of the test polls the receiver, and sleeps until it is woken.
  */
 #include "../sched/explore.h"
 
 #include <ck_backoff.h>
 #include <time.h>
-#define ck_backoff_eb(backoff) (*(backoff) = 512) /* who waits for LOCK lets others go on */
+#define ck_backoff_eb(backoff) (*(backoff) = 512) /* a thread that waits for LOCK yields */
 #define nanosleep(time, left)  explore_wait()
 #include "oneshot.c"
 #include "waker.c"
@@ -22,7 +22,7 @@ static uint32_t               woken;
 static int                    n_wakers, got;
 static int                    cloned[2]; /* written as a waker is cloned */
 static int                    left[2];   /* by the sender, and the receiver, before they close */
-static int64_t                sent, received; /* what the calls answered; 1: nothing yet */
+static int64_t                sent, received; /* results of the calls; 1: no result yet */
 
 static weft_waker waker_clone(void *data)
 {
@@ -141,7 +141,7 @@ static void receive_cancel_receive(void)
 {
     receive_or_give_up();
     if (received == -ECANCELED) {
-        memset(&wait, 0xdd, sizeof wait); /* it is nobody's until it is used again */
+        memset(&wait, 0xdd, sizeof wait); /* weft may not use it any more */
         run(weft_oneshot_receive(&wait, receiver, &got));
     }
     close_receiver();

@@ -53,7 +53,7 @@ static weft_future *cancel_after(victim *self, weft_future *inner, int n_polls)
     return &self->future;
 }
 
-/* The result is one that the row may have; what it granted is given back. */
+/* Checks that the row allows this result, and releases what the operation has granted. */
 static void settle(int row, stage *s, int64_t result)
 {
     const row_case *c = &cases[row];
@@ -66,7 +66,7 @@ static void settle(int row, stage *s, int64_t result)
         c->give_back(s, done);
 }
 
-/* The kernel, or anybody, does not touch the buffer any more, though there is something to read. */
+/* Neither the kernel nor a thread writes to the buffer any more, although there is data to read. */
 static void check_buffer_is_ours(int row, stage *s)
 {
     weft_io io;
@@ -216,7 +216,7 @@ struct hesitate {
     } in;
     weft_io            io;
     struct weft_select sel;
-    ticks              turn;
+    struct counter     turn;
     int                row;
 };
 WEFT_ASYNC(hesitate)
@@ -227,7 +227,7 @@ WEFT_ASYNC(hesitate)
     for (; self->in.n > 0; self->in.n--) {
         self->row = (int)(rnd(&self->in.seed) % ROWS);
         WEFT_AWAIT(n, weft_select(&self->sel, cases[self->row].begin(self->in.stage, &self->io),
-                                  after_ticks(&self->turn, rnd(&self->in.seed) % 40)));
+                                  counter(&self->turn, rnd(&self->in.seed) % 40)));
         n = weft_future_result(&self->io.future);
         if (n < 0 && n != -ECANCELED) /* an earlier one was done: there is no file, say */
             check(n == -ENOENT || n == -EEXIST);
@@ -259,7 +259,7 @@ Test(operations, cancelled_at_random_leave_nothing_behind, .timeout = 120)
                                .n = test_scaled(1500)),
                  0);
     for (int i = 0; i < 3; i++)
-        check_eq(JOIN(rt, &h[i]), 0);
+        check_eq(join(rt, &h[i]), 0);
     for (int i = 0; i < 3; i++)
         tear_down(&s[i]);
     EVENTUALLY(n_fds() == n);

@@ -1,7 +1,7 @@
-/* test_panic.c - weft_panic: who hears of it, what still runs, and in which order */
+/* test_panic.c - weft_panic: how joiners learn of it, what still runs, and in which order */
 #include "../helpers.h"
 
-/* ---- who hears of it ---- */
+/* ---- how joiners learn of a panic ---- */
 
 struct panics {
     WEFT_FRAME;
@@ -70,12 +70,11 @@ Test(panic, a_check_that_fails_names_its_condition_and_one_that_holds_does_nothi
 
 Test(panic, the_log_names_the_task_and_where_it_was_spawned)
 {
-    struct lines  lines;
+    struct lines  lines = LINES;
     weft_runtime *rt;
     weft_handle   handle;
     char          expected[200];
 
-    lines_init(&lines);
     rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &lines});
     check_eq(weft_spawn_named(rt, &handle, "unlucky", panics, .after = 1), 0);
     snprintf(expected, sizeof expected, "test_panic.c:%d) panicked: ", __LINE__ - 1);
@@ -88,10 +87,9 @@ Test(panic, the_log_names_the_task_and_where_it_was_spawned)
 
 Test(panic, of_a_detached_task_is_logged_and_ends_it)
 {
-    struct lines  lines;
+    struct lines  lines = LINES;
     weft_runtime *rt;
 
-    lines_init(&lines);
     rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &lines});
     check_eq(weft_spawn_on(rt, NULL, panics, .after = 1), 0);
     stop(rt);
@@ -213,25 +211,25 @@ static int64_t run_outer(enum how how)
     return result;
 }
 
-Test(defer, runs_newest_first_and_the_called_function_s_before_the_caller_s)
+Test(panic, defer_runs_newest_first_and_the_called_function_s_before_the_caller_s)
 {
     check_eq(run_outer(ENDS), 2);
     check_str_eq(order, "-abcde");
 }
 
-Test(defer, runs_at_an_early_return)
+Test(panic, defer_runs_at_an_early_return)
 {
     check_eq(run_outer(RETURNS), 1);
     check_str_eq(order, "abcde");
 }
 
-Test(defer, runs_when_the_task_is_cancelled)
+Test(panic, defer_runs_when_the_task_is_cancelled)
 {
     check_eq(run_outer(WAITS), 2);
     check_str_eq(order, "-abcde");
 }
 
-Test(defer, runs_when_the_task_panics_in_a_called_function)
+Test(panic, defer_runs_when_the_task_panics_in_a_called_function)
 {
     check_eq(run_outer(PANICS), -EOWNERDEAD);
     check_str_eq(order, "abde");
@@ -259,7 +257,7 @@ WEFT_ASYNC(ends_badly)
     WEFT_END(0);
 }
 
-Test(defer, a_panic_in_a_deferred_call_lets_the_others_run_once)
+Test(panic, defer_a_panic_in_a_deferred_call_lets_the_others_run_once)
 {
     weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
     weft_handle   handle;
@@ -335,17 +333,16 @@ Test(panic, may_be_passed_on_from_joiner_to_joiner)
     run_chain(200, false, -EOWNERDEAD);
 }
 
-/* ---- weft_block_on, and where nobody polls ---- */
+/* ---- weft_block_on, and panics outside a poll ---- */
 
 Test(panic, in_the_future_of_block_on_gives_eownerdead_and_the_thread_goes_on)
 {
-    struct lines  lines;
+    struct lines  lines = LINES;
     weft_runtime *rt;
     struct panics frame;
     struct outer  other;
     int64_t       began = 0;
 
-    lines_init(&lines);
     rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &lines});
     for (int i = 0; i < 3; i++)
         check_eq(weft_block_on(rt, weft_async(panics, &frame, i)), -EOWNERDEAD);

@@ -1,4 +1,4 @@
-/* test_panic_drain.c - what a panicking task had in flight ends before its deferred calls run */
+/* test_panic_drain.c - a panicking task's operations end before its deferred calls run */
 #include "../helpers.h"
 
 #include <time.h>
@@ -39,7 +39,7 @@ static void last_words(void *arg)
     add(&notes->deferred, 1);
 }
 
-/* Panics beside what it awaits; or while that is a kept branch that nobody awaits. */
+/* Panics while it awaits a future, or while a kept branch is pending that no function awaits. */
 struct dies {
     WEFT_FRAME;
     struct {
@@ -97,7 +97,7 @@ WEFT_ASYNC(lets_go)
 static weft_runtime *begin(struct notes *notes, struct lines *lines, weft_config config)
 {
     *notes = (struct notes){0};
-    lines_init(lines);
+    *lines = (struct lines)LINES;
     config.workers = 1;
     config.log = lines_add;
     config.log_arg = lines;
@@ -139,17 +139,17 @@ static void die(bool keeps, const char *message)
     stop(rt);
 }
 
-Test(panic, waits_for_the_losers_of_its_select_before_deferred_calls_and_joiner)
+Test(panic_drain, waits_for_the_losers_of_its_select_before_deferred_calls_and_joiner)
 {
     die(false, "boom");
 }
 
-Test(panic, waits_for_a_kept_branch_before_deferred_calls_and_joiner)
+Test(panic_drain, waits_for_a_kept_branch_before_deferred_calls_and_joiner)
 {
     die(true, "with a kept branch");
 }
 
-Test(panic, a_cancel_while_the_task_unwinds_changes_nothing)
+Test(panic_drain, a_cancel_while_the_task_unwinds_changes_nothing)
 {
     struct notes  notes;
     struct lines  lines;
@@ -166,7 +166,8 @@ Test(panic, a_cancel_while_the_task_unwinds_changes_nothing)
     stop(rt);
 }
 
-/* After a cancel it stays PENDING until *in.may_end; whoever polls once more finds out. */
+/* After a cancel the future stays PENDING until *may_end is set. It wakes no task then: the next
+ * poll returns READY. */
 struct lingers {
     weft_future future;
     int64_t    *may_end;
@@ -174,7 +175,7 @@ struct lingers {
 
 static weft_poll lingers_poll(weft_future *future, weft_context *cx)
 {
-    (void)cx; /* it trusts in a stop to poll it */
+    (void)cx; /* no waker is kept: a stop polls the future */
     return get(weft_container(future, struct lingers, future)->may_end)
                ? weft_ready(future, -ECANCELED)
                : WEFT_PENDING;
@@ -220,7 +221,7 @@ WEFT_ASYNC(dies_slowly)
     WEFT_END(n);
 }
 
-Test(panic, a_stop_waits_for_a_task_that_unwinds_and_names_it)
+Test(panic_drain, a_stop_waits_for_a_task_that_unwinds_and_names_it)
 {
     struct notes  notes;
     struct lines  lines;
@@ -241,7 +242,7 @@ Test(panic, a_stop_waits_for_a_task_that_unwinds_and_names_it)
     weft_detach(&handle);
 }
 
-Test(panic, a_dump_names_a_task_that_unwinds)
+Test(panic_drain, a_dump_names_a_task_that_unwinds)
 {
     struct notes  notes;
     struct lines  lines;
@@ -250,7 +251,7 @@ Test(panic, a_dump_names_a_task_that_unwinds)
 
     check_eq(weft_spawn_on(rt, &handle, dies, &notes, false), 0);
     await_unwinding(&lines);
-    lines.n = 0;
+    lines_clear(&lines);
     weft_runtime_dump(rt);
     check_str_contains(lines.text, "test_panic_drain.c:");
     check_str_contains(lines.text, "boom");
@@ -259,7 +260,7 @@ Test(panic, a_dump_names_a_task_that_unwinds)
     stop(rt);
 }
 
-Test(panic, the_watchdog_names_a_task_whose_deferred_call_blocks)
+Test(panic_drain, the_watchdog_names_a_task_whose_deferred_call_blocks)
 {
     struct notes  notes;
     struct lines  lines;
@@ -344,17 +345,17 @@ static void choose(int polls, bool nested)
     stop(rt);
 }
 
-Test(panic, in_a_branch_that_has_lost_ends_the_task)
+Test(panic_drain, in_a_branch_that_has_lost_ends_the_task)
 {
     choose(3, false);
 }
 
-Test(panic, in_a_branch_of_a_branch_that_has_lost_ends_the_task)
+Test(panic_drain, in_a_branch_of_a_branch_that_has_lost_ends_the_task)
 {
     choose(3, true);
 }
 
-Test(panic, in_a_branch_of_a_cancelled_task_ends_it)
+Test(panic_drain, in_a_branch_of_a_cancelled_task_ends_it)
 {
     choose(INT32_MAX, false);
     choose(INT32_MAX, true);

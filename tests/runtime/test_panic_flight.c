@@ -1,5 +1,5 @@
 /* test_panic_flight.c - a task panics while I/O, timers, jobs, joins and channels wait for it */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 /* Panics when it has been polled n + 1 times. */
 struct boom {
@@ -7,14 +7,14 @@ struct boom {
     struct {
         int n;
     } in;
-    ticks ticks;
+    struct counter ticks;
 };
 WEFT_ASYNC(boom)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, after_ticks(&self->ticks, self->in.n));
+    WEFT_AWAIT(n, counter(&self->ticks, self->in.n));
     weft_panic("boom");
     WEFT_END(n);
 }
@@ -26,7 +26,7 @@ static void check_ready(void *arg)
 
 static weft_runtime *begin(int64_t workers)
 {
-    return start_with((weft_config){.workers = workers, .log = weft_log_none});
+    return start_with(&(weft_config){.workers = workers, .log = weft_log_none});
 }
 
 /* ---- a read ---- */
@@ -45,7 +45,7 @@ struct reads {
     struct weft_join_all all;
     struct weft_timeout  limit;
     struct boom          boom;
-    ticks                ticks;
+    struct counter       ticks;
     struct weft_sleep    nap;
     char                 buffer[64];
 };
@@ -61,7 +61,7 @@ WEFT_ASYNC(reads)
                                          weft_async(boom, &self->boom, 3)));
     } else if (self->in.how == KEPT) {
         WEFT_AWAIT(n, weft_select_biased(&self->select, weft_keep(&self->io.future),
-                                         after_ticks(&self->ticks, 3)));
+                                         counter(&self->ticks, 3)));
         weft_panic("boom");
     } else if (self->in.how == TIMEOUT) {
         WEFT_AWAIT(n, weft_join_all(&self->all,
@@ -101,9 +101,9 @@ static void panic_while_reading(enum how how)
 
     for (int i = 0; i < 3; i++) {
         check_eq(weft_spawn_on(rt, &handle, reads, stream, how), 0);
-        check_eq(JOIN(rt, &handle), -EOWNERDEAD);
+        check_eq(join(rt, &handle), -EOWNERDEAD);
         check_str_contains(weft_handle_panic(&handle), "boom");
-        raw_write(fd, "hello", 5); /* it took no byte, and nobody is reading */
+        raw_write(fd, "hello", 5); /* the read took no byte, and no read is in flight */
         check_eq(RUN(rt, reads_exact, stream, got), 5);
         check_str_eq(got, "hello");
     }
@@ -192,7 +192,7 @@ Test(panic_flight, timers_that_fire_at_that_moment_do_no_harm)
         int64_t     result;
 
         check_eq(weft_spawn_on(rt, &handle, calls, i % 7 * 2000), 0);
-        result = JOIN(rt, &handle);
+        result = join(rt, &handle);
         check(result == -EOWNERDEAD || result == 0);
     }
     stop(rt);

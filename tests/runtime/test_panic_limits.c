@@ -24,7 +24,8 @@ WEFT_ASYNC(dies_twice)
     WEFT_END(0);
 }
 
-TEST_ABORTS(panic, again_while_the_task_unwinds_aborts, "called again while the task unwinds")
+TEST_ABORTS(panic_limits, again_while_the_task_unwinds_aborts,
+            "called again while the task unwinds")
 {
     weft_runtime *rt = start(1);
     weft_handle   handle;
@@ -33,7 +34,7 @@ TEST_ABORTS(panic, again_while_the_task_unwinds_aborts, "called again while the 
     join(rt, &handle);
 }
 
-TEST_ABORTS(panic, again_in_block_on_aborts, "test_panic_limits.c")
+TEST_ABORTS(panic_limits, again_in_block_on_aborts, "test_panic_limits.c")
 {
     weft_runtime     *rt = start(1);
     struct dies_twice frame;
@@ -60,7 +61,7 @@ WEFT_ASYNC(keeps_far)
     WEFT_END(n);
 }
 
-TEST_ABORTS(panic, with_a_kept_branch_that_is_not_in_the_frame_aborts, "is not in its frame")
+TEST_ABORTS(panic_limits, with_a_kept_branch_that_is_not_in_the_frame_aborts, "is not in its frame")
 {
     static struct event event;
     weft_runtime       *rt = start(1);
@@ -88,7 +89,7 @@ WEFT_ASYNC(looks)
     WEFT_BEGIN();
     WEFT_AWAIT(n, counter(&self->counter, self->in.n));
     here = (int64_t)(intptr_t)__builtin_frame_address(0);
-    lowest = here < lowest ? here : lowest; /* one worker */
+    lowest = here < lowest ? here : lowest; /* one thread runs all tasks */
     highest = here > highest ? here : highest;
     weft_panic("boom");
     WEFT_END(n);
@@ -115,13 +116,13 @@ WEFT_ASYNC(crowd)
     WEFT_END(0);
 }
 
-Test(panic, ten_thousand_of_them_leave_neither_memory_nor_stack_behind)
+Test(panic_limits, ten_thousand_of_them_leave_neither_memory_nor_stack_behind)
 {
     struct memory memory;
-    weft_runtime *rt = start_with(
-        &(weft_config){.workers = 1, .allocator = memory_hooks(&memory), .log = weft_log_none});
-    weft_handle handle;
-    int64_t     live = 0;
+    weft_runtime *rt = start_with(&(weft_config){
+        .current_thread = 1, .allocator = memory_hooks(&memory), .log = weft_log_none});
+    weft_handle   handle;
+    int64_t       live = 0;
 
     for (int i = 0; i < 4; i++) {
         check_eq(weft_spawn_on(rt, &handle, crowd, test_scaled(2500), i % 2), 0);
@@ -130,7 +131,7 @@ Test(panic, ten_thousand_of_them_leave_neither_memory_nor_stack_behind)
             live = get(&memory.live);
         check_cmp(get(&memory.live) - live, <=, 1024); /* block_on's may be on its way back */
     }
-    check_cmp(highest - lowest, <, 8192); /* in place, and from the worker's loop */
+    check_cmp(highest - lowest, <, 8192); /* in place, and from the loop */
     stop(rt);
     check_eq(memory.live, 0);
 }

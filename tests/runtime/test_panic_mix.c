@@ -6,14 +6,6 @@
  * it. */
 static int64_t n_live, n_began, n_panics;
 
-static uint32_t rnd(uint32_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return *state >> 4;
-}
-
 struct node {
     WEFT_FRAME;
     struct {
@@ -73,7 +65,7 @@ static weft_future *pause_a_little(struct node *self)
                  : weft_sleep(&self->nap, (int64_t)(r % 64) * 1000);
 }
 
-/* What the node does next. */
+/* The next action of the node. */
 static weft_future *next(struct node *self)
 {
     uint32_t what = self->in.depth > 0 ? rnd(&self->random) % 100 : 0;

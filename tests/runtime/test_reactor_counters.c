@@ -1,7 +1,7 @@
 /*
- * test_reactor_counters.c - what the reactor counts adds up
+ * test_reactor_counters.c - the counters of the reactor are consistent
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #define READERS 32
 #define ROUNDS  20
@@ -27,7 +27,7 @@ WEFT_ASYNC(reader)
     WEFT_END(0);
 }
 
-/* Many are woken at once: all bytes of a round are there before the next look. */
+/* Many readers are woken at once: all bytes of a round arrive before the reactor looks again. */
 static void read_all(weft_runtime *rt)
 {
     weft_stream *s[READERS];
@@ -42,7 +42,7 @@ static void read_all(weft_runtime *rt)
         for (int i = 0; i < READERS; i++)
             raw_write(fd[i], "x", 1);
     for (int i = 0; i < READERS; i++) {
-        check_eq(JOIN(rt, &handle[i]), 0);
+        check_eq(join(rt, &handle[i]), 0);
         weft_stream_close(s[i]);
         close(fd[i]);
     }
@@ -130,7 +130,7 @@ Test(reactor_counters, bound_tasks_come_in_batches_and_have_gates)
     for (int i = 0; i < READERS; i++)
         close(fd[i]);
     for (int i = 0; i < READERS; i++)
-        check_eq(JOIN(rt, &handle[i]), 0);
+        check_eq(join(rt, &handle[i]), 0);
     stop(rt);
 }
 

@@ -1,11 +1,11 @@
 /*
- * test_regressions.c - what went wrong in the schedulers of others, by behaviour
+ * test_regressions.c - bugs that other schedulers had, tested by their effects
  *
- * T#4941: the task that a running one woke last can't be stolen. T#6315: what waits behind a slow
- * poll waits although others idle. T#8056: a job of the blocking pool is lost. T#8065: a light load
- * wakes everybody. (T#: github.com/tokio-rs/tokio/issues/.)
+ * T#4941: the task that a running task woke last can't be stolen. T#6315: tasks wait behind a slow
+ * poll although other workers are idle. T#8056: a job of the blocking pool is lost. T#8065: a light
+ * load wakes every worker. (T#: github.com/tokio-rs/tokio/issues/.)
  */
-#include "../helpers.h"
+#include "../actors.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -51,7 +51,7 @@ WEFT_ASYNC(hogs)
     WEFT_END(0);
 }
 
-/* Whether what a task woke runs while that task keeps its worker. */
+/* Whether a woken task runs while the task that woke it blocks their worker. */
 static void expect_woken_to_run(int64_t workers, int64_t n)
 {
     weft_runtime          *rt = start(workers);
@@ -84,36 +84,6 @@ Test(regressions, woken_tasks_run_on_a_spare_worker_while_the_only_one_is_stuck)
     expect_woken_to_run(1, WOKEN);
 }
 
-struct sets {
-    WEFT_FRAME;
-    struct {
-        int64_t *flag;
-    } in;
-};
-WEFT_ASYNC(sets)
-{
-    WEFT_BEGIN();
-    add(self->in.flag, 1);
-    WEFT_END(0);
-}
-
-/* Keeps its worker until *flag says so. */
-struct blocks {
-    WEFT_FRAME;
-    struct {
-        const int64_t *flag;
-        int64_t        until;
-        int64_t       *started;
-    } in;
-};
-WEFT_ASYNC(blocks)
-{
-    WEFT_BEGIN();
-    add(self->in.started, 1);
-    spin_until(self->in.flag, self->in.until);
-    WEFT_END(0);
-}
-
 Test(regressions, tasks_from_outside_run_on_the_one_worker_that_is_not_stuck)
 {
     weft_runtime *rt = start(4);
@@ -132,7 +102,7 @@ Test(regressions, tasks_from_outside_run_on_the_one_worker_that_is_not_stuck)
     stop(rt);
 }
 
-/* A timer that fires behind a stuck worker, whose own wheel it is in. */
+/* The worker whose wheel holds the timer is stuck when the timer fires. */
 struct naps_then_sets {
     WEFT_FRAME;
     struct {
@@ -369,8 +339,8 @@ static struct cost ponder(int64_t workers, int64_t n)
     return (struct cost){before, (int64_t)c.parks};
 }
 
-/* A spawn and a sleep: the worker parks, the reactor sleeps, and now and then somebody is woken in
- * vain. */
+/* After each spawn and sleep the worker parks and the reactor sleeps. Sometimes a thread is woken
+ * for nothing. */
 Test(regressions, a_trickle_of_tasks_costs_few_context_switches)
 {
     int64_t     n = test_scaled(1000);

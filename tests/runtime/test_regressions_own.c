@@ -1,37 +1,7 @@
-/* test_regressions_own.c - what went wrong here */
-#include "../helpers.h"
+/* test_regressions_own.c - bugs that weft had */
+#include "../actors.h"
 
-struct sets {
-    WEFT_FRAME;
-    struct {
-        int64_t *flag;
-    } in;
-};
-WEFT_ASYNC(sets)
-{
-    WEFT_BEGIN();
-    add(self->in.flag, 1);
-    WEFT_END(0);
-}
-
-/* Keeps its worker until *flag says so. */
-struct blocks {
-    WEFT_FRAME;
-    struct {
-        const int64_t *flag;
-        int64_t        until;
-        int64_t       *started;
-    } in;
-};
-WEFT_ASYNC(blocks)
-{
-    WEFT_BEGIN();
-    add(self->in.started, 1);
-    spin_until(self->in.flag, self->in.until);
-    WEFT_END(0);
-}
-
-/* The spare worker that is sent away was counted as somebody who looks for work. */
+/* The bug: a spare worker that was sent away still counted as searching for work. */
 Test(regressions_own, a_task_from_outside_runs_while_a_spare_worker_is_sent_away)
 {
     weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
@@ -53,7 +23,7 @@ Test(regressions_own, a_task_from_outside_runs_while_a_spare_worker_is_sent_away
     stop(rt);
 }
 
-/* A branch that loses, hears of it, and panics. */
+/* A branch that loses a select and panics when it is cancelled. */
 struct panics_when_cancelled {
     WEFT_FRAME;
     struct {

@@ -1,7 +1,7 @@
 /*
  * test_resolve.c - names to addresses; only names that need no network
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 #include <semaphore.h>
 
@@ -121,7 +121,7 @@ WEFT_ASYNC(run_hold)
 
 Test(resolve, a_queued_one_can_be_cancelled)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .dns_threads = 1});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .dns_threads = 1});
     weft_handle   holder, h;
 
     sem_init(&gate, 0, 0);
@@ -130,15 +130,15 @@ Test(resolve, a_queued_one_can_be_cancelled)
     check_eq(weft_spawn_on(rt, &h, resolve, .host = "127.0.0.1", .port = 1), 0);
     EVENTUALLY(counters(rt).blocking_jobs == 2);
     weft_cancel(&h);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     sem_post(&gate);
-    check_eq(JOIN(rt, &holder), 0);
+    check_eq(join(rt, &holder), 0);
     stop(rt);
 }
 
 Test(resolve, many_cancelled_at_any_moment_leave_nothing_behind)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 2, .dns_threads = 2});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .dns_threads = 2});
     uint32_t      seed = 4;
 
     for (int64_t i = 0; i < test_scaled(500); i++) {
@@ -149,7 +149,7 @@ Test(resolve, many_cancelled_at_any_moment_leave_nothing_behind)
         for (uint32_t spin = rnd(&seed) % 50000; spin > 0; spin--)
             __asm__ volatile("");
         weft_cancel(&h);
-        n = JOIN(rt, &h);
+        n = join(rt, &h);
         check(n == 1 || n == -ECANCELED);
     }
     stop(rt);

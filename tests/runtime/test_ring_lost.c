@@ -1,8 +1,9 @@
 /*
- * test_ring_lost.c - the ring is taken from a running runtime: what it had fails, what comes then
- * goes without
+ * test_ring_lost.c - a running runtime loses its ring: operations in flight fail, and later ones
+ * run without it
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -43,23 +44,6 @@ static void close_ring(void)
     }
 }
 
-struct reader {
-    WEFT_FRAME;
-    struct {
-        weft_stream *stream;
-    } in;
-    weft_io io;
-    char    byte;
-};
-WEFT_ASYNC(reader)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, &self->byte, 1));
-    WEFT_END(n);
-}
-
 static char bytes[1 << 16], received[1 << 16];
 
 struct writer {
@@ -77,39 +61,6 @@ WEFT_ASYNC(writer)
     do
         WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, bytes, sizeof bytes));
     while (n > 0);
-    WEFT_END(n);
-}
-
-struct acceptor {
-    WEFT_FRAME;
-    struct {
-        weft_listener *listener;
-    } in;
-    weft_io      io;
-    weft_stream *stream;
-};
-WEFT_ASYNC(acceptor)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->stream));
-    WEFT_END(n);
-}
-
-struct watcher {
-    WEFT_FRAME;
-    struct {
-        int fd;
-    } in;
-    weft_io io;
-};
-WEFT_ASYNC(watcher)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
     WEFT_END(n);
 }
 
@@ -140,7 +91,7 @@ WEFT_ASYNC(others)
     WEFT_END(n);
 }
 
-/* Those that wait already, and those that come now. */
+/* Operations that wait already must continue, and new ones must work. */
 static void check_sockets_go_on(weft_runtime *rt, weft_stream *stream, int peer,
                                 weft_handle *handle)
 {
@@ -152,27 +103,46 @@ static void check_sockets_go_on(weft_runtime *rt, weft_stream *stream, int peer,
     int                 end = pair(rt, &other);
 
     raw_write(peer, "x", 1);
-    check_eq(JOIN(rt, &handle[0]), 1);
-    check_eq(weft_spawn_on(rt, &late, reader, .stream = other), 0);
+    check_eq(join(rt, &handle[0]), 1);
+    check_eq(weft_spawn_on(rt, &late, reads_byte, .stream = other), 0);
     check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, stream, &byte, 1), WEFT_MS(20))),
              -ETIMEDOUT);
     raw_write(end, "x", 1);
-    check_eq(JOIN(rt, &late), 1);
+    check_eq(join(rt, &late), 1);
     for (int n = 0; n < 4 * (int)sizeof bytes;) /* so that the writer gets on */
         n += (int)recv(peer, received, sizeof received, 0);
     weft_stream_close(other);
     close(end);
 }
 
+/* The kernel has the task's operation once it has ended a later one. */
+static void wait_for_kernel(weft_runtime *rt, int writable)
+{
+    weft_io io;
+
+    EVENTUALLY(counters(rt).polls > 0);
+    check_eq(weft_block_on(rt, weft_fd_ready(&io, writable, POLLOUT)), POLLOUT);
+}
+
+/* The next operation that needs the ring finds it lost, unless the reactor was there before it. */
+static void notice_loss(weft_runtime *rt, int writable, int error)
+{
+    weft_io io;
+    int64_t n = weft_block_on(rt, weft_fd_ready(&io, writable, POLLOUT));
+
+    check(n == error || n == POLLOUT);
+    check_eq(weft_runtime_backend(rt), WEFT_BACKEND_EPOLL);
+}
+
 static void check_lost(void (*lose)(void), int64_t mask, int error)
 {
-    log_lines      log = LOG_LINES;
+    struct lines   log = LINES;
     int            n_before = n_fds(), ends[2], peer;
-    weft_runtime  *rt = start_with((weft_config){.workers = 2,
-                                                 .ring_mask = mask,
-                                                 .log = keep_line,
-                                                 .log_arg = &log,
-                                                 .backend = WEFT_BACKEND_URING});
+    weft_runtime  *rt = start_with(&(weft_config){.workers = 2,
+                                                  .ring_mask = mask,
+                                                  .log = lines_add,
+                                                  .log_arg = &log,
+                                                  .backend = WEFT_BACKEND_URING});
     weft_address   address;
     weft_listener *listener = listen_on(rt, false, &address);
     weft_stream   *stream;
@@ -183,16 +153,15 @@ static void check_lost(void (*lose)(void), int64_t mask, int error)
 
     peer = pair(rt, &stream);
     check_eq(pipe2(ends, O_CLOEXEC), 0);
-    check_eq(weft_spawn_on(rt, &handle[0], reader, .stream = stream), 0);
+    check_eq(weft_spawn_on(rt, &handle[3], awaits_fd, .fd = ends[0], .events = POLLIN), 0);
+    wait_for_kernel(rt, ends[1]);
+    check_eq(weft_spawn_on(rt, &handle[0], reads_byte, .stream = stream), 0);
     check_eq(weft_spawn_on(rt, &handle[1], writer, .stream = stream), 0);
-    check_eq(weft_spawn_on(rt, &handle[2], acceptor, .listener = listener), 0);
-    check_eq(weft_spawn_on(rt, &handle[3], watcher, .fd = ends[0]), 0);
+    check_eq(weft_spawn_on(rt, &handle[2], accepts, .listener = listener), 0);
     pause_ms(20); /* they wait; if not yet, they find it lost a little later */
     lose();
-    /* It is noticed by the next one that needs it. */
-    check_eq(weft_block_on(rt, weft_file_read(&io, ends[0], &byte, 1, -1)), error);
-    check_eq(JOIN(rt, &handle[3]), error);
-    check_eq(weft_runtime_backend(rt), WEFT_BACKEND_EPOLL);
+    notice_loss(rt, ends[1], error);
+    check_eq(join(rt, &handle[3]), error);
     check_eq(weft_block_on(rt, weft_file_write(&io, ends[1], "y", 1, -1)), 1);
     check_eq(weft_block_on(rt, weft_fd_ready(&io, ends[0], POLLIN)), POLLIN);
     check_eq(weft_block_on(rt, weft_file_read(&io, ends[0], &byte, 1, -1)), 1);
@@ -202,9 +171,9 @@ static void check_lost(void (*lose)(void), int64_t mask, int error)
     weft_listener_close(listener);
     while (recv(peer, received, sizeof received, 0) > 0) /* it ends */
         ;
-    n = JOIN(rt, &handle[1]);
+    n = join(rt, &handle[1]);
     check(n == -ECANCELED || n == -EBADF); /* it waited, or was just about to write again */
-    check_eq(JOIN(rt, &handle[2]), -ECANCELED);
+    check_eq(join(rt, &handle[2]), -ECANCELED);
     stop(rt);
     check_eq(log.n, 1);
     check_str_contains(log.text, "io_uring has failed for good");
@@ -231,17 +200,78 @@ Test(ring_lost, a_closed_descriptor_fails_what_needs_the_ring)
     check_lost(close_ring, 0, -EBADF);
 }
 
+/* A listener that may block accepts by a ring of its own, which gets the number of the lost one. */
+Test(ring_lost, an_accept_does_not_take_its_place)
+{
+    weft_runtime *rt = start_with(
+        &(weft_config){.workers = 1, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
+    weft_address   address;
+    weft_listener *listener;
+    weft_handle    handle;
+    int            ends[2];
+
+    check_eq(weft_listener_adopt(rt, raw_listen(false, 1, &address), &listener), 0);
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    close_ring();
+    check_eq(weft_spawn_on(rt, &handle, accepts, .listener = listener), 0);
+    EVENTUALLY(counters(rt).polls > 0);
+    notice_loss(rt, ends[1], -EBADF);
+    weft_listener_close(listener);
+    check_eq(join(rt, &handle), -ECANCELED);
+    stop(rt);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 Test(ring_lost, stop_ends_also_when_nobody_has_noticed_yet)
 {
     weft_runtime *rt = start_with(
-        (weft_config){.workers = 2, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
+        &(weft_config){.workers = 2, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
     weft_address   address;
     weft_listener *listener = listen_on(rt, false, &address);
 
-    check_eq(weft_spawn_on(rt, NULL, acceptor, .listener = listener), 0);
+    check_eq(weft_spawn_on(rt, NULL, accepts, .listener = listener), 0);
     pause_ms(20); /* it waits */
     close_ring();
     weft_listener_close(listener);
+    stop(rt);
+}
+
+static void round_trips(int peer, int n)
+{
+    char byte = 'x';
+
+    for (int i = 0; i < n; i++) {
+        raw_write(peer, &byte, 1);
+        raw_read(peer, &byte, 1);
+    }
+}
+
+/* A worker waits for the sockets when the ring is lost, and another time afterwards. */
+Test(ring_lost, a_leader_leads_on)
+{
+    weft_runtime *rt = start_with(&(weft_config){
+        .workers = 1, .leader_after = 1, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
+    weft_handle   handle;
+    weft_stream  *stream;
+    uint64_t      before;
+    int           peer = pair(rt, &stream), ends[2];
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    check_eq(weft_spawn_on(rt, &handle, echo, .stream = stream), 0);
+    while (counters(rt).leader_found == 0)
+        round_trips(peer, 1);
+    close_ring();
+    notice_loss(rt, ends[1], -EBADF);
+    before = counters(rt).leader_found;
+    while (counters(rt).leader_found == before)
+        round_trips(peer, 1);
+    round_trips(peer, 100);
+    close(peer);
+    check_eq(join(rt, &handle), 0);
+    weft_stream_close(stream);
+    close(ends[0]);
+    close(ends[1]);
     stop(rt);
 }
 
@@ -249,17 +279,17 @@ Test(ring_lost, stop_ends_also_when_nobody_has_noticed_yet)
  * owner and by the end of the ring at once. */
 static void check_cancelled(void (*lose)(void), int64_t mask)
 {
-    weft_runtime *rt = start_with((weft_config){
+    weft_runtime *rt = start_with(&(weft_config){
         .workers = 1, .ring_mask = mask, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
     weft_handle   handle;
     int           ends[2];
 
     check_eq(pipe2(ends, O_CLOEXEC), 0);
-    check_eq(weft_spawn_on(rt, &handle, watcher, .fd = ends[0]), 0);
+    check_eq(weft_spawn_on(rt, &handle, awaits_fd, .fd = ends[0], .events = POLLIN), 0);
     pause_ms(20); /* it waits; if not yet, it is cancelled before it does */
     lose();
     weft_cancel(&handle);
-    check_eq(JOIN(rt, &handle), -ECANCELED);
+    check_eq(join(rt, &handle), -ECANCELED);
     stop(rt);
     close(ends[0]);
     close(ends[1]);
@@ -273,7 +303,7 @@ Test(ring_lost, an_operation_that_its_owner_cancels_says_so)
     check_cancelled(deny_enter, 0);
 }
 
-/* There the kernel still answers: all that it had is cancelled by the end of the ring. */
+/* Here the kernel still completes requests: the end of the ring cancels all that are in flight. */
 Test(ring_lost, also_without_deferred_work)
 {
     test_skip_under_valgrind("it makes calls of its own");

@@ -1,9 +1,9 @@
 /* test_runtime.c - starting and stopping, again and again, with and without memory */
-#include "../helpers.h"
+#include "../actors.h"
 
 #include <dirent.h>
 
-static struct lines lines;
+static struct lines lines = LINES;
 
 /* Drains until *until is set, however often it is polled and cancelled. */
 struct stuck {
@@ -13,7 +13,7 @@ struct stuck {
 
 static weft_poll stuck_poll(weft_future *future, weft_context *cx)
 {
-    (void)cx; /* nobody wakes it: a stop polls all that are left */
+    (void)cx; /* no waker is kept: a stop polls every remaining task */
     return get(weft_container(future, struct stuck, future)->until) ? weft_ready(future, 0)
                                                                     : WEFT_PENDING;
 }
@@ -89,14 +89,14 @@ WEFT_ASYNC(naps)
     WEFT_END(n);
 }
 
-/* Yields until told, cancelled or not. */
-struct yields {
+/* Yields until the test ends it, whether it is cancelled or not. */
+struct yields_counted {
     WEFT_FRAME;
     struct {
         int64_t *until, *ran;
     } in;
 };
-WEFT_ASYNC(yields)
+WEFT_ASYNC(yields_counted)
 {
     WEFT_BEGIN();
     add(self->in.ran, 1);
@@ -105,44 +105,16 @@ WEFT_ASYNC(yields)
     WEFT_END(0);
 }
 
-/* A started task that yields until told. */
+/* Starts a task that yields until the test ends it. */
 static void spawn_yields(weft_runtime *rt, weft_handle *ret_handle, int64_t *until)
 {
     int64_t ran = 0;
 
-    check_eq(weft_spawn_on(rt, ret_handle, yields, until, &ran), 0);
+    check_eq(weft_spawn_on(rt, ret_handle, yields_counted, until, &ran), 0);
     spin_until(&ran, 1);
 }
 
-/* Keeps its worker until told. */
-struct hog {
-    WEFT_FRAME;
-    struct {
-        int64_t *until, *ran;
-    } in;
-};
-WEFT_ASYNC(hog)
-{
-    WEFT_BEGIN();
-    add(self->in.ran, 1);
-    spin_until(self->in.until, 1);
-    WEFT_END(0);
-}
-
-struct counts {
-    WEFT_FRAME;
-    struct {
-        int64_t *ran;
-    } in;
-};
-WEFT_ASYNC(counts)
-{
-    WEFT_BEGIN();
-    add(self->in.ran, 1);
-    WEFT_END(0);
-}
-
-Test(stop, cancels_all_tasks_and_waits_for_their_end)
+Test(runtime, stop_cancels_all_tasks_and_waits_for_their_end)
 {
     weft_runtime *rt = start(2);
     int64_t       ran = 0;
@@ -156,26 +128,26 @@ Test(stop, cancels_all_tasks_and_waits_for_their_end)
 
 static weft_runtime *start_logged(int64_t workers)
 {
-    lines_init(&lines);
+    lines_clear(&lines);
     return start_with(&(weft_config){.workers = workers, .log = lines_add, .log_arg = &lines});
 }
 
-Test(stop, lets_tasks_that_never_started_clean_up)
+Test(runtime, stop_lets_tasks_that_never_started_clean_up)
 {
     weft_runtime *rt = start_logged(1);
     int64_t       ran = 0, until = 0, started = 0;
 
-    check_eq(weft_spawn_on(rt, NULL, hog, &until, &started), 0);
+    check_eq(weft_spawn_on(rt, NULL, blocks, &until, 1, &started), 0);
     spin_until(&started, 1);
     for (int i = 0; i < 1000; i++)
-        check_eq(weft_spawn_on(rt, NULL, counts, &ran), 0);
+        check_eq(weft_spawn_on(rt, NULL, sets, &ran), 0);
     check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
     add(&until, 1);
     stop(rt);
     check_eq(get(&ran), 1000);
 }
 
-Test(stop, that_runs_out_of_time_names_the_straggler_and_what_it_awaits)
+Test(runtime, stop_that_runs_out_of_time_names_the_straggler_and_what_it_awaits)
 {
     weft_runtime *rt = start_logged(1);
     int64_t       ran = 0, until = 0;
@@ -223,7 +195,7 @@ Test(runtime, a_dump_names_the_branches_that_a_select_waits_for)
     stop(rt);
 }
 
-Test(stop, may_be_called_again_and_succeeds_when_the_straggler_has_ended)
+Test(runtime, stop_may_be_called_again_and_succeeds_when_the_straggler_has_ended)
 {
     weft_runtime *rt = start_logged(1);
     int64_t       until = 0;
@@ -238,7 +210,7 @@ Test(stop, may_be_called_again_and_succeeds_when_the_straggler_has_ended)
     weft_detach(&handle);
 }
 
-Test(stop, refuses_new_tasks_from_the_moment_it_is_called)
+Test(runtime, stop_refuses_new_tasks_from_the_moment_it_is_called)
 {
     struct memory memory;
     weft_runtime *rt = start_with(
@@ -248,14 +220,14 @@ Test(stop, refuses_new_tasks_from_the_moment_it_is_called)
 
     spawn_yields(rt, NULL, &until);
     check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
-    check_eq(weft_spawn_on(rt, &handle, yields, &until, &until), -ESHUTDOWN);
+    check_eq(weft_spawn_on(rt, &handle, yields_counted, &until, &until), -ESHUTDOWN);
     check(!handle.task_);
     add(&until, 1);
     stop(rt);
     check_eq(memory.live, 0);
 }
 
-Test(stop, with_a_patience_below_zero_does_not_wait, .timeout = 10)
+Test(runtime, stop_with_a_patience_below_zero_does_not_wait, .timeout = 10)
 {
     weft_runtime *rt = start_logged(1);
     int64_t       until = 0;
@@ -266,7 +238,7 @@ Test(stop, with_a_patience_below_zero_does_not_wait, .timeout = 10)
     stop(rt);
 }
 
-Test(stop, with_endless_patience_waits_for_the_last)
+Test(runtime, stop_with_endless_patience_waits_for_the_last)
 {
     weft_runtime *rt = start(1);
     int64_t       ran = 0;
@@ -287,7 +259,7 @@ WEFT_ASYNC(stops)
     WEFT_END(weft_runtime_stop(self->in.rt, WEFT_S(1)));
 }
 
-Test(stop, from_a_task_of_the_runtime_is_refused)
+Test(runtime, stop_from_a_task_of_the_runtime_is_refused)
 {
     weft_runtime *rt = start(1);
     weft_handle   handle;

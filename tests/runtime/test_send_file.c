@@ -1,7 +1,7 @@
 /*
  * test_send_file.c - bytes that go from descriptor to descriptor without a copy
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #define SIZE ((size_t)3 << 20)
 
@@ -185,7 +185,7 @@ Test(send_file, only_a_sigpipe_of_the_callers_stays)
 
 Test(send_file, a_task_on_the_callers_thread_raises_no_sigpipe)
 {
-    weft_runtime *rt = start_with((weft_config){.current_thread = 1});
+    weft_runtime *rt = start_with(&(weft_config){.current_thread = 1});
     int           fd = made_file(10), peer;
     weft_stream  *s;
 
@@ -212,7 +212,7 @@ Test(send_file, a_file_that_shrinks_meanwhile_ends_it)
     pause_ms(10); /* the socket is full now */
     check_eq(ftruncate(fd, 1000), 0);
     receive_from(&r);
-    n = JOIN(rt, &h);
+    n = join(rt, &h);
     check_cmp(n, <, SIZE);
     check_eq(received(&r), n);
     close(fd);
@@ -232,7 +232,7 @@ Test(send_file, a_cancelled_one_says_what_is_gone)
     check_eq(weft_spawn_on(rt, &h, send, .to = s, .fd = fd, .size = SIZE, .done = &done), 0);
     pause_ms(10);
     weft_cancel(&h);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     receive_from(&r);
     check_eq(received(&r), done);
     check_cmp(done, <, SIZE);
@@ -274,7 +274,7 @@ WEFT_ASYNC(splice_through)
     WEFT_END(self->at);
 }
 
-Test(splice, moves_a_file_through_a_pipe)
+Test(send_file, splice_moves_a_file_through_a_pipe)
 {
     weft_runtime *rt = start(1);
     int           from = made_file(300001), to = made_file(1);
@@ -290,7 +290,7 @@ Test(splice, moves_a_file_through_a_pipe)
     stop(rt);
 }
 
-Test(splice, errors)
+Test(send_file, splice_errors)
 {
     weft_runtime *rt = start(1);
     int           fd = made_file(10), end[2];

@@ -116,9 +116,9 @@ WEFT_ASYNC(races)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_select(
-                      &self->sel, weft_sleep(&self->limit, WEFT_MS(2)),
-                      weft_shield(&self->guard, weft_sleep(&self->nap, WEFT_MS(10)), WEFT_S(100))));
+    WEFT_AWAIT(n, weft_select(&self->sel, weft_sleep(&self->limit, WEFT_MS(2)),
+                              weft_shield(&self->guard, weft_sleep(&self->nap, WEFT_MS(300)),
+                                          WEFT_S(100))));
     check_eq(n, 0);
     check_eq(weft_select_undone(&self->sel), 2);
     WEFT_END(weft_future_result(&self->guard.future));

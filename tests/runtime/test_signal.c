@@ -1,7 +1,7 @@
 /*
  * test_signal.c - waiting for signals
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 #include <sys/wait.h>
 
@@ -51,7 +51,7 @@ Test(signal, a_signal_arrives_with_its_number)
     pause_ms(10);
     check(!weft_is_finished(&h));
     kill(getpid(), SIGUSR2);
-    check_eq(JOIN(rt, &h), SIGUSR2);
+    check_eq(join(rt, &h), SIGUSR2);
     check_eq(n_fds(), n);
     stop(rt);
 }
@@ -76,7 +76,7 @@ Test(signal, two_waits_in_a_row_get_one_each)
     EVENTUALLY(got == 1); /* a second one is merged with a first one that is still kept */
     check(!weft_is_finished(&h));
     kill(getpid(), SIGUSR1);
-    check_eq(JOIN(rt, &h), SIGUSR1);
+    check_eq(join(rt, &h), SIGUSR1);
     stop(rt);
 }
 
@@ -92,11 +92,11 @@ Test(signal, one_of_two_waiting_tasks_gets_it)
     kill(getpid(), SIGUSR1);
     EVENTUALLY(weft_is_finished(&h[0]) || weft_is_finished(&h[1]));
     first = weft_is_finished(&h[1]);
-    check_eq(JOIN(rt, &h[first]), SIGUSR1);
+    check_eq(join(rt, &h[first]), SIGUSR1);
     pause_ms(10);
     check(!weft_is_finished(&h[!first]));
     kill(getpid(), SIGUSR1);
-    check_eq(JOIN(rt, &h[!first]), SIGUSR1);
+    check_eq(join(rt, &h[!first]), SIGUSR1);
     stop(rt);
 }
 
@@ -109,10 +109,10 @@ Test(signal, waits_for_different_signals_do_not_mix)
     check_eq(weft_spawn_on(rt, &two, wait_signal, .set = USR2, .n = 1), 0);
     pause_ms(5);
     kill(getpid(), SIGUSR2);
-    check_eq(JOIN(rt, &two), SIGUSR2);
+    check_eq(join(rt, &two), SIGUSR2);
     check(!weft_is_finished(&one));
     kill(getpid(), SIGUSR1);
-    check_eq(JOIN(rt, &one), SIGUSR1);
+    check_eq(join(rt, &one), SIGUSR1);
     stop(rt);
 }
 
@@ -124,7 +124,7 @@ struct maybe_signal {
     } in;
     struct weft_signal_wait signal;
     struct weft_select      sel;
-    ticks                   turn;
+    struct counter          turn;
     uint32_t                seed;
     int64_t                 got, i;
 };
@@ -141,7 +141,7 @@ WEFT_ASYNC(maybe_signal)
             kill(getpid(), SIGUSR1);
         }
         WEFT_AWAIT(n, weft_select(&self->sel, weft_signal_wait(&self->signal, USR1),
-                                  after_ticks(&self->turn, rnd(&self->seed) % 20)));
+                                  counter(&self->turn, rnd(&self->seed) % 20)));
         n = weft_future_result(&self->signal.future);
         check(n == SIGUSR1 || n == -ECANCELED);
         self->got += n == SIGUSR1;
@@ -217,7 +217,7 @@ Test(signal, one_raised_by_any_thread_reaches_the_wait)
     check_eq(pthread_join(thread, NULL), 0);
     EVENTUALLY(got == 3);
     raise(SIGUSR1);
-    check_eq(JOIN(rt, &h), SIGUSR1);
+    check_eq(join(rt, &h), SIGUSR1);
     stop(rt);
 }
 
@@ -237,7 +237,7 @@ Test(signal, real_time_signals_are_counted_and_others_are_merged)
     pause_ms(10);
     check_eq(got, 0);
     raise(SIGUSR1);
-    check_eq(JOIN(rt, &h), SIGUSR1);
+    check_eq(join(rt, &h), SIGUSR1);
     stop(rt);
 }
 
@@ -254,9 +254,19 @@ Test(signal, one_that_the_host_blocks_arrives_from_outside)
     rt = begin(USR1);
     check_eq(weft_spawn_on(rt, &h, wait_signal, .set = USR2, .n = 1), 0);
     kill(getpid(), SIGUSR2);
-    check_eq(JOIN(rt, &h), SIGUSR2);
+    check_eq(join(rt, &h), SIGUSR2);
     check_eq(RUN(rt, wait_signal, .set = USR1 | USR2, .n = 1), -EINVAL);
     check_eq(RUN(rt, wait_signal, .set = 0, .n = 1), -EINVAL);
+    stop(rt);
+}
+
+/* weft has not taken over this signal, so that it would not get to the wait. It still has its old
+ * effect on the process. */
+Test(signal, one_that_nothing_keeps_is_refused)
+{
+    weft_runtime *rt = begin(USR1);
+
+    check_eq(RUN(rt, wait_signal, .set = USR2, .n = 1), -EINVAL);
     stop(rt);
 }
 
@@ -300,7 +310,7 @@ Test(signal, a_forked_child_is_ended_by_a_signal_as_before)
     check(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     check_eq(got, 0); /* the parent was not told */
     kill(getpid(), SIGTERM);
-    check_eq(JOIN(rt, &h), SIGTERM);
+    check_eq(join(rt, &h), SIGTERM);
     stop(rt);
 }
 

@@ -1,17 +1,5 @@
 /* test_spawn.c - tasks and their handles: joining, detaching, cancelling */
-#include "../helpers.h"
-
-struct adds {
-    WEFT_FRAME;
-    struct {
-        int64_t a, b;
-    } in;
-};
-WEFT_ASYNC(adds)
-{
-    WEFT_BEGIN();
-    WEFT_END(self->in.a + self->in.b);
-}
+#include "../actors.h"
 
 /* Waits for ever; *ran says that it began. */
 struct waits {
@@ -30,21 +18,6 @@ WEFT_ASYNC(waits)
     add(self->in.ran, 1);
     WEFT_AWAIT(n, event(&self->event));
     WEFT_END(n == -ECANCELED && self->in.answer ? self->in.answer : n);
-}
-
-/* Keeps its worker until *in.until is set. */
-struct hog {
-    WEFT_FRAME;
-    struct {
-        int64_t *until, *started;
-    } in;
-};
-WEFT_ASYNC(hog)
-{
-    WEFT_BEGIN();
-    add(self->in.started, 1);
-    spin_until(self->in.until, 1);
-    WEFT_END(0);
 }
 
 Test(spawn, runs_the_task_with_its_arguments_and_a_join_answers_its_result)
@@ -143,7 +116,7 @@ Test(spawn, detach_lets_the_task_run_on)
     int64_t       until = 0, started = 0, ran = 0;
     weft_handle   handle;
 
-    check_eq(weft_spawn_on(rt, NULL, hog, &until, &started), 0);
+    check_eq(weft_spawn_on(rt, NULL, blocks, &until, 1, &started), 0);
     spin_until(&started, 1);
     check_eq(weft_spawn_on(rt, &handle, waits, .ran = &ran), 0);
     weft_detach(&handle); /* before it began */
@@ -172,13 +145,13 @@ TEST_ABORTS(spawn, a_cancel_by_a_detached_handle_aborts, "weft_cancel: the handl
     weft_cancel(&handle);
 }
 
-Test(cancel, before_the_task_starts_lets_it_clean_up_and_ends_its_awaits)
+Test(spawn, cancel_before_the_task_starts_lets_it_clean_up_and_ends_its_awaits)
 {
     weft_runtime *rt = start(1);
     int64_t       until = 0, started = 0, ran = 0;
     weft_handle   hogs, handle;
 
-    check_eq(weft_spawn_on(rt, &hogs, hog, &until, &started), 0);
+    check_eq(weft_spawn_on(rt, &hogs, blocks, &until, 1, &started), 0);
     spin_until(&started, 1);
     check_eq(weft_spawn_on(rt, &handle, waits, .ran = &ran), 0);
     weft_cancel(&handle);
@@ -189,7 +162,7 @@ Test(cancel, before_the_task_starts_lets_it_clean_up_and_ends_its_awaits)
     stop(rt);
 }
 
-Test(cancel, ends_the_await_and_the_body_decides_the_result)
+Test(spawn, cancel_ends_the_await_and_the_body_decides_the_result)
 {
     weft_runtime *rt = start(1);
     int64_t       ran = 0;
@@ -204,7 +177,7 @@ Test(cancel, ends_the_await_and_the_body_decides_the_result)
     stop(rt);
 }
 
-Test(cancel, of_a_task_that_has_ended_changes_nothing)
+Test(spawn, cancel_of_a_task_that_has_ended_changes_nothing)
 {
     weft_runtime *rt = start(1);
     weft_handle   handle;
@@ -224,7 +197,7 @@ static void *cancel_often(void *arg)
     return NULL;
 }
 
-Test(cancel, by_two_threads_at_once_ends_the_task_once_and_the_handle_stays)
+Test(spawn, cancel_by_two_threads_at_once_ends_the_task_once_and_the_handle_stays)
 {
     weft_runtime *rt = start(2);
 
@@ -265,7 +238,7 @@ WEFT_ASYNC(retries)
     WEFT_END(0);
 }
 
-Test(cancel, of_a_task_that_retries_for_ever_leaves_the_worker_to_others)
+Test(spawn, cancel_of_a_task_that_retries_for_ever_leaves_the_worker_to_others)
 {
     weft_runtime *rt = start(1);
     int64_t       tries = 0, enough = 0;
@@ -298,7 +271,7 @@ WEFT_ASYNC(joins)
     WEFT_END(n);
 }
 
-Test(join, that_is_cancelled_leaves_the_handle_and_its_task_as_they_were)
+Test(spawn, join_that_is_cancelled_leaves_the_handle_and_its_task_as_they_were)
 {
     weft_runtime *rt = start(2);
     int64_t       ran = 0;
@@ -315,7 +288,7 @@ Test(join, that_is_cancelled_leaves_the_handle_and_its_task_as_they_were)
     stop(rt);
 }
 
-Test(join, may_be_cancelled_at_any_moment_while_the_task_ends)
+Test(spawn, join_may_be_cancelled_at_any_moment_while_the_task_ends)
 {
     weft_runtime *rt = start(2);
 
@@ -334,7 +307,7 @@ Test(join, may_be_cancelled_at_any_moment_while_the_task_ends)
     stop(rt);
 }
 
-Test(handle, may_be_used_after_the_runtime_has_stopped)
+Test(spawn, handle_may_be_used_after_the_runtime_has_stopped)
 {
     struct memory memory;
     weft_runtime *rt = start_with(&(weft_config){.workers = 1, .allocator = memory_hooks(&memory)});
@@ -354,7 +327,7 @@ Test(handle, may_be_used_after_the_runtime_has_stopped)
     stop(other);
 }
 
-Test(handle, may_be_joined_from_another_runtime)
+Test(spawn, handle_may_be_joined_from_another_runtime)
 {
     weft_runtime *one = start(1), *two = start(1);
     weft_handle   task, joiner;

@@ -1,8 +1,7 @@
 /*
- * test_standard.c - standard input and output as streams, whatever they are, shared with other
- * programs
+ * test_standard.c - standard input and output of every kind as streams, shared with other programs
  */
-#include "../net_helpers.h"
+#include "../helpers.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -87,8 +86,8 @@ static void close_ends(ends e)
         close(e.other);
 }
 
-/* Reads two lines and the end from our side, and tells whether the other program noticed
- * meanwhile. */
+/* Reads lines and the end on this side. `notices` says whether the open file, which the other
+ * program shares, becomes non-blocking meanwhile. */
 static void check_reads(ends e, int lines, bool notices)
 {
     weft_runtime *rt = start(1);
@@ -172,7 +171,7 @@ Test(standard, one_that_does_not_block_already_stays_so)
     stop(rt);
 }
 
-/* Parent and child share the open file, and the parent goes on with it. */
+/* Parent and child share the open file, and the parent continues to use it. */
 Test(standard, a_child_that_closes_does_not_give_the_flag_back)
 {
     weft_runtime *rt = start(1);

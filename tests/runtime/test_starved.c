@@ -1,16 +1,16 @@
 /*
  * test_starved.c - out of file descriptors: accepting waits, the rest says so
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include <sys/resource.h>
 
 struct accept_one {
     WEFT_FRAME;
     struct {
-        weft_listener *listener;
-        weft_stream  **ret;
-        counted       *polls;
+        weft_listener  *listener;
+        weft_stream   **ret;
+        struct watched *polls;
     } in;
     weft_io io;
 };
@@ -19,8 +19,7 @@ WEFT_ASYNC(accept_one)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(
-        n, count_polls(self->in.polls, weft_accept(&self->io, self->in.listener, self->in.ret)));
+    WEFT_AWAIT(n, watched(self->in.polls, weft_accept(&self->io, self->in.listener, self->in.ret)));
     WEFT_END(n);
 }
 
@@ -52,7 +51,7 @@ typedef struct fixture {
     weft_address   address;
     weft_handle    accept;
     weft_stream   *stream;
-    counted        polls;
+    struct watched polls;
     int            client;
 } fixture;
 
@@ -60,14 +59,14 @@ typedef struct fixture {
 static void begin(fixture *f)
 {
     f->rt = start(1);
-    f->polls.n = 0;
+    f->polls.n_polls = 0;
     f->listener = listen_on(f->rt, false, &f->address);
     f->client = raw_connect(&f->address);
     starve();
     check_eq(weft_spawn_on(f->rt, &f->accept, accept_one, .listener = f->listener,
                            .ret = &f->stream, .polls = &f->polls),
              0);
-    EVENTUALLY(f->polls.n > 0);
+    EVENTUALLY(f->polls.n_polls > 0);
     pause_ms(100);
     check(!weft_is_finished(&f->accept));
 }
@@ -85,7 +84,7 @@ Test(starved, accept_goes_on_when_descriptors_come_back, .timeout = 30)
 
     begin(&f);
     feed();
-    check_eq(JOIN(f.rt, &f.accept), 0);
+    check_eq(join(f.rt, &f.accept), 0);
     weft_stream_close(f.stream);
     end(&f);
 }
@@ -101,7 +100,7 @@ Test(starved, accept_does_not_spin_meanwhile, .timeout = 30)
     check_cmp(counters(f.rt).polls - before.polls, <, 100);
     check_cmp(counters(f.rt).reactor_enters - before.reactor_enters, <, 200);
     feed();
-    check_eq(JOIN(f.rt, &f.accept), 0);
+    check_eq(join(f.rt, &f.accept), 0);
     weft_stream_close(f.stream);
     end(&f);
 }
@@ -112,7 +111,7 @@ Test(starved, accept_can_be_cancelled_and_the_connection_stays, .timeout = 30)
 
     begin(&f);
     weft_cancel(&f.accept);
-    check_eq(JOIN(f.rt, &f.accept), -ECANCELED);
+    check_eq(join(f.rt, &f.accept), -ECANCELED);
     feed();
     check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &f.stream, .polls = &f.polls), 0);
     weft_stream_close(f.stream);
@@ -125,7 +124,7 @@ Test(starved, accept_ends_when_its_listener_is_closed, .timeout = 30)
 
     begin(&f);
     weft_listener_close(f.listener);
-    check_eq(JOIN(f.rt, &f.accept), -ECANCELED);
+    check_eq(join(f.rt, &f.accept), -ECANCELED);
     feed();
     close(f.client);
     stop(f.rt);
@@ -133,21 +132,20 @@ Test(starved, accept_ends_when_its_listener_is_closed, .timeout = 30)
 
 Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first, .timeout = 30)
 {
-    fixture      f;
-    weft_stream *other;
-    counted      polls;
+    fixture        f;
+    weft_stream   *other;
+    struct watched polls;
 
     begin(&f);
     check_eq(RUN(f.rt, accept_one, .listener = f.listener, .ret = &other, .polls = &polls), -EBUSY);
     feed();
     EVENTUALLY(weft_is_finished(&f.accept));
-    check_eq(JOIN(f.rt, &f.accept), 0);
+    check_eq(join(f.rt, &f.accept), 0);
     weft_stream_close(f.stream);
     end(&f);
 }
 
-/* An executor of its own whose wake begins to sleep: it must not be called under the timer's
- * lock. */
+/* A waker of another executor that arms a timer: weft must not call it under the timer's lock. */
 static weft_runtime     *sleeps_rt;
 static struct weft_sleep sleeps_nap;
 static _Atomic int       n_slept;
@@ -219,12 +217,13 @@ Test(starved, connect_open_and_signals_answer_emfile, .timeout = 30)
     weft_io                 io;
     struct weft_signal_wait sig;
 
+    check_eq(weft_signal_block(WEFT_SIGNAL(SIGUSR1)), 0);
     begin(&f);
     check_eq(weft_block_on(f.rt, weft_connect(&io, &f.address, &s)), -EMFILE);
     check_eq(weft_block_on(f.rt, weft_file_open(&io, "/dev/null", O_RDONLY, 0)), -EMFILE);
     check_eq(weft_block_on(f.rt, weft_signal_wait(&sig, WEFT_SIGNAL(SIGUSR1))), -EMFILE);
     feed();
-    check_eq(JOIN(f.rt, &f.accept), 0);
+    check_eq(join(f.rt, &f.accept), 0);
     weft_stream_close(f.stream);
     end(&f);
 }

@@ -1,40 +1,15 @@
 /*
  * test_stderr.c - the default log: no thread of the runtime waits for standard error
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-struct stuck {
-    WEFT_FRAME;
-    struct {
-        int ms;
-    } in;
-};
-WEFT_ASYNC(stuck)
-{
-    WEFT_BEGIN();
-    pause_ms(self->in.ms); /* as it must not: the monitor logs a line */
-    WEFT_END(0);
-}
-
-struct waits {
-    WEFT_FRAME;
-    struct {
-        int fd;
-    } in;
-    weft_io io;
-};
-WEFT_ASYNC(waits)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, POLLIN));
-    WEFT_END(n);
-}
+#undef stderr /* musl's is (stderr), which can be no part of a test's name */
 
 static bool has_room(int fd)
 {
@@ -59,7 +34,7 @@ static void fill(int fd)
     check_eq(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), 0);
 }
 
-/* All that comes until nothing has for a while. */
+/* Reads until no bytes have arrived for 100 ms. */
 static void drain(int fd, char *ret, size_t size)
 {
     struct pollfd in = {.fd = fd, .events = POLLIN};
@@ -78,7 +53,8 @@ static void drain(int fd, char *ret, size_t size)
     ret[kept] = '\0';
 }
 
-/* What a runtime has logged: while standard error was full, and when there was room again. */
+/* The log lines of a runtime: those written while standard error was full, and those after it had
+ * room again. */
 struct said {
     char full[4096], later[4096];
     int  flags; /* of standard error */
@@ -94,8 +70,8 @@ static void log_to(int reader, int writer, struct said *ret)
 
     check_eq(pipe2(ends, O_CLOEXEC), 0);
     check_eq(weft_runtime_start(&config, &rt), 0);
-    check_eq(weft_spawn_on(rt, &h, waits, .fd = ends[0]), 0);
-    check_eq(RUN(rt, stuck, .ms = 60), 0);
+    check_eq(weft_spawn_on(rt, &h, awaits_fd, .fd = ends[0], .events = POLLIN), 0);
+    check_eq(RUN(rt, pauses, .ms = 60), 0);
     weft_runtime_dump(rt);
     ret->flags = fcntl(STDERR_FILENO, F_GETFL);
     drain(reader, ret->full, sizeof ret->full);
@@ -104,7 +80,7 @@ static void log_to(int reader, int writer, struct said *ret)
     fill(writer);
     weft_runtime_dump(rt);
     check_eq(write(ends[1], "x", 1), 1);
-    check_eq(JOIN(rt, &h), POLLIN);
+    check_eq(join(rt, &h), POLLIN);
     stop(rt);
 }
 
@@ -119,9 +95,9 @@ static void check_never_waits(int reader, int writer)
     dup2(saved, STDERR_FILENO);
     close(saved);
     check_eq(said.flags & O_NONBLOCK, 0); /* it is shared */
-    check(strstr(said.full, "waits") == NULL);
+    check(strstr(said.full, "awaits_fd") == NULL);
     check_str_contains(said.later, " lines were dropped: ");
-    check_str_contains(said.later, "waits");
+    check_str_contains(said.later, "awaits_fd");
 }
 
 Test(stderr, a_full_pipe_holds_up_nothing)
@@ -172,9 +148,37 @@ Test(stderr, a_pipe_that_nobody_reads_raises_no_sigpipe)
     close(ends[0]);
     dup2(ends[1], STDERR_FILENO);
     check_eq(weft_runtime_start(&config, &rt), 0);
-    check_eq(RUN(rt, stuck, .ms = 60), 0);
+    check_eq(RUN(rt, pauses, .ms = 60), 0);
     stop(rt);
     dup2(saved, STDERR_FILENO);
+}
+
+/* The kernel sends SIGXFSZ, whose default ends the process. The monitor logs a long poll, and the
+ * calling thread, which does not block the signal, an unknown variable. */
+Test(stderr, a_file_that_may_not_grow_raises_no_sigxfsz)
+{
+    weft_runtime *rt;
+    weft_config   config = {.workers = 1, .watchdog_ms = 10};
+    struct rlimit none = {0, RLIM_INFINITY}, before;
+    char          path[] = "/tmp/weft-stderr-XXXXXX", said[256] = "";
+    int           fd = mkstemp(path), saved = dup(STDERR_FILENO);
+
+    check_cmp(fd, >=, 0);
+    unlink(path);
+    signal(SIGXFSZ, SIG_DFL);
+    check_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    dup2(fd, STDERR_FILENO);
+    check_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    check_eq(setenv("WEFT_UNKNOWN", "1", 1), 0);
+    check_eq(weft_runtime_start(&config, &rt), 0);
+    check_eq(RUN(rt, pauses, .ms = 60), 0);
+    check_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    stop(rt);
+    dup2(saved, STDERR_FILENO);
+    check_cmp(pread(fd, said, sizeof said - 1, 0), >, 0);
+    check_str_contains(said, "were dropped");
+    close(fd);
 }
 
 TEST_ABORTS(stderr, the_last_words_get_through, "somebody's fault")
@@ -201,8 +205,8 @@ Test(stderr, an_abort_does_not_wait_for_a_full_pipe)
 
 Test(stderr, lines_that_come_from_outside_stay_one_line)
 {
-    log_lines     log = LOG_LINES;
-    weft_config   config = {.workers = 1, .log = keep_line, .log_arg = &log};
+    struct lines  log = LINES;
+    weft_config   config = {.workers = 1, .log = lines_add, .log_arg = &log};
     weft_runtime *rt;
 
     setenv("WEFT_BUDGET", "1\nweft: all is well\x7f", 1);
@@ -267,9 +271,9 @@ static int run_without_standard(void)
 
     if (weft_signal_block(WEFT_SIGNAL(SIGUSR1)) < 0 || weft_runtime_start(&config, &rt) < 0)
         return 1;
-    if (weft_spawn_on(rt, &h, everything, .none = 0) < 0 || JOIN(rt, &h) < 0)
+    if (weft_spawn_on(rt, &h, everything, .none = 0) < 0 || join(rt, &h) < 0)
         return 2;
-    if (weft_spawn_on(rt, &h, stuck, .ms = 60) < 0 || JOIN(rt, &h) < 0)
+    if (weft_spawn_on(rt, &h, pauses, .ms = 60) < 0 || join(rt, &h) < 0)
         return 3;
     return weft_runtime_stop(rt, WEFT_S(20)) < 0 ? 4 : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * test_stop.c - a stop waits for those who spawn, and no longer than its patience
+ * test_stop.c - a stop waits for threads that spawn, and no longer than its time limit
  */
 #include "../helpers.h"
 
@@ -91,7 +91,8 @@ static int64_t shortest_stop(weft_runtime *rt)
     return best;
 }
 
-/* The stopping thread does not wait for longer than its patience, sleeps, and goes on later. */
+/* The stopping thread waits no longer than its time limit, sleeps meanwhile, and can stop again
+ * later. */
 static void expect_stop_waits(weft_runtime *rt, const struct memory *memory)
 {
     int64_t cpu;
@@ -318,12 +319,11 @@ static const char unfinished[] = "stop: sleeps of other executors are under way:
 
 Test(stop, waits_for_the_sleep_of_another_executor_until_it_is_cancelled)
 {
-    struct lines      lines;
+    struct lines      lines = LINES;
     weft_runtime     *rt;
     struct hand       hand;
     struct weft_sleep nap;
 
-    lines_init(&lines);
     rt = start_with(&(weft_config){.workers = 2, .log = lines_add, .log_arg = &lines});
     hand_init(&hand, rt);
     check(!hand_poll(&hand, weft_sleep(&nap, WEFT_S(1000))));
@@ -374,7 +374,7 @@ Test(stop, waits_for_a_sleep_that_was_reset_as_long_as_it_is_under_way)
 
 /* ---- calls while it stops ---- */
 
-/* Lingers until it is told, however often it is cancelled. */
+/* Stays pending until the test ends it, however often it is cancelled. */
 static weft_poll linger_poll(weft_future *future, weft_context *cx)
 {
     if (get(&go) == 2)

@@ -45,7 +45,7 @@ static void *stir_all(void *arg)
     return NULL;
 }
 
-/* Takes descriptors as they come free, and finds out whether anybody else uses them. */
+/* Opens descriptors under numbers that were closed, and checks that no other thread uses them. */
 static void *reuse(void *arg)
 {
     enum { PAIRS = 8 };
@@ -103,7 +103,7 @@ static void begin(int64_t n_cancels, weft_config config)
     storm.seed = seed ? (uint32_t)strtoul(seed, NULL, 10) : 1;
     storm.goal = test_scaled(n_cancels) * scale();
     config.allocator = memory_hooks(&storm.memory);
-    storm.rt = start_with(config);
+    storm.rt = start_with(&config);
     check_eq(
         weft_pool_open(storm.rt, &(weft_pool_config){.name = "storm", .threads = 2}, &storm.pool),
         0);
@@ -160,7 +160,7 @@ static void rage(int64_t n_cancels, weft_config config)
 {
     begin(n_cancels, config);
     for (int i = 0; i < TASKS; i++)
-        check_eq(JOIN(storm.rt, &run.task[i]), 0);
+        check_eq(join(storm.rt, &run.task[i]), 0);
     end_threads();
     if (storm.goal >= 25000) /* a short one may miss some */
         check_every_kind();

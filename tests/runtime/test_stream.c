@@ -1,38 +1,14 @@
 /*
  * test_stream.c - reading, writing and closing streams
  */
-#include "../net_helpers.h"
+#include "../actors.h"
+#include "../sockets.h"
 
 #include <sys/socket.h>
 
 #define LARGE (8 << 20) /* more than both socket buffers hold */
 
 /* ---- the server that answers with what it gets ---- */
-
-struct echo {
-    WEFT_FRAME;
-    struct {
-        weft_stream *stream;
-    } in;
-    weft_io io;
-    char    buffer[4096];
-};
-WEFT_ASYNC(echo)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    for (;;) {
-        WEFT_AWAIT(n, weft_read(&self->io, self->in.stream, self->buffer, sizeof self->buffer));
-        if (n <= 0)
-            break;
-        WEFT_AWAIT(n, weft_write_all(&self->io, self->in.stream, self->buffer, (size_t)n));
-        if (n < 0)
-            break;
-    }
-    weft_stream_close(self->in.stream);
-    WEFT_END(n);
-}
 
 struct serve {
     WEFT_FRAME;
@@ -58,7 +34,7 @@ WEFT_ASYNC(serve)
 
 static void echo_over(bool v6, weft_config config)
 {
-    weft_runtime  *rt = start_with(config);
+    weft_runtime  *rt = start_with(&config);
     weft_address   address;
     weft_listener *listener = listen_on(rt, v6, &address);
     weft_handle    server;
@@ -77,7 +53,7 @@ static void echo_over(bool v6, weft_config config)
         check_eq(recv(fd, got, sizeof got, 0), 0);
         close(fd);
     }
-    check_eq(JOIN(rt, &server), 0);
+    check_eq(join(rt, &server), 0);
     weft_listener_close(listener);
     EVENTUALLY(counters(rt).streams_open == 0);
     stop(rt);
@@ -158,7 +134,7 @@ Test(stream, read_exact_waits_for_all)
         check(!weft_is_finished(&h));
         raw_write(fd, &"0123456789abcdef"[i], 4);
     }
-    check_eq(JOIN(rt, &h), 16);
+    check_eq(join(rt, &h), 16);
     check_eq(done, 16);
     weft_stream_close(s);
     close(fd);
@@ -261,7 +237,7 @@ Test(stream, write_all_outlasts_a_slow_reader)
             pause_ms(2);
         raw_read(fd, got + at, 1 << 18);
     }
-    check_eq(JOIN(rt, &h), LARGE);
+    check_eq(join(rt, &h), LARGE);
     check_eq(memcmp(data, got, LARGE), 0);
     check_eq(recv(fd, got, 1, 0), 0);
     free(data);
@@ -308,7 +284,7 @@ static weft_future *poll_first(weft_runtime *rt, weft_future *future)
     return future;
 }
 
-/* What the peer has done takes a moment to arrive. */
+/* The effect of a call of the peer arrives after a moment. */
 static int64_t try_until(weft_stream *s, void *buffer, size_t size)
 {
     int64_t n;

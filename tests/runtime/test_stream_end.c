@@ -1,9 +1,9 @@
 /*
  * test_stream_end.c - the ends of streams: shutdown, end of file, resets, closing
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
-static counted polls; /* of the operation that another task waits in */
+static struct watched polls; /* of the operation that another task waits in */
 
 struct read_once {
     WEFT_FRAME;
@@ -18,8 +18,8 @@ WEFT_ASYNC(read_once)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, count_polls(&polls, weft_read(&self->io, self->in.stream, self->buffer,
-                                                sizeof self->buffer)));
+    WEFT_AWAIT(n, watched(&polls, weft_read(&self->io, self->in.stream, self->buffer,
+                                            sizeof self->buffer)));
     WEFT_END(n);
 }
 
@@ -28,9 +28,9 @@ static weft_handle pending_read(weft_runtime *rt, weft_stream *s)
 {
     weft_handle h;
 
-    polls.n = 0;
+    polls.n_polls = 0;
     check_eq(weft_spawn_on(rt, &h, read_once, .stream = s), 0);
-    EVENTUALLY(polls.n == 1);
+    EVENTUALLY(polls.n_polls == 1);
     check(!weft_is_finished(&h));
     return h;
 }
@@ -45,7 +45,7 @@ Test(stream_end, a_pending_read_sees_the_end)
     weft_handle   h = pending_read(rt, s);
 
     close(fd);
-    check_eq(JOIN(rt, &h), 0);
+    check_eq(join(rt, &h), 0);
     check_eq(weft_block_on(rt, weft_read(&io, s, buffer, sizeof buffer)), 0);
     weft_stream_close(s);
     stop(rt);
@@ -102,7 +102,7 @@ Test(stream_end, shutting_the_reading_half_ends_a_pending_read)
         weft_handle   h = pending_read(rt, s);
 
         check_eq(weft_stream_shutdown(s, how[i]), 0);
-        check_eq(JOIN(rt, &h), 0);
+        check_eq(join(rt, &h), 0);
         weft_stream_close(s);
         close(fd);
         stop(rt);
@@ -125,8 +125,7 @@ WEFT_ASYNC(write_large)
 
     WEFT_BEGIN();
     memset(self->data, 0, LARGE);
-    WEFT_AWAIT(n,
-               count_polls(&polls, weft_write_all(&self->io, self->in.stream, self->data, LARGE)));
+    WEFT_AWAIT(n, watched(&polls, weft_write_all(&self->io, self->in.stream, self->data, LARGE)));
     WEFT_END(n);
 }
 
@@ -135,12 +134,12 @@ static void check_shut_write(weft_runtime *rt, weft_stream *s, int how)
 {
     weft_handle h;
 
-    polls.n = 0;
+    polls.n_polls = 0;
     check_eq(weft_spawn_on(rt, &h, write_large, .stream = s), 0);
-    EVENTUALLY(polls.n > 0);
+    EVENTUALLY(polls.n_polls > 0);
     check(!weft_is_finished(&h));
     check_eq(weft_stream_shutdown(s, how), 0);
-    check_eq(JOIN(rt, &h), -EPIPE);
+    check_eq(join(rt, &h), -EPIPE);
     weft_stream_close(s);
 }
 
@@ -173,7 +172,7 @@ Test(stream_end, shutting_one_half_leaves_the_other)
     h = pending_read(rt, s);
     check_eq(weft_stream_shutdown(s, SHUT_WR), 0);
     check_eq(weft_block_on(rt, weft_write(&io, other, "x", 1)), 1);
-    check_eq(JOIN(rt, &h), 1);
+    check_eq(join(rt, &h), 1);
     weft_stream_close(s);
     weft_stream_close(other);
     stop(rt);
@@ -187,7 +186,7 @@ Test(stream_end, a_reset_ends_a_pending_read_with_econnreset)
     weft_handle   h = pending_read(rt, s);
 
     raw_reset(fd);
-    check_eq(JOIN(rt, &h), -ECONNRESET);
+    check_eq(join(rt, &h), -ECONNRESET);
     weft_stream_close(s);
     stop(rt);
 }
@@ -244,7 +243,7 @@ Test(stream_end, writing_to_a_peer_that_is_gone_gives_epipe_and_no_signal)
     int64_t       n;
 
     close(fd);
-    n = JOIN(rt, &h);
+    n = join(rt, &h);
     check(n == -ECONNRESET || n == -EPIPE);
     check_eq(RUN(rt, fill, .stream = s), -EPIPE);
     weft_stream_close(s);
@@ -261,7 +260,7 @@ Test(stream_end, closing_ends_the_read_of_another_task)
 
     n = n_fds();
     weft_stream_close(s);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     check_eq(recv(fd, &byte, 1, 0), 0);
     EVENTUALLY(n_fds() == n - 1);
     close(fd);
@@ -276,10 +275,10 @@ Test(stream_end, closing_ends_the_write_of_another_task)
     int           fd = pair(rt, &s);
 
     check_eq(weft_spawn_on(rt, &h, write_large, .stream = s), 0);
-    EVENTUALLY(polls.n > 0);
+    EVENTUALLY(polls.n_polls > 0);
     check(!weft_is_finished(&h));
     weft_stream_close(s);
-    check_eq(JOIN(rt, &h), -ECANCELED);
+    check_eq(join(rt, &h), -ECANCELED);
     EVENTUALLY(counters(rt).streams_open == 0);
     close(fd);
     stop(rt);
@@ -330,11 +329,37 @@ static weft_listener *volatile forgotten; /* leaks, and LeakSanitizer is content
 
 Test(stream_end, streams_left_open_are_told_of_when_stopping)
 {
-    log_lines     log = LOG_LINES;
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .log = keep_line, .log_arg = &log});
+    struct lines  log = LINES;
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &log});
     weft_address  address;
 
     forgotten = listen_on(rt, false, &address);
     check_eq(weft_runtime_stop(rt, WEFT_S(1)), 0);
     check_str_contains(log.text, "1 streams or listeners have not been closed");
+}
+
+Test(stream_end, three_of_those_left_open_are_named)
+{
+    static weft_listener *volatile listener;
+    static weft_stream *volatile streams[4];
+    struct lines  log = LINES;
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &log});
+    weft_address  address;
+    weft_stream  *stream;
+    weft_io       io;
+    char          text[WEFT_ADDRESS_TEXT], wanted[500];
+
+    listener = listen_on(rt, false, &address);
+    weft_address_format(&address, text);
+    for (int i = 0; i < 4; i++) {
+        check_eq(weft_block_on(rt, weft_connect(&io, &address, &stream)), 0);
+        streams[i] = stream;
+    }
+    check_eq(weft_runtime_stop(rt, WEFT_S(1)), 0);
+    snprintf(wanted, sizeof wanted,
+             "5 streams or listeners have not been closed: a listener on %s, a stream of %s, "
+             "a stream of %s, ...; closing them",
+             text, text, text);
+    check_str_contains(log.text, wanted);
+    (void)listener, (void)streams;
 }

@@ -1,10 +1,10 @@
 /*
- * test_stream_last.c - what comes just before the end of a socket is delivered before the end
+ * test_stream_last.c - bytes that arrive just before the end of a socket are delivered
  *
- * The system calls below are slow, as they are on a busy machine: when one of them has found
- * nothing, the last message comes, and the end, before it returns.
+ * The system calls below are slow, as on a busy machine. When a call has found no bytes, the last
+ * message and the end arrive before it returns.
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -98,8 +98,8 @@ WEFT_ASYNC(receives)
     WEFT_END(n < 0 ? n : self->n_bytes);
 }
 
-/* From now on the next call that finds nothing is late. The operation waits already, so events are
- * asked for. */
+/* From now on the next call that finds no bytes returns late. The operation waits already, so the
+ * socket is in the epoll set. */
 static void arm(void (*end)(void))
 {
     EVENTUALLY(atomic_load(&late.n_empty) > 0);
@@ -117,7 +117,7 @@ Test(stream_last, message_of_a_unix_stream_comes_before_the_end)
     check_eq(weft_spawn_on(rt, &h, receives, .stream = s), 0);
     arm(write_and_close);
     check_eq(write(late.peer, "1st", 3), 3);
-    check_eq(JOIN(rt, &h), 7);
+    check_eq(join(rt, &h), 7);
     weft_stream_close(s);
     stop(rt);
 }
@@ -137,7 +137,7 @@ Test(stream_last, datagram_comes_before_the_end)
     check_eq(weft_spawn_on(rt, &h, receives, .datagram = d), 0);
     arm(send_and_shut);
     check_eq(write(late.peer, "1st", 3), 3);
-    check_eq(JOIN(rt, &h), 7);
+    check_eq(join(rt, &h), 7);
     weft_datagram_close(d);
     close(late.peer);
     stop(rt);
@@ -186,7 +186,7 @@ Test(stream_last, connection_comes_before_the_end_of_its_listener)
     check_eq(weft_spawn_on(rt, &h, accepts, .listener = l), 0);
     arm(connect_and_shut);
     check_eq(connect(first, (struct sockaddr *)&late.un, late.un_size), 0);
-    check_eq(JOIN(rt, &h), 2);
+    check_eq(join(rt, &h), 2);
     weft_listener_close(l);
     close(first);
     close(late.peer);

@@ -1,7 +1,7 @@
 /*
  * test_stream_share.c - one stream and several tasks; descriptors that come back
  */
-#include "../net_helpers.h"
+#include "../sockets.h"
 
 struct read_once {
     WEFT_FRAME;
@@ -49,7 +49,7 @@ Test(stream_share, a_second_reader_is_busy)
     pause_ms(10);
     check_eq(RUN(rt, read_once, .stream = s), -EBUSY);
     raw_write(fd, "x", 1);
-    check_eq(JOIN(rt, &h), 1);
+    check_eq(join(rt, &h), 1);
     weft_stream_close(s);
     close(fd);
     stop(rt);
@@ -63,11 +63,11 @@ struct steal {
         weft_stream *stream;
         int          peer;
     } in;
-    weft_handle first;
-    weft_io     io;
-    ticks       turn;
-    int64_t     second;
-    char        buffer[8];
+    weft_handle    first;
+    weft_io        io;
+    struct counter turn;
+    int64_t        second;
+    char           buffer[8];
 };
 WEFT_ASYNC(steal)
 {
@@ -75,7 +75,7 @@ WEFT_ASYNC(steal)
 
     WEFT_BEGIN();
     check_eq(weft_spawn_bound(NULL, &self->first, 0, read_once, .stream = self->in.stream), 0);
-    WEFT_AWAIT(n, after_ticks(&self->turn, 20));
+    WEFT_AWAIT(n, counter(&self->turn, 20));
     raw_write(self->in.peer, "x", 1);
     pause_ms(20); /* on worker 0: the first reader is woken, and can't run */
     WEFT_AWAIT(self->second, weft_read(&self->io, self->in.stream, self->buffer, 8));
@@ -110,7 +110,7 @@ Test(stream_share, a_second_writer_is_busy)
     pause_ms(20);
     check_eq(RUN(rt, write_once, .stream = s, .data = "x", .size = 1), -EBUSY);
     raw_read(fd, got, 8 << 20);
-    check_eq(JOIN(rt, &h), 8 << 20);
+    check_eq(join(rt, &h), 8 << 20);
     weft_stream_close(s);
     free(data);
     free(got);
@@ -175,8 +175,8 @@ Test(stream_share, one_task_reads_and_another_writes_the_same_stream)
     check_eq(
         weft_spawn_on(rt, &writer, write_once, .stream = s, .data = (char *)data, .size = FLOOD),
         0);
-    check_eq(JOIN(rt, &writer), FLOOD);
-    check_eq(JOIN(rt, &reader), 0);
+    check_eq(join(rt, &writer), FLOOD);
+    check_eq(join(rt, &reader), 0);
     pthread_join(thread, NULL);
     weft_stream_close(s);
     free(data);
@@ -186,7 +186,7 @@ Test(stream_share, one_task_reads_and_another_writes_the_same_stream)
 
 /* ---- descriptors that come back ---- */
 
-/* Answers each connection with the word it sent, many times. */
+/* Sends to each connection the word that it sent, many times. */
 struct parrot {
     WEFT_FRAME;
     struct {
@@ -237,9 +237,9 @@ WEFT_ASYNC(parrots)
 struct listen_to {
     WEFT_FRAME;
     struct {
-        weft_stream *stream;
-        uint32_t     word;
-        counted     *polls;
+        weft_stream    *stream;
+        uint32_t        word;
+        struct watched *polls;
     } in;
     weft_io  io;
     uint32_t got[MUCH];
@@ -249,8 +249,8 @@ WEFT_ASYNC(listen_to)
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, count_polls(self->in.polls, weft_read_exact(&self->io, self->in.stream, self->got,
-                                                              sizeof self->got)));
+    WEFT_AWAIT(n, watched(self->in.polls, weft_read_exact(&self->io, self->in.stream, self->got,
+                                                          sizeof self->got)));
     for (size_t i = 0; i < self->io.done / 4; i++)
         check_eq(self->got[i], self->in.word);
     WEFT_END(n);
@@ -263,12 +263,12 @@ struct reconnect {
         uint32_t            word;
         int64_t             n;
     } in;
-    weft_io      io;
-    weft_stream *stream;
-    weft_handle  reader;
-    counted      polls;
-    ticks        turn;
-    uint32_t     seed;
+    weft_io        io;
+    weft_stream   *stream;
+    weft_handle    reader;
+    struct watched polls;
+    struct counter turn;
+    uint32_t       seed;
 };
 WEFT_ASYNC(reconnect)
 {
@@ -281,11 +281,11 @@ WEFT_ASYNC(reconnect)
         self->in.word += 256;
         WEFT_AWAIT(n, weft_write_all(&self->io, self->stream, &self->in.word, 4));
         check_eq(n, 4);
-        self->polls.n = 0;
+        self->polls.n_polls = 0;
         check_eq(weft_spawn(&self->reader, listen_to, .stream = self->stream, .word = self->in.word,
                             .polls = &self->polls),
                  0);
-        WEFT_AWAIT(n, after_ticks(&self->turn, rnd(&self->seed) % 30));
+        WEFT_AWAIT(n, counter(&self->turn, rnd(&self->seed) % 30));
         weft_stream_close(self->stream); /* the reader lets go of it when it gets to */
         WEFT_AWAIT(n, weft_join(&self->reader));
         check(n == -ECANCELED || n == -EBADF || n == MUCH * 4);
@@ -307,10 +307,10 @@ Test(stream_share, a_descriptor_that_comes_back_gets_no_bytes_of_its_past)
                                .n = test_scaled(150)),
                  0);
     for (int i = 0; i < 8; i++)
-        check_eq(JOIN(rt, &client[i]), 0);
+        check_eq(join(rt, &client[i]), 0);
     EVENTUALLY(counters(rt).streams_open == 1 && n_fds() == n);
     weft_cancel(&server);
-    check_eq(JOIN(rt, &server), -ECANCELED);
+    check_eq(join(rt, &server), -ECANCELED);
     weft_listener_close(l);
     stop(rt);
 }

@@ -9,7 +9,7 @@ struct foreigner {
     weft_waker kept[KEPT]; /* of tasks that mostly have ended */
 };
 
-/* Puts a waker away and uses one that has lain there. */
+/* Stores a waker, and uses or drops the one that was stored in its place. */
 static void keep_waker(struct foreigner *f, weft_waker waker)
 {
     weft_waker *old = &f->kept[chance(&f->random) % KEPT];
@@ -40,7 +40,7 @@ static void deliver(struct foreigner *f, struct parcel *p)
     parcel_drop(p);
 }
 
-/* Wakes a task that is not done: a poll that finds nothing. */
+/* Wakes a task for nothing: its poll finds no progress. */
 static void disturb(struct foreigner *f)
 {
     const weft_waker *w = &f->kept[chance(&f->random) % KEPT];
@@ -49,7 +49,7 @@ static void disturb(struct foreigner *f)
         weft_waker_wake_by_ref(w);
 }
 
-/* A task from outside, and perhaps its end; only a tiny one waits for nobody. */
+/* Spawns a task from outside, and may wait for its end. Only a tiny task waits for no other. */
 static void spawn_from_outside(struct foreigner *f)
 {
     struct child c = {.id = new_id()};
@@ -167,7 +167,7 @@ static void storm_open(int64_t n_tasks, const weft_config *how)
     storm.rt = start_with(&config);
 }
 
-/* `alive` tasks are not ours. */
+/* Waits for the end of the storm. `alive` tasks do not belong to it. */
 static void await_end(uint64_t alive)
 {
     struct weft_runtime_counters c;
@@ -187,7 +187,7 @@ static void await_end(uint64_t alive)
               c.tasks_alive);
 }
 
-/* Handles that nobody bought: their tasks have ended, and perhaps the runtime has. */
+/* Joins the handles that no task took. Their tasks have ended, and perhaps the runtime has. */
 static void clear_market(void)
 {
     struct child c;
@@ -342,14 +342,13 @@ WEFT_ASYNC(waits_for_ever)
 
 Test(stress, a_storm_that_stands_still_is_noticed_and_the_culprit_named)
 {
-    struct lines           lines;
+    struct lines           lines = LINES;
     weft_oneshot_sender   *to;
     weft_oneshot_receiver *from;
     weft_handle            handle;
     weft_runtime          *rt;
     int64_t                never = 0;
 
-    lines_init(&lines);
     rt = start_with(&(weft_config){.workers = 2, .log = lines_add, .log_arg = &lines});
     check_eq(weft_oneshot_open(1, &to, &from), 0);
     check_eq(weft_spawn_on(rt, &handle, waits_for_ever, from), 0);

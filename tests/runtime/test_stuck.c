@@ -1,5 +1,5 @@
-/* test_stuck.c - a task that blocks its worker holds up nobody else */
-#include "../net_helpers.h"
+/* test_stuck.c - a task that blocks its worker delays no other task */
+#include "../helpers.h"
 
 #define BLOCK_MS 200
 #define TRIES    5 /* the median counts: the machine may be busy with other things */
@@ -126,7 +126,7 @@ static int64_t try_once(weft_runtime *rt, enum what what, int n_blocking)
         last = b.at[i] > last ? b.at[i] : last;
     }
     for (int i = 0; i < n_blocking; i++)
-        check_eq(JOIN(rt, &handle[i]), 0);
+        check_eq(join(rt, &handle[i]), 0);
     for (int i = 0; i < N_BEHIND; i++) {
         weft_mpsc_sender_close(b.to[i]);
         weft_mpsc_receiver_close(b.from[i]);
@@ -136,7 +136,7 @@ static int64_t try_once(weft_runtime *rt, enum what what, int n_blocking)
 
 static void check_quick(int64_t workers, enum what what, int n_blocking)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = workers, .log = weft_log_none});
+    weft_runtime *rt = start_with(&(weft_config){.workers = workers, .log = weft_log_none});
     int64_t       waited[TRIES];
 
     for (int i = 0; i < TRIES; i++)
@@ -214,7 +214,7 @@ static uint64_t spare_polls(weft_runtime *rt)
 
 Test(stuck, the_spare_worker_stands_by_again_afterwards)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 1, .log = weft_log_none});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
     uint64_t      polls = 0;
 
     check_eq(spare_polls(rt), 0);
@@ -223,7 +223,7 @@ Test(stuck, the_spare_worker_stands_by_again_afterwards)
 
         while (spare_polls(rt) == polls) /* the worker may not have blocked long enough */
             try_once(rt, CHILDREN, 1);
-        for (int j = 0; j < 100; j++) { /* nobody blocks: it is not needed */
+        for (int j = 0; j < 100; j++) { /* no task blocks: no spare is needed */
             check_eq(RUN(rt, runs, &at), 0);
             if (j == 50) {
                 pause_ms(50);
@@ -237,7 +237,7 @@ Test(stuck, the_spare_worker_stands_by_again_afterwards)
 
 Test(stuck, a_pinned_task_waits_for_its_worker)
 {
-    weft_runtime *rt = start_with((weft_config){.workers = 2, .log = weft_log_none});
+    weft_runtime *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});
     bench         b = {.what = TIMER};
     int64_t       at = 0;
     weft_handle   blocker, handle;
@@ -246,9 +246,9 @@ Test(stuck, a_pinned_task_waits_for_its_worker)
     while (!__atomic_load_n(&b.blocked_at, __ATOMIC_ACQUIRE))
         sched_yield();
     check_eq(weft_spawn_bound(rt, &handle, 1, runs, &at), 0);
-    check_eq(JOIN(rt, &handle), 0);
+    check_eq(join(rt, &handle), 0);
     check(weft_is_finished(&blocker));
     check_cmp(at - b.blocked_at, >=, WEFT_MS(100));
-    check_eq(JOIN(rt, &blocker), 0);
+    check_eq(join(rt, &blocker), 0);
     stop(rt);
 }

@@ -1,4 +1,4 @@
-/* test_sync.c - what locks and their like promise, poll by poll */
+/* test_sync.c - the guarantees of locks, semaphores and conditions, poll by poll */
 #include "../helpers.h"
 
 static bool polls(struct hand *hand, weft_wait *wait)
@@ -60,7 +60,7 @@ Test(sync, a_mutex_that_was_passed_to_a_cancelled_wait_goes_to_the_next)
     check_eq(weft_mutex_try_lock(&m), 0);
 }
 
-/* Tokio #8365: a task without budget must not lose its place to one that comes later. */
+/* Tokio #8365: a task without budget must not lose its place to a task that comes later. */
 Test(sync, a_wait_without_budget_has_its_place_in_the_queue)
 {
     weft_mutex  m = {0};
@@ -267,6 +267,78 @@ Test(sync, an_event_that_is_set_and_reset_at_once_ends_those_who_waited)
     check(polls(&hand[2], &wait[2]));
 }
 
+#define N_FREES 40
+
+/* An executor that polls its wait within the wake, as another thread might. The one that is woken
+ * last frees the event. */
+struct frees {
+    weft_waker  waker;
+    weft_wait   wait;
+    weft_event *event;
+    int        *n_left;
+};
+
+static weft_waker frees_clone(void *data)
+{
+    return ((struct frees *)data)->waker;
+}
+
+static void frees_drop(void *data)
+{
+    (void)data;
+}
+
+static void frees_wake(void *data)
+{
+    struct frees *self = data;
+    weft_context  cx;
+
+    weft_context_init(&cx, &self->waker, NULL);
+    check(weft_poll_is_ready(weft_future_poll(&self->wait.future, &cx)));
+    if (--*self->n_left == 0)
+        memset(self->event, 0xa5, sizeof *self->event);
+}
+
+Test(sync, the_owner_of_the_last_wait_may_free_the_object)
+{
+    static const weft_waker_vtable vtable = {frees_clone, frees_wake, frees_wake, frees_drop, NULL};
+
+    weft_event   e = {0};
+    struct frees f[N_FREES];
+    int          n_left = N_FREES;
+    weft_context cx;
+
+    for (int i = 0; i < N_FREES; i++) {
+        f[i] = (struct frees){{&vtable, &f[i]}, .event = &e, .n_left = &n_left};
+        weft_context_init(&cx, &f[i].waker, NULL);
+        weft_event_wait(&f[i].wait, &e);
+        check(!weft_poll_is_ready(weft_future_poll(&f[i].wait.future, &cx)));
+    }
+    weft_event_set(&e); /* which must not lock it again */
+    check_eq(n_left, 0);
+    check_eq(e.round_, 0xa5a5a5a5);
+}
+
+/* So many wakers of other executors do not fit one step. */
+Test(sync, all_of_very_many_waits_end)
+{
+    weft_event         e = {0};
+    static weft_wait   wait[300];
+    static struct hand hand[300];
+
+    for (int i = 0; i < 300; i++) {
+        hand_init(&hand[i], NULL);
+        weft_event_wait(&wait[i], &e);
+        check(!polls(&hand[i], &wait[i]));
+    }
+    weft_event_set(&e);
+    for (int i = 0; i < 300; i++) {
+        check_eq(hand[i].n_wakes, 1);
+        check(polls(&hand[i], &wait[i]));
+        check_eq(hand[i].n_wakers, 0);
+    }
+}
+
 Test(sync, a_notification_without_a_waiter_is_stored_once)
 {
     weft_notify n = {0};
@@ -330,7 +402,7 @@ Test(sync, a_condition_has_the_mutex_again_when_it_ends)
     struct hand    a;
 
     hand_init(&a, NULL);
-    weft_condition_signal(&c); /* nobody waits: nothing is stored */
+    weft_condition_signal(&c); /* without a waiter the signal is lost */
     check_eq(weft_mutex_try_lock(&m), 0);
     weft_condition_wait(&wait, &c, &m);
     check(!polls(&a, &wait));

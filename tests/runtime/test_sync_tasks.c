@@ -4,8 +4,8 @@
 #define TASKS  16
 #define ROUNDS 400
 
-/* What the locks guard: written in two steps with an await between, so that two holders at once
- * show. */
+/* The data that the locks guard. A holder writes it in two steps with an await between, so that two
+ * holders at once are noticed. */
 struct guarded {
     weft_mutex     mutex;
     weft_rwlock    rwlock;

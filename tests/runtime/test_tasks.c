@@ -1,19 +1,7 @@
-/* test_tasks.c - names, bound tasks, joins in place, and what is counted */
-#include "../helpers.h"
+/* test_tasks.c - names, bound tasks, joins in place, and counters */
+#include "../actors.h"
 
 /* ---- small tasks ---- */
-
-struct answers {
-    WEFT_FRAME;
-    struct {
-        int64_t value;
-    } in;
-};
-WEFT_ASYNC(answers)
-{
-    WEFT_BEGIN();
-    WEFT_END(self->in.value);
-}
 
 struct waits {
     WEFT_FRAME;
@@ -35,7 +23,7 @@ WEFT_ASYNC(waits)
 
 static weft_runtime *start_logging(int64_t workers, struct lines *lines)
 {
-    lines_init(lines);
+    *lines = (struct lines)LINES;
     return start_with(&(weft_config){.workers = workers, .log = lines_add, .log_arg = lines});
 }
 
@@ -46,9 +34,9 @@ Test(tasks, have_the_name_of_their_function_unless_they_are_given_one)
     weft_runtime *rt = start(1);
     weft_handle   plain, named;
 
-    check_eq(weft_spawn_on(rt, &plain, answers, 1), 0);
-    check_eq(weft_spawn_named(rt, &named, "the answer", answers, 42), 0);
-    check_str_eq(weft_handle_name(&plain), "answers");
+    check_eq(weft_spawn_on(rt, &plain, returns, 1), 0);
+    check_eq(weft_spawn_named(rt, &named, "the answer", returns, 42), 0);
+    check_str_eq(weft_handle_name(&plain), "returns");
     check_str_eq(weft_handle_name(&named), "the answer");
     check_eq(join(rt, &plain), 1);
     while (!weft_is_finished(&named))
@@ -60,7 +48,7 @@ Test(tasks, have_the_name_of_their_function_unless_they_are_given_one)
 
 Test(tasks, a_dump_has_name_place_and_what_is_awaited)
 {
-    struct lines  lines;
+    struct lines  lines = LINES;
     weft_runtime *rt = start_logging(1, &lines);
     int64_t       began = 0;
     weft_handle   handle[2];
@@ -72,14 +60,14 @@ Test(tasks, a_dump_has_name_place_and_what_is_awaited)
     spin_until(&began, 2);
     while (!strstr(lines.text, "task patient (spawned at ") || !strstr(lines.text, at) ||
            !strstr(lines.text, "task waits (spawned at ")) {
-        lines.n = 0; /* it may not have come to rest before */
+        lines_clear(&lines); /* it may not have come to rest before */
         weft_runtime_dump(rt);
     }
     for (int i = 0; i < 2; i++)
         weft_cancel(&handle[i]);
     for (int i = 0; i < 2; i++)
         check_eq(join(rt, &handle[i]), -ECANCELED);
-    lines_init(&lines);
+    lines_clear(&lines);
     weft_runtime_dump(rt);
     check_eq(lines.n, 0);
     stop(rt);
@@ -91,9 +79,9 @@ Test(tasks, handles_that_are_open_at_stop_are_named)
     weft_runtime *rt = start_logging(2, &lines);
     weft_handle   open[2], other;
 
-    check_eq(weft_spawn_named(rt, &open[0], "forgotten", answers, 7), 0);
+    check_eq(weft_spawn_named(rt, &open[0], "forgotten", returns, 7), 0);
     check_eq(weft_spawn_on(rt, &open[1], waits, NULL), 0);
-    check_eq(weft_spawn_named(rt, &other, "joined", answers, 7), 0);
+    check_eq(weft_spawn_named(rt, &other, "joined", returns, 7), 0);
     check_eq(join(rt, &other), 7);
     stop(rt);
     check_str_contains(lines.text, "the handle of task forgotten (spawned at ");
@@ -111,11 +99,43 @@ Test(tasks, of_many_handles_open_at_stop_some_are_named_and_the_rest_counted)
     weft_handle   open[N];
 
     for (int i = 0; i < N; i++)
-        check_eq(weft_spawn_on(rt, &open[i], answers, i), 0);
+        check_eq(weft_spawn_on(rt, &open[i], returns, i), 0);
     stop(rt);
     check_str_contains(lines.text, "stop: and 30 more handles");
     for (int i = 0; i < N; i++)
         weft_detach(&open[i]);
+}
+
+struct counted {
+    int64_t n_named;
+    char    more[80]; /* the line that counts the others */
+};
+
+static void count_lines(void *arg, weft_log_level level, const char *line)
+{
+    struct counted *c = arg;
+
+    (void)level;
+    if (strstr(line, "stop: task yields (spawned at "))
+        add(&c->n_named, 1);
+    else if (strstr(line, "more tasks"))
+        snprintf(c->more, sizeof c->more, "%s", line);
+}
+
+Test(tasks, of_very_many_that_outlast_a_stop_some_are_named_and_the_rest_counted)
+{
+    enum { N = 1234 };
+    struct counted c = {0};
+    int64_t        until = 0;
+    weft_runtime  *rt = start_with(&(weft_config){.workers = 2, .log = count_lines, .log_arg = &c});
+
+    for (int i = 0; i < N; i++)
+        check_eq(weft_spawn_on(rt, NULL, yields, &until), 0);
+    check_eq(weft_runtime_stop(rt, 0), -ETIMEDOUT);
+    check_eq(get(&c.n_named), 1000);
+    check_str_contains(c.more, "stop: 234 more tasks");
+    add(&until, 1);
+    stop(rt);
 }
 
 struct spawns {
@@ -134,7 +154,7 @@ WEFT_ASYNC(spawns)
     WEFT_BEGIN();
     while (!get(self->in.enough)) {
         for (int i = 0; i < 8; i++)
-            check_eq(weft_spawn_named(NULL, &self->child[i], "child", answers, i), 0);
+            check_eq(weft_spawn_named(NULL, &self->child[i], "child", returns, i), 0);
         WEFT_AWAIT(n, counter(&self->counter, 1));
         for (self->i = 0; self->i < 8; self->i++) {
             WEFT_AWAIT(n, weft_join(&self->child[self->i]));
@@ -199,7 +219,7 @@ WEFT_ASYNC(stays)
     WEFT_END((int64_t)(uintptr_t)self->thread >> 12 & INT32_MAX);
 }
 
-Test(bound, tasks_of_one_worker_have_all_polls_on_its_thread)
+Test(tasks, bound_tasks_of_one_worker_have_all_polls_on_its_thread)
 {
     enum { N = 12, WORKERS = 3 };
     weft_runtime *rt = start(WORKERS);
@@ -217,15 +237,15 @@ Test(bound, tasks_of_one_worker_have_all_polls_on_its_thread)
     stop(rt);
 }
 
-Test(bound, to_a_worker_that_is_not_there_says_einval)
+Test(tasks, bound_to_a_worker_that_is_not_there_says_einval)
 {
     weft_runtime *rt = start(2);
     weft_handle   handle = {.task_ = NULL};
 
-    check_eq(weft_spawn_bound(rt, &handle, 2, answers, 1), -EINVAL); /* a spare one */
-    check_eq(weft_spawn_bound(rt, &handle, 1000, answers, 1), -EINVAL);
+    check_eq(weft_spawn_bound(rt, &handle, 2, returns, 1), -EINVAL); /* a spare one */
+    check_eq(weft_spawn_bound(rt, &handle, 1000, returns, 1), -EINVAL);
     check(!handle.task_);
-    check_eq(weft_spawn_bound(rt, &handle, 1, answers, 1), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, returns, 1), 0);
     check_eq(join(rt, &handle), 1);
     stop(rt);
 }
@@ -266,7 +286,7 @@ WEFT_ASYNC(passes)
     WEFT_END(0);
 }
 
-Test(bound, wakes_from_other_workers_and_threads_lead_back_to_its_worker, .timeout = 60)
+Test(tasks, bound_wakes_from_other_workers_and_threads_lead_back_to_its_worker, .timeout = 60)
 {
     enum { ROUNDS = 1000 };
     weft_runtime       *rt = start(3);
@@ -292,7 +312,7 @@ Test(bound, wakes_from_other_workers_and_threads_lead_back_to_its_worker, .timeo
     stop(rt);
 }
 
-Test(bound, a_cancel_and_a_stop_reach_a_bound_task)
+Test(tasks, bound_a_cancel_and_a_stop_reach_a_bound_task)
 {
     weft_runtime *rt = start(2);
     int64_t       began = 0;

@@ -1,7 +1,7 @@
-/* test_time.c - sleeping and timeouts: never early, and nothing left behind */
+/* test_time.c - sleeping and timeouts: never early, and they leave nothing behind */
 #include "../helpers.h"
 
-/* Sleeps *in.n times and answers how often it was early. */
+/* Sleeps in.n times, and returns how often it was early. */
 struct sleeps {
     WEFT_FRAME;
     struct {
@@ -26,8 +26,8 @@ WEFT_ASYNC(sleeps)
     WEFT_END(self->n_early);
 }
 
-/* How late one may be, test_time_clock.c says by a clock that no other program can hold up. */
-Test(sleep, is_never_early)
+/* test_time_clock.c tests how late a sleep may be, with a clock that other programs can't delay. */
+Test(time, sleep_is_never_early)
 {
     weft_runtime *rt = start(1);
     weft_handle   handle[50];
@@ -39,7 +39,7 @@ Test(sleep, is_never_early)
     stop(rt);
 }
 
-Test(sleep, of_ten_thousand_tasks_ends_them_all_and_none_early)
+Test(time, sleep_of_ten_thousand_tasks_ends_them_all_and_none_early)
 {
     weft_runtime *rt = start(2);
     int64_t       n = test_scaled(10000);
@@ -65,7 +65,7 @@ static void await_wake(const struct hand *hand)
         sched_yield();
 }
 
-Test(sleep, in_block_on_is_never_early)
+Test(time, sleep_in_block_on_is_never_early)
 {
     weft_runtime     *rt = start(1);
     struct weft_sleep nap;
@@ -76,7 +76,7 @@ Test(sleep, in_block_on_is_never_early)
     stop(rt);
 }
 
-Test(sleep, until_an_instant_that_has_passed_is_ready_at_its_first_poll)
+Test(time, sleep_until_an_instant_that_has_passed_is_ready_at_its_first_poll)
 {
     weft_runtime     *rt = start(1);
     struct hand       hand;
@@ -90,7 +90,7 @@ Test(sleep, until_an_instant_that_has_passed_is_ready_at_its_first_poll)
     stop(rt);
 }
 
-Test(sleep, for_ever_and_beyond_can_be_cancelled)
+Test(time, sleep_for_ever_and_beyond_can_be_cancelled)
 {
     weft_runtime     *rt = start(1);
     struct hand       hand;
@@ -105,7 +105,7 @@ Test(sleep, for_ever_and_beyond_can_be_cancelled)
     stop(rt);
 }
 
-Test(sleep, that_waits_begins_without_budget_and_one_that_is_due_waits_for_some)
+Test(time, sleep_that_waits_begins_without_budget_and_one_that_is_due_waits_for_some)
 {
     weft_runtime     *rt = start(1);
     struct hand       hand;
@@ -124,7 +124,7 @@ Test(sleep, that_waits_begins_without_budget_and_one_that_is_due_waits_for_some)
     stop(rt);
 }
 
-Test(sleep, of_an_hour_ends_at_once_when_its_task_is_cancelled)
+Test(time, sleep_of_an_hour_ends_at_once_when_its_task_is_cancelled)
 {
     weft_runtime *rt = start(1);
     weft_handle   handle;
@@ -135,7 +135,7 @@ Test(sleep, of_an_hour_ends_at_once_when_its_task_is_cancelled)
     stop(rt);
 }
 
-Test(sleep, may_be_polled_by_another_executor_of_the_same_runtime)
+Test(time, sleep_may_be_polled_by_another_executor_of_the_same_runtime)
 {
     weft_runtime     *rt = start(1);
     struct hand       hand, other;
@@ -185,7 +185,7 @@ static bool polled_again(weft_future *future)
     return hand_poll(&hand, future);
 }
 
-Test(timeout, of_a_future_that_is_ready_at_once_never_strikes)
+Test(time, timeout_of_a_future_that_is_ready_at_once_never_strikes)
 {
     begin();
     at_once(&inner, 7);
@@ -193,7 +193,7 @@ Test(timeout, of_a_future_that_is_ready_at_once_never_strikes)
     end();
 }
 
-Test(timeout, passes_the_result_of_a_future_that_ends_in_time)
+Test(time, timeout_passes_the_result_of_a_future_that_ends_in_time)
 {
     begin();
     check(!hand_poll(&hand, weft_timeout(&limit, &inner.future, WEFT_S(3600))));
@@ -202,7 +202,7 @@ Test(timeout, passes_the_result_of_a_future_that_ends_in_time)
     end();
 }
 
-Test(timeout, cancels_the_future_and_answers_etimedout)
+Test(time, timeout_cancels_the_future_and_answers_etimedout)
 {
     int64_t until;
 
@@ -219,7 +219,7 @@ Test(timeout, cancels_the_future_and_answers_etimedout)
     end();
 }
 
-Test(timeout, answers_the_true_result_of_a_future_that_completes_all_the_same)
+Test(time, timeout_answers_the_true_result_of_a_future_that_completes_all_the_same)
 {
     begin();
     inner.when_cancelled = 4096;
@@ -231,7 +231,7 @@ Test(timeout, answers_the_true_result_of_a_future_that_completes_all_the_same)
     end();
 }
 
-Test(timeout, waits_until_the_future_has_drained)
+Test(time, timeout_waits_until_the_future_has_drained)
 {
     begin();
     inner.lingers = true;
@@ -243,7 +243,7 @@ Test(timeout, waits_until_the_future_has_drained)
     end();
 }
 
-Test(timeout, that_is_cancelled_cancels_its_future_and_says_ecanceled)
+Test(time, timeout_that_is_cancelled_cancels_its_future_and_says_ecanceled)
 {
     begin();
     check(!hand_poll(&hand, weft_timeout(&limit, &inner.future, WEFT_S(3600))));
@@ -252,7 +252,7 @@ Test(timeout, that_is_cancelled_cancels_its_future_and_says_ecanceled)
     end();
 }
 
-Test(timeout, passes_on_an_ecanceled_that_is_the_futures_own)
+Test(time, timeout_passes_on_an_ecanceled_that_is_the_futures_own)
 {
     begin();
     check(!hand_poll(&hand, weft_timeout(&limit, &inner.future, WEFT_S(3600))));
@@ -261,7 +261,7 @@ Test(timeout, passes_on_an_ecanceled_that_is_the_futures_own)
     end();
 }
 
-Test(timeout, that_began_without_budget_leaves_no_timer_behind)
+Test(time, timeout_that_began_without_budget_leaves_no_timer_behind)
 {
     begin();
     check(!hand_poll_budget(&hand, weft_timeout(&limit, &inner.future, WEFT_MS(1)), 0));
@@ -271,7 +271,7 @@ Test(timeout, that_began_without_budget_leaves_no_timer_behind)
     end();
 }
 
-Test(timeout, without_a_runtime_ends_with_enxio)
+Test(time, timeout_without_a_runtime_ends_with_enxio)
 {
     hand_init(&hand, NULL);
     check_eq(hand_run(&hand, weft_timeout(&limit, event(&inner), WEFT_S(1))), -ENXIO);
@@ -308,7 +308,7 @@ WEFT_ASYNC(impatient)
     WEFT_END(self->i);
 }
 
-Test(timeout, that_strikes_at_any_moment_loses_no_message)
+Test(time, timeout_that_strikes_at_any_moment_loses_no_message)
 {
     weft_runtime       *rt = start_with(&(weft_config){.workers = 2, .budget = 7});
     int64_t             n = test_scaled(20000);

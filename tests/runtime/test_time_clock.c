@@ -1,12 +1,9 @@
-/* test_time_clock.c - clocks that stand still and jump; limits within limits; wakes that are
- * saved */
-#include "../helpers.h"
+/* test_time_clock.c - test clocks: stopped, jumping, moved by hand, at the end of time */
+#include "clocks.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <time.h>
-
-#define TICK (INT64_C(1) << 20) /* how late a timer may be */
 
 static int64_t kernel_now(void)
 {
@@ -16,15 +13,7 @@ static int64_t kernel_now(void)
     return WEFT_S(t.tv_sec) + t.tv_nsec;
 }
 
-static weft_runtime *start_jumping(int64_t workers)
-{
-    weft_runtime *rt = start(workers);
-
-    weft_clock_set(rt, WEFT_CLOCK_JUMPS);
-    return rt;
-}
-
-/* Sleeps n times; answers the nanoseconds that it took by its clock. */
+/* Sleeps n times. Returns how many nanoseconds passed by the runtime's clock. */
 struct sleeps {
     WEFT_FRAME;
     struct {
@@ -47,7 +36,7 @@ WEFT_ASYNC(sleeps)
     WEFT_END(weft_now() - self->begun);
 }
 
-Test(clock, that_jumps_makes_a_day_of_a_moment)
+Test(time_clock, clock_that_jumps_makes_a_day_of_a_moment)
 {
     weft_runtime *rt = start_jumping(2);
     weft_handle   handle;
@@ -60,7 +49,7 @@ Test(clock, that_jumps_makes_a_day_of_a_moment)
     stop(rt);
 }
 
-Test(clock, jumps_in_block_on_too)
+Test(time_clock, clock_jumps_in_block_on_too)
 {
     weft_runtime     *rt = start_jumping(1);
     struct weft_sleep nap;
@@ -68,14 +57,14 @@ Test(clock, jumps_in_block_on_too)
 
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(1000))), 0);
     check_cmp(weft_clock_now(rt), >=, begun + WEFT_S(1000));
-    begun = weft_clock_now(rt); /* a thousand seconds ahead of the kernel's */
+    begun = weft_clock_now(rt); /* 1000 s ahead of the kernel's clock */
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(5))), 0);
     check_cmp(weft_clock_now(rt), >=, begun + WEFT_S(5));
     check_cmp(weft_clock_now(rt), <=, begun + WEFT_S(5) + TICK);
     stop(rt);
 }
 
-Test(clock, of_a_current_thread_runtime_jumps_only_in_block_on)
+Test(time_clock, clock_of_a_current_thread_runtime_jumps_only_in_block_on)
 {
     weft_runtime     *rt = start_with(&(weft_config){.current_thread = 1});
     weft_handle       handle;
@@ -87,7 +76,7 @@ Test(clock, of_a_current_thread_runtime_jumps_only_in_block_on)
     begun = weft_clock_now(rt);
     check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(90))), 0);
     check_cmp(weft_clock_now(rt), <=, begun + WEFT_S(91));
-    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* nobody is in block_on: */
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* no thread is in block_on */
     check_cmp(weft_clock_now(rt), <=, begun + WEFT_S(91));
     took = join(rt, &handle);
     check_cmp(took, >=, WEFT_S(600));
@@ -95,7 +84,7 @@ Test(clock, of_a_current_thread_runtime_jumps_only_in_block_on)
     stop(rt);
 }
 
-Test(clock, that_is_stopped_lets_time_pass_by_hand_only)
+Test(time_clock, clock_that_is_stopped_lets_time_pass_by_hand_only)
 {
     weft_runtime *rt = start(1);
     weft_handle   handle;
@@ -114,7 +103,7 @@ Test(clock, that_is_stopped_lets_time_pass_by_hand_only)
     stop(rt);
 }
 
-Test(clock, runs_on_from_where_it_was)
+Test(time_clock, clock_runs_on_from_where_it_was)
 {
     weft_runtime     *rt = start_jumping(1);
     weft_handle       handle;
@@ -129,16 +118,7 @@ Test(clock, runs_on_from_where_it_was)
     stop(rt);
 }
 
-static void until_armed(weft_runtime *rt, uint64_t n)
-{
-    struct weft_runtime_counters c;
-
-    do
-        weft_runtime_counters(rt, &c);
-    while (c.timers_armed < n);
-}
-
-Test(clock, moved_by_hand_wakes_those_that_are_due_and_no_others)
+Test(time_clock, clock_moved_by_hand_wakes_those_that_are_due_and_no_others)
 {
     enum { N = 500 };
     weft_runtime                *rt = start(2);
@@ -194,7 +174,7 @@ WEFT_ASYNC(beside_a_job)
     WEFT_END(n);
 }
 
-Test(clock, does_not_jump_while_a_blocking_job_runs)
+Test(time_clock, clock_does_not_jump_while_a_blocking_job_runs)
 {
     weft_runtime *rt = start_jumping(2);
     int64_t       done = 0;
@@ -271,7 +251,7 @@ WEFT_ASYNC(meet)
     WEFT_END(n);
 }
 
-Test(clock, does_not_jump_over_bytes_that_are_on_their_way)
+Test(time_clock, clock_does_not_jump_over_bytes_that_are_on_their_way)
 {
     weft_runtime *rt = start_jumping(2);
     weft_handle   handle;
@@ -281,10 +261,10 @@ Test(clock, does_not_jump_over_bytes_that_are_on_their_way)
     stop(rt);
 }
 
-/* One operation of the ring after the other, for longer than what the kernel holds is waited for;
- * the clock stands. Each waits for a byte that comes every millisecond, not for a disk, which may
- * take longer. On a machine so busy that one does, the clock may go on then; time.h says after how
- * long. */
+/* Runs one operation of the ring after the other. Together they take longer than the clock waits
+ * for a single one, and the clock must not jump. Each operation waits for a byte that arrives every
+ * millisecond; a disk might take longer. If an operation takes long because the machine is busy,
+ * the clock may jump: time.h says after how long. */
 struct rings {
     WEFT_FRAME;
     struct {
@@ -319,7 +299,7 @@ static void *drip(void *fd)
     return NULL;
 }
 
-Test(clock, does_not_jump_while_files_are_worked_on)
+Test(time_clock, clock_does_not_jump_while_files_are_worked_on)
 {
     weft_runtime     *rt = start_jumping(2);
     weft_handle       beside, handle;
@@ -341,293 +321,6 @@ Test(clock, does_not_jump_while_files_are_worked_on)
     stop(rt);
 }
 
-/* ---- limits within limits ---- */
-
-struct inner {
-    WEFT_FRAME;
-    struct {
-        int64_t patience;
-    } in;
-    struct weft_timeout limit;
-    struct weft_sleep   nap;
-    int64_t             left;
-};
-WEFT_ASYNC(inner)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    self->left = weft_deadline_left(cx);
-    if (self->in.patience > 0) {
-        WEFT_AWAIT(
-            n, weft_timeout(&self->limit, weft_sleep(&self->nap, WEFT_S(100)), self->in.patience));
-    } else {
-        WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(100)));
-    }
-    check_eq(weft_deadline_left(cx) == 0, n == -ECANCELED);
-    WEFT_END(n);
-}
-
-static int64_t seconds(int64_t ns)
-{
-    return ns / WEFT_S(1);
-}
-
-struct outer {
-    WEFT_FRAME;
-    struct {
-        int64_t patience, inners;
-    } in;
-    struct weft_timeout  limit;
-    struct inner         inner[2];
-    struct weft_join_all both;
-    int64_t              begun;
-};
-WEFT_ASYNC(outer)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    check_eq(weft_deadline_left(cx), WEFT_FOREVER);
-    self->begun = weft_now();
-    WEFT_AWAIT(n, weft_timeout(&self->limit,
-                               weft_join_all(&self->both,
-                                             weft_async(inner, &self->inner[0], self->in.inners),
-                                             weft_async(inner, &self->inner[1], 0)),
-                               self->in.patience));
-    check_eq(weft_context_deadline(cx), WEFT_FOREVER);
-    check_eq(self->inner[1].left, self->in.patience);
-    check_eq(self->inner[1].weft_frame_.future.result, -ECANCELED);
-    check_eq(n, -ETIMEDOUT);
-    check_eq(self->inner[0].weft_frame_.future.result,
-             self->in.inners > 0 && self->in.inners < self->in.patience ? -ETIMEDOUT : -ECANCELED);
-    WEFT_END(weft_now() - self->begun);
-}
-
-Test(deadline, is_inherited_and_the_earliest_counts)
-{
-    static const struct {
-        int64_t outer, inner;
-    } rows[] = {{5, 0}, {5, 10}, {10, 5}, {7, 3}};
-    weft_runtime *rt = start_jumping(2);
-    weft_handle   handle;
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        check_eq(weft_spawn_on(rt, &handle, outer, WEFT_S(rows[i].outer), WEFT_S(rows[i].inner)),
-                 0);
-        check_eq(seconds(join(rt, &handle)), rows[i].outer);
-    }
-    stop(rt);
-}
-
-/* What is spawned has no deadline, unless it is told. */
-struct told {
-    WEFT_FRAME;
-    struct {
-        int64_t until;
-    } in;
-    struct weft_timeout limit;
-    struct weft_sleep   nap;
-};
-WEFT_ASYNC(told)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    check_eq(weft_context_deadline(cx), WEFT_FOREVER);
-    WEFT_AWAIT(n,
-               weft_timeout_at(&self->limit, weft_sleep(&self->nap, WEFT_S(20)), self->in.until));
-    WEFT_END(n);
-}
-
-struct tells {
-    WEFT_FRAME;
-    struct {
-        bool tell;
-    } in;
-    weft_handle       handle;
-    struct weft_sleep nap;
-};
-WEFT_ASYNC(tells)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    check_eq(weft_spawn(&self->handle, told,
-                        .until = self->in.tell ? weft_context_deadline(cx) : WEFT_FOREVER),
-             0);
-    WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(100)));
-    check_eq(n, -ECANCELED);
-    WEFT_END(n);
-}
-
-struct limits {
-    WEFT_FRAME;
-    struct {
-        bool tell;
-    } in;
-    struct tells        tells;
-    struct weft_timeout limit;
-};
-WEFT_ASYNC(limits)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(
-        n, weft_timeout(&self->limit, weft_async(tells, &self->tells, self->in.tell), WEFT_S(5)));
-    check_eq(n, -ETIMEDOUT);
-    WEFT_AWAIT(n, weft_join(&self->tells.handle));
-    check_eq(n, self->in.tell ? -ETIMEDOUT : 0);
-    WEFT_END(n);
-}
-
-Test(deadline, of_a_spawned_task_is_the_one_that_it_was_told)
-{
-    weft_runtime *rt = start_jumping(2);
-    weft_handle   handle;
-
-    check_eq(weft_spawn_on(rt, &handle, limits, true), 0);
-    check_eq(join(rt, &handle), -ETIMEDOUT);
-    check_eq(weft_spawn_on(rt, &handle, limits, false), 0);
-    check_eq(join(rt, &handle), 0);
-    stop(rt);
-}
-
-/* Behind a shield an outer deadline is not seen; a limit of one's own is kept. */
-struct guarded {
-    WEFT_FRAME;
-    struct {
-    } in;
-    struct weft_timeout limit;
-    struct weft_sleep   nap;
-    int64_t             before, after;
-};
-WEFT_ASYNC(guarded)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    self->before = weft_deadline_left(cx);
-    WEFT_AWAIT(n, weft_timeout(&self->limit, weft_sleep(&self->nap, WEFT_S(100)), WEFT_S(7)));
-    self->after = weft_deadline_left(cx);
-    WEFT_END(n);
-}
-
-struct guards {
-    WEFT_FRAME;
-    struct {
-    } in;
-    struct weft_timeout limit;
-    struct weft_shield  guard;
-    struct guarded      guarded;
-    int64_t             begun;
-};
-WEFT_ASYNC(guards)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    self->begun = weft_now();
-    WEFT_AWAIT(n, weft_timeout(
-                      &self->limit,
-                      weft_shield(&self->guard, weft_async(guarded, &self->guarded, ), WEFT_S(50)),
-                      WEFT_S(5)));
-    check_eq(n, -ETIMEDOUT); /* the guarded one's own, at 7 */
-    check_eq(seconds(weft_now() - self->begun), 7);
-    check_eq(self->guarded.before, WEFT_FOREVER);
-    check_cmp(self->guarded.after, <=, WEFT_S(48) + 2 * TICK); /* of patience */
-    check_cmp(self->guarded.after, >=, WEFT_S(48) - 2 * TICK);
-    WEFT_END(0);
-}
-
-Test(deadline, stops_at_a_shield)
-{
-    weft_runtime *rt = start_jumping(2);
-    weft_handle   handle;
-
-    check_eq(weft_spawn_on(rt, &handle, guards, ), 0);
-    check_eq(join(rt, &handle), 0);
-    stop(rt);
-}
-
-/* ---- accuracies ---- */
-
-struct lazy {
-    WEFT_FRAME;
-    struct {
-        int64_t duration, accuracy;
-    } in;
-    struct weft_sleep nap;
-    int64_t           begun;
-};
-WEFT_ASYNC(lazy)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    self->begun = weft_now();
-    WEFT_AWAIT(n, weft_sleep_about(&self->nap, self->in.duration, self->in.accuracy));
-    check_eq(n, 0);
-    n = weft_now() - self->begun - self->in.duration;
-    check_cmp(n, >=, 0);
-    check_cmp(n, <=, self->in.accuracy + TICK);
-    WEFT_END(0);
-}
-
-/* Made by a thread without a runtime, whose clock is far ahead: limits and intervals begin with the
- * first poll. */
-Test(clock, is_what_counts_for_limits_and_intervals_from_outside)
-{
-    weft_runtime       *rt = start_jumping(1);
-    weft_interval       every;
-    struct weft_timeout limit;
-    struct inner        inner;
-    struct weft_sleep   nap;
-    int64_t             begun;
-
-    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_S(3600))), 0);
-    begun = weft_clock_now(rt);
-    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_async(inner, &inner, 0), WEFT_S(5))),
-             -ETIMEDOUT);
-    check_eq(inner.left, WEFT_S(5));
-    check_cmp(weft_clock_now(rt), <=, begun + WEFT_S(5) + TICK);
-
-    weft_interval_start(&every, WEFT_S(1), WEFT_INTERVAL_BURST);
-    check_eq(weft_block_on(rt, weft_interval_tick(&every)), 0);
-    begun = weft_clock_now(rt);
-    check_eq(weft_block_on(rt, weft_interval_tick(&every)), 0);
-    check_cmp(weft_clock_now(rt), >=, begun + WEFT_S(1) - TICK);
-    stop(rt);
-}
-
-/* How many wakes a thousand timers within 10 s need. */
-static uint64_t wakes_of(int64_t accuracy)
-{
-    static weft_handle           handle[1000];
-    weft_runtime                *rt = start(2);
-    struct weft_runtime_counters c;
-
-    weft_clock_set(rt, WEFT_CLOCK_STOPPED);
-    for (int64_t i = 0; i < 1000; i++)
-        check_eq(weft_spawn_on(rt, &handle[i], lazy, WEFT_MS(10) * (i * 7919 % 1000), accuracy), 0);
-    until_armed(rt, 999); /* all but that of 0 */
-    weft_clock_set(rt, WEFT_CLOCK_JUMPS);
-    for (int i = 0; i < 1000; i++)
-        check_eq(join(rt, &handle[i]), 0);
-    weft_runtime_counters(rt, &c);
-    check_cmp(c.timers_fired, >=, 999);
-    check_cmp(c.timers_late_max_ns, <=, TICK);
-    stop(rt);
-    return c.timer_wakes;
-}
-
-Test(accuracy, of_a_second_saves_most_wakes)
-{
-    check_cmp(wakes_of(0), >=, 900);
-    check_cmp(wakes_of(WEFT_S(1)), <=, 24);
-}
-
 /* ---- clocks that differ ---- */
 
 /* Makes a sleep, and leaves it to another runtime. */
@@ -645,7 +338,7 @@ WEFT_ASYNC(makes)
     WEFT_END(0);
 }
 
-Test(clock, of_the_runtime_that_made_a_sleep_does_not_move_the_one_that_polls_it)
+Test(time_clock, clock_of_the_runtime_that_made_a_sleep_does_not_move_the_one_that_polls_it)
 {
     weft_runtime     *ahead = start(1), *rt = start(1);
     struct weft_sleep theirs, ours;
@@ -663,7 +356,7 @@ Test(clock, of_the_runtime_that_made_a_sleep_does_not_move_the_one_that_polls_it
     stop(rt);
 }
 
-Test(clock, of_the_runtime_that_polls_a_sleep_counts_where_it_is_a_tests)
+Test(time_clock, clock_of_the_runtime_that_polls_a_sleep_counts_where_it_is_a_tests)
 {
     weft_runtime     *rt = start(1), *ahead = start(1);
     struct weft_sleep nap;
@@ -683,7 +376,7 @@ Test(clock, of_the_runtime_that_polls_a_sleep_counts_where_it_is_a_tests)
 
 /* ---- the end of time ---- */
 
-Test(clock, that_stood_at_the_end_of_time_does_not_go_back_when_it_runs)
+Test(time_clock, clock_that_stood_at_the_end_of_time_does_not_go_back_when_it_runs)
 {
     weft_runtime *rt = start(1);
 
@@ -697,7 +390,7 @@ Test(clock, that_stood_at_the_end_of_time_does_not_go_back_when_it_runs)
     stop(rt);
 }
 
-Test(clock, near_the_end_of_time_fires_what_is_due_and_nothing_else)
+Test(time_clock, clock_near_the_end_of_time_fires_what_is_due_and_nothing_else)
 {
     weft_runtime                *rt = start(1);
     struct weft_runtime_counters c;
@@ -716,16 +409,4 @@ Test(clock, near_the_end_of_time_fires_what_is_due_and_nothing_else)
     weft_cancel(&never);
     check_eq(join(rt, &never), -ECANCELED);
     stop(rt);
-}
-
-Test(clock, a_limit_before_all_time_has_passed)
-{
-    weft_context cx;
-    weft_waker   waker = weft_waker_noop();
-
-    weft_context_init(&cx, &waker, NULL);
-    cx.deadline = INT64_MIN;
-    check_eq(weft_deadline_left(&cx), 0);
-    cx.deadline = WEFT_FOREVER;
-    check_eq(weft_deadline_left(&cx), WEFT_FOREVER);
 }

@@ -62,7 +62,7 @@ static void to(int64_t instant)
     check_eq(weft_clock_advance(rt, begun + instant - weft_clock_now(rt)), 0);
 }
 
-Test(interval, ticks_at_once_and_then_each_period)
+Test(time_interval, interval_ticks_at_once_and_then_each_period)
 {
     begin(WEFT_INTERVAL_BURST);
     check_eq(tick(), 0);
@@ -77,7 +77,7 @@ Test(interval, ticks_at_once_and_then_each_period)
     end();
 }
 
-Test(interval, in_a_burst_catches_up)
+Test(time_interval, interval_in_a_burst_catches_up)
 {
     begin(WEFT_INTERVAL_BURST);
     check_eq(tick(), 0);
@@ -90,7 +90,7 @@ Test(interval, in_a_burst_catches_up)
     end();
 }
 
-Test(interval, that_is_delayed_shifts)
+Test(time_interval, interval_that_is_delayed_shifts)
 {
     begin(WEFT_INTERVAL_DELAY);
     check_eq(tick(), 0);
@@ -107,7 +107,7 @@ Test(interval, that_is_delayed_shifts)
     end();
 }
 
-Test(interval, that_skips_keeps_its_phase)
+Test(time_interval, interval_that_skips_keeps_its_phase)
 {
     begin(WEFT_INTERVAL_SKIP);
     check_eq(tick(), 0);
@@ -120,7 +120,7 @@ Test(interval, that_skips_keeps_its_phase)
     end();
 }
 
-Test(interval, can_be_reset_between_ticks_and_while_one_is_awaited)
+Test(time_interval, interval_can_be_reset_between_ticks_and_while_one_is_awaited)
 {
     begin(WEFT_INTERVAL_SKIP);
     check_eq(tick(), 0);
@@ -138,7 +138,7 @@ Test(interval, can_be_reset_between_ticks_and_while_one_is_awaited)
     end();
 }
 
-Test(interval, tick_that_is_cancelled_before_or_after_its_time_is_not_lost)
+Test(time_interval, interval_tick_that_is_cancelled_before_or_after_its_time_is_not_lost)
 {
     begin(WEFT_INTERVAL_BURST);
     check_eq(tick(), 0);
@@ -152,7 +152,7 @@ Test(interval, tick_that_is_cancelled_before_or_after_its_time_is_not_lost)
     end();
 }
 
-Test(interval, without_a_runtime_ends_with_enxio)
+Test(time_interval, interval_without_a_runtime_ends_with_enxio)
 {
     hand_init(&hand, NULL);
     weft_interval_start(&every, WEFT_S(1), WEFT_INTERVAL_BURST);
@@ -218,7 +218,7 @@ WEFT_ASYNC(floods)
     WEFT_END(self->i);
 }
 
-Test(interval, loses_no_tick_to_selects_that_it_lost)
+Test(time_interval, interval_loses_no_tick_to_selects_that_it_lost)
 {
     weft_handle         handle, flood;
     weft_mpsc_sender   *sender;
@@ -248,7 +248,7 @@ static void begin_nap(void)
     begun = weft_clock_now(rt);
 }
 
-Test(reset, of_a_sleep_that_was_not_polled_or_was_ready_is_as_good_as_new)
+Test(time_interval, reset_of_a_sleep_that_was_not_polled_or_was_ready_is_as_good_as_new)
 {
     begin_nap();
     weft_sleep_until(&nap, begun + WEFT_S(1));
@@ -269,7 +269,7 @@ static void until_woken(void)
         sched_yield();
 }
 
-Test(reset, of_a_pending_sleep_goes_both_ways)
+Test(time_interval, reset_of_a_pending_sleep_goes_both_ways)
 {
     begin_nap();
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(10))));
@@ -284,7 +284,7 @@ Test(reset, of_a_pending_sleep_goes_both_ways)
     end();
 }
 
-Test(reset, of_one_whose_time_has_come_begins_to_wait_again)
+Test(time_interval, reset_of_one_whose_time_has_come_begins_to_wait_again)
 {
     begin_nap();
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(1))));
@@ -298,7 +298,7 @@ Test(reset, of_one_whose_time_has_come_begins_to_wait_again)
     end();
 }
 
-Test(reset, of_a_cancelled_one_changes_nothing)
+Test(time_interval, reset_of_a_cancelled_one_changes_nothing)
 {
     begin_nap();
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(1))));
@@ -311,7 +311,7 @@ Test(reset, of_a_cancelled_one_changes_nothing)
 
 /* ---- the ends of time ---- */
 
-Test(interval, that_begins_before_all_time_is_late_and_goes_on_from_now)
+Test(time_interval, interval_that_begins_before_all_time_is_late_and_goes_on_from_now)
 {
     static const weft_interval_late how[] = {WEFT_INTERVAL_DELAY, WEFT_INTERVAL_SKIP};
 
@@ -327,7 +327,20 @@ Test(interval, that_begins_before_all_time_is_late_and_goes_on_from_now)
     }
 }
 
-Test(interval, whose_period_has_no_end_ticks_once)
+Test(time_interval, interval_of_no_period_is_one_of_a_nanosecond)
+{
+    begin(WEFT_INTERVAL_BURST);
+    weft_interval_start_at(&every, begun, 0, WEFT_INTERVAL_BURST);
+    check_eq(tick(), 0);
+    check_eq(tick(), -EAGAIN);
+    to(3);
+    for (int64_t late = 2; late >= 0; late--)
+        check_eq(tick(), late);
+    check_eq(tick(), -EAGAIN);
+    end();
+}
+
+Test(time_interval, interval_whose_period_has_no_end_ticks_once)
 {
     begin(WEFT_INTERVAL_BURST);
     weft_interval_start_at(&every, begun, WEFT_FOREVER, WEFT_INTERVAL_BURST);
@@ -337,7 +350,7 @@ Test(interval, whose_period_has_no_end_ticks_once)
     end();
 }
 
-Test(reset, of_a_pending_sleep_to_an_instant_before_all_time_ends_it)
+Test(time_interval, reset_of_a_pending_sleep_to_an_instant_before_all_time_ends_it)
 {
     begin_nap();
     check(!hand_poll(&hand, weft_sleep_until(&nap, begun + WEFT_S(10))));
@@ -356,7 +369,7 @@ static int64_t ask(void)
     return INT64_MAX / 2;
 }
 
-Test(duration, that_is_too_long_is_forever_and_is_asked_for_once)
+Test(time_interval, duration_that_is_too_long_is_forever_and_is_asked_for_once)
 {
     volatile int64_t n = INT64_MIN / 2;
 

@@ -1,18 +1,5 @@
-/* test_watchdog.c - what is said of tasks that block their worker, and what threads report */
-#include "../net_helpers.h"
-
-struct blocks {
-    WEFT_FRAME;
-    struct {
-        int64_t ms;
-    } in;
-};
-WEFT_ASYNC(blocks)
-{
-    WEFT_BEGIN();
-    pause_ms(self->in.ms);
-    WEFT_END(0);
-}
+/* test_watchdog.c - the log lines about tasks that block their worker, and the events of threads */
+#include "../actors.h"
 
 struct parent {
     WEFT_FRAME;
@@ -26,18 +13,18 @@ WEFT_ASYNC(parent)
     int64_t n;
 
     WEFT_BEGIN();
-    check_eq(weft_spawn_named(NULL, &self->child, "the child", blocks, self->in.ms), 0);
+    check_eq(weft_spawn_named(NULL, &self->child, "the child", pauses, self->in.ms), 0);
     WEFT_AWAIT(n, weft_join(&self->child));
     WEFT_END(n);
 }
 
-static weft_runtime *start_watching(log_lines *log, int64_t workers, int64_t ms)
+static weft_runtime *start_watching(struct lines *log, int64_t workers, int64_t ms)
 {
     return start_with(
-        (weft_config){.workers = workers, .watchdog_ms = ms, .log = keep_line, .log_arg = log});
+        &(weft_config){.workers = workers, .watchdog_ms = ms, .log = lines_add, .log_arg = log});
 }
 
-static void check_quiet(log_lines *log)
+static void check_quiet(struct lines *log)
 {
     if (log->n > 0)
         check_str_eq(log->text, "");
@@ -45,23 +32,24 @@ static void check_quiet(log_lines *log)
 
 Test(watchdog, names_the_task_its_place_and_its_worker)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_runtime *rt = start_watching(&log, 2, 30);
     weft_handle   handle;
     char          place[64];
 
     snprintf(place, sizeof place, "test_watchdog.c:%d) has blocked worker 1 for", __LINE__ + 1);
-    check_eq(weft_spawn_bound(rt, &handle, 1, blocks, 300), 0);
-    check_eq(JOIN(rt, &handle), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, pauses, 300), 0);
+    check_eq(join(rt, &handle), 0);
     stop(rt);
-    check_str_contains(log.text, "task blocks (spawned at ");
+    check_str_contains(log.text, "task pauses (spawned at ");
     check_str_contains(log.text, place);
+    check_str_contains(log.text, " ms; move blocking or long-running work to weft_spawn_blocking");
     check_eq(log.n, 1); /* once for a poll */
 }
 
 Test(watchdog, names_the_task_that_runs_within_its_joiner)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_runtime *rt = start_watching(&log, 1, 30);
 
     check_eq(RUN(rt, parent, 300), 0);
@@ -72,37 +60,21 @@ Test(watchdog, names_the_task_that_runs_within_its_joiner)
 
 Test(watchdog, says_so_again_at_the_next_long_poll)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_runtime *rt = start_watching(&log, 1, 30);
 
     for (int i = 0; i < 3; i++)
-        check_eq(RUN(rt, blocks, 200), 0);
+        check_eq(RUN(rt, pauses, 200), 0);
     stop(rt);
     check_eq(log.n, 3);
 }
 
-struct naps {
-    WEFT_FRAME;
-    struct {
-        int64_t duration;
-    } in;
-    struct weft_sleep nap;
-};
-WEFT_ASYNC(naps)
-{
-    int64_t n;
-
-    WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_sleep(&self->nap, self->in.duration));
-    WEFT_END(n);
-}
-
 Test(watchdog, is_silent_about_tasks_that_wait_and_workers_that_sleep)
 {
-    log_lines     log = LOG_LINES;
+    struct lines  log = LINES;
     weft_runtime *rt = start_watching(&log, 2, 100);
 
-    check_eq(RUN(rt, naps, WEFT_MS(400)), 0);
+    check_eq(RUN(rt, sleeps, WEFT_MS(400)), 0);
     stop(rt);
     check_quiet(&log);
 }
@@ -141,21 +113,21 @@ static void note_event(void *arg, weft_thread_event event, uint32_t index)
 Test(watchdog, thread_events_come_in_pairs_and_match_the_counters)
 {
     static events               e;
-    weft_runtime               *rt = start_with((weft_config){.workers = 3,
-                                                              .spare_workers = 2,
-                                                              .log = weft_log_none,
-                                                              .thread_hook = note_event,
-                                                              .thread_hook_arg = &e});
+    weft_runtime               *rt = start_with(&(weft_config){.workers = 3,
+                                                               .spare_workers = 2,
+                                                               .log = weft_log_none,
+                                                               .thread_hook = note_event,
+                                                               .thread_hook_arg = &e});
     struct weft_worker_counters c[5];
     weft_handle                 handle[3];
 
     for (int i = 0; i < 20; i++)
-        check_eq(RUN(rt, naps, WEFT_MS(1)), 0);
+        check_eq(RUN(rt, sleeps, WEFT_MS(1)), 0);
     for (int i = 0; i < 3; i++) /* a spare one starts */
-        check_eq(weft_spawn_on(rt, &handle[i], blocks, 200), 0);
-    check_eq(RUN(rt, naps, WEFT_MS(1)), 0);
+        check_eq(weft_spawn_on(rt, &handle[i], pauses, 200), 0);
+    check_eq(RUN(rt, sleeps, WEFT_MS(1)), 0);
     for (int i = 0; i < 3; i++)
-        check_eq(JOIN(rt, &handle[i]), 0);
+        check_eq(join(rt, &handle[i]), 0);
     for (uint32_t i = 0; i < 5; i++)
         check_eq(weft_worker_counters(rt, i, &c[i]), 0);
     stop(rt);
@@ -177,7 +149,7 @@ Test(watchdog, a_runtime_that_starts_and_stops_at_once_reports_all_its_threads)
 
         memset(&e, 0, sizeof e);
         stop(start_with(
-            (weft_config){.workers = 4, .thread_hook = note_event, .thread_hook_arg = &e}));
+            &(weft_config){.workers = 4, .thread_hook = note_event, .thread_hook_arg = &e}));
         check_eq(e.wrong, 0);
         for (int i = 0; i < SLOTS; i++) {
             check_eq(e.n[WEFT_THREAD_STARTS][i], i < 4);

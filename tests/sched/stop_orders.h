@@ -44,9 +44,8 @@ static wf_current current[EXPLORE_THREADS + 1]; /* of set_up and the claim, then
 /* A region has two pages here, so that few steps visit it. */
 #undef WF_REGION_PAGES
 #define WF_REGION_PAGES 2
-#define is_empty        region_is_empty
-#define send            slab_send
-#define flush           slab_flush
+#include "region.c"
+#include "shared_heap.c"
 #include "slab.c"
 
 #define SPAWNS  3
@@ -135,7 +134,7 @@ static void set_up(uint32_t n_workers)
     executor.inject.ring_size = 4;
     executor.is_parent = "yes";
     wf_monitor_init(&executor.monitor, &executor);
-    wf_heap_init(&executor.shared, &executor.memory);
+    wf_shared_heap_init(&executor.shared, &executor.memory);
     for (uint32_t i = 0; i < n_workers; i++) {
         worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
         worker[i].woken = deque(&buffer[i][0]);

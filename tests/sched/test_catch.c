@@ -12,8 +12,7 @@ static int64_t sum(void *a, void *b)
     return *(int64_t *)a + *(int64_t *)b;
 }
 
-/* Uses all registers that a function must leave as they were, so that somewhere they have to be
- * restored. */
+/* Uses all callee-saved registers, so that the catch must restore them. */
 static void use_registers(void)
 {
 #if defined(__x86_64__)

@@ -1,18 +1,20 @@
 /*
- * test_combine_orders.c - wakes of branches, in every order: a group polls whom it must
+ * test_combine_orders.c - wakes of branches, in every order: a group polls the woken branches
  *
  * The real combinators, wakers and task state; the futures are cells that two threads fill.
  */
 #include "explore.h"
 
 #define nanosleep(time, left) explore_wait()
+#define WF_MARKS_BLOCK        2u /* so that few branches are many */
+#include "branch.c"
 #include "combine.c"
 #include "join.c"
 #include "lock.h"
 #include "task.c"
 #include "waker.c"
 
-/* What every channel of weft's is at heart: a value and who waits for it, under a lock. */
+/* The core of each channel in weft: a value and the waker of its reader, under a lock. */
 struct cell {
     weft_future future;
     uint32_t    lock;
@@ -24,8 +26,10 @@ struct cell {
 static weft_runtime rt;
 static wf_task     *task;
 static int64_t      n_queued;
-static struct cell  cell[3];
+static struct cell  cell[5];
 static weft_group   inner, outer;
+static weft_branch  branch[5]; /* of `outer` where it has many */
+static bool         is_many;
 static int          kind; /* WEFT_GROUP_... of both groups */
 
 void wf_dispatch_queue(wf_task *t)
@@ -110,9 +114,14 @@ static void set_up(void)
 
     task = wf_task_new_owner(NULL, &from, false);
     n_queued = 1;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         cell[i] = (struct cell){0};
         weft_future_init(&cell[i].future, &ops);
+        branch[i].future = &cell[i].future;
+    }
+    if (is_many) {
+        weft_join_all_array((struct weft_join_all *)(void *)&outer, branch, 5);
+        return;
     }
     weft_group_init_(&inner, kind, 1, &cell[0].future, &cell[1].future, NULL, NULL, NULL, NULL,
                      NULL, NULL, NULL);
@@ -120,7 +129,8 @@ static void set_up(void)
                      NULL, NULL);
 }
 
-/* Polls the outer group whenever its task is queued; gives up when nobody is left to wake it. */
+/* Polls the outer group each time its task is queued. Gives up when no thread is left that could
+ * wake it. */
 static void run(void)
 {
     weft_waker   waker = {&wf_task_vtable, task};
@@ -166,10 +176,10 @@ static void all_ended(void)
 Test(combine_orders, join_all_in_join_all_loses_no_wake_and_polls_each_branch_twice_at_most)
 {
     kind = WEFT_GROUP_JOIN_;
-    explore(3, 2, set_up, all_ended, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
+    explore(3, 1, set_up, all_ended, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
 }
 
-/* Whoever won: the others have ended, and nobody keeps a waker into the groups. */
+/* Whichever branch won, the other branches have ended, and no cell keeps a waker of the groups. */
 static void one_won(void)
 {
     check_cmp(weft_future_result(&outer.future), >=, 0);
@@ -183,5 +193,38 @@ static void one_won(void)
 Test(combine_orders, select_in_select_ends_and_leaves_no_waker_of_its_branches)
 {
     kind = WEFT_GROUP_SELECT_;
-    explore(3, 2, set_up, one_won, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
+    explore(3, 1, set_up, one_won, 3, (void (*const[])(void)){run, fill_0_and_2, fill_1});
+}
+
+/* Two blocks of two branches in one part, one branch in another. */
+static void many_ended(void)
+{
+    check_eq(weft_future_result(&outer.future), 0);
+    for (int i = 0; i < 5; i++)
+        check_cmp(cell[i].n_polls, <=, 2); /* the first, and one for its wake */
+    wf_task_discard(task);
+}
+
+static void fill_2(void)
+{
+    fill(&cell[2]);
+}
+
+static void fill_3_and_4(void)
+{
+    fill(&cell[3]);
+    fill(&cell[4]);
+}
+
+/* Cells 0 and 1 are full from the start. */
+static void set_up_many(void)
+{
+    is_many = true;
+    set_up();
+    cell[0].full = cell[1].full = true;
+}
+
+Test(combine_orders, a_group_of_many_loses_no_wake_and_polls_each_branch_twice_at_most)
+{
+    explore(3, 2, set_up_many, many_ended, 3, (void (*const[])(void)){run, fill_2, fill_3_and_4});
 }

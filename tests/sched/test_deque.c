@@ -184,8 +184,7 @@ static void *steal(void *arg)
     return NULL;
 }
 
-/* Two thieves against an owner who pushes `burst` tasks and pops `pops` of them, again and
- * again. */
+/* Two thieves steal while the owner repeatedly pushes `burst` tasks and pops `pops` of them. */
 static void stress(int64_t n, int burst, int pops)
 {
     struct stress s = {.n = n, .seen = calloc((size_t)n + 1, sizeof *s.seen)};
@@ -198,7 +197,7 @@ static void stress(int64_t n, int burst, int pops)
     for (int64_t i = 1; i <= n;) {
         for (int b = 0; b < burst && i <= n; b++, i++)
             for (; !wf_deque_push_owner(&s.d, task(i)); take(&s, wf_deque_pop_owner(&s.d)))
-                ; /* full: that many at most */
+                ; /* full: at most this many tasks */
         for (int p = 0; p < pops; p++)
             take(&s, wf_deque_pop_owner(&s.d));
     }

@@ -73,7 +73,7 @@ static void push_three_and_pop_two(void)
     took(wf_deque_pop_owner(&deque));
 }
 
-/* Whatever is left must still be there, each once. */
+/* Each task that was not taken must still be in the deque, once. */
 static void claim(void)
 {
     while (took(wf_deque_pop_owner(&deque)))

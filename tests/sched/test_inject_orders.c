@@ -1,7 +1,7 @@
 /*
  * test_inject_orders.c - the real injection queue, sleepers and event count: no task waits for ever
  *
- * Two workers that take what is injected, one at a time, and sleep as sched/idle.h says.
+ * Two workers take injected tasks, one at a time, and sleep as sched/idle.h says.
  */
 #include "explore.h"
 
@@ -10,7 +10,7 @@
 #include "park.h"
 
 #define TASKS 3
-#define RING  1 /* the others go to the list */
+#define RING  1 /* the remaining tasks go to the list */
 
 static wf_inject inject;
 static wf_task  *ring[RING];
@@ -73,7 +73,7 @@ static bool take(void)
     return true;
 }
 
-/* Sleeps; true if it was woken, and is counted as searching. */
+/* Sleeps. Returns true if it was woken: then the worker counts as searching. */
 static bool sleep_as(uint32_t i, bool searching)
 {
     uint32_t key = wf_park_prepare(&park[i]), n;
@@ -118,7 +118,7 @@ static void work_1(void)
     work(1);
 }
 
-/* When everybody sleeps. */
+/* What must hold when every thread sleeps. */
 static void all_taken(void)
 {
     for (uint32_t i = 0; i < TASKS; i++)

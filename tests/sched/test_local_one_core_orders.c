@@ -1,7 +1,7 @@
 /*
- * test_local_one_core_orders.c - the same with the flags of a core without read-modify-writes
+ * test_local_one_core_orders.c - test_local_orders.c for a core without read-modify-writes
  *
- * Stricter than interrupts: here the wakers themselves may stop anywhere.
+ * This is stricter than interrupts: here a waker may stop anywhere.
  */
 #define WF_ONE_CORE 1
 

@@ -1,9 +1,9 @@
 /*
  * test_local_orders.c - wakes of local tasks, in every order: none is lost
  *
- * With a port that masks, a waker is an interrupt: it stops no other and stands still while the
- * owner masks, and all that ends an idle is a wake after it began. With one that notifies, a waker
- * is any thread. A lost wake leaves the owner asleep.
+ * With a port that masks, a waker is an interrupt. It does not interrupt another waker, and it does
+ * not run while the owner masks. The owner's idle ends only by a wake that comes after it began.
+ * With a port that notifies, a waker is any thread. A lost wake leaves the owner asleep.
  */
 #include "explore.h"
 
@@ -11,7 +11,8 @@
 #include "local.c"
 #include "lock.h"
 
-/* A value and who waits for it, as an interrupt handler would fill it: no lock. */
+/* A value and the waker of its reader. An interrupt handler would fill it in this way, without a
+ * lock. */
 struct cell {
     weft_future future;
     uint8_t     full, watched;
@@ -71,7 +72,7 @@ static void sleep_until_a_wake(void *arg)
     mask(arg);
 }
 
-/* A waker does what it does. */
+/* Runs a waker as an interrupt. */
 static void interrupt(void (*handler)(void))
 {
     if (masks)
@@ -186,7 +187,7 @@ static void cancelled_and_filled(void)
     check_eq(weft_future_result(&cell[1].future), 0);
 }
 
-/* With both ports. Writes are seen late by another core only: where there is one. */
+/* Explores both ports. Only another core sees a write late, and the masking port has none. */
 static void explore_ports(int preemptions, void (*claim)(void), void (*a)(void), void (*b)(void))
 {
     for (int i = 0; i < 2; i++) {

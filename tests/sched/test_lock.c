@@ -54,7 +54,7 @@ Test(lock, that_is_held_for_long_is_slept_for_and_all_get_it)
     wf_lock(&lock);
     for (int i = 0; i < 3; i++)
         threads[i] = thread(take_and_leave, NULL);
-    while (__atomic_load_n(&lock, __ATOMIC_ACQUIRE) != 2) /* until one says that it sleeps */
+    while (__atomic_load_n(&lock, __ATOMIC_ACQUIRE) != 2) /* until a thread will sleep on it */
         sched_yield();
     check_eq(get(&n_asleep), 0);
     wf_unlock(&lock);
@@ -92,7 +92,8 @@ static long n_sleeps(int64_t tid)
     return n;
 }
 
-/* A thread that only yields is not seen to sleep: as SCHED_FIFO it would keep the holder's CPU. */
+/* A waiter that only yields does not sleep: as a SCHED_FIFO thread it would keep the CPU that the
+ * holder needs. */
 Test(lock, in_a_bit_is_slept_for_so_that_a_holder_of_lower_priority_gets_the_cpu)
 {
     pthread_t thread_;
@@ -113,7 +114,7 @@ Test(lock, in_a_bit_is_slept_for_so_that_a_holder_of_lower_priority_gets_the_cpu
 static wf_park park;
 static int64_t turn;
 
-/* Two threads that hand a turn to and fro, each asleep until it is theirs. */
+/* Two threads pass a turn back and forth. Each sleeps until it has the turn. */
 static void *sleep_for_turns(void *arg)
 {
     int64_t n = *(int64_t *)arg;
@@ -132,7 +133,7 @@ static void *sleep_for_turns(void *arg)
     return NULL;
 }
 
-Test(park, misses_no_wake_between_looking_and_sleeping)
+Test(lock, park_misses_no_wake_between_looking_and_sleeping)
 {
     int64_t   n = test_scaled(20000) | 1;
     pthread_t sleeper = thread(sleep_for_turns, &n);
@@ -146,7 +147,7 @@ Test(park, misses_no_wake_between_looking_and_sleeping)
     check_eq(get(&turn), n - 1);
 }
 
-Test(futex, wait_ends_at_its_instant_and_says_so)
+Test(lock, futex_wait_ends_at_its_instant_and_says_so)
 {
     struct timespec now;
     uint32_t        word = 0;

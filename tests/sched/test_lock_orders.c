@@ -1,5 +1,5 @@
-/* test_lock_orders.c - the real lock in every order of its steps: one holder, and nobody sleeps
- * on */
+/* test_lock_orders.c - the real lock in every order of its steps: one holder, and no
+ * thread sleeps on a free lock */
 #include "explore.h"
 
 #include "lock.h"

@@ -2,7 +2,7 @@
  * runtime */
 #include "../helpers.h"
 
-#define send slab_send /* sockets have another */
+#include "region.c"
 #include "slab.c"
 #undef send
 

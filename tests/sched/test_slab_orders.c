@@ -8,8 +8,10 @@
 
 #include <ck_backoff.h>
 #define ck_backoff_eb(backoff) (*(backoff) = 512)
-#define send                   slab_send /* not the system's */
+#include "region.c"
 #include "slab.c"
+
+#include "shared_heap.c"
 
 #define REGIONS 3
 #define SLOTS   6
@@ -167,7 +169,7 @@ static void set_up_three_regions(void)
 {
     set_up_four();
     add_slot(HUGE);
-    region_new(&heap, WF_REGION_SIZE, false);
+    get_region(&heap, WF_REGION_SIZE, false);
 }
 
 static void each_region_was_released_once(void)
@@ -236,8 +238,8 @@ static void set_up_visit(void)
     add_slot(SMALL);
     r = wf_region_of(slot[1]);
     for (uint32_t i = 1; i < 4; i++)
-        slot_at(r, slab_of(r, slot[1]), i)->state = 0xdddd;
-    slot[2] = slot_at(r, slab_of(r, slot[1]), 1);
+        wf_region_slot(r, slab_of(r, slot[1]), i)->state = 0xdddd;
+    slot[2] = wf_region_slot(r, slab_of(r, slot[1]), 1);
     n_slots = 3;
 }
 
@@ -266,4 +268,58 @@ Test(slab_orders, visitors_find_what_is_used_while_slots_and_regions_come_and_go
 {
     explore(3, 2, set_up_visit, one_was_there_all_the_time, 2,
             (void (*const[])(void)){take_and_free, visit});
+}
+
+/* ---- the heap of foreign threads ---- */
+
+static wf_shared_heap shared;
+
+static void set_up_shared(void)
+{
+    set_up();
+    wf_shared_heap_init(&shared, &memory);
+}
+
+static void take_shared(void)
+{
+    wf_task *t = use(wf_shared_heap_take_any(&shared, SLOT));
+
+    slot[n_slots++] = t; /* no step of the explorer: it happens at once */
+}
+
+/* Large enough for a region of its own, which is spare if the other thread frees its slot first. */
+static void take_and_free_huge(void)
+{
+    wf_task *t = use(wf_shared_heap_take_any(&shared, HUGE));
+
+    wf_heap_free_any(NULL, t);
+    wf_shared_heap_tidy_any(&shared);
+}
+
+static void both_have_a_slot(void)
+{
+    check_eq(n_slots, 2);
+    check(slot[0] != slot[1]);
+    check_cmp(n_blocks, <=, 2);
+}
+
+static void all_but_one_are_released(void)
+{
+    int n = 0;
+
+    for (int i = 0; i < n_blocks; i++)
+        n += n_releases[i];
+    check_cmp(n, >=, n_blocks - 1);
+}
+
+Test(slab_orders, two_threads_make_regions_for_the_shared_heap)
+{
+    explore(2, 1, set_up_shared, both_have_a_slot, 2,
+            (void (*const[])(void)){take_shared, take_shared});
+}
+
+Test(slab_orders, the_shared_heap_gives_regions_back)
+{
+    explore(2, 1, set_up_shared, all_but_one_are_released, 2,
+            (void (*const[])(void)){take_and_free_huge, take_and_free_huge});
 }

@@ -35,12 +35,12 @@ static void set_up_two(void)
 
 Test(stop_orders, a_child_is_refused_or_cancelled)
 {
-    explore(3, 2, set_up_parent, all_ended, 2, (void (*const[])(void)){stop_all, work_0});
+    explore(3, 1, set_up_parent, all_ended, 2, (void (*const[])(void)){stop_all, work_0});
 }
 
 Test(stop_orders, a_child_of_a_task_that_ends_is_refused_or_cancelled)
 {
-    explore(3, 2, set_up_parent_ends, all_ended, 2, (void (*const[])(void)){stop_all, work_0});
+    explore(3, 1, set_up_parent_ends, all_ended, 2, (void (*const[])(void)){stop_all, work_0});
 }
 
 Test(stop_orders, a_child_that_another_worker_takes_is_refused_or_cancelled)
@@ -48,8 +48,8 @@ Test(stop_orders, a_child_that_another_worker_takes_is_refused_or_cancelled)
     explore(2, 1, set_up_two, all_ended, 3, (void (*const[])(void)){stop_all, work_0, work_1});
 }
 
-/* The worker is kept from its CPU, for longer than the stopping thread waits for its second
- * visit. Its writes have left it then. */
+/* The worker does not get a CPU for longer than the stopping thread waits before its second visit.
+ * By then the worker's writes have left its buffer. */
 static void set_up_slow_parent(void)
 {
     set_up_parent_ends();
@@ -63,7 +63,7 @@ Test(stop_orders, a_child_that_is_spawned_for_long_is_refused_or_cancelled)
 
 /* ---- counting ---- */
 
-/* One task after the other spawns the next and ends. */
+/* Each task spawns the next one and ends. */
 static void set_up_chain(void)
 {
     set_up_parent_ends();
@@ -98,10 +98,10 @@ static void set_up_last(void)
 
 Test(stop_orders, a_worker_tells_that_it_has_ended_the_last_task)
 {
-    explore(3, 2, set_up_last, all_ended_at_once, 2, (void (*const[])(void)){stop_all, work_0});
+    explore(3, 1, set_up_last, all_ended_at_once, 2, (void (*const[])(void)){stop_all, work_0});
 }
 
-/* The last task runs on a spare worker, which stands by after it. */
+/* The last task runs on a spare worker, which becomes idle after it. */
 static void dismiss(void)
 {
     wf_store(&worker[1].wanted, false, RELEASE); /* as the monitor does */
@@ -121,7 +121,7 @@ static void set_up_spare(void)
 
 Test(stop_orders, a_spare_worker_tells_that_it_has_ended_the_last_task)
 {
-    explore(3, 2, set_up_spare, all_ended_at_once, 2, (void (*const[])(void)){stop_all, work_1});
+    explore(3, 1, set_up_spare, all_ended_at_once, 2, (void (*const[])(void)){stop_all, work_1});
 }
 
 /* ---- other threads that spawn ---- */
@@ -145,11 +145,12 @@ static void job_spawns(void)
 
 Test(stop_orders, what_a_job_spawns_is_refused_or_cancelled)
 {
-    explore(2, 2, set_up_one, all_ended, 3,
+    explore(2, 1, set_up_one, all_ended, 3,
             (void (*const[])(void)){stop_beside_spawn, work_0, job_spawns});
 }
 
-/* Another executor's task joins one of ours: its waker runs on our worker, when ours has ended. */
+/* A task of another executor joins a task of this runtime. Its waker runs on the worker here, when
+ * the joined task has ended. */
 static void foreign_wake(void *data)
 {
     (void)data;
@@ -183,7 +184,7 @@ static void set_up_joined(void)
 
 Test(stop_orders, what_a_foreign_waker_spawns_is_refused_or_cancelled)
 {
-    explore(3, 2, set_up_joined, all_ended, 2, (void (*const[])(void)){stop_all, work_0});
+    explore(3, 1, set_up_joined, all_ended, 2, (void (*const[])(void)){stop_all, work_0});
 }
 
 /* ---- other threads that wake and cancel ---- */
@@ -249,7 +250,7 @@ Test(stop_orders, a_thread_that_spawns_may_cancel_while_and_after_the_runtime_st
 
 /* ---- patience ---- */
 
-/* A thread needs long for its memory, in the middle of spawning. */
+/* In the middle of a spawn, a thread needs long to allocate the memory. */
 static void set_up_slow(void)
 {
     set_up(1);
@@ -293,6 +294,6 @@ static void stop_all_current(void)
 
 Test(stop_orders, the_thread_that_stops_a_current_thread_runtime_runs_what_others_spawn)
 {
-    explore(3, 2, set_up_current, all_ended, 2,
+    explore(3, 1, set_up_current, all_ended, 2,
             (void (*const[])(void)){stop_all_current, spawn_foreign_1});
 }

@@ -41,7 +41,7 @@ static bool is_free(const wf_task *t)
     return wf_load(&t->state, RELAXED) == 0; /* one thread */
 }
 
-/* Takes it from its queue; whether it has been cancelled. */
+/* Takes the task from its queue. Returns whether it was cancelled. */
 static bool taken_cancelled(wf_task *t)
 {
     return wf_task_to_running(t) & WF_TASK_CANCEL;
@@ -53,7 +53,7 @@ static void end(void)
     wf_current_thread.heap = NULL;
 }
 
-/* Taken from its queue, polled to PENDING. */
+/* A task that was taken from its queue and polled to PENDING. */
 static wf_task *idle_task(unsigned n_refs)
 {
     wf_task *t = task(n_refs);

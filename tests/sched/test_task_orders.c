@@ -1,31 +1,31 @@
 /*
  * test_task_orders.c - the real state word of a task in every order of its transitions
  *
- * The queue is ours: one slot, since a task is in at most one queue. So is the heap.
+ * The test has its own queue of one slot, since a task is in at most one queue, and its own heap.
  */
 #include "explore.h"
 
 #include <ck_backoff.h>
-#define ck_backoff_eb(backoff) (*(backoff) = 512) /* who waits for JLOCK lets others go on */
+#define ck_backoff_eb(backoff) (*(backoff) = 512) /* a thread that waits for JLOCK yields */
 #define nanosleep(time, left)  explore_wait()
 #include "join.c"
 #include "task.c"
 #include "waker.c"
 
 static wf_task    *task;
-static wf_heap    *heap; /* NULL: what is freed is gone; else the next task gets the slot */
+static wf_heap    *heap; /* NULL: a freed slot stays free; else the next task gets it */
 static weft_handle handle;
-static int64_t     n_queued, n_freed; /* how often it is in the queue; its memory was released */
+static int64_t     n_queued, n_freed; /* how often the task is queued, and was freed */
 static int         data[2], seen[2];  /* what wakers wrote and polls read */
-static int         n_polls, n_taken;  /* as the task counts them, and as we do */
+static int         n_polls, n_taken;  /* polls, counted by modelled writes and by plain ones */
 static int         n_yields;          /* polls that are to yield */
 static bool        cancelled;
 static int         dropped; /* written before a reference goes, where free_sees it */
 static bool        free_sees;
-static int         result;         /* what the task left, beside what it returned */
-static int         n_cloned;       /* written by the joiner as its waker is cloned */
-static const void *told, *woken;   /* the joins that were told at once; whose waker was woken */
-static bool        there, visited; /* it can be cancelled by visitors; one has since then */
+static int         result;       /* what the task left, beside what it returned */
+static int         n_cloned;     /* written by the joiner as its waker is cloned */
+static const void *told, *woken; /* the join that got the result at once; the join that was woken */
+static bool        there, visited; /* visitors can cancel the task; a visitor has done so */
 static int         n_wakers;       /* clones of the joiner's waker that are out */
 
 void wf_dispatch_queue(wf_task *t)
@@ -121,7 +121,7 @@ static void poll_task(void)
     }
 }
 
-/* The worker: runs the task whenever it is queued, until nobody wakes it any more. */
+/* The worker runs the task each time it is queued, until no thread is left to wake it. */
 static void run_while_queued(void)
 {
     for (int idle_rounds = 0; idle_rounds < 4;) {
@@ -242,7 +242,7 @@ static void set_up_taken(void)
     n_queued = 0;
 }
 
-/* The last steps of a worker that has polled it to READY. */
+/* The last steps of a worker that has polled the task to READY. */
 static void poll_to_ready(void)
 {
     check(wf_task_to_running(task) & WF_TASK_RUNNING);
@@ -271,14 +271,14 @@ static void join_once(void)
     join_with(&joiner[0]);
 }
 
-/* Polled for another reason, by another task. */
+/* Another task polls the join, with another waker. */
 static void join_twice(void)
 {
     if (!join_with(&joiner[0]))
         join_with(&joiner[1]);
 }
 
-/* The handle may move while nobody joins. */
+/* Between two joins the handle may move. */
 static void unjoin(void)
 {
     wf_join_withdraw(task);
@@ -311,7 +311,7 @@ static void told_or_woken_once(void)
     told_or_woken();
 }
 
-/* Who was woken by the first waker was told by the second join. */
+/* If the first waker was woken, the second join must have got the result at once. */
 static void the_last_was_told_or_woken(void)
 {
     check(told || woken == &joiner[1]);
@@ -358,7 +358,7 @@ Test(task_orders, a_join_that_is_given_up_keeps_no_waker_and_the_last_frees_the_
 
 /* ---- wakers that are cloned ---- */
 
-/* A waker's clone on another thread: used and dropped whenever. */
+/* Another thread has a clone of the waker, and uses and drops it at any time. */
 static void clone_and_wake(void)
 {
     weft_waker waker = task_clone(task), other = task_clone(task);
@@ -407,7 +407,7 @@ Test(task_orders, whoever_drops_the_last_of_handle_waker_and_run_frees_the_task)
             (void (*const[])(void)){complete, join_and_leave, wake_then_drop});
 }
 
-/* ---- visitors, who have no reference: the slot stays ---- */
+/* ---- visitors: threads without a reference, while the slot stays ---- */
 
 static void visit(bool cancel)
 {
@@ -429,7 +429,7 @@ static void visit_to_look(void)
     visit(false);
 }
 
-/* A join that runs the task: nobody else has the handle. */
+/* A join runs the task itself. No other thread has the handle. */
 static void complete_in_place_and_join(void)
 {
     poll_to_ready();
@@ -480,7 +480,7 @@ Test(task_orders, a_task_that_ends_in_place_is_freed_once_whoever_visits)
             (void (*const[])(void)){complete_in_place_and_join, visit_to_cancel, visit_to_look});
 }
 
-/* One task ends, then the slot is another's, which never ends. */
+/* One task ends. The next task gets its slot and never ends. */
 static void end_and_begin_another(void)
 {
     complete();
@@ -492,7 +492,7 @@ static void end_and_begin_another(void)
     run_while_queued();
 }
 
-/* The first of them may have been visited, or neither. */
+/* The visitor may have cancelled the first task instead, or no task. */
 static void it_was_cancelled_if_it_was_there(void)
 {
     check(!visited || cancelled);

@@ -10,19 +10,20 @@
 
 static weft_runtime rt;
 static wf_timers   *timers;
-static int64_t      base;      /* all deadlines are later; arming looks at the real clock */
-static int64_t      n_unparks; /* of the reactor that there is not */
+static int64_t      base;    /* all deadlines are later; arming looks at the real clock */
+static int64_t      n_wakes; /* wakes that a reactor would get */
 
-static void unpark(wf_driver *driver)
+static void wake(wf_driver *driver)
 {
-    (void)driver;
-    n_unparks++;
+    driver->state = WF_DRIVER_IN_KERNEL; /* the driver has seen the notice and sleeps again */
+    n_wakes++;
 }
 
 static void begin(void)
 {
     static struct memory memory;
-    static wf_driver     driver = {.unpark = unpark, .sleeps_until = WF_DRIVER_AWAKE};
+    static wf_driver     driver = {
+            .wake = wake, .sleeps_until = WF_DRIVER_NO_WAIT, .state = WF_DRIVER_IN_KERNEL};
 
     rt.config.workers = 1;
     rt.config.allocator = memory_hooks(&memory);
@@ -93,7 +94,7 @@ static void check_model(const bool *armed, int n, int64_t now)
     }
     if (first != WEFT_FOREVER)
         check_cmp(wf_timers_next(timers), <=, (first + TICK - 1) / TICK * TICK);
-    check_cmp(wf_timers_next(timers), >, now); /* or the reactor would not sleep at all */
+    check_cmp(wf_timers_next(timers), >, now); /* else the reactor would never sleep */
 }
 
 Test(timer, wheels_agree_with_a_naive_model_for_random_deadlines_and_cancels)
@@ -144,7 +145,7 @@ Test(timer, at_each_edge_of_each_level_fires_in_its_tick_and_not_before)
                 arm(n, tick * TICK);
                 n++;
             }
-    for (int left = n; left > 0;) { /* hop from announced instant to announced instant */
+    for (int left = n; left > 0;) { /* go from one announced instant to the next */
         now = wf_timers_next(timers);
         wf_timers_fire(timers, now - 1);
         for (int i = 0; i < n; i++)
@@ -296,15 +297,15 @@ Test(timer, that_comes_before_all_others_wakes_a_reactor_that_sleeps_too_long)
     begin();
     rt.driver->sleeps_until = WEFT_FOREVER;
     arm(0, base + YEARS);
-    check_eq(n_unparks, 1);
+    check_eq(n_wakes, 1);
     rt.driver->sleeps_until = wf_timers_next(timers);
     arm(1, base + YEARS + WEFT_S(1));
-    check_eq(n_unparks, 1);
+    check_eq(n_wakes, 1);
     arm(2, base);
-    check_eq(n_unparks, 2);
-    rt.driver->sleeps_until = WF_DRIVER_AWAKE;
+    check_eq(n_wakes, 2);
+    rt.driver->sleeps_until = WF_DRIVER_NO_WAIT;
     arm(3, base - WEFT_S(1800));
-    check_eq(n_unparks, 2);
+    check_eq(n_wakes, 2);
     wf_timers_stop(&rt);
 }
 
@@ -395,7 +396,8 @@ Test(timer, is_in_its_window_under_random_arms_cancels_and_resets)
     wf_timers_stop(&rt);
 }
 
-/* Hops from instant to instant until all have fired; how many there were. */
+/* Goes from one announced instant to the next until all n timers have fired. Returns how many
+ * instants there were. */
 static int hop(int n)
 {
     int n_hops = 0;
@@ -452,9 +454,9 @@ Test(timer, moved_forward_wakes_a_reactor_that_sleeps_too_long)
     arm(0, base + YEARS);
     rt.driver->sleeps_until = wf_timers_next(timers);
     wf_timer_move(&nap[0], base + YEARS + WEFT_S(5));
-    check_eq(n_unparks, 0);
+    check_eq(n_wakes, 0);
     wf_timer_move(&nap[0], base);
-    check_eq(n_unparks, 1);
+    check_eq(n_wakes, 1);
     wf_timers_fire(timers, base + TICK);
     check_eq(n_fired, 1);
     wf_timers_stop(&rt);
@@ -508,7 +510,7 @@ Test(timer, lateness_is_counted_in_powers_of_two)
     wf_timers_stop(&rt);
 }
 
-Test(clock, that_is_stopped_lets_nothing_fire)
+Test(timer, clock_that_is_stopped_lets_nothing_fire)
 {
     int64_t at;
 
@@ -527,7 +529,7 @@ Test(clock, that_is_stopped_lets_nothing_fire)
     wf_timers_stop(&rt);
 }
 
-Test(clock, that_runs_again_goes_on_from_where_it_was)
+Test(timer, clock_that_runs_again_goes_on_from_where_it_was)
 {
     int64_t at, real;
 
@@ -545,7 +547,7 @@ Test(clock, that_runs_again_goes_on_from_where_it_was)
     wf_timers_stop(&rt);
 }
 
-Test(clock, that_jumps_goes_from_timer_to_timer)
+Test(timer, clock_that_jumps_goes_from_timer_to_timer)
 {
     begin();
     wf_clock_set(&timers->clock, WEFT_CLOCK_JUMPS);
@@ -572,7 +574,7 @@ static void wake_in_order(void *data)
 static const weft_waker_vtable in_order_vtable = {nap_clone, wake_in_order, wake_in_order, nap_drop,
                                                   NULL};
 
-Test(clock, moved_by_hand_fires_in_order_whatever_the_wheel)
+Test(timer, clock_moved_by_hand_fires_in_order_whatever_the_wheel)
 {
     static wf_worker worker[2] = {{.index = 0}, {.index = 1}};
 

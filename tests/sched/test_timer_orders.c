@@ -1,5 +1,5 @@
-/* test_timer_orders.c - firing beside an owner who polls, cancels or moves, in every order of their
- * steps */
+/* test_timer_orders.c - a timer fires while its owner polls, cancels or moves it, in every order
+ * of their steps */
 #include "explore.h"
 
 #include "timer.c"
@@ -15,7 +15,7 @@ static wf_timers        *timers = &memory.timers;
 static struct weft_sleep nap;
 static int               n_wakes;
 static bool              ended, fired;
-static wf_driver         driver = {.sleeps_until = WF_DRIVER_AWAKE};
+static wf_driver         driver = {.sleeps_until = WF_DRIVER_NO_WAIT};
 static weft_runtime      rt = {.driver = &driver};
 
 static weft_waker waker_clone(void *data);
@@ -31,11 +31,11 @@ static void waker_drop(void *data)
     (void)data;
 }
 
-/* As a task's: marks it under the lock, in a step of its own. */
+/* Does what a task's waker does: marks the task under the lock, in one step. */
 static void *waker_notify(void *data)
 {
     (void)data;
-    wf_add(&n_wakes, 1, RELAXED); /* a step: somebody else may come first */
+    wf_add(&n_wakes, 1, RELAXED); /* a step: the other thread may come first */
     return NULL;
 }
 
@@ -70,7 +70,7 @@ static void fire(void)
     wf_timers_fire(timers, BASE);
 }
 
-/* The owner has it back: from here on it is somebody else's memory. */
+/* The owner has the timer back, and uses its memory for another purpose. */
 static void reuse(void)
 {
     memset(&nap, 0, sizeof nap);
@@ -83,6 +83,7 @@ static void poll(void)
     for (int i = 0; i < 2 && !ended; i++)
         if (wf_timer_poll(&nap, &waker)) {
             fired = true;
+            check_eq(wf_load(&n_wakes, RELAXED), 1); /* published by FIRED */
             reuse();
         }
 }
@@ -90,6 +91,8 @@ static void poll(void)
 static void disarm(void)
 {
     wf_timer_disarm(&nap);
+    /* Published by FIRED, unless this thread has cancelled the timer. */
+    check_eq(wf_load(&n_wakes, RELAXED) + (int)timers->wheel[0].n_cancelled, 1);
     reuse();
 }
 

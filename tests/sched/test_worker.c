@@ -63,7 +63,7 @@ static int taken(void)
     return t ? (int)(t - task) : -1;
 }
 
-/* As if a task that is being polled woke this one. */
+/* Wakes the task as if a task that is being polled did it. */
 static void wake(int i)
 {
     worker.polling = true;
@@ -132,22 +132,22 @@ Test(worker, runs_at_most_three_tasks_in_a_row_from_the_lifo_slot)
     end();
 }
 
-Test(worker, takes_the_oldest_child_once_when_it_is_overdue)
+Test(worker, takes_the_oldest_child_once_when_it_has_waited_for_long)
 {
     begin(100000);
     for (int i = 0; i < 4; i++)
         wf_dispatch_push_child_owner(&worker, &task[i]);
     check_eq(taken(), 3);
-    worker.overdue = true;
+    worker.child_waits_long = true;
     check_eq(taken(), 0);
     check_eq(taken(), 2);
-    worker.overdue = true;
+    worker.child_waits_long = true;
     check_eq(taken(), 1);
     check_eq(taken(), -1);
     end();
 }
 
-Test(worker, that_was_robbed_takes_one_task_from_where_its_own_went)
+Test(worker, whose_tasks_were_moved_takes_one_task_from_where_they_went)
 {
     begin(100000);
     for (int i = 0; i < 3; i++)
@@ -155,7 +155,7 @@ Test(worker, that_was_robbed_takes_one_task_from_where_its_own_went)
     wake(3);
     wake(4); /* 3 goes to the queue */
     check_eq(taken(), 4);
-    worker.robbed = true;
+    worker.tasks_moved = true;
     check_eq(taken(), 0);
     check_eq(taken(), 3);
     check_eq(taken(), 1);

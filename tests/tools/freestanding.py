@@ -16,8 +16,8 @@ from tally import Tally
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests/freestanding"
-CORE = [ROOT / "sched" / name for name in
-        ("future.c", "combine.c", "local.c", "text.c", "noop.c")]
+CORE = sorted((ROOT / "sched/core").glob("*.c"))
+QUOTED = ["-iquote", ROOT / "sched/base", "-iquote", ROOT / "sched/core"]
 HEADERS = ["base.h", "future.h", "waker.h", "async.h", "combine.h", "local.h"]
 # What an image brings, and what compilers call on their own (libgcc, on ARM).
 NEEDS = {"memcpy", "memset", "weft_misuse_"}
@@ -72,7 +72,7 @@ class Target:
         """The object, or None if the compiler refuses."""
         made = self.folder / f"{source.stem}.o"
         status, said = run([self.compiler, *self.options, "-std=c11", *self.bare, *options,
-                            "-iquote", ROOT / "sched", "-c", source, "-o", made])
+                            *QUOTED, "-c", source, "-o", made])
         tally.check(status == 0, f"{self.name}: {source.name} does not compile:\n{said}")
         return made if status == 0 else None
 
@@ -117,7 +117,7 @@ def check_run(name, command, words=None):
 
 def mutants(target):
     """The mutants' names and objects."""
-    local = (ROOT / "sched/local.c").read_text()
+    local = (ROOT / "sched/core/local.c").read_text()
     for n, (name, (before, after)) in enumerate(MUTANTS.items()):
         tally.check(local.count(before) == 1, f"mutant: {name}: local.c has changed")
         source = target.folder / f"mutant_{n}.c"
@@ -138,9 +138,10 @@ def check_arm(folder, core_name, machine, levels):
             continue
         target.check_symbols(objects)
         if level == "-Os":
-            print(f"note: the core has {target.text_size(objects)} bytes of text on {core_name}, "
-                  f"of which local.c {target.text_size(objects[2:3])}")
-        board = [*target.bare, "-std=c11", "-nostdlib", "-iquote", ROOT / "sched",
+            parts = ", ".join(f"{o.stem}.c {target.text_size([o])}" for o in objects)
+            print(f"note: text of the core on {core_name}: {parts}; "
+                  f"all {target.text_size(objects)}")
+        board = [*target.bare, "-std=c11", "-nostdlib", *QUOTED,
                  "-T", TESTS / "cortex_m.ld", TESTS / "cortex_m.c"]
         image = target.link([*objects, scenario], "image", board)
         if image:

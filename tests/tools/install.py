@@ -3,8 +3,9 @@
 
 install.py BUILD     the folder's prefix must be a scratch folder: it is emptied first
 
-By pkg-config, in C and in C++, with gcc and clang; shared, and static once the shared one is gone. And as a
-subproject of another meson project, which gets the library and nothing else.
+By pkg-config, in C and in C++, with gcc and clang; shared, and static once the shared one is gone. By
+CMake, where it is installed. And as a subproject of another meson project, which gets the library and
+nothing else.
 """
 import json
 import os
@@ -20,6 +21,18 @@ from tally import Tally
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMPILERS = [("gcc", "program.c"), ("clang", "program.c"), ("g++", "program.cc"),
              ("clang++", "program.cc")]
+CMAKE = """cmake_minimum_required(VERSION 3.16)
+project(outer C CXX)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(WEFT REQUIRED IMPORTED_TARGET weft)
+add_executable(in_c program.c)
+add_executable(in_cxx program.cc)
+target_link_libraries(in_c PkgConfig::WEFT)
+target_link_libraries(in_cxx PkgConfig::WEFT)
+enable_testing()
+add_test(NAME in_c COMMAND in_c)
+add_test(NAME in_cxx COMMAND in_cxx)
+"""
 
 
 def run(command, **env):
@@ -38,6 +51,27 @@ pc = next(prefix.rglob("weft.pc"))
 libraries = pc.parents[1]
 
 tally = Tally()
+
+
+def check_cmake():
+    """A CMake project, whose programs find the shared library by the path that CMake gives them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in (ROOT / "tests/cxx").glob("program.*"):
+            shutil.copy(file, scratch)
+        pathlib.Path(scratch, "CMakeLists.txt").write_text(CMAKE)
+        made = pathlib.Path(scratch, "build")
+        for command in (["cmake", "-S", scratch, "-B", made], ["cmake", "--build", made],
+                        ["ctest", "--test-dir", made, "--no-tests=error"]):
+            done = run(command, PKG_CONFIG_PATH=str(pc.parent))
+            if done.returncode:
+                break
+        tally.check(done.returncode == 0, f"by CMake: {done.stdout}{done.stderr}")
+
+
+if shutil.which("cmake"):
+    check_cmake() # before the shared library goes
+else:
+    print("note: the CMake project is left out: no cmake here")
 for linking in "shared", "static":
     if linking == "static":
         for library in libraries.glob("libweft.so*"):

@@ -5,26 +5,28 @@ layers    a file is compiled with the headers of its own folder and of those to 
 headings  an internal file opens with Purpose, Threads, Invariants, Ordering, Failure; a .c file of
           which the header says it all opens with the line "task.c - see task.h"
 tags      an ordering tag, [deque-1], stands at two sites at least
-fences    there are none: TSan can't see them (sched/order.h)
+fences    there are none: TSan can't see them (sched/base/order.h)
 circles   no .c files of sched call each other in a circle; what an upper file must do for a lower one
           comes through a function pointer
-listed    each test file is in tests/meson.build
+listed    each test file is in tests/meson.build, and its cases are of the suite that has its name: Criterion
+          has one program for a folder, which runs the file by that
 tour      docs/tour.md names each source file
-mutants   the text that a planted bug (mutants.py) replaces stands exactly once in its file
+ported    each test that docs/design/tokio_tests.md names is there
+mutants   the code that a planted bug (mutants.py) replaces stands exactly once in its function
 top       nothing new appears at the top level by accident
 """
+import fnmatch
 import json
 import pathlib
 import re
 import subprocess
 import sys
 
+from layers import LAYERS, ROOT, folders, sources as files_of
 from models import misplaced
 from mutants import MUTANTS
 from tally import Tally
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-LAYERS = ["include", "sched", "reactor", "runtime"]
 HEADINGS = ["Purpose", "Threads", "Invariants", "Ordering", "Failure"]
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 SEE = re.compile(r"/\* (\w+\.c) - see (\w+\.h) \*/")
@@ -33,6 +35,8 @@ FENCE = re.compile(r"\b(atomic_(thread|signal)_fence|__atomic_(thread|signal)_fe
                    r"__sync_synchronize|ck_pr_(stm_)?fence\w*|_mm_[lsm]?fence)\b")
 FUNCTION = re.compile(r"^[A-Za-z_][^;{}#]*?\b(w(?:f|eft)_\w+)\([^;{}]*\)\s*\{(.*?)^\}", re.M | re.S)
 NAME = re.compile(r"\bw(?:f|eft)_\w+")
+CASE = re.compile(r"\b(?:Test|TEST_ABORTS)\(\s*(\w+),\s*(\w+)")
+PORTED = re.compile(r"`(\w+/[\w*]+)`")  # suite/case; a * stands for the rest of several names
 LONG = 500
 TOP = {"include", "sched", "reactor", "runtime", "bench", "tests", "docs", "dev", "meson.build",
        "meson_options.txt", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
@@ -63,20 +67,17 @@ def circles(folder):
 
 build = pathlib.Path(sys.argv[1]).resolve()
 tally = Tally()
-sources = {path.relative_to(ROOT): path.read_text()
-           for folder in LAYERS[1:] for path in sorted((ROOT / folder).glob("*.[ch]"))}
+sources = {path: (ROOT / path).read_text() for layer in LAYERS[1:] for path in files_of(layer)}
 
 for command in json.loads((build / "compile_commands.json").read_text()):
     path = pathlib.Path(command["directory"], command["file"]).resolve()
-    if not path.is_relative_to(ROOT) or path.parent.name not in LAYERS:
+    if not path.is_relative_to(ROOT) or path.relative_to(ROOT).parts[0] not in LAYERS:
         continue
-    own = LAYERS.index(path.parent.name)
-    if path.parent != ROOT / LAYERS[own]:
-        continue
+    own = LAYERS.index(path.relative_to(ROOT).parts[0])
     seen = {pathlib.Path(command["directory"], folder).resolve()
             for folder in re.findall(r"-(?:I|isystem ?|iquote ?)(\S+)", command["command"])}
-    right = [folder for folder in LAYERS[own + 1:]
-             if ROOT / folder in seen or build / folder in seen]
+    right = {layer for layer in LAYERS[own + 1:] for folder in folders(layer)
+             if seen & {folder, build / folder.relative_to(ROOT)}}
     tally.check(not right, f"{path.relative_to(ROOT)}: is compiled with the headers of {right}")
 
 tags = {}
@@ -105,10 +106,21 @@ tally.check(not circle, "sched: these call each other in a circle, or lead to on
 for tag, paths in sorted(tags.items()):
     tally.check(len(paths) > 1, f"{paths[0]}: nothing pairs with [{tag}]")
 
+STORMS = re.findall(r"Test\(suite, (\w+)", (ROOT / "tests/runtime/storm_runtimes.h").read_text())
 listed = (ROOT / "tests/meson.build").read_text()
+cases = set()
 for folder in LAYERS:
     for path in sorted((ROOT / "tests" / folder).glob("test_*.c")):
         tally.check(f"'{path.stem[5:]}'" in listed, f"{path}: is not in tests/meson.build")
+        found = CASE.findall(path.read_text())
+        cases.update(f"{suite}/{case}" for suite, case in found)
+        if "STORM_CASES(" in path.read_text(): # a macro that makes them, for the suite of the file
+            cases.update(f"{path.stem[5:]}/{case}" for case in STORMS)
+        others = {suite for suite, _ in found} - {path.stem[5:]}
+        tally.check(not others, f"{path}: has cases of the suites {', '.join(sorted(others))}")
+
+for name in sorted(set(PORTED.findall((ROOT / "docs/design/tokio_tests.md").read_text()))):
+    tally.check(fnmatch.filter(cases, name), f"docs/design/tokio_tests.md names {name}, which is no test")
 
 for test, rows in MUTANTS.items():
     for mutant in rows:

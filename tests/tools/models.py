@@ -8,58 +8,92 @@ print the schedule, and fail with that schedule alone; without a bug it must pas
 """
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import pathlib
+import queue
 import re
 import shutil
 import subprocess
 import tempfile
 import time
 
+from layers import LAYERS, ROOT, folders
 from mutants import MUTANTS
+from source import definitions, places
 from tally import Tally
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ["include", "sched", "reactor", "runtime", "tests"]
 LIBRARIES = ["runtime", "reactor", "sched"]
+RUNNER = ["plain", "test"]
+COMPILER = ["gcc", "-std=gnu11", "-O2", "-w", "-D_GNU_SOURCE", "-DWEFT_PLAIN", "-DWEFT_STRICT", "-DWF_ASSERTIONS"]
+
+
+def site(text, mutant):
+    """(start, end) in the text of what the row replaces, and why that can't be (None: it can)."""
+    _, place, code, instead = mutant
+    function = place.split(":")[1]
+    found = definitions(text, function)
+    if len(found) != 1:
+        return None, f"{place}: {len(found)} functions or macros of that name, not one"
+    there = places(text, *found[0], code)
+    if len(there) != 1:
+        lines = [str(text.count("\n", 0, at) + 1) for at, _ in places(text, 0, len(text), code)]
+        return None, (f"{place}: its code stands {len(there)} times in {function}, not once; the file has it "
+                      f"{'in lines ' + ', '.join(lines) if lines else 'nowhere'}:\n{code}")
+    return there[0], "it changes nothing" if code == instead else None
 
 
 def misplaced(test, mutant):
     """Why a row can't be planted (None: it can)."""
-    what, name, old, new = mutant
+    what, name = mutant[0], mutant[1].split(":")[0]
     row = f"mutants.py: {test}: {what}: "
     layer, case = test.split("/")
     if not (ROOT / f"tests/{layer}/test_{case}_orders.c").exists():
         return row + "there is no such test"
     if not (ROOT / name).exists():
         return row + f"there is no {name}"
-    n = (ROOT / name).read_text().count(old)
-    if n != 1:
-        return row + f"its text stands {n} times in {name}, not once:\n{old}"
-    return row + "it changes nothing" if old == new else None
+    _, why = site((ROOT / name).read_text(), mutant)
+    return row + why if why else None
 
 
 def all_misplaced():
     return [why for test, rows in MUTANTS.items() for mutant in rows if (why := misplaced(test, mutant))]
 
 
-def copy_source(folder, mutant):
-    for name in FOLDERS:
+def copy_source(folder):
+    for name in [*LAYERS, "tests"]:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("misuse", "tools"))
-    if mutant:
-        _, name, old, new = mutant
-        text = (folder / name).read_text()
-        (folder / name).write_text(text.replace(old, new))
+    return folder
+
+
+@contextlib.contextmanager
+def planted(folder, mutant):
+    """The copy of the source in the folder has the bug meanwhile."""
+    if not mutant:
+        yield
+        return
+    path = folder / mutant[1].split(":")[0]
+    text = path.read_text()
+    (start, end), _ = site(text, mutant)
+    path.write_text(text[:start] + mutant[3] + text[end:])
+    yield
+    path.write_text(text)
+
+
+def compile_runner(folder):
+    """Makes the object files that all tests have."""
+    for name in RUNNER:
+        subprocess.run([*COMPILER, "-I", ROOT / "include", "-c", ROOT / f"tests/{name}.c", "-o", folder / f"{name}.o"],
+                       check=True)
 
 
 def compile_test(folder, build, test):
     """Makes folder/program. What the compiler says if it fails."""
     layer, name = test.split("/")
-    seen = FOLDERS[:FOLDERS.index(layer) + 1]
+    seen = LAYERS[:LAYERS.index(layer) + 1]
     done = subprocess.run(
-        ["gcc", "-std=gnu11", "-O2", "-w", "-D_GNU_SOURCE", "-DWEFT_PLAIN", "-DWEFT_STRICT", "-DWF_ASSERTIONS",
-         *[option for f in seen for option in ("-I", folder / f)],
-         folder / f"tests/{layer}/test_{name}_orders.c", folder / "tests/plain.c", folder / "tests/test.c",
+        [*COMPILER, *[option for l in seen for f in folders(l, folder) for option in ("-I", f)],
+         folder / f"tests/{layer}/test_{name}_orders.c", *[folder.parent / f"{name}.o" for name in RUNNER],
          *[build / f / f"libweft-{f}.a" for f in LIBRARIES if f in seen],
          "-luring", "-lck", "-pthread", "-o", folder / "program"], capture_output=True, text=True)
     return done.stderr if done.returncode else None
@@ -77,9 +111,9 @@ def run(program, case, **environment):
 def problem(folder, build, test, mutant, quickest):
     """What is wrong with what the test says of the mutant, or of the source (None). The latter leaves in
     `quickest` how long each case took; mutants try them in that order."""
-    copy_source(folder, mutant)
     program = folder / "program"
-    errors = compile_test(folder, build, test)
+    with planted(folder, mutant):
+        errors = compile_test(folder, build, test)
     if errors:
         return "does not compile:\n" + errors
     cases = subprocess.run([program, "--list"], capture_output=True, text=True).stdout.split()
@@ -108,18 +142,28 @@ def main():
 
     tests = args.tests or [f"{path.parent.name}/{path.stem[len('test_'):-len('_orders')]}"
                            for path in sorted(ROOT.glob("tests/*/test_*_orders.c"))]
-    quickest = {}
+    quickest, copies = {}, queue.SimpleQueue()
     tally = Tally()
+
+    def judge(job):
+        folder = copies.get()
+        try:
+            return problem(folder, args.build, *job, quickest)
+        finally:
+            copies.put(folder)
+
     for why in all_misplaced():
         tally.check(False, why)
     if tally.failed:
         tally.finish()
     with tempfile.TemporaryDirectory() as scratch, \
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        compile_runner(pathlib.Path(scratch))
+        for _ in range(os.cpu_count()):
+            copies.put(copy_source(pathlib.Path(tempfile.mkdtemp(dir=scratch))))
         for kind in ([(test, None) for test in tests],
                      [(test, mutant) for test in tests for mutant in MUTANTS.get(test, [])]):
-            found = pool.map(lambda job: problem(pathlib.Path(tempfile.mkdtemp(dir=scratch)), args.build, *job,
-                                                 quickest), kind)
+            found = pool.map(judge, kind)
             for (test, mutant), what in zip(kind, found):
                 tally.check(not what, f"{test}: {mutant[0] if mutant else 'no bug'}: {what}")
     tally.finish()

@@ -17,6 +17,9 @@ import textwrap
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$|"
                     r"Synthesis: Tested: \d+ \| Passing: (\d+) \| Failing: (\d+)", re.M)
 
+# What a failed test said in one line: a case of the plain runner or of Criterion, a sanitizer.
+VERDICTS = re.compile(r"^(?:FAILED |\[FAIL\] |SUMMARY: ).*$", re.M)
+
 
 def cases(test):
     """How many cases passed and failed; a test that does not say is one case."""
@@ -57,6 +60,7 @@ for old in (args.build / "meson-logs").glob("testlog*.json"):
 status = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
 total = [0, 0]
 n_skipped = 0
+verdicts = []
 for log in (args.build / "meson-logs").glob("testlog*.json"):
     for test in map(json.loads, log.read_text().splitlines()):
         passed, failed = cases(test)
@@ -69,6 +73,9 @@ for log in (args.build / "meson-logs").glob("testlog*.json"):
             print(f"\n{test['name']}: {test['result']}")
             said = test.get("stdout", "") + test.get("stderr", "")
             print(textwrap.indent(said[-20000:], "    ", lambda line: True))
+            verdicts += [f"{test['name']}: {test['result']}"] + VERDICTS.findall(said)
+if verdicts: # once more: the texts may be long, and a reader of the end sees these
+    print("\n".join(verdicts))
 if status != 0 and total[1] == 0 or total == [0, 0] and n_skipped == 0:
     total[1] += 1
 print(f"{total[0]} passed, {total[1]} failed")

@@ -162,6 +162,16 @@ static void writer_settle(struct writer *self, const char *doing, int64_t n)
     pthread_mutex_unlock(&log->lock);
 }
 
+/* Lines of which the end is among the bytes. */
+static size_t lines_in(const char *bytes, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < size; i++)
+        n += bytes[i] == '\n';
+    return n;
+}
+
 WEFT_ASYNC(writer)
 {
     struct access_log *log = self->in.log;
@@ -175,6 +185,8 @@ WEFT_ASYNC(writer)
         writer_take(self);
         if (self->size > 0) {
             WEFT_AWAIT(n, weft_file_write_all(&self->io, log->fd, self->bytes, self->size, -1));
+            if (n < 0) /* a pipe that is not read has taken the first of them */
+                self->n_lines = lines_in(self->bytes + self->io.done, self->size - self->io.done);
             writer_settle(self, "write", n);
         }
         if (self->reopen) {

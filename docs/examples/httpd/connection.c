@@ -4,7 +4,7 @@
  * In the common case a round is one read and one write, however many requests were in the read, and
  * allocates nothing. One deadline guards each read: what it is depends on what we wait for (the
  * next request, the rest of a head, the rest of a body), and it is not renewed by a trickle of
- * bytes. A body has to come with a rate, and an answer has to be taken with some progress (send.h).
+ * bytes. A body has to come with a rate, and an answer has to be taken with progress (send.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static void log_answer(const struct connection *self, bool is_request, int statu
                                            is_request ? head_method_name(request->method) : NULL,
                                        .url = request->url,
                                        .url_size = request->url_size,
-                                       .is_1_0 = request->is_1_0,
+                                       .is_1_0 = is_request && request->is_1_0,
                                        .status = status,
                                        .bytes = bytes};
 
@@ -335,7 +335,8 @@ static weft_future *send_output(struct connection *self)
 static weft_future *send_slowly(struct connection *self, const char *bytes, size_t size)
 {
     return weft_async(send_rest, &self->rest, .conn = self->in.conn, .bytes = bytes, .size = size,
-                      .patience = self->in.server->options.write_timeout);
+                      .patience = self->in.server->options.write_timeout,
+                      .rate = self->in.server->options.min_rate);
 }
 
 static weft_future *send_file(struct connection *self)
@@ -343,7 +344,8 @@ static weft_future *send_file(struct connection *self)
     return weft_async(file_answer, &self->file, .conn = self->in.conn, .out = &self->out,
                       .request = &self->request, .root = self->in.server->options.root,
                       .persistence = self->persistence,
-                      .patience = self->in.server->options.write_timeout);
+                      .patience = self->in.server->options.write_timeout,
+                      .rate = self->in.server->options.min_rate);
 }
 
 /* Sends what is in the output buffer, and the body of the request after it. */

@@ -260,7 +260,7 @@ static weft_future *send_the_rest(struct file_answer *self)
 
     return weft_async(send_rest, &self->rest, .conn = self->in.conn,
                       .bytes = out->bytes + self->io.done, .size = out->length - self->io.done,
-                      .patience = self->in.patience);
+                      .patience = self->in.patience, .rate = self->in.rate);
 }
 
 WEFT_ASYNC_EXTERN(file_answer)

@@ -28,7 +28,7 @@ struct file_answer {
         const struct request *request; /* a GET or a HEAD; borrowed */
         int                   root;    /* the directory */
         enum persistence      persistence;
-        int64_t               patience; /* for a client that takes nothing */
+        int64_t               patience, rate; /* for a slow client, see send.h */
     } in;
     weft_io             io;
     struct weft_timeout limit;

@@ -29,7 +29,7 @@ static const struct {
     {"body-timeout", FIELD(body_timeout), 30000, 1, 3600000, WEFT_MS(1),
      "ms for its body: 408, plus ..."},
     {"min-rate", FIELD(min_rate), 500, 1, 1 << 30, 1,
-     "... a second for so many bytes of it that have come"},
+     "... a second for so many bytes of it that have come; for an answer likewise"},
     {"idle-timeout", FIELD(idle_timeout), 60000, 1, 3600000, WEFT_MS(1), "ms between two requests"},
     {"write-timeout", FIELD(write_timeout), 30000, 1, 3600000, WEFT_MS(1),
      "ms in which a client must take a byte of an answer"},

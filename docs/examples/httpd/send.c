@@ -19,6 +19,14 @@ static weft_future *write_some(struct send_rest *self)
                         self->in.patience / SEND_STEPS);
 }
 
+/* For how long the client may keep the answer waiting in all. */
+static int64_t time_for(const struct send_rest *self)
+{
+    int64_t taken = self->owed - (int64_t)self->in.size - self->queued;
+
+    return self->in.patience + (taken > 0 ? taken * WEFT_MS(1) / self->in.rate * 1000 : 0);
+}
+
 /* Called after a write, or after a step in which none was possible. Whether to continue. */
 static bool goes_on(struct send_rest *self, int64_t written)
 {
@@ -28,7 +36,7 @@ static bool goes_on(struct send_rest *self, int64_t written)
     if (written > 0 || queued < self->queued)
         self->moved = now;
     self->queued = queued;
-    return now - self->moved < self->in.patience;
+    return now - self->moved < self->in.patience && now - self->begun < time_for(self);
 }
 
 WEFT_ASYNC_EXTERN(send_rest)
@@ -36,8 +44,9 @@ WEFT_ASYNC_EXTERN(send_rest)
     int64_t n;
 
     WEFT_BEGIN();
-    self->moved = weft_now();
+    self->begun = self->moved = weft_now();
     self->queued = queued_in(self->in.conn);
+    self->owed = (int64_t)self->in.size + self->queued;
     while (self->in.size > 0) {
         WEFT_AWAIT(n, write_some(self));
         if (n < 0 && n != -ETIMEDOUT)

@@ -45,9 +45,9 @@ struct options {
     int64_t      max_bodies;      /* bytes of all bodies together; beyond, 503 */
     int64_t      header_timeout;  /* for a whole head, from its first byte on: 408 */
     int64_t      body_timeout;    /* for a body: 408, ... */
-    int64_t      min_rate;        /* ... plus a second for so many bytes that have come */
+    int64_t      min_rate;        /* ... plus a second for so many bytes; the same of an answer */
     int64_t      idle_timeout;    /* between requests; the connection is closed */
-    int64_t      write_timeout;   /* without progress; the same */
+    int64_t      write_timeout;   /* without progress, and for an answer: closed */
     int64_t      linger;          /* how long we listen after the last answer, at most */
     int64_t      drain;           /* from SIGTERM to the end, at most */
     bool         counters;

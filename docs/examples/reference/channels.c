@@ -115,6 +115,86 @@ WEFT_ASYNC(collect)
     WEFT_END(0);
 }
 
+/* ---- permits ---- */
+
+struct prepare {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_mpsc_sender   *sender;
+    weft_mpsc_receiver *receiver;
+    weft_mpsc_permit   *permit;
+    weft_wait           wait;
+    int                 message;
+};
+WEFT_ASYNC(prepare)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    if (weft_mpsc_open(sizeof self->message, 1, &self->sender, &self->receiver) < 0)
+        WEFT_RETURN(-ENOMEM);
+    /* Waits for room first. The message is made only once it can be sent. */
+    WEFT_AWAIT(n, weft_mpsc_reserve(&self->wait, self->sender, &self->permit));
+    if (n == 0) {
+        self->message = 7;
+        EXPECT(weft_mpsc_permit_send(self->permit, &self->message) == 0);
+    }
+    EXPECT(weft_mpsc_try_reserve(self->sender, &self->permit) == -EAGAIN); /* full */
+    WEFT_AWAIT(n, weft_mpsc_receive(&self->wait, self->receiver, &self->message));
+    EXPECT(n == 0 && self->message == 7);
+    EXPECT(weft_mpsc_try_reserve(self->sender, &self->permit) == 0);
+    EXPECT(weft_mpsc_capacity(self->sender) == 1 && weft_mpsc_available(self->sender) == 0);
+    weft_mpsc_permit_close(self->permit); /* not needed after all */
+    EXPECT(weft_mpsc_available(self->sender) == 1);
+    weft_mpsc_sender_close(self->sender);
+    weft_mpsc_receiver_close(self->receiver);
+    WEFT_END(0);
+}
+
+/* ---- without a limit, many at once ---- */
+
+struct batch {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_mpsc_sender   *sender;
+    weft_mpsc_receiver *receiver;
+    weft_mpsc_weak     *weak;
+    weft_wait           wait;
+    int                 messages[64], sum, i;
+};
+WEFT_ASYNC(batch)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    if (weft_mpsc_open_unbounded(sizeof(int), &self->sender, &self->receiver) < 0)
+        WEFT_RETURN(-ENOMEM);
+    self->weak = weft_mpsc_downgrade(self->sender);
+    for (self->i = 1; self->i <= 100; self->i++)
+        EXPECT(weft_mpsc_try_send(self->sender, &self->i) == 0); /* there is always room */
+    EXPECT(weft_mpsc_count(self->receiver) == 100);
+
+    /* No more messages: senders get -EPIPE. What was sent still comes. */
+    weft_mpsc_receiver_stop(self->receiver);
+    WEFT_AWAIT(n, weft_mpsc_closed(&self->wait, self->sender));
+    EXPECT(n == 0 && weft_mpsc_try_send(self->sender, &self->i) == -EPIPE);
+    for (self->sum = 0;;) {
+        WEFT_AWAIT(n, weft_mpsc_receive_many(&self->wait, self->receiver, self->messages, 64));
+        if (n < 0)
+            break;
+        for (self->i = 0; self->i < n; self->i++)
+            self->sum += self->messages[self->i];
+    }
+    EXPECT(n == WEFT_EOF && self->sum == 5050);
+    weft_mpsc_sender_close(self->sender);
+    EXPECT(weft_mpsc_upgrade(self->weak) == NULL); /* the last sender is closed */
+    weft_mpsc_weak_close(self->weak);
+    weft_mpsc_receiver_close(self->receiver);
+    WEFT_END(0);
+}
+
 /* ---- from any thread, without waiting ---- */
 
 static void without_waiting(void)
@@ -139,6 +219,8 @@ struct channels {
     } in;
     struct ask     ask;
     struct collect collect;
+    struct prepare prepare;
+    struct batch   batch;
 };
 WEFT_ASYNC(channels)
 {
@@ -150,6 +232,12 @@ WEFT_ASYNC(channels)
     if (n < 0)
         WEFT_RETURN(n);
     WEFT_CALL(n, collect, &self->collect);
+    if (n < 0)
+        WEFT_RETURN(n);
+    WEFT_CALL(n, prepare, &self->prepare);
+    if (n < 0)
+        WEFT_RETURN(n);
+    WEFT_CALL(n, batch, &self->batch);
     WEFT_END(n);
 }
 

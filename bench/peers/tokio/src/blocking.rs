@@ -2,7 +2,7 @@
 
 use crate::bench::{expect, Bench, Clock, Countdown};
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking, yield_now};
 
 const JOBS: i64 = 10_000;
 const ROUND_TRIPS: u64 = 100;
@@ -10,6 +10,7 @@ const ROUND_TRIPS: u64 = 100;
 pub const BENCHES: &[Bench] = &[
     Bench::new("blocking/round_trip", |run| run.task(round_trip)),
     Bench::new("blocking/at_once", |run| run.task(at_once)),
+    Bench::new("blocking/in_place", |run| run.task(in_place)),
 ];
 
 async fn add_one(sum: &'static AtomicU64) {
@@ -51,6 +52,26 @@ async fn at_once(clock: Clock) -> u64 {
             });
         }
         ops += countdown.wait().await;
+        if !clock.more() {
+            expect("the sum", sum.load(Ordering::Relaxed), ops);
+            return ops;
+        }
+    }
+}
+
+async fn in_place(clock: Clock) -> u64 {
+    let sum = new_sum();
+    let mut ops = 0;
+    loop {
+        for _ in 0..ROUND_TRIPS {
+            let one = block_in_place(|| {
+                sum.fetch_add(1, Ordering::Relaxed);
+                1
+            });
+            expect("the function's result", one, 1);
+            ops += 1;
+            yield_now().await; // the next call has a worker again
+        }
         if !clock.more() {
             expect("the sum", sum.load(Ordering::Relaxed), ops);
             return ops;

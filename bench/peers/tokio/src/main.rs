@@ -7,6 +7,7 @@ mod echo;
 mod file;
 mod http;
 mod sched;
+mod sync;
 mod time;
 
 use std::io::Write;
@@ -85,6 +86,7 @@ fn run(args: &[&str]) -> Result<(), String> {
                 time::BENCHES,
                 blocking::BENCHES,
                 file::BENCHES,
+                sync::BENCHES,
             ]
             .concat();
             bench::serve(&rt, *flavour == "current", &benches).map_err(|e| e.to_string())

@@ -1,0 +1,91 @@
+/*
+ * fibers.c - straight-line code that awaits: a tree that is walked by recursion, each step of which
+ * may wait
+ */
+#include "expect.h"
+
+/* A callback of a library that knows nothing of weft. */
+static int visit(const void *a, const void *b)
+{
+    weft_fiber_yield(); /* also in here */
+    return *(const int *)a - *(const int *)b;
+}
+
+static int64_t sorts(void *argument)
+{
+    int *numbers = argument;
+
+    EXPECT(weft_fiber_is_current() && !weft_fiber_is_cancelled());
+    qsort(numbers, 4, sizeof *numbers, visit);
+    return numbers[0];
+}
+
+static void leave(void *semaphore)
+{
+    weft_semaphore_release(semaphore, 1);
+}
+
+static int64_t waits(void *argument)
+{
+    weft_wait         wait;
+    struct weft_sleep nap;
+    int64_t           n;
+
+    n = weft_await(weft_semaphore_acquire(&wait, argument, 1));
+    if (n < 0)
+        return n;
+    weft_fiber_defer(leaving, leave, argument); /* whichever way the function ends */
+    n = weft_fiber_sleep(WEFT_MS(1));
+    if (n < 0)
+        return n;
+    weft_sleep(&nap, WEFT_S(100));
+    EXPECT(weft_await_cancel(&nap.future) == -ECANCELED);
+    return weft_fiber_sleep(WEFT_S(100)); /* until it is cancelled */
+}
+
+struct tour {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_semaphore    semaphore;
+    weft_handle       handle;
+    struct weft_sleep nap;
+    int               numbers[4];
+};
+WEFT_ASYNC(tour)
+{
+    static const weft_fiber_options small = {.stack_size = 32 << 10};
+    int64_t                         n;
+
+    WEFT_BEGIN();
+    memcpy(self->numbers, (int[]){3, 1, 4, 2}, sizeof self->numbers);
+    n = weft_fiber(&self->handle, sorts, self->numbers);
+    EXPECT(n == 0);
+    WEFT_AWAIT(n, weft_join(&self->handle));
+    EXPECT(n == 1);
+
+    weft_semaphore_init(&self->semaphore, 1);
+    n = weft_fiber_with(NULL, &self->handle, "waiter", &small, waits, &self->semaphore);
+    EXPECT(n == 0);
+    WEFT_WAIT(weft_sleep(&self->nap, WEFT_MS(10)));
+    weft_cancel(&self->handle);
+    WEFT_AWAIT(n, weft_join(&self->handle));
+    EXPECT(n == -ECANCELED);
+    EXPECT(weft_semaphore_available(&self->semaphore) == 1);
+    WEFT_END(0);
+}
+
+int main(void)
+{
+    int           numbers[] = {8, 6, 7, 5};
+    weft_runtime *rt;
+    weft_handle   handle;
+
+    if (weft_fiber_catch_overflow() < 0 || weft_runtime_start(NULL, &rt) < 0)
+        return 1;
+    EXPECT(weft_fiber_on(rt, &handle, sorts, numbers) == 0);
+    EXPECT(weft_await(weft_join(&handle)) == 5); /* this thread sleeps until then */
+    if (weft_runtime_stop(rt, WEFT_S(1)) < 0)
+        return 1;
+    return weft_main(tour);
+}

@@ -1,0 +1,201 @@
+/*
+ * fiber.h - tasks with a stack of their own: straight-line code that awaits
+ *
+ *     static int64_t greet(void *argument)
+ *     {
+ *         weft_stream *conn = argument;
+ *         weft_io      io;
+ *         int64_t      n = weft_await(weft_write_all(&io, conn, "hi\n", 3));
+ *
+ *         weft_stream_close(conn);
+ *         return n;
+ *     }
+ *
+ *     n = weft_fiber(&handle, greet, conn);
+ *
+ * A fiber is a task like any other: it is joined, detached, cancelled, named and dumped through the
+ * same handle. It runs on the same workers, and awaits the same futures. Its body is a plain
+ * function. It may recurse, and call libraries that call it back, and await in there. What an
+ * async function keeps in its frame, a fiber keeps in local variables, futures included.
+ *
+ * - Any worker may start a fiber. From then on only that worker runs it. If another task blocks
+ *   that worker, its fibers wait.
+ * - A fiber has a stack of fixed size, WEFT_FIBER_STACK or its options' stack_size. A guard page
+ *   lies below the stack. A fiber that needs more than its stack dies there of SIGSEGV, as a thread
+ *   does.
+ * - An await may move other fibers through the thread. So what a thread-local variable holds, errno
+ *   too, is garbage after an await. Results come from the await.
+ * - Between awaits a fiber holds its worker, as any task does.
+ */
+#ifndef WEFT_FIBER_H
+#define WEFT_FIBER_H
+
+#include <weft/task.h>
+
+WEFT_BEGIN_DECLS
+
+/* The body of a fiber. Its result is the task's: >= 0, or -errno. */
+typedef int64_t weft_fiber_function(void *argument);
+
+/* How a fiber is to run. A field that is 0 has its default. */
+typedef struct weft_fiber_options {
+    size_t   stack_size; /* in bytes, rounded up to a power of 2; default: WEFT_FIBER_STACK */
+    bool     bound;      /* only worker `worker` runs the fiber, from the start */
+    uint32_t worker;     /* an index, from 0, below weft_runtime_workers() */
+} weft_fiber_options;
+
+/*
+ * Spawns a fiber on the runtime of the calling thread. It calls function(argument). A NULL handle
+ * detaches it at once. After an error nothing has run and the handle is untouched.
+ *
+ *     n = weft_fiber(&handle, greet, conn);
+ *
+ * Thread:  any that has a runtime: a task, or a thread in weft_block_on.
+ * Memory:  `argument` is passed on as it is. What it points to must live as long as the function
+ *   uses it.
+ * Returns: 0.
+ * Errors:  -ENOMEM, there is no memory, or no mapping is left for another stack
+ *   (vm.max_map_count).
+ *   -ENXIO, the calling thread has no runtime.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ */
+#define weft_fiber(handle, function, argument)                                                     \
+    weft_fiber_spawn_(NULL, (handle), NULL, (function), (argument), #function "\0" WEFT_HERE_)
+
+/*
+ * Spawns a fiber on a given runtime. `rt` is the runtime, which must not have been stopped. If it
+ * is NULL, it is the runtime of the calling thread. The fiber calls function(argument). A NULL
+ * handle detaches it at once. After an error nothing has run and the handle is untouched.
+ *
+ *     n = weft_fiber_on(rt, &handle, greet, conn);
+ *
+ * Thread:  any.
+ * Memory:  `argument` is passed on as it is. What it points to must live as long as the function
+ *   uses it.
+ * Returns: 0.
+ * Errors:  -ENOMEM, there is no memory, or no mapping is left for another stack
+ *   (vm.max_map_count).
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ */
+#define weft_fiber_on(rt, handle, function, argument)                                              \
+    weft_fiber_spawn_((rt), (handle), NULL, (function), (argument), #function "\0" WEFT_HERE_)
+
+/*
+ * Spawns a fiber with options, and with a name of its own in logs and dumps. `literal` is that
+ * name, a string literal. `options` may be NULL and is not kept. `rt` is the runtime, or NULL for
+ * that of the calling thread. The fiber calls function(argument). A NULL handle detaches it at
+ * once. After an error nothing has run and the handle is untouched.
+ *
+ *     weft_fiber_options small = {.stack_size = 16 << 10};
+ *
+ *     n = weft_fiber_with(rt, &handle, "greeter", &small, greet, conn);
+ *
+ * Thread:  any.
+ * Memory:  `argument` is passed on as it is. What it points to must live as long as the function
+ *   uses it.
+ * Returns: 0.
+ * Errors:  -EINVAL, the stack size is above 64 MiB, or there is no such worker.
+ *   -ENOMEM, there is no memory, or no mapping is left for another stack (vm.max_map_count).
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ */
+#define weft_fiber_with(rt, handle, literal, options, function, argument)                          \
+    weft_fiber_spawn_((rt), (handle), (options), (function), (argument), literal "\0" WEFT_HERE_)
+
+WEFT_API WEFT_NODISCARD int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_handle,
+                                              const weft_fiber_options *options,
+                                              weft_fiber_function *function, void *argument,
+                                              const char *site);
+
+/*
+ * Waits for the future and returns its result. In a fiber the worker runs other tasks meanwhile. On
+ * a thread that is no part of a runtime the thread sleeps: it is weft_block_on(NULL, future).
+ *
+ *     n = weft_await(weft_read(&io, conn, buffer, sizeof buffer));
+ *
+ * In an async function, and in a poll function, it aborts, because it would block the worker: there
+ * it is WEFT_AWAIT.
+ *
+ * Thread:  a fiber, or a thread that is no part of a runtime.
+ * Memory:  the future is borrowed. It may be a local variable of the fiber.
+ * Returns: the result of the future.
+ * Errors:  those of the future. On a plain thread also those of weft_block_on.
+ * Cancel:  when the fiber is cancelled, the future is cancelled, too, unless it releases a resource
+ *   (WEFT_FUTURE_CLEANS_UP). All later awaits are cancelled as soon as they begin.
+ */
+WEFT_API int64_t weft_await(weft_future *future);
+
+/*
+ * Cancels a future, waits until it has ended, and returns its result. It ends a branch that a
+ * select has left pending (weft_keep). The future may be in any state: one that is READY stays as
+ * it is, and one that was never polled ends at once.
+ *
+ * Thread:  a fiber, or a thread that is no part of a runtime.
+ * Returns: -ECANCELED, or the result of what had completed and could not be undone.
+ */
+WEFT_API int64_t weft_await_cancel(weft_future *future);
+
+/*
+ * Lets a fiber that uses up its stack end the process with a line that names it, instead of a bare
+ * SIGSEGV. The function installs a handler of SIGSEGV for the process, and workers that start later
+ * get a second stack on which it runs. A fault that is no overflow reaches the handler that was
+ * there before. Call it at the beginning of main, after handlers of your own have been installed.
+ * The threads that poll a current-thread runtime are the host's, and need a second stack
+ * (sigaltstack(2)) of the host's. Calling it again does nothing.
+ *
+ * Thread:  any, before runtimes start.
+ * Returns: 0.
+ * Errors:  as sigaction(2) gives them.
+ */
+WEFT_API int weft_fiber_catch_overflow(void);
+
+/* Lets the worker run its other tasks before the fiber continues. Outside of a fiber it does
+ * nothing. */
+WEFT_API void weft_fiber_yield(void);
+
+/*
+ * Sleeps for a duration in ns, while the worker runs other tasks.
+ *
+ * Thread:  a fiber, or a thread that is no part of a runtime: that sleeps itself.
+ * Returns: 0.
+ * Errors:  those of weft_sleep.
+ * Cancel:  -ECANCELED, the fiber was cancelled.
+ */
+WEFT_API int64_t weft_fiber_sleep(int64_t duration);
+
+/* Returns whether the calling fiber has been asked to end. Its awaits then answer -ECANCELED. False
+ * outside of a fiber. */
+WEFT_API bool weft_fiber_is_cancelled(void);
+
+/* Returns whether the caller runs in a fiber, so that weft_await does not block the thread. */
+WEFT_API bool weft_fiber_is_current(void);
+
+#ifndef __cplusplus
+/*
+ * Declares `node`, a local variable, and calls a function when its block is left, or when the fiber
+ * panics. The call is call(arg). The newest deferred call is made first. A call may await when its
+ * block is left, but not when the fiber panics. C++ has destructors instead: a panic skips them, so
+ * C++ has no weft_panic.
+ *
+ *     weft_fiber_defer(closing, close_stream, conn);
+ *
+ * Thread:  any. Outside of a fiber only the end of the block makes the call.
+ */
+#define weft_fiber_defer(node, call, arg)                                                          \
+    __attribute__((cleanup(weft_fiber_run_deferred_))) weft_deferred node = {(call), (arg), NULL}; \
+    weft_fiber_defer_(&(node))
+#endif
+
+WEFT_API void weft_fiber_defer_(weft_deferred *node);
+WEFT_API void weft_fiber_run_deferred_(weft_deferred *node);
+
+WEFT_END_DECLS
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * fiber.c - see weft/fiber.h
+ *
+ * Purpose     The public side of fibers, and what their functions do outside of one.
+ * Threads     Any.
+ * Invariants  See sched/fiber.h.
+ * Ordering    None.
+ * Failure     Spawning: -errno, and nothing has happened.
+ */
+#include "fiber.h"
+
+#include "executor.h"
+#include "overflow.h"
+#include "switch.h"
+
+#include <weft/blocking.h>
+#include <weft/time.h>
+
+/* ---- spawning ---- */
+
+static int64_t pin_of(const weft_fiber_options *options)
+{
+    return options->bound ? options->worker : WEFT_ANYWHERE_;
+}
+
+WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_handle,
+                               const weft_fiber_options *options, weft_fiber_function *function,
+                               void *argument, const char *site)
+{
+    static const weft_fiber_options none;
+    struct wf_fiber_in              in = {function, argument, NULL, NULL};
+    wf_worker                      *w = wf_current_thread.worker;
+    size_t                          size;
+    int                             r;
+
+    options = options ? options : &none;
+    rt = wf_rt_or_current(rt);
+    if (!WF_SWITCH_EXISTS)
+        return -ENOSYS;
+    if (!rt)
+        return -ENXIO;
+    if (wf_executor_is_child(rt->executor))
+        return -ECHILD;
+    size = options->stack_size ? options->stack_size : (size_t)rt->config.fiber_stack << 10;
+    if (size > WF_STACK_MOST)
+        return -EINVAL;
+    in.stack = wf_stack_take(w && w->executor == rt->executor ? &w->stacks : NULL,
+                             &rt->executor->stacks, size);
+    if (!in.stack)
+        return -ENOMEM;
+    r = weft_spawn_(rt, ret_handle, pin_of(options), &wf_fiber_ops, offsetof(wf_fiber, in), &in,
+                    sizeof in, site);
+    if (r < 0) /* the runtime may have been stopped meanwhile, so nothing of it is used any more */
+        wf_stack_free(in.stack);
+    return r;
+}
+
+/* ---- awaiting ---- */
+
+/* The thread is in a poll: an async function, a combinator or the like has called. A function that
+ * weft_block_in_place calls may block. */
+static void refuse_poll(const char *function, const weft_future *future)
+{
+    if (wf_current_thread.catch && !wf_current_thread.holds_up &&
+        (wf_current_thread.worker || !wf_current_thread.owned))
+        weft_misuse_(function, "called in a poll, where WEFT_AWAIT belongs; is this no fiber?",
+                     future->ops->name);
+}
+
+WEFT_API int64_t weft_await(weft_future *future)
+{
+    wf_fiber *fiber = wf_current_thread.fiber;
+
+    if (__builtin_expect(fiber != NULL, 1))
+        return wf_fiber_await(fiber, future);
+    refuse_poll("weft_await", future);
+    return weft_block_on(NULL, future);
+}
+
+WEFT_API int64_t weft_await_cancel(weft_future *future)
+{
+    if (weft_poll_is_ready(weft_future_cancel(future)))
+        return future->result;
+    return weft_await(future);
+}
+
+WEFT_API void weft_fiber_yield(void)
+{
+    if (wf_current_thread.fiber)
+        wf_fiber_yield(wf_current_thread.fiber);
+}
+
+WEFT_API int64_t weft_fiber_sleep(int64_t duration)
+{
+    struct weft_sleep nap;
+
+    return weft_await(weft_sleep(&nap, duration));
+}
+
+WEFT_API bool weft_fiber_is_cancelled(void)
+{
+    const wf_fiber *fiber = wf_current_thread.fiber;
+
+    return fiber && (fiber->in.body->cx->flags & WEFT_CONTEXT_CANCELLED_);
+}
+
+WEFT_API bool weft_fiber_is_current(void)
+{
+    return wf_current_thread.fiber != NULL;
+}
+
+/* ---- overflows ---- */
+
+WEFT_API int weft_fiber_catch_overflow(void)
+{
+    return wf_overflow_catch();
+}
+
+/* ---- deferred calls ---- */
+
+WEFT_API void weft_fiber_defer_(weft_deferred *node)
+{
+    if (wf_current_thread.fiber)
+        wf_fiber_defer(wf_current_thread.fiber, node);
+}
+
+WEFT_API void weft_fiber_run_deferred_(weft_deferred *node)
+{
+    if (wf_current_thread.fiber)
+        wf_fiber_run_deferred(wf_current_thread.fiber, node);
+    else
+        node->call_(node->arg_);
+}

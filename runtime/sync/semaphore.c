@@ -1,0 +1,135 @@
+/*
+ * semaphore.c - see weft/sync.h
+ *
+ * Purpose     Permits, granted in the order in which they were requested.
+ * Threads     Any.
+ * Invariants  D1 A wait is queued only while there are too few permits for the first one.
+ *             D2 LOOK is set before a wait is queued, and when the semaphore is closed, under the
+ *             queue's lock. While it is set, only holders of that lock change the word. So a
+ *             newcomer can't overtake, and a release looks into the queue.
+ * Ordering    [semaphore-1] A release of permits is seen by the acquire that takes them.
+ *             The queue's lock orders what it guards.
+ * Failure     -EPIPE once the semaphore is closed.
+ */
+#include "waits.h"
+
+/* The word available_ is the number of permits, and LOOK. */
+#define LOOK (UINT64_C(1) << 63) /* there may be waits, or the semaphore is closed: take the lock */
+
+/* Takes permits without the lock if no wait can be queued. *ret_seen is the word that was seen. */
+static bool take_at_once(weft_semaphore *s, uint32_t n, uint64_t *ret_seen)
+{
+    *ret_seen = wf_load(&s->available_, RELAXED); /* the CAS checks it */
+    while (!(*ret_seen & LOOK) && *ret_seen >= n)
+        if (wf_cas(&s->available_, ret_seen, *ret_seen - n, ACQUIRE)) /* [semaphore-1] */
+            return true;
+    return false;
+}
+
+/* Under the lock: sets LOOK, so that the word changes only under the lock from now on, and needs no
+ * CAS there. Returns the number of permits. */
+static uint64_t look(weft_semaphore *s)
+{
+    uint64_t seen = wf_load(&s->available_, RELAXED); /* with LOOK it is the lock's */
+
+    if (!(seen & LOOK))
+        seen = wf_or(&s->available_, LOOK, ACQUIRE); /* [semaphore-1] D2 */
+    return seen & ~LOOK;
+}
+
+static int64_t take(void *object, weft_wait *wait)
+{
+    weft_semaphore *s = object;
+    uint64_t        permits = look(s);
+
+    if (s->closed_)
+        return -EPIPE;
+    if (permits < wait->n_)
+        return -EAGAIN;
+    wf_store(&s->available_, (permits - wait->n_) | LOOK, RELAXED); /* under the lock */
+    return 0;
+}
+
+static bool give_back(void *object, weft_wait *wait)
+{
+    weft_semaphore *s = object;
+
+    if (wait->answer_ == 0)
+        wf_store(&s->available_, (look(s) + wait->n_) | LOOK, RELAXED); /* under the lock */
+    return true;
+}
+
+static const wf_wait_kind kind = {.take = take, .give_back = give_back, .ends_alone = true};
+
+static weft_poll acquire_poll(weft_future *future, weft_context *cx)
+{
+    weft_wait      *wait = weft_container(future, weft_wait, future);
+    weft_semaphore *s = wait->object_;
+    bool            cancelled = weft_future_is_cancelled(future);
+    bool            has_budget = cancelled || weft_context_spend(cx);
+    uint64_t        seen;
+    int64_t         answer;
+
+    if (!cancelled && has_budget && wf_wait_is_new(wait) && take_at_once(s, wait->n_, &seen))
+        return weft_ready(future, 0);
+    answer = wf_wait_poll(wait, cx, cancelled, has_budget, &s->waits_, &kind);
+    return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
+}
+
+static const weft_future_ops acquire_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
+                                            "weft_semaphore_acquire", acquire_poll, wf_wait_cancel};
+
+WEFT_API void weft_semaphore_init(weft_semaphore *semaphore, uint32_t permits)
+{
+    *semaphore = (weft_semaphore){.available_ = permits};
+}
+
+WEFT_API weft_future *weft_semaphore_acquire(weft_wait *wait, weft_semaphore *semaphore, uint32_t n)
+{
+    return wf_wait_init(wait, &acquire_ops, semaphore, n);
+}
+
+WEFT_API int weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t n)
+{
+    weft_wait wait = {.n_ = n};
+    int64_t   r = -EAGAIN;
+    uint64_t  seen;
+
+    if (take_at_once(semaphore, n, &seen))
+        return 0;
+    if (!(seen & LOOK))
+        return -EAGAIN;
+    wf_lock(&semaphore->waits_.lock_);
+    if (!semaphore->waits_.first_)
+        r = take(semaphore, &wait);
+    wf_unlock(&semaphore->waits_.lock_);
+    return (int)r;
+}
+
+WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t n)
+{
+    uint64_t seen = wf_load(&semaphore->available_, RELAXED); /* the CAS checks it */
+    bool     keep;
+
+    while (!(seen & LOOK))
+        if (wf_cas(&semaphore->available_, &seen, seen + n, RELEASE)) /* [semaphore-1] */
+            return;
+    wf_lock(&semaphore->waits_.lock_);
+    keep = semaphore->waits_.first_ || semaphore->closed_;
+    wf_store(&semaphore->available_, (look(semaphore) + n) | (keep ? LOOK : 0),
+             RELEASE); /* [semaphore-1] */
+    wf_wait_settle_unlock(&semaphore->waits_, &kind, semaphore);
+}
+
+WEFT_API void weft_semaphore_close(weft_semaphore *semaphore)
+{
+    wf_lock(&semaphore->waits_.lock_);
+    semaphore->closed_ = true;
+    look(semaphore); /* D2 */
+    wf_wait_settle_unlock(&semaphore->waits_, &kind, semaphore);
+}
+
+WEFT_API uint64_t weft_semaphore_available(weft_semaphore *semaphore)
+{
+    return wf_load(&semaphore->available_, RELAXED) & ~LOOK; /* the number alone is used */
+}

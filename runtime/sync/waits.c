@@ -1,0 +1,203 @@
+/* waits.c - see waits.h */
+#include "waits.h"
+
+#include "rt.h"
+
+#include <stdio.h>
+
+/* The states of a wait, written under the lock. NEW must be 0: see wf_wait_is_new. */
+enum { NEW, QUEUED, ANSWERED };
+
+#ifndef FOREIGN_AT_ONCE
+#define FOREIGN_AT_ONCE 64 /* wakers of other executors that are called after one unlock: 1 KiB */
+#endif
+
+bool wf_wait_is_queued(const weft_wait *wait)
+{
+    return wait->state_ == QUEUED;
+}
+
+static void enqueue(weft_waits_ *waits, weft_wait *wait)
+{
+    WF_ASSERT(wait->state_ == NEW);           /* S2 */
+    wf_store(&wait->state_, QUEUED, RELAXED); /* under the lock */
+    wait->next_ = NULL;
+    wait->prev_ = waits->last_;
+    if (waits->last_)
+        waits->last_->next_ = wait;
+    else
+        waits->first_ = wait;
+    waits->last_ = wait;
+}
+
+static void dequeue(weft_waits_ *waits, weft_wait *wait)
+{
+    WF_ASSERT(wait->state_ == QUEUED);                                           /* S1 */
+    WF_ASSERT(wait->prev_ ? wait->prev_->next_ == wait : waits->first_ == wait); /* S1 */
+    if (wait->next_)
+        wait->next_->prev_ = wait->prev_;
+    else
+        waits->last_ = wait->prev_;
+    if (wait->prev_)
+        wait->prev_->next_ = wait->next_;
+    else
+        waits->first_ = wait->next_;
+}
+
+bool wf_wait_settle_some(weft_waits_ *waits, const wf_wait_kind *kind, void *object,
+                         wf_wakes *wakes)
+{
+    weft_wait *wait;
+    int64_t    answer;
+
+    while ((wait = waits->first_) && (answer = kind->take(object, wait)) != -EAGAIN) {
+        dequeue(waits, wait);
+        wait->answer_ = answer;
+        wf_waker_fire(&wait->waker_, wakes);
+        wf_store(&wait->state_, ANSWERED, RELEASE); /* [waits-1] */
+        if (wf_wakes_full(wakes))
+            return waits->first_ != NULL;
+    }
+    return false;
+}
+
+/* `wakes` has the waker of another executor. Goes on, keeps such wakers apart so that the lock need
+ * not be released for each of them, unlocks, and calls them. True: more waits may be answered. */
+WF_SELDOM static bool settle_foreign_unlock(weft_waits_ *waits, const wf_wait_kind *kind,
+                                            void *object, wf_wakes *wakes)
+{
+    weft_waker foreign[FOREIGN_AT_ONCE];
+    int        n = 0;
+    bool       more = false;
+
+    while (wf_wakes_full(wakes) && n < FOREIGN_AT_ONCE) {
+        foreign[n++] = wakes->foreign[--wakes->n_foreign];
+        more = wf_wait_settle_some(waits, kind, object, wakes);
+    }
+    wf_unlock(&waits->lock_); /* S5 */
+    wf_wakes_flush(wakes);
+    for (int i = 0; i < n; i++) {
+        wakes->foreign[wakes->n_foreign++] = foreign[i];
+        wf_wakes_flush(wakes);
+    }
+    return more;
+}
+
+void wf_wait_settle_queue_unlock(weft_waits_ *waits, const wf_wait_kind *kind, void *object)
+{
+    wf_wakes wakes = {0};
+
+    (void)wf_wait_settle_some(waits, kind, object, &wakes);
+    while (wf_wakes_full(&wakes)) {
+        if (!settle_foreign_unlock(waits, kind, object, &wakes))
+            return;
+        wf_lock(&waits->lock_);
+        (void)wf_wait_settle_some(waits, kind, object, &wakes);
+    }
+    wf_unlock(&waits->lock_);
+    wf_wakes_flush(&wakes);
+}
+
+/* The owner of the wait gets its answer. */
+static int64_t see(weft_wait *wait, const wf_wait_kind *kind)
+{
+    if (kind->seen)
+        kind->seen(wait->object_, wait);
+    return wait->answer_;
+}
+
+/* Ends a cancelled wait, and unlocks. The next wait may then be able to pass, because this one
+ * wanted many permits or gives back what it was granted. */
+static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
+{
+    weft_waker before = wf_waker_take(&wait->waker_);
+    void      *object = wait->object_;
+    int64_t    answer = -ECANCELED;
+
+    if (wait->state_ == QUEUED) {
+        dequeue(waits, wait);
+        if (kind->leave)
+            kind->leave(object, wait);
+    } else if (wait->state_ == ANSWERED && !kind->give_back(object, wait)) {
+        answer = see(wait, kind);
+    }
+    wf_wait_settle_unlock(waits, kind, object);
+    wf_waker_discard(before);
+    return answer;
+}
+
+/* The first poll. If it gets its answer without budget, it keeps the answer for the next poll, for
+ * which its task has been woken. */
+static void begin(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
+{
+    int64_t answer = -EAGAIN;
+
+    if (!waits->first_ || kind->counts)
+        answer = kind->take(wait->object_, wait);
+    if (answer == -EAGAIN) {
+        enqueue(waits, wait);
+    } else {
+        wf_store(&wait->state_, ANSWERED, RELAXED); /* under the lock */
+        wait->answer_ = answer;
+    }
+}
+
+/* Whether the wait has its answer, and the thread that gave it has unlocked since. That thread no
+ * longer uses the object then (S5), so the owner of the wait need not take the lock. */
+static bool is_settled(const weft_wait *wait, const weft_waits_ *waits)
+{
+    return wf_load(&wait->state_, ACQUIRE) == ANSWERED && /* [waits-1] */
+           wf_load(&waits->lock_, ACQUIRE) == 0;          /* [lock-1] */
+}
+
+int64_t wf_wait_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bool has_budget,
+                     weft_waits_ *waits, const wf_wait_kind *kind)
+{
+    weft_waker next = {0};
+    int64_t    answer = -EAGAIN;
+
+    if (kind->ends_alone && has_budget && !cancelled && is_settled(wait, waits))
+        return wait->answer_;
+    if (!cancelled)
+        next = wf_waker_prepare(cx->waker);
+    wf_lock(&waits->lock_);
+    if (cancelled)
+        return withdraw_unlock(wait, waits, kind);
+    if (wait->state_ == NEW)
+        begin(wait, waits, kind);
+    if (wait->state_ == QUEUED) {
+        wf_waker_exchange(&wait->waker_, &next);
+        wf_unlock(&waits->lock_);
+    } else {
+        if (has_budget)
+            answer = see(wait, kind);
+        /* A new wait may let others have their answers: the last one of a barrier. */
+        wf_wait_settle_unlock(waits, kind, wait->object_);
+    }
+    wf_waker_discard(next);
+    return answer;
+}
+
+weft_poll wf_wait_poll_future(weft_future *future, weft_context *cx, weft_waits_ *waits,
+                              const wf_wait_kind *kind)
+{
+    weft_wait *wait = weft_container(future, weft_wait, future);
+    bool       cancelled = weft_future_is_cancelled(future);
+    bool       has_budget = cancelled || weft_context_spend(cx);
+    int64_t    answer = wf_wait_poll(wait, cx, cancelled, has_budget, waits, kind);
+
+    return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
+}
+
+void wf_wait_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+void wf_sync_misuse(const char *function, const char *rule, const char *what, const void *object)
+{
+    char where[64];
+
+    snprintf(where, sizeof where, "the %s at %p", what, object);
+    weft_misuse_(function, rule, where);
+}

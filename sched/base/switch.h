@@ -1,0 +1,58 @@
+/*
+ * switch.h - leaving one stack for another
+ *
+ * Purpose     A switch saves what a function must preserve for its caller, stores the stack
+ *             pointer, and continues where another stack was left. It is a function call: all other
+ *             registers are the compiler's business.
+ * Threads     The thread that runs on the stack. A stack may be continued by another thread, but
+ *             compilers keep addresses of thread-local variables across calls.
+ * Invariants  W1 A stack that is not running begins with a saved frame, whose address is its stack
+ *             pointer. W2 A switch keeps the control bits of the floating-point unit for each stack
+ *             (rounding, masked exceptions). It makes no system call, so all stacks of a thread
+ *             share one signal mask.
+ * Ordering    None.
+ * Failure     None.
+ *
+ * Debuggers and profilers unwind a stack up to wf_switch_begin, where CFI and a frame pointer of 0
+ * say that it ends. As the catch (catch.h), the object file does not declare support for shadow
+ * stacks, so the loader leaves them off for the process.
+ */
+#ifndef WF_SWITCH_H
+#define WF_SWITCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if (defined(__x86_64__) && !defined(__ILP32__)) || (defined(__aarch64__) && !defined(__ILP32__))
+#define WF_SWITCH_EXISTS 1
+#else
+#define WF_SWITCH_EXISTS 0
+#endif
+
+/* The first function on a stack. It must not return. */
+typedef void wf_switch_function(void *argument);
+
+#if WF_SWITCH_EXISTS
+/* Stores the current stack pointer in *ret_from and continues at `to`. Returns when another switch
+ * continues at *ret_from. */
+void wf_switch_to(void **ret_from, void *to);
+/* Calls the function that wf_switch_prepare has named. Never called from C. */
+void wf_switch_begin(void);
+
+/* Makes a new stack ready: a switch to what this returns calls function(argument). `top` is the
+ * stack's highest address, a multiple of 16. */
+void *wf_switch_prepare(void *top, wf_switch_function *function, void *argument);
+#else
+static inline void wf_switch_to(void **ret_from, void *to)
+{
+    (void)ret_from, (void)to;
+    __builtin_trap();
+}
+static inline void *wf_switch_prepare(void *top, wf_switch_function *function, void *argument)
+{
+    (void)function, (void)argument;
+    return top;
+}
+#endif
+
+#endif

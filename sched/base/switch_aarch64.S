@@ -1,0 +1,100 @@
+/*
+ * switch_aarch64.S - leaving one stack for another
+ *
+ * Purpose     Defines wf_switch_to and wf_switch_begin of switch.h.
+ * Threads     See switch.h.
+ * Invariants  A stopped stack begins with the registers that a callee saves and the control
+ *             register of the floating-point unit: struct saved in switch.c.
+ * Ordering    None.
+ * Failure     None.
+ */
+#if defined(__aarch64__) && !defined(__ILP32__)
+
+	.text
+	.hidden	wf_switch_to
+	.globl	wf_switch_to
+	.type	wf_switch_to, %function
+	.p2align 4
+/* (ret_from: x0, to: x1) */
+wf_switch_to:
+	.cfi_startproc
+	sub	sp, sp, #176
+	.cfi_def_cfa_offset 176
+	stp	x19, x20, [sp, #0]
+	.cfi_rel_offset x19, 0
+	.cfi_rel_offset x20, 8
+	stp	x21, x22, [sp, #16]
+	.cfi_rel_offset x21, 16
+	.cfi_rel_offset x22, 24
+	stp	x23, x24, [sp, #32]
+	.cfi_rel_offset x23, 32
+	.cfi_rel_offset x24, 40
+	stp	x25, x26, [sp, #48]
+	.cfi_rel_offset x25, 48
+	.cfi_rel_offset x26, 56
+	stp	x27, x28, [sp, #64]
+	.cfi_rel_offset x27, 64
+	.cfi_rel_offset x28, 72
+	stp	x29, x30, [sp, #80]
+	.cfi_rel_offset x29, 80
+	.cfi_rel_offset x30, 88
+	stp	d8, d9, [sp, #96]
+	stp	d10, d11, [sp, #112]
+	stp	d12, d13, [sp, #128]
+	stp	d14, d15, [sp, #144]
+	mrs	x9, fpcr
+	str	x9, [sp, #160]
+	mov	x10, sp
+	str	x10, [x0]
+/* Both stacks have the same layout here, so the CFI holds for the other one, too. */
+	mov	sp, x1
+	ldr	x10, [sp, #160]
+	cmp	x9, x10
+	b.eq	1f
+	msr	fpcr, x10
+1:
+	ldp	x19, x20, [sp, #0]
+	ldp	x21, x22, [sp, #16]
+	ldp	x23, x24, [sp, #32]
+	ldp	x25, x26, [sp, #48]
+	ldp	x27, x28, [sp, #64]
+	ldp	x29, x30, [sp, #80]
+	ldp	d8, d9, [sp, #96]
+	ldp	d10, d11, [sp, #112]
+	ldp	d12, d13, [sp, #128]
+	ldp	d14, d15, [sp, #144]
+	add	sp, sp, #176
+	.cfi_def_cfa_offset 0
+	.cfi_restore x19
+	.cfi_restore x20
+	.cfi_restore x21
+	.cfi_restore x22
+	.cfi_restore x23
+	.cfi_restore x24
+	.cfi_restore x25
+	.cfi_restore x26
+	.cfi_restore x27
+	.cfi_restore x28
+	.cfi_restore x29
+	.cfi_restore x30
+/* A return would be predicted to go to the caller of this switch. */
+	br	x30
+	.cfi_endproc
+	.size	wf_switch_to, .-wf_switch_to
+
+	.hidden	wf_switch_begin
+	.globl	wf_switch_begin
+	.type	wf_switch_begin, %function
+	.p2align 4
+/* The first switch to a stack comes here: x19 is the function, x20 its argument, x29 0. */
+wf_switch_begin:
+	.cfi_startproc
+	.cfi_undefined x30
+	mov	x0, x20
+	blr	x19
+	brk	#1
+	.cfi_endproc
+	.size	wf_switch_begin, .-wf_switch_begin
+
+#endif
+	.section .note.GNU-stack, "", %progbits

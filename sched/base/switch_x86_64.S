@@ -1,0 +1,112 @@
+/*
+ * switch_x86_64.S - leaving one stack for another
+ *
+ * Purpose     Defines wf_switch_to and wf_switch_begin of switch.h.
+ * Threads     See switch.h.
+ * Invariants  A stopped stack begins with the two floating-point control words, the six registers
+ *             that a callee saves, and the address where it continues: struct saved in switch.c.
+ * Ordering    None.
+ * Failure     None.
+ */
+#if defined(__x86_64__) && !defined(__ILP32__)
+
+	.text
+	.hidden	wf_switch_to
+	.globl	wf_switch_to
+	.type	wf_switch_to, @function
+	.p2align 4
+/* (ret_from: rdi, to: rsi) */
+wf_switch_to:
+	.cfi_startproc
+	push	%rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbp, 0
+	push	%rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %rbx, 0
+	push	%r12
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r12, 0
+	push	%r13
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r13, 0
+	push	%r14
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r14, 0
+	push	%r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset %r15, 0
+	sub	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	movl	$0, 4(%rsp)
+	stmxcsr	(%rsp)
+	fnstcw	4(%rsp)
+	mov	(%rsp), %rax
+	mov	%rsp, (%rdi)
+/* Both stacks have the same layout here, so the CFI holds for the other one, too. */
+	mov	%rsi, %rsp
+	xor	(%rsp), %rax
+/* The six low bits of mxcsr are flags of what happened, which no function preserves. */
+	and	$-64, %rax
+	jne	.Lcontrols
+.Lrest:
+	add	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	pop	%r15
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r15
+	pop	%r14
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r14
+	pop	%r13
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r13
+	pop	%r12
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %r12
+	pop	%rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbx
+	pop	%rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore %rbp
+/* A return would be predicted to go to the caller of this switch. */
+	pop	%rdx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register %rip, %rdx
+	jmp	*%rdx
+	.cfi_endproc
+	.size	wf_switch_to, .-wf_switch_to
+
+/* Seldom, and out of the way. Its CFI is that of the place it comes from. */
+	.p2align 4
+.Lcontrols:
+	.cfi_startproc
+	.cfi_def_cfa_offset 64
+	.cfi_rel_offset %rbp, 48
+	.cfi_rel_offset %rbx, 40
+	.cfi_rel_offset %r12, 32
+	.cfi_rel_offset %r13, 24
+	.cfi_rel_offset %r14, 16
+	.cfi_rel_offset %r15, 8
+	ldmxcsr	(%rsp)
+	fldcw	4(%rsp)
+	jmp	.Lrest
+	.cfi_endproc
+
+	.hidden	wf_switch_begin
+	.globl	wf_switch_begin
+	.type	wf_switch_begin, @function
+	.p2align 4
+/* The first switch to a stack comes here: r12 is the function, r13 its argument, rbp 0. */
+wf_switch_begin:
+	.cfi_startproc
+	.cfi_undefined %rip
+	mov	%r13, %rdi
+	call	*%r12
+	ud2
+	.cfi_endproc
+	.size	wf_switch_begin, .-wf_switch_begin
+
+#endif
+	.section .note.GNU-stack, "", %progbits

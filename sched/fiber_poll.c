@@ -1,0 +1,93 @@
+/*
+ * fiber_poll.c - see fiber.h
+ *
+ * Purpose     The poll function of a fiber: it binds, runs, ends and unwinds it.
+ * Threads     The worker that polls the fiber.
+ * Invariants  See fiber.h.
+ * Ordering    None.
+ * Failure     None.
+ */
+#include "fiber.h"
+
+#include "catch.h"
+#include "executor.h"
+#include "task.h"
+
+/* The first poll. A spare worker passes the fiber on, since it must not keep tasks: it stands by as
+ * soon as another worker is free again (R5 in worker.h). Returns whether the fiber may run. */
+static bool start(wf_fiber *fiber, weft_context *cx)
+{
+    const wf_worker *w = wf_current_thread.worker;
+    uint32_t         n = w->executor->idle.n_workers;
+
+    wf_task_bind(weft_container(&fiber->frame, wf_task, frame),
+                 w->index < n ? w->index : w->random % n);
+    if (w->index >= n) {
+        weft_context_yield_(cx);
+        return false;
+    }
+    wf_fiber_prepare(fiber);
+    return true;
+}
+
+static weft_poll end(wf_fiber *fiber, int64_t result)
+{
+    wf_worker *w = wf_current_thread.worker;
+
+    wf_fiber_forget(fiber);
+    wf_stack_give(&w->stacks, &w->executor->stacks, fiber->in.stack);
+    fiber->in.stack = NULL;
+    return weft_frame_finish_(&fiber->frame, result);
+}
+
+/* The function does not continue. What it awaits is cancelled and drained first, since that may use
+ * memory on the fiber's stack. Then the deferred calls are made, on that stack. */
+static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
+{
+    weft_poll poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
+
+    if (!weft_poll_is_ready(poll))
+        return poll;
+    fiber->in.body->unwinds = true;
+    fiber->in.body->catch = NULL; /* what one on its stack would return to does not continue */
+    wf_fiber_run(fiber, cx);
+    return end(fiber, -EOWNERDEAD);
+}
+
+static weft_poll poll_on(wf_fiber *fiber, weft_context *cx)
+{
+    wf_fiber_body *b = fiber->in.body;
+
+    while (!fiber->frame.awaiting_ || weft_frame_poll_(&fiber->frame, cx)) {
+        wf_fiber_run(fiber, cx);
+        if (b->state == WF_FIBER_ENDED)
+            return end(fiber, b->result);
+        if (b->state == WF_FIBER_PANICS)
+            wf_catch_end(b->panic); /* the worker polls again, to unwind */
+        if (b->yields) {
+            b->yields = false;
+            weft_context_yield_(cx);
+            break;
+        }
+    }
+    return WEFT_PENDING;
+}
+
+static weft_poll fiber_poll(weft_future *future, weft_context *cx)
+{
+    wf_fiber   *fiber = weft_container(future, wf_fiber, frame.future);
+    weft_frame *outer = cx->frame_;
+    weft_poll   poll;
+
+    if (weft_frame_is_rare_(future, cx))
+        return unwind(fiber, cx);
+    if (!fiber->in.body && !start(fiber, cx))
+        return WEFT_PENDING;
+    cx->frame_ = &fiber->frame;
+    poll = poll_on(fiber, cx);
+    cx->frame_ = outer;
+    return poll;
+}
+
+const weft_future_ops wf_fiber_ops = {sizeof(wf_fiber), WEFT_FUTURE_DRAINS, "weft_fiber",
+                                      fiber_poll, weft_frame_cancel_};

@@ -1,0 +1,171 @@
+/* stack.c - see stack.h */
+#include "stack.h"
+
+#include "invariant.h"
+#include "lock.h"
+#include "memcheck.h"
+
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+#ifndef PR_SET_VMA
+#define PR_SET_VMA           0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+#define OWN_MOST    64 /* free ones of a size that a worker keeps */
+#define SHARED_MOST 64 /* that stay while a worker sleeps */
+
+static size_t page(void)
+{
+    return getauxval(AT_PAGESZ);
+}
+
+/* Of at least that size. */
+static uint32_t class_of(size_t size)
+{
+    size_t most = (size - 1) / WF_STACK_LEAST;
+
+    return most == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(most);
+}
+
+/* ---- from and to the kernel ---- */
+
+/* Linux 6.13 marks the page without making a mapping of it. */
+static int guard(char *at)
+{
+    return madvise(at, page(), MADV_GUARD_INSTALL) == 0 ? 0 : mprotect(at, page(), PROT_NONE);
+}
+
+static wf_stack *map(uint32_t class)
+{
+    size_t    size = WF_STACK_LEAST << class, whole = size + page();
+    char     *at = mmap(NULL, whole, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    wf_stack *stack;
+
+    if (at == MAP_FAILED)
+        return NULL;
+    madvise(at, whole, MADV_NOHUGEPAGE); /* best effort: a huge page is 32 small stacks and more */
+    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at, whole, "weft fibers"); /* best effort, 5.17 */
+    if (guard(at) < 0) {
+        munmap(at, whole);
+        return NULL;
+    }
+    stack = (wf_stack *)(void *)(at + whole) - 1;
+    stack->size = size;
+    stack->class = class;
+    stack->valgrind_id = wf_memcheck_stack_begins(at + page(), stack + 1);
+    return stack;
+}
+
+void wf_stack_free(wf_stack *stack)
+{
+    wf_memcheck_stack_ends(stack->valgrind_id);
+    munmap(wf_stack_bottom(stack) - page(), stack->size + page());
+}
+
+/* ---- lists ---- */
+
+/* Counts the shared ones, under the lock. */
+static void count(wf_stacks *shared, int by)
+{
+    wf_store(&shared->n, shared->n + (uint32_t)by, RELAXED); /* a worker that sleeps takes a look */
+}
+
+static void push(wf_stack_list *list, wf_stack *stack)
+{
+    stack->next = list->first;
+    list->first = stack;
+    list->n++;
+}
+
+static wf_stack *pop(wf_stack_list *list)
+{
+    wf_stack *stack = list->first;
+
+    WF_ASSERT(!stack == (list->n == 0)); /* A1 */
+    if (stack) {
+        list->first = stack->next;
+        list->n--;
+    }
+    return stack;
+}
+
+static wf_stack *pop_shared(wf_stacks *shared, uint32_t class, uint32_t keep)
+{
+    wf_stack *stack = NULL;
+
+    wf_lock(&shared->lock); /* [stack-1] */
+    if (shared->of[class].n > keep)
+        stack = pop(&shared->of[class]);
+    count(shared, stack ? -1 : 0);
+    wf_unlock(&shared->lock);
+    return stack;
+}
+
+wf_stack *wf_stack_take(wf_stacks *own, wf_stacks *shared, size_t size)
+{
+    uint32_t class = class_of(size);
+    wf_stack *stack = own ? pop(&own->of[class]) : NULL;
+
+    if (!stack)
+        stack = pop_shared(shared, class, 0);
+    return stack ? stack : map(class);
+}
+
+void wf_stack_give(wf_stacks *own, wf_stacks *shared, wf_stack *stack)
+{
+    uint32_t class = stack->class;
+
+    if (own->of[class].n < OWN_MOST) {
+        push(&own->of[class], stack);
+        return;
+    }
+    wf_lock(&shared->lock); /* [stack-1] */
+    push(&shared->of[class], stack);
+    count(shared, 1);
+    wf_unlock(&shared->lock);
+}
+
+void wf_stacks_tidy(wf_stacks *shared)
+{
+    wf_stack *stack;
+
+    if (wf_load(&shared->n, RELAXED) <= SHARED_MOST) /* a look; any time will do */
+        return;
+    for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++)
+        while ((stack = pop_shared(shared, class, SHARED_MOST)))
+            wf_stack_free(stack);
+}
+
+void wf_stacks_free(wf_stacks *stacks)
+{
+    wf_stack *stack;
+
+    for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++)
+        while ((stack = pop(&stacks->of[class])))
+            wf_stack_free(stack);
+}
+
+size_t wf_stack_used(const wf_stack *stack)
+{
+    const char   *bottom = wf_stack_bottom(stack);
+    unsigned char resident[64];
+    size_t        n = stack->size / page(), unused = 0;
+
+    /* From the bottom up to the first page that has been touched. */
+    for (size_t at = 0, step; at < n; at += step) {
+        step = n - at < sizeof resident ? n - at : sizeof resident;
+        if (mincore((void *)(uintptr_t)(bottom + at * page()), step * page(), resident) < 0)
+            return stack->size;
+        for (size_t i = 0; i < step; i++, unused++)
+            if (resident[i] & 1)
+                return stack->size - unused * page();
+    }
+    return 0;
+}

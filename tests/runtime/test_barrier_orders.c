@@ -1,0 +1,132 @@
+/* test_barrier_orders.c - the real barrier and its queue of waits in every order of their steps */
+#include "channel_orders.h"
+
+#include "barrier.c"
+#include "waits.c"
+#include "waker.c"
+
+static weft_barrier barrier;
+static int          arrived[EXPLORE_THREADS]; /* the round, written by a thread before it waits */
+static int          n_leaders, n_passed;
+
+static void set_up_for(uint32_t n)
+{
+    set_up_executors();
+    weft_barrier_init(&barrier, n);
+    memset(arrived, 0, sizeof arrived);
+    n_leaders = n_passed = 0;
+}
+
+static void set_up_two(void)
+{
+    set_up_for(2);
+}
+
+static void set_up_three(void)
+{
+    set_up_for(3);
+}
+
+/* ---- the threads ---- */
+
+static void arrive(int i, int round)
+{
+    wf_store(&arrived[i], round, RELAXED); /* ordered by the barrier */
+    weft_barrier_wait(&of[i].wait, &barrier);
+}
+
+static void note(int64_t r)
+{
+    check(r == 0 || r == 1);
+    n_leaders += r == 1;
+    n_passed++;
+}
+
+/* Passes with all others, in each round. */
+static void pass(int i, int round)
+{
+    arrive(i, round);
+    note(run(i));
+    for (int j = 0; j < explorer.n; j++)
+        check_cmp(wf_load(&arrived[j], RELAXED), >=, round); /* ordered by the barrier */
+}
+
+static void pass_0(void)
+{
+    pass(0, 1);
+}
+
+static void pass_1(void)
+{
+    pass(1, 1);
+}
+
+static void pass_2(void)
+{
+    pass(2, 1);
+}
+
+static void pass_twice_0(void)
+{
+    pass(0, 1);
+    pass(0, 2);
+}
+
+static void pass_twice_1(void)
+{
+    pass(1, 1);
+    pass(1, 2);
+}
+
+/* Comes again until it has passed. */
+static void give_up_and_pass_1(void)
+{
+    int64_t r;
+
+    arrive(1, 1);
+    if (!poll(1) && !weft_poll_is_ready(weft_future_cancel(&of[1].wait.future)))
+        run(1);
+    r = weft_future_result(&of[1].wait.future);
+    if (r == -ECANCELED)
+        pass_1();
+    else
+        note(r);
+}
+
+/* ---- the claims ---- */
+
+static void all_passed(int rounds)
+{
+    check_nothing_is_left();
+    check(!barrier.waits_.first_ && barrier.arrived_ == 0);
+    check_eq(n_leaders, rounds);
+    check_eq(n_passed, rounds * (int)barrier.n_);
+}
+
+static void all_passed_once(void)
+{
+    all_passed(1);
+}
+
+static void both_passed_twice(void)
+{
+    all_passed(2);
+}
+
+Test(barrier_orders, all_pass_together_and_one_leads)
+{
+    explore(2, 1, set_up_three, all_passed_once, 3,
+            (void (*const[])(void)){pass_0, pass_1, pass_2});
+}
+
+Test(barrier_orders, a_round_begins_while_waits_of_the_last_one_end)
+{
+    explore(3, 1, set_up_two, both_passed_twice, 2,
+            (void (*const[])(void)){pass_twice_0, pass_twice_1});
+}
+
+Test(barrier_orders, one_that_gives_up_is_not_counted)
+{
+    explore(4, 1, set_up_two, all_passed_once, 2,
+            (void (*const[])(void)){pass_0, give_up_and_pass_1});
+}

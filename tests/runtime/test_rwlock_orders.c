@@ -1,0 +1,170 @@
+/* test_rwlock_orders.c - the real rwlock and its queue of waits in every order of their steps */
+#include "channel_orders.h"
+
+#include "rwlock.c"
+#include "waits.c"
+#include "waker.c"
+
+static weft_rwlock lock;
+static int64_t     result[EXPLORE_THREADS];
+static int         value, n_written; /* value: written by writers only, one at a time */
+
+static void set_up(void)
+{
+    set_up_executors();
+    lock = (weft_rwlock){0};
+    value = n_written = 0;
+    for (int i = 0; i < EXPLORE_THREADS; i++)
+        result[i] = 1;
+}
+
+/* Thread 0 reads. */
+static void set_up_read(void)
+{
+    set_up();
+    check_eq(weft_rwlock_try_read(&lock), 0);
+}
+
+/* ---- the threads ---- */
+
+static int look(void)
+{
+    return wf_load(&value, RELAXED); /* ordered by the lock */
+}
+
+static void change(void)
+{
+    wf_store(&value, look() + 1, RELAXED); /* ordered by the lock */
+    n_written++;
+}
+
+/* No writer comes between the looks. */
+static void read_and_unlock(void)
+{
+    int seen = look();
+
+    explore_step();
+    check_eq(look(), seen);
+    weft_rwlock_unlock_read(&lock);
+}
+
+static void write_and_unlock(void)
+{
+    change();
+    weft_rwlock_unlock_write(&lock);
+}
+
+static void read_as(int i)
+{
+    weft_rwlock_read(&of[i].wait, &lock);
+    result[i] = run(i);
+    read_and_unlock();
+}
+
+static void write_as(int i)
+{
+    weft_rwlock_write(&of[i].wait, &lock);
+    result[i] = run(i);
+    write_and_unlock();
+}
+
+static void write_0(void)
+{
+    write_as(0);
+}
+
+static void write_2(void)
+{
+    write_as(2);
+}
+
+static void read_1(void)
+{
+    read_as(1);
+}
+
+static void read_2(void)
+{
+    read_as(2);
+}
+
+static void end_read_0(void)
+{
+    read_and_unlock();
+}
+
+static void downgrade_0(void)
+{
+    int written;
+
+    weft_rwlock_write(&of[0].wait, &lock);
+    result[0] = run(0);
+    change();
+    written = look();
+    weft_rwlock_downgrade(&lock);
+    check_eq(look(), written);
+    read_and_unlock();
+}
+
+static void give_up_writing_1(void)
+{
+    weft_rwlock_write(&of[1].wait, &lock);
+    result[1] = run_or_give_up(1);
+    if (result[1] == 0)
+        write_and_unlock();
+}
+
+static void give_up_reading_1(void)
+{
+    weft_rwlock_read(&of[1].wait, &lock);
+    result[1] = run_or_give_up(1);
+    if (result[1] == 0)
+        read_and_unlock();
+}
+
+static void try_both_1(void)
+{
+    if (weft_rwlock_try_write(&lock) == 0)
+        write_and_unlock();
+    else if (weft_rwlock_try_read(&lock) == 0)
+        read_and_unlock();
+}
+
+/* ---- the claims ---- */
+
+static void it_is_free(void)
+{
+    check_nothing_is_left();
+    check(!lock.waits_.first_ && lock.holders_ == 0);
+    check_eq(value, n_written); /* an update is lost where two write at once */
+}
+
+static void explore_three(void (*set_up)(void), void (*a)(void), void (*b)(void), void (*c)(void))
+{
+    explore(2, 1, set_up, it_is_free, 3, (void (*const[])(void)){a, b, c});
+}
+
+Test(rwlock_orders, no_other_thread_has_it_while_one_writes)
+{
+    explore_three(set_up, write_0, read_1, write_2);
+}
+
+Test(rwlock_orders, a_writer_that_downgrades_lets_readers_in_and_no_writer)
+{
+    explore_three(set_up, downgrade_0, read_1, write_2);
+}
+
+Test(rwlock_orders, a_writer_that_gives_up_lets_readers_pass)
+{
+    explore_three(set_up_read, end_read_0, give_up_writing_1, read_2);
+}
+
+Test(rwlock_orders, a_reader_that_gives_up_lets_the_writer_pass)
+{
+    explore_three(set_up, write_0, give_up_reading_1, write_2);
+}
+
+Test(rwlock_orders, one_that_tries_gets_it_or_not)
+{
+    explore_three(set_up, write_0, try_both_1, read_2);
+}
