@@ -4,6 +4,11 @@
 run_tests.py BUILD [--suite SUITE] [--wrapper COMMAND] [PATTERN...]
 
 A pattern selects the tests whose names contain it. What a failed test said is printed, indented.
+
+TEST_AGAIN=1: a test whose checks failed or that ran past its limit runs once more, now alone. If it
+passes then, it counts as passed and is told as "unsteady" with all that it said: a fault to be
+found, of weft or of the test, that the machine's load brought out. A crash, a broken rule or a
+sanitizer's report is never run again.
 """
 import argparse
 import json
@@ -20,6 +25,10 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$|"
 # What a failed test said in one line: a case of the plain runner or of Criterion, a sanitizer.
 VERDICTS = re.compile(r"^(?:FAILED |\[FAIL\] |SUMMARY: ).*$", re.M)
 
+# What no load explains.
+FAULT = re.compile(r"Sanitizer|runtime error: |^==\d+== |CRASH!|"
+                   r"^FAILED .*(?:Aborted|Segmentation fault|Bus error|Illegal|Floating)", re.M)
+
 
 def cases(test):
     """How many cases passed and failed; a test that does not say is one case."""
@@ -34,6 +43,52 @@ def cases(test):
     return passed, max(failed, 1)
 
 
+
+def said(test):
+    return test.get("stdout", "") + test.get("stderr", "")
+
+
+def run(build, options, names):
+    """Runs the tests; returns meson's status and the log of each test."""
+    logs = build / "meson-logs"
+    for old in logs.glob("testlog*.json"):
+        old.unlink()
+    status = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", *options, *names],
+                            stdin=subprocess.DEVNULL).returncode
+    return status, [json.loads(line) for log in logs.glob("testlog*.json")
+                    for line in log.read_text().splitlines()]
+
+
+def named(build, patterns):
+    """The names of the tests that one of the patterns selects."""
+    tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", build]))
+    names = [test["name"] for test in tests if any(part in test["name"] for part in patterns)]
+    if not names:
+        sys.exit("no test has such a name; there are:\n" + "\n".join(t["name"] for t in tests))
+    return names
+
+
+def tell(test):
+    """Prints what a failed test said; returns it in a few lines."""
+    print(f"\n{test['name']}: {test['result']}")
+    print(textwrap.indent(said(test)[-20000:], "    ", lambda line: True))
+    return [f"{test['name']}: {test['result']}"] + VERDICTS.findall(said(test))
+
+
+def again(build, options, tests):
+    """Runs once more what load may have failed; returns the tests with what then passed."""
+    failed = [test for test in tests if cases(test)[1] and not FAULT.search(said(test))]
+    for test in failed:
+        # A name in the log: "project:suite / name", "project / name".
+        _, second = run(build, options + ["--num-processes", "1"], [test["name"].split(" / ")[-1]])
+        steady = [new for new in second if new["name"] == test["name"]]
+        if steady and not cases(steady[0])[1]:
+            tell(test)
+            print(f"note: unsteady, passed when run again: {test['name']}")
+            tests = [steady[0] if old is test else old for old in tests]
+    return tests
+
+
 parser = argparse.ArgumentParser()
 parser.add_argument("build", type=pathlib.Path)
 parser.add_argument("--suite")
@@ -41,42 +96,27 @@ parser.add_argument("--wrapper")
 parser.add_argument("pattern", nargs="*")
 args = parser.parse_intermixed_args()
 
-command = ["meson", "test", "-C", args.build, "--no-rebuild"]
-if args.suite:
-    command += ["--suite", args.suite]
+options = ["--suite", args.suite] if args.suite else []
 if args.wrapper:
     slow = 2 * int(os.environ.get("TEST_SLOW", "1"))
-    command += ["--wrapper", args.wrapper, "--timeout-multiplier", str(slow)]
-if args.pattern:
-    tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", args.build]))
-    names = [test["name"] for test in tests
-             if any(pattern in test["name"] for pattern in args.pattern)]
-    if not names:
-        sys.exit("no test has such a name; there are:\n" + "\n".join(t["name"] for t in tests))
-    command += names
+    options += ["--wrapper", args.wrapper, "--timeout-multiplier", str(slow)]
+status, tests = run(args.build, options, named(args.build, args.pattern) if args.pattern else [])
+stopped = not tests or status != 0 and not any(cases(test)[1] for test in tests)
+if os.environ.get("TEST_AGAIN") == "1":
+    tests = again(args.build, options, tests)
 
-for old in (args.build / "meson-logs").glob("testlog*.json"):
-    old.unlink()
-status = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
-total = [0, 0]
+total = [sum(column) for column in zip((0, 0), *map(cases, tests))]
 n_skipped = 0
 verdicts = []
-for log in (args.build / "meson-logs").glob("testlog*.json"):
-    for test in map(json.loads, log.read_text().splitlines()):
-        passed, failed = cases(test)
-        total[0] += passed
-        total[1] += failed
-        if test["result"] == "SKIP":
-            n_skipped += 1
-            print(f"{test['name']}: {test.get('stdout', '').strip() or 'skipped'}")
-        if failed:
-            print(f"\n{test['name']}: {test['result']}")
-            said = test.get("stdout", "") + test.get("stderr", "")
-            print(textwrap.indent(said[-20000:], "    ", lambda line: True))
-            verdicts += [f"{test['name']}: {test['result']}"] + VERDICTS.findall(said)
+for test in tests:
+    if test["result"] == "SKIP":
+        n_skipped += 1
+        print(f"{test['name']}: {test.get('stdout', '').strip() or 'skipped'}")
+    if cases(test)[1]:
+        verdicts += tell(test)
 if verdicts: # once more: the texts may be long, and a reader of the end sees these
     print("\n".join(verdicts))
-if status != 0 and total[1] == 0 or total == [0, 0] and n_skipped == 0:
+if stopped or total == [0, 0] and n_skipped == 0:
     total[1] += 1
 print(f"{total[0]} passed, {total[1]} failed")
 sys.exit(total[1] > 0)
