@@ -421,4 +421,16 @@ static inline void lines_clear(struct lines *l)
     pthread_mutex_unlock(&l->mutex);
 }
 
+/* Dumps until the text is there. A dump wakes the tasks, so the next one may not find them idle
+ * before they have had a moment for it. */
+static inline void lines_dump_until(struct lines *l, weft_runtime *rt, const char *text)
+{
+    for (;; pause_ms(1)) {
+        lines_clear(l);
+        weft_runtime_dump(rt);
+        if (strstr(l->text, text))
+            return;
+    }
+}
+
 #endif

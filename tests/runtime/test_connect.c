@@ -387,10 +387,7 @@ Test(connect, a_dump_names_the_peer_of_the_stream_that_a_task_reads)
 
         check_eq(weft_spawn_on(rt, &h, reads_one, .stream = s, .back = back, .kind = kind), 0);
         text_of(wanted, read_texts[kind], peer);
-        do { /* until it waits */
-            lines_clear(&lines);
-            weft_runtime_dump(rt);
-        } while (!strstr(lines.text, ", awaiting"));
+        lines_dump_until(&lines, rt, ", awaiting");
         check_str_contains(lines.text, wanted);
         weft_cancel(&h);
         (void)join(rt, &h);

@@ -216,10 +216,7 @@ Test(deadlock, is_told_once_although_tasks_wait_for_those_that_wait_for_it)
     for (int i = 0; i < 2; i++)
         check_eq(weft_spawn_named(rt, &end[i], "end", naps_with_mutex, 2, 0), 0);
     EVENTUALLY(n_lines() > 0);
-    do { /* until all are idle */
-        lines_clear(&lines);
-        weft_runtime_dump(rt);
-    } while (!strstr(lines.text, "deadlock: "));
+    lines_dump_until(&lines, rt, "deadlock: "); /* all are idle */
     weft_cancel(&a);
     check_eq(join(rt, &a), -ECANCELED);
     check_eq(join(rt, &b), 0);
@@ -505,10 +502,7 @@ Test(deadlock, is_told_by_each_dump)
     check_eq(weft_spawn_on(rt, &b, locks_two, 1, 0, 2, 0), 0);
     EVENTUALLY(n_lines() > 0);
     for (int i = 0; i < 3; i++)
-        do { /* until both tasks are idle */
-            lines_clear(&lines);
-            weft_runtime_dump(rt);
-        } while (!strstr(lines.text, "deadlock: "));
+        lines_dump_until(&lines, rt, "deadlock: "); /* both tasks are idle */
     weft_cancel(&a);
     check_eq(join(rt, &a), -ECANCELED);
     check_eq(join(rt, &b), 0);

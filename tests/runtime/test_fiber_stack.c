@@ -63,11 +63,7 @@ Test(fiber_stack, a_dump_says_how_much_of_its_stack_was_used)
     int         used = 0;
 
     check_eq(weft_fiber_on(rt, &handle, eats_and_waits, &event), 0);
-    do { /* a dump wakes the task, so the next one may not find it waiting */
-        pause_ms(1);
-        lines_clear(&lines);
-        weft_runtime_dump(rt);
-    } while (!strstr(lines.text, "awaiting weft_event_wait, stack "));
+    lines_dump_until(&lines, rt, "awaiting weft_event_wait, stack ");
     check_eq(sscanf(strstr(lines.text, ", stack "), ", stack %d of 512 KiB", &used), 1);
     check_cmp(used, >=, 100);
     check_cmp(used, <=, 150);

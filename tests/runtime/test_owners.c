@@ -105,18 +105,6 @@ WEFT_ASYNC(taker)
     WEFT_END(n);
 }
 
-/* Dumps until the text is there. A task that a dump has woken may not be idle at the next one. */
-static void dump_until(weft_runtime *rt, const char *text)
-{
-    int64_t end = weft_now() + WEFT_S(20) * test_slow();
-
-    do {
-        lines_clear(&lines);
-        weft_runtime_dump(rt);
-    } while (!strstr(lines.text, text) && weft_now() < end);
-    check_str_contains(lines.text, text);
-}
-
 static const void *object_of(enum what what)
 {
     if (what == WRITER || what == WRITER_TRIED || what == READER)
@@ -135,7 +123,7 @@ static void check_named(int64_t workers, enum what what, const char *name)
     check_eq(weft_spawn_on(rt, &second, taker, what), 0);
     snprintf(text, sizeof text, ", awaiting %s of %p, held by task the owner (spawned at ", name,
              object_of(what));
-    dump_until(rt, text);
+    lines_dump_until(&lines, rt, text);
     weft_event_set(&release);
     check_eq(join(rt, &first), 0);
     check_eq(join(rt, &second), 0);
@@ -177,7 +165,7 @@ Test(owners, readers_have_no_names)
     spin_until(&n_hold, 1);
     check_eq(weft_spawn_on(rt, &second, taker, WRITER), 0);
     snprintf(text, sizeof text, ", awaiting weft_rwlock_write of %p\n", (void *)&rwlock);
-    dump_until(rt, text);
+    lines_dump_until(&lines, rt, text);
     weft_event_set(&release);
     check_eq(join(rt, &first), 0);
     check_eq(join(rt, &second), 0);
@@ -196,11 +184,11 @@ Test(owners, are_those_that_the_lock_was_passed_to)
     check_eq(weft_spawn_named(rt, &first, "the next", holder, MUTEX), 0);
     snprintf(text, sizeof text, ", awaiting weft_mutex_lock of %p, held by thread %d\n",
              (void *)&mutex, (int)getpid());
-    dump_until(rt, text);
+    lines_dump_until(&lines, rt, text);
     weft_mutex_unlock(&mutex);
     spin_until(&n_hold, 1);
     check_eq(weft_spawn_on(rt, &second, taker, MUTEX), 0);
-    dump_until(rt, ", held by task the next (spawned at ");
+    lines_dump_until(&lines, rt, ", held by task the next (spawned at ");
     weft_event_set(&release);
     check_eq(join(rt, &first), 0);
     check_eq(join(rt, &second), 0);
@@ -233,7 +221,7 @@ Test(owners, that_have_ended_are_not_looked_at)
 
     check_eq(RUN(rt, leaves, 0), 0);
     check_eq(weft_spawn_on(rt, &handle, taker, MUTEX), 0);
-    dump_until(rt, ", held by a task that has ended, or of another runtime\n");
+    lines_dump_until(&lines, rt, ", held by a task that has ended, or of another runtime\n");
     weft_mutex_unlock(&mutex); /* any thread may unlock */
     check_eq(join(rt, &handle), 0);
     stop(rt);
@@ -247,7 +235,7 @@ Test(owners, of_another_runtime_have_no_name)
     check_eq(weft_spawn_on(other, &first, holder, MUTEX), 0);
     spin_until(&n_hold, 1);
     check_eq(weft_spawn_on(rt, &second, taker, MUTEX), 0);
-    dump_until(rt, ", held by a task that has ended, or of another runtime\n");
+    lines_dump_until(&lines, rt, ", held by a task that has ended, or of another runtime\n");
     weft_event_set(&release);
     check_eq(join(other, &first), 0);
     check_eq(join(rt, &second), 0);
@@ -291,7 +279,7 @@ Test(owners, of_the_mutex_of_a_condition)
     snprintf(text, sizeof text,
              ", awaiting weft_condition_wait of %p, held by task the owner (spawned at ",
              (void *)&mutex);
-    dump_until(rt, text);
+    lines_dump_until(&lines, rt, text);
     weft_event_set(&release);
     check_eq(join(rt, &first), 0);
     check_eq(join(rt, &second), 0);
@@ -334,7 +322,7 @@ Test(owners, of_a_branch_of_a_select)
     snprintf(text, sizeof text,
              ", awaiting weft_select (weft_sleep, weft_mutex_lock of %p, held by task the owner ",
              (void *)&mutex);
-    dump_until(rt, text);
+    lines_dump_until(&lines, rt, text);
     weft_event_set(&release);
     check_eq(join(rt, &first), 0);
     check_eq(join(rt, &second), 1);
@@ -364,7 +352,7 @@ Test(owners, of_a_join_are_the_joined_tasks)
     check_eq(weft_spawn_named(rt, &first, "the child", holder, MUTEX), 0);
     spin_until(&n_hold, 1);
     check_eq(weft_spawn_on(rt, &second, joins, first), 0);
-    dump_until(rt, ", awaiting weft_join of task the child (spawned at ");
+    lines_dump_until(&lines, rt, ", awaiting weft_join of task the child (spawned at ");
     weft_event_set(&release);
     check_eq(join(rt, &second), 0);
     stop(rt);

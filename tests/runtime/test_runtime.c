@@ -188,9 +188,7 @@ Test(runtime, a_dump_names_the_branches_that_a_select_waits_for)
 
     check_eq(weft_spawn_on(rt, NULL, chooser, &ran), 0);
     spin_until(&ran, 1);
-    do /* until it waits */
-        weft_runtime_dump(rt);
-    while (!strstr(lines.text, ", awaiting"));
+    lines_dump_until(&lines, rt, ", awaiting");
     check_str_contains(lines.text, ", awaiting weft_select (weft_sleep, weft_sleep)");
     stop(rt);
 }

@@ -58,11 +58,9 @@ Test(tasks, a_dump_has_name_place_and_what_is_awaited)
     snprintf(at, sizeof at, "test_tasks.c:%d), awaiting event\n", __LINE__ - 1);
     check_eq(weft_spawn_on(rt, &handle[1], waits, &began), 0);
     spin_until(&began, 2);
-    while (!strstr(lines.text, "task patient (spawned at ") || !strstr(lines.text, at) ||
-           !strstr(lines.text, "task waits (spawned at ")) {
-        lines_clear(&lines); /* it may not have come to rest before */
-        weft_runtime_dump(rt);
-    }
+    do /* until both have come to rest */
+        lines_dump_until(&lines, rt, "task patient (spawned at ");
+    while (!strstr(lines.text, at) || !strstr(lines.text, "task waits (spawned at "));
     for (int i = 0; i < 2; i++)
         weft_cancel(&handle[i]);
     for (int i = 0; i < 2; i++)

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cgroups import Group
 from layers import ROOT
 from tally import Tally
+from unsteady import may_be_load, tell
 
 BACKENDS = ["uring", "epoll"]
 NAMESPACES = ["unshare", "--user", "--map-root-user", "--pid", "--mount", "--fork", "--kill-child"]
@@ -94,6 +95,12 @@ def is_there(name, prefix):
 # ---- tests ----
 
 
+def what_failed(done):
+    """What the program said of cases that failed, and the end of what weft said."""
+    verdicts = [line for line in done.stdout.splitlines() if not line.startswith("ok ")]
+    return "\n".join([*verdicts, done.stderr[-2000:]])
+
+
 def test_in(where, prefix, test, backend):
     """Runs a test program there. Returns what is wrong, or None."""
     arguments = [TESTS[test]] if TESTS[test] else []
@@ -101,16 +108,21 @@ def test_in(where, prefix, test, backend):
         arguments = sum((["--except", f"{test}/{case}"] for case in LOOK_INTO_PROC.get(test, [])), []) + arguments
     done = run(prefix, f"test_runtime_{test}", *arguments, WEFT_BACKEND=backend)
     failed = done.returncode != 0 or not re.search(r"^\d+ passed, 0 failed$", done.stdout, re.M)
-    return f"{test}, {where}, {backend}: {done.stdout}{done.stderr}"[-2000:] if failed else None
+    return f"{test}, {where}, {backend}: {what_failed(done)}" if failed else None
 
 
 def test_everywhere(there):
     """As many at once as there are CPUs: most of them wait."""
+    runs = [(where, prefix, test, backend) for where, prefix in there.items() for backend in BACKENDS
+            for test in TESTS]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = [pool.submit(test_in, where, prefix, test, backend) for where, prefix in there.items()
-                for backend in BACKENDS for test in TESTS]
-        for one in runs:
-            tally.check(one.result() is None, one.result())
+        problems = list(pool.map(lambda run: test_in(*run), runs))
+    for run_there, problem in zip(runs, problems):
+        if problem and may_be_load(problem) and not test_in(*run_there):
+            print(problem)
+            tell(problem.splitlines()[0])
+            problem = None
+        tally.check(problem is None, problem)
 
 
 # ---- a server ----

@@ -4,11 +4,7 @@
 run_tests.py BUILD [--suite SUITE] [--wrapper COMMAND] [PATTERN...]
 
 A pattern selects the tests whose names contain it. What a failed test said is printed, indented.
-
-TEST_AGAIN=1: a test whose checks failed or that ran past its limit runs once more, now alone. If it
-passes then, it counts as passed and is told as "unsteady" with all that it said: a fault to be
-found, of weft or of the test, that the machine's load brought out. A crash, a broken rule or a
-sanitizer's report is never run again.
+See unsteady.py for those that load may have failed.
 """
 import argparse
 import json
@@ -19,15 +15,13 @@ import subprocess
 import sys
 import textwrap
 
+import unsteady
+
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$|"
                     r"Synthesis: Tested: \d+ \| Passing: (\d+) \| Failing: (\d+)", re.M)
 
 # What a failed test said in one line: a case of the plain runner or of Criterion, a sanitizer.
-VERDICTS = re.compile(r"^(?:FAILED |\[FAIL\] |SUMMARY: ).*$", re.M)
-
-# What no load explains.
-FAULT = re.compile(r"Sanitizer|runtime error: |^==\d+== |CRASH!|"
-                   r"^FAILED .*(?:Aborted|Segmentation fault|Bus error|Illegal|Floating)", re.M)
+VERDICTS = re.compile(r"^(?:FAILED |FAIL  |\[FAIL\] |SUMMARY: ).*$", re.M)
 
 
 def cases(test):
@@ -76,16 +70,16 @@ def tell(test):
 
 
 def again(build, options, tests):
-    """Runs once more what load may have failed; returns the tests with what then passed."""
-    failed = [test for test in tests if cases(test)[1] and not FAULT.search(said(test))]
+    """Runs once more what load may have failed; returns the tests, with what then passed."""
+    failed = [test for test in tests if cases(test)[1] and unsteady.may_be_load(said(test))]
     for test in failed:
         # A name in the log: "project:suite / name", "project / name".
         _, second = run(build, options + ["--num-processes", "1"], [test["name"].split(" / ")[-1]])
-        steady = [new for new in second if new["name"] == test["name"]]
-        if steady and not cases(steady[0])[1]:
+        passed = [new for new in second if new["name"] == test["name"] and not cases(new)[1]]
+        if passed:
             tell(test)
-            print(f"note: unsteady, passed when run again: {test['name']}")
-            tests = [steady[0] if old is test else old for old in tests]
+            unsteady.tell(test["name"])
+            tests = [passed[0] if old is test else old for old in tests]
     return tests
 
 
@@ -102,8 +96,7 @@ if args.wrapper:
     options += ["--wrapper", args.wrapper, "--timeout-multiplier", str(slow)]
 status, tests = run(args.build, options, named(args.build, args.pattern) if args.pattern else [])
 stopped = not tests or status != 0 and not any(cases(test)[1] for test in tests)
-if os.environ.get("TEST_AGAIN") == "1":
-    tests = again(args.build, options, tests)
+tests = again(args.build, options, tests)
 
 total = [sum(column) for column in zip((0, 0), *map(cases, tests))]
 n_skipped = 0
