@@ -264,10 +264,11 @@ static bool look(wf_monitor *m, int64_t now)
 
 /* ---- the thread ---- */
 
-/* Sleeps until a worker wakes up, unless one is awake after all. */
+/* Sleeps until a worker wakes up, unless one is awake after all. It tidies up once it has said that
+ * it sleeps and has found all workers asleep: a worker that frees slots later has woken up before,
+ * and ends this sleep. */
 static void sleep_long(wf_monitor *m)
 {
-    wf_tasks_tidy(m->executor);
     wf_store(&m->awake, 0, SEQ_CST); /* [monitor-1] */
     for (uint32_t i = 0; i < m->executor->idle.n_slots; i++)
         if (!worker_sleeps(m, i) && !stands_by(m->executor->workers[i]) &&
@@ -275,6 +276,7 @@ static void sleep_long(wf_monitor *m)
             wf_store(&m->awake, 1, RELAXED); /* the worst case is one wake in vain */
             return;
         }
+    wf_tasks_tidy(m->executor);                /* K4 */
     while (wf_load(&m->awake, SEQ_CST) == 0 && /* [monitor-1] */
            !wf_load(&m->stopping, SEQ_CST)) {  /* [monitor-1] */
         wf_futex_wait(&m->awake, 0, wf_lock_waits_due(m->executor));

@@ -14,6 +14,8 @@
  * Invariants  K1 the monitor ticks while a worker is awake, and sleeps without a limit soon after
  *             all workers do. K2 a spare worker that isn't needed any more stands by. K3 each
  *             worker that blocks in place has a spare worker beside it, as long as there are some.
+ *             K4 before the monitor sleeps without a limit, every heap takes back the slots that
+ *             workers have freed.
  * Ordering    [monitor-1] the monitor says that it sleeps, then looks for workers that are awake. A
  *             worker leaves the mask of sleepers, or clears `away`, then looks whether the monitor
  *             sleeps. All of these are SEQ_CST, so one of the two sees the other. [monitor-2] a

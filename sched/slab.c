@@ -329,7 +329,7 @@ static void give_back(wf_region *r, wf_task *first, wf_task *last, uint32_t n)
     } while (!wf_cas(&r->remote, &before, first, RELEASE)); /* [slab-1] */
 }
 
-static void flush(wf_heap *h)
+void wf_heap_flush_owner(wf_heap *h)
 {
     if (h->n_sends == 0)
         return;
@@ -339,7 +339,7 @@ static void flush(wf_heap *h)
 
 void wf_heap_tidy_owner(wf_heap *h)
 {
-    flush(h);
+    wf_heap_flush_owner(h);
     collect(h);
 }
 
@@ -347,7 +347,7 @@ void wf_heap_tidy_owner(wf_heap *h)
 static void send_later(wf_heap *h, wf_region *r, wf_task *t)
 {
     if (h->n_sends > 0 && (h->sends_to != r || h->n_sends == SENDS_MOST))
-        flush(h);
+        wf_heap_flush_owner(h);
     if (h->n_sends++ == 0) {
         h->sends_to = r;
         h->sends_last = t;

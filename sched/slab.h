@@ -48,8 +48,10 @@ struct wf_task *wf_heap_take_owner(wf_heap *h, size_t size);
 /* Frees a slot and sets its state word to 0. `h` is the caller's heap, or NULL if it has none. Any
  * thread may call it, also after the runtime's end. */
 void wf_heap_free_any(wf_heap *h, struct wf_task *t);
-/* The owner is about to sleep. Sends slots that are on their way to other heaps, takes back what
- * other threads have freed, and returns empty regions to the system. */
+/* The owner is about to say that it sleeps. Sends slots that are on their way to other heaps. */
+void wf_heap_flush_owner(wf_heap *h);
+/* The owner is about to sleep. Does the same, takes back what other threads have freed, and returns
+ * empty regions to the system. */
 void wf_heap_tidy_owner(wf_heap *h);
 
 #endif

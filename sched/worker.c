@@ -71,9 +71,11 @@ static bool sleeps(const wf_worker *w)
 }
 
 /* From here on a pusher may wake the worker. Its bit is set before it leaves the searchers, so at
- * every moment a pusher sees one of the two [idle-1]. */
+ * every moment a pusher sees one of the two [idle-1]. Slots for other heaps are sent before it,
+ * because the monitor makes those heaps take them once all workers sleep (K4). */
 static void announce(wf_worker *w)
 {
+    wf_heap_flush_owner(&w->heap);
     wf_idle_announce_sleep(&w->executor->idle, w->index);
     leave_searchers(w);
 }
@@ -279,6 +281,8 @@ static void stand_by(wf_worker *w)
     while (!is_needed(w) && !wf_executor_is_stopping(s)) {
         wf_park_commit(&w->park, key, INT64_MAX);
         key = wf_park_prepare(&w->park);
+        if (!is_needed(w))
+            wf_heap_tidy_owner(&w->heap); /* the monitor woke us to tidy up */
     }
 }
 

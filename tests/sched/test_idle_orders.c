@@ -195,7 +195,7 @@ Test(idle_orders, one_worker_is_woken_for_every_task_of_one_thread)
     explore(4, 1, set_up_one, claim_two, 2, (void (*const[])(void)){work_0, inject_twice});
 }
 
-Test(idle_orders, two_workers_are_woken_for_every_task_of_two_threads, .timeout = 120)
+Test(idle_orders, two_workers_are_woken_for_every_task_of_two_threads)
 {
     explore(2, 0, set_up_two, claim_two, 4,
             (void (*const[])(void)){work_0, work_1, inject_0, inject_1});
@@ -361,7 +361,7 @@ Test(idle_orders, nothing_of_a_batch_waits_behind_a_task_that_hangs_while_anothe
             (void (*const[])(void)){work_once_and_hang, work_1, inject_three});
 }
 
-Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs, .timeout = 120)
+Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs)
 {
     explore(2, 0, set_up_two, claim_two, 4,
             (void (*const[])(void)){work_once_and_hang, work_1, inject_0, inject_1});
@@ -523,4 +523,53 @@ Test(idle_orders, the_monitor_does_not_sleep_while_a_thread_has_the_core)
 {
     explore(3, 2, set_up_lent, the_monitor_saw_it_enter, 2,
             (void (*const[])(void)){enter_0, monitor_sleeps_long});
+}
+
+static char     block[5 << 20]; /* the one region */
+static wf_task *slot;           /* of the heap of foreign threads */
+
+static void *give_block(void *arg, size_t size)
+{
+    (void)arg;
+    check_cmp(size, <=, sizeof block);
+    return block;
+}
+
+static void keep_block(void *arg, void *memory, size_t size)
+{
+    (void)arg, (void)memory, (void)size;
+}
+
+static void set_up_heaps(void)
+{
+    static const weft_future_ops ops = {.name = "nothing"};
+
+    set_up_one();
+    rt.config.allocator = (weft_allocator){give_block, keep_block, NULL};
+    executor.memory = (wf_memory){.rt = &rt};
+    wf_shared_heap_init(&executor.shared, &executor.memory);
+    wf_heap_init(&worker[0].heap, &executor.memory);
+    slot = wf_shared_heap_take_any(&executor.shared, 1024);
+    slot->frame.future.ops = &ops;
+}
+
+static void free_and_work(void)
+{
+    wf_heap_free_any(&worker[0].heap, slot);
+    work_0();
+}
+
+/* Where the monitor sleeps, nothing reminds the heap any more. */
+static void the_slot_is_back(void)
+{
+    if (explorer.thread[1].ended)
+        return;
+    check_eq(worker[0].heap.n_sends, 0);
+    check_eq(wf_region_of(slot)->remote, NULL);
+}
+
+Test(idle_orders, the_monitor_does_not_sleep_before_a_freed_slot_is_back_in_its_heap)
+{
+    explore(3, 1, set_up_heaps, the_slot_is_back, 2,
+            (void (*const[])(void)){free_and_work, monitor_sleeps_long});
 }

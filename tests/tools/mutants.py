@@ -127,6 +127,17 @@ MUTANTS = {
          "wf_sub(&idle->n_searching, 1, SEQ_CST);", ""),
         ("a sleeper on another CPU is not picked", "sched/idle.c:best_sleeper",
          "best = best < 0 ? i : best;", ";"),
+        ("the monitor tidies up before it says that it sleeps", "sched/monitor.c:sleep_long",
+         "wf_store(&m->awake, 0, SEQ_CST); for (uint32_t i = 0; i < m->executor->idle.n_slots; i++) "
+         "if (!worker_sleeps(m, i) && !stands_by(m->executor->workers[i]) && "
+         "!wf_load(&m->executor->workers[i]->away, SEQ_CST)) { wf_store(&m->awake, 1, RELAXED); return; } "
+         "wf_tasks_tidy(m->executor);",
+         "wf_tasks_tidy(m->executor); wf_store(&m->awake, 0, SEQ_CST); "
+         "for (uint32_t i = 0; i < m->executor->idle.n_slots; i++) "
+         "if (!worker_sleeps(m, i) && !stands_by(m->executor->workers[i]) && "
+         "!wf_load(&m->executor->workers[i]->away, SEQ_CST)) { wf_store(&m->awake, 1, RELAXED); return; }"),
+        ("a worker sends slots to other heaps when it sleeps already", "sched/worker.c:announce",
+         "wf_heap_flush_owner(&w->heap);", ""),
     ],
     "sched/in_place": [
         ("a join takes the slot of the first child though a thief was faster", "sched/run.c:take_youngest",
