@@ -351,26 +351,74 @@ static inline int n_fds(void)
     return n_entries("/proc/self/fd") - 1; /* without the descriptor of the directory itself */
 }
 
+/* ---- what the threads of runtimes do ---- */
+
+/* All threads whose names have the same beginning. */
+struct threads {
+    int      n, n_awake;      /* an awake one runs, or waits for a CPU */
+    uint64_t cpu_ns, n_turns; /* what they have used, and how often they got a CPU */
+};
+
+/* A thread that ends meanwhile is not counted. */
+static inline void threads_add(struct threads *threads, const char *id, const char *prefix)
+{
+    char     path[64], name[32], state;
+    uint64_t ns = 0, turns = 0;
+    FILE    *f;
+    int      n = 0;
+
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", id);
+    if ((f = fopen(path, "re"))) {
+        n = fscanf(f, "%*d (%31[^)]) %c", name, &state);
+        fclose(f);
+    }
+    if (n != 2 || strncmp(name, prefix, strlen(prefix)) != 0)
+        return;
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/schedstat", id);
+    if ((f = fopen(path, "re"))) {
+        n = fscanf(f, "%" SCNu64 " %*u %" SCNu64, &ns, &turns);
+        fclose(f);
+    }
+    threads->n++;
+    threads->n_awake += state != 'S';
+    threads->cpu_ns += ns;
+    threads->n_turns += turns;
+}
+
+static inline struct threads threads_named(const char *prefix)
+{
+    struct threads threads = {0};
+    DIR           *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+
+    check(dir != NULL);
+    while ((entry = readdir(dir)))
+        threads_add(&threads, entry->d_name, prefix);
+    closedir(dir);
+    return threads;
+}
+
+/* Waits until none of them has been awake for so long. A thread that sleeps for a lock is asleep
+ * too, but then the thread that holds the lock is not. */
+static inline struct threads threads_at_rest(const char *prefix, int64_t ms)
+{
+    struct threads before, now = threads_named(prefix);
+    int64_t        end = weft_now() + WEFT_S(20) * test_slow();
+
+    do {
+        check_cmp(weft_now(), <, end);
+        before = now;
+        pause_ms(ms);
+        now = threads_named(prefix);
+    } while (before.n_awake + now.n_awake > 0 || before.n != now.n ||
+             before.n_turns != now.n_turns);
+    return now;
+}
+
 /* Counts the threads of runtimes, but not those of sanitizers. */
 static inline int n_weft_threads(void)
 {
-    DIR           *dir = opendir("/proc/self/task");
-    struct dirent *entry;
-    int            n = 0;
-
-    check(dir != NULL);
-    while ((entry = readdir(dir))) {
-        char  path[64], name[32] = "";
-        FILE *f;
-
-        snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", entry->d_name);
-        if (!(f = fopen(path, "re")))
-            continue;
-        n += fgets(name, sizeof name, f) && strncmp(name, "weft-", 5) == 0;
-        fclose(f);
-    }
-    closedir(dir);
-    return n;
+    return threads_named("weft-").n;
 }
 
 /* ---- pseudo-random numbers: the same at each run ---- */
@@ -409,6 +457,16 @@ static inline void lines_add(void *arg, weft_log_level level, const char *line)
     if (l->size >= sizeof l->text)
         l->size = sizeof l->text - 1;
     pthread_mutex_unlock(&l->mutex);
+}
+
+static inline int lines_count(struct lines *l)
+{
+    int n;
+
+    pthread_mutex_lock(&l->mutex);
+    n = l->n;
+    pthread_mutex_unlock(&l->mutex);
+    return n;
 }
 
 /* Forgets the lines; the log may go on. */

@@ -175,32 +175,14 @@ Test(blocking_threads, idle_threads_leave)
     stop(rt);
 }
 
-/* Counts how often the pool's threads have gone to sleep. */
-static int64_t count_sleeps(void)
+/* Fails unless the pool's threads sleep on once they do. */
+static void check_quiet(void)
 {
-    DIR           *tasks = opendir("/proc/self/task");
-    struct dirent *task;
-    int64_t        sum = 0;
+    struct threads before = threads_at_rest("weft-quiet", 20);
 
-    while ((task = readdir(tasks))) {
-        char      path[300], line[256];
-        bool      ours = false;
-        long long n;
-        FILE     *f;
-
-        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
-        f = fopen(path, "re");
-        while (f && fgets(line, sizeof line, f)) {
-            if (strncmp(line, "Name:\tweft-quiet", 16) == 0)
-                ours = true;
-            if (ours && sscanf(line, "voluntary_ctxt_switches: %lld", &n) == 1)
-                sum += n;
-        }
-        if (f)
-            fclose(f);
-    }
-    closedir(tasks);
-    return sum;
+    check_cmp(before.n, >, 0);
+    pause_ms(50);
+    check_eq(threads_named("weft-quiet").n_turns, before.n_turns);
 }
 
 Test(blocking_threads, an_idle_pool_sleeps)
@@ -208,24 +190,16 @@ Test(blocking_threads, an_idle_pool_sleeps)
     weft_runtime *rt = start(1);
     weft_pool    *pool = pool_of(rt, (weft_pool_config){.name = "quiet", .threads = 8});
     weft_handle   h[20];
-    int64_t       before;
 
     for (int i = 0; i < 20; i++)
         h[i] = spawn_hold(rt, pool);
     EVENTUALLY(n_running == 8);
-    pause_ms(20);
-    before = count_sleeps();
-    check_cmp(before, >, 0);
-    pause_ms(50);
-    check_eq(count_sleeps(), before); /* 12 jobs are queued, but all 8 threads are busy */
+    check_quiet(); /* 12 jobs are queued, but all 8 threads are busy */
     open_gate(20);
     for (int i = 0; i < 20; i++)
         check_eq(join(rt, &h[i]), 7);
     EVENTUALLY(count(pool).idle == count(pool).threads);
-    pause_ms(20);
-    before = count_sleeps();
-    pause_ms(50);
-    check_eq(count_sleeps(), before);
+    check_quiet();
     close_pool(pool);
     stop(rt);
 }

@@ -25,16 +25,6 @@ static weft_runtime *start_watching(const weft_config *kind)
     return start_with(&config);
 }
 
-static int n_lines(void)
-{
-    int n;
-
-    pthread_mutex_lock(&lines.mutex);
-    n = lines.n;
-    pthread_mutex_unlock(&lines.mutex);
-    return n;
-}
-
 /* Several times as long as the monitor needs to see a circle. */
 static void wait_for_more(void)
 {
@@ -115,7 +105,7 @@ static void check_two(const weft_config *kind)
 
     check_eq(weft_spawn_named(rt, &a, "a", locks_two, 0, 1, 2, 0), 0);
     check_eq(weft_spawn_named(rt, &b, "b", locks_two, 1, 0, 2, 0), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     wait_for_more();
     weft_cancel(&a);
     check_eq(join(rt, &a), -ECANCELED);
@@ -147,7 +137,7 @@ Test(deadlock, of_bound_tasks_and_with_the_least_budget)
 
     check_eq(weft_spawn_bound(rt, &a, 0, locks_two, 0, 1, 2, 0), 0);
     check_eq(weft_spawn_bound(rt, &b, 1, locks_two, 1, 0, 2, 0), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     weft_cancel(&b);
     check_eq(join(rt, &b), -ECANCELED);
     check_eq(join(rt, &a), 0);
@@ -158,7 +148,7 @@ Test(deadlock, of_bound_tasks_and_with_the_least_budget)
 /* Cancels the task when the circle has been told. */
 static void *cancels(void *handle)
 {
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     weft_cancel(handle);
     return NULL;
 }
@@ -189,7 +179,7 @@ Test(deadlock, of_three_tasks_names_all_and_not_those_that_wait_beside)
     check_eq(weft_spawn_named(rt, &handle[2], "c", locks_two, 2, 0, 3, 0), 0);
     spin_until(&n_hold, 3);
     check_eq(weft_spawn_named(rt, &handle[3], "beside", naps_with_mutex, 0, 0), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     wait_for_more();
     weft_cancel(&handle[0]);
     check_eq(join(rt, &handle[0]), -ECANCELED);
@@ -215,7 +205,7 @@ Test(deadlock, is_told_once_although_tasks_wait_for_those_that_wait_for_it)
     spin_until(&n_hold, 3);
     for (int i = 0; i < 2; i++)
         check_eq(weft_spawn_named(rt, &end[i], "end", naps_with_mutex, 2, 0), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     lines_dump_until(&lines, rt, "deadlock: "); /* all are idle */
     weft_cancel(&a);
     check_eq(join(rt, &a), -ECANCELED);
@@ -250,7 +240,7 @@ Test(deadlock, of_a_task_that_locks_what_it_holds)
     char          text[160];
 
     check_eq(weft_spawn_named(rt, &handle, "a", locks_two, 0, 0, 1, 0), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     wait_for_more();
     weft_cancel(&handle);
     check_eq(join(rt, &handle), -ECANCELED);
@@ -289,7 +279,7 @@ Test(deadlock, of_a_task_that_joins_itself)
 
     check_eq(weft_spawn_on(rt, &own[0], joins, &own[0], 2), 0);
     add(&n_hold, 1);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     weft_cancel(&own[0]);
     EVENTUALLY(get(&n_joined) == 1);
     check_eq(join(rt, &own[0]), -ECANCELED);
@@ -305,7 +295,7 @@ Test(deadlock, of_two_tasks_that_join_each_other)
     check_eq(weft_spawn_named(rt, &own[0], "a", joins, &own[1], 3), 0);
     check_eq(weft_spawn_named(rt, &own[1], "b", joins, &own[0], 3), 0);
     add(&n_hold, 1);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     wait_for_more();
     weft_cancel(&own[0]);
     EVENTUALLY(get(&n_joined) == 2);
@@ -372,7 +362,7 @@ static void check_mixed(enum what what, const char *name)
 
     check_eq(weft_spawn_on(rt, &a, mixes, what, true), 0);
     check_eq(weft_spawn_on(rt, &b, mixes, what, false), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     weft_cancel(&a);
     check_eq(join(rt, &a), -ECANCELED);
     check_eq(join(rt, &b), 0);
@@ -421,7 +411,7 @@ Test(deadlock, of_a_task_that_joins_one_that_waits_for_its_mutex)
     weft_handle   handle;
 
     check_eq(weft_spawn_named(rt, &handle, "the parent", holds_and_joins, 0), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     weft_cancel(&handle);
     check_eq(join(rt, &handle), -ECANCELED);
     stop(rt);
@@ -500,7 +490,7 @@ Test(deadlock, is_told_by_each_dump)
 
     check_eq(weft_spawn_on(rt, &a, locks_two, 0, 1, 2, 0), 0);
     check_eq(weft_spawn_on(rt, &b, locks_two, 1, 0, 2, 0), 0);
-    EVENTUALLY(n_lines() > 0);
+    EVENTUALLY(lines_count(&lines) > 0);
     for (int i = 0; i < 3; i++)
         lines_dump_until(&lines, rt, "deadlock: "); /* both tasks are idle */
     weft_cancel(&a);

@@ -48,16 +48,6 @@ static weft_runtime *start_watching(struct lines *log, int64_t workers)
         &(weft_config){.workers = workers, .watchdog_ms = 30, .log = lines_add, .log_arg = log});
 }
 
-static int n_lines(struct lines *log)
-{
-    int n;
-
-    pthread_mutex_lock(&log->mutex);
-    n = log->n;
-    pthread_mutex_unlock(&log->mutex);
-    return n;
-}
-
 /* What the line says about the mutex. */
 static void check_names(struct lines *log, const char *holder)
 {
@@ -84,7 +74,7 @@ Test(thread_mutex, the_watchdog_names_the_worker_that_has_locked_it)
     check_eq(weft_spawn_bound(rt, &first, 1, holds, 0), 0);
     spin_until(&is_locked, 1);
     check_eq(weft_spawn_bound(rt, &second, 0, wants, 7), 0);
-    EVENTUALLY(n_lines(&log) > 0);
+    EVENTUALLY(lines_count(&log) > 0);
     add(&may_unlock, 1);
     check_eq(join(rt, &second), 7);
     check_eq(join(rt, &first), 0);
@@ -105,7 +95,7 @@ Test(thread_mutex, the_process_goes_on_where_one_worker_holds_and_wants_it)
     check_eq(weft_spawn_on(rt, &first, holds, 0), 0);
     spin_until(&is_locked, 1);
     check_eq(weft_spawn_on(rt, &second, wants, 7), 0);
-    EVENTUALLY(n_lines(&log) > 0);
+    EVENTUALLY(lines_count(&log) > 0);
     add(&may_unlock, 1);
     check_eq(join(rt, &second), 7);
     check_eq(join(rt, &first), 0);
@@ -122,7 +112,7 @@ Test(thread_mutex, the_watchdog_names_another_thread)
 
     pthread_mutex_lock(&mutex);
     check_eq(weft_spawn_on(rt, &handle, wants, 7), 0);
-    EVENTUALLY(n_lines(&log) > 0);
+    EVENTUALLY(lines_count(&log) > 0);
     pthread_mutex_unlock(&mutex);
     check_eq(join(rt, &handle), 7);
     stop(rt);

@@ -4,7 +4,7 @@
 struct parent {
     WEFT_FRAME;
     struct {
-        int64_t ms;
+        int64_t *flag, *started;
     } in;
     weft_handle child;
 };
@@ -13,7 +13,9 @@ WEFT_ASYNC(parent)
     int64_t n;
 
     WEFT_BEGIN();
-    check_eq(weft_spawn_named(NULL, &self->child, "the child", pauses, self->in.ms), 0);
+    check_eq(weft_spawn_named(NULL, &self->child, "the child", blocks, self->in.flag, 1,
+                              self->in.started),
+             0);
     WEFT_AWAIT(n, weft_join(&self->child));
     WEFT_END(n);
 }
@@ -22,6 +24,14 @@ static weft_runtime *start_watching(struct lines *log, int64_t workers, int64_t 
 {
     return start_with(
         &(weft_config){.workers = workers, .watchdog_ms = ms, .log = lines_add, .log_arg = log});
+}
+
+/* Lets a task that blocks its worker go on once the log has n lines, and has had time for more. */
+static void let_go_when_told(struct lines *log, int n, int64_t *flag)
+{
+    EVENTUALLY(lines_count(log) >= n);
+    pause_ms(100);
+    add(flag, 1);
 }
 
 static void check_quiet(struct lines *log)
@@ -34,14 +44,16 @@ Test(watchdog, names_the_task_its_place_and_its_worker)
 {
     struct lines  log = LINES;
     weft_runtime *rt = start_watching(&log, 2, 30);
+    int64_t       flag = 0, started = 0;
     weft_handle   handle;
     char          place[64];
 
     snprintf(place, sizeof place, "test_watchdog.c:%d) has blocked worker 1 for", __LINE__ + 1);
-    check_eq(weft_spawn_bound(rt, &handle, 1, pauses, 300), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, blocks, &flag, 1, &started), 0);
+    let_go_when_told(&log, 1, &flag);
     check_eq(join(rt, &handle), 0);
     stop(rt);
-    check_str_contains(log.text, "task pauses (spawned at ");
+    check_str_contains(log.text, "task blocks (spawned at ");
     check_str_contains(log.text, place);
     check_str_contains(log.text, " ms; move blocking or long-running work to weft_spawn_blocking");
     check_eq(log.n, 1); /* once for a poll */
@@ -51,8 +63,12 @@ Test(watchdog, names_the_task_that_runs_within_its_joiner)
 {
     struct lines  log = LINES;
     weft_runtime *rt = start_watching(&log, 1, 30);
+    int64_t       flag = 0, started = 0;
+    weft_handle   handle;
 
-    check_eq(RUN(rt, parent, 300), 0);
+    check_eq(weft_spawn_on(rt, &handle, parent, &flag, &started), 0);
+    let_go_when_told(&log, 1, &flag);
+    check_eq(join(rt, &handle), 0);
     stop(rt);
     check_str_contains(log.text, "task the child (spawned at ");
     check_eq(log.n, 1);
@@ -63,8 +79,14 @@ Test(watchdog, says_so_again_at_the_next_long_poll)
     struct lines  log = LINES;
     weft_runtime *rt = start_watching(&log, 1, 30);
 
-    for (int i = 0; i < 3; i++)
-        check_eq(RUN(rt, pauses, 200), 0);
+    for (int i = 0; i < 3; i++) {
+        int64_t     flag = 0, started = 0;
+        weft_handle handle;
+
+        check_eq(weft_spawn_on(rt, &handle, blocks, &flag, 1, &started), 0);
+        let_go_when_told(&log, i + 1, &flag);
+        check_eq(join(rt, &handle), 0);
+    }
     stop(rt);
     check_eq(log.n, 3);
 }
