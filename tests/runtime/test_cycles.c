@@ -63,7 +63,7 @@ Test(cycles, ten_thousand_starts_and_stops_leave_no_thread_descriptor_or_memory,
             measure(&mapped[0], &resident[0]);
     }
     check_eq(n_fds(), fds);
-    check_eq(n_weft_threads(), 0);
+    EVENTUALLY(n_weft_threads() == 0); /* a joined one may be there for a moment */
     EVENTUALLY(n_entries("/proc/self/task") <= threads + 1); /* TSan has one of its own */
     if (n < 10000)
         return;
