@@ -81,25 +81,41 @@ Test(block_in_place, returns_what_the_function_returns)
     stop(rt);
 }
 
-/* With the watchdog's shortest time, it is silent all the same. */
 static void check_children_run(const weft_config *kind)
 {
-    weft_runtime *rt = start_logged(kind);
+    weft_runtime *rt = start_with(kind);
 
     for (int i = 0; i < 20; i++) {
         n_ran = 0;
         check_eq(RUN(rt, calls, waits_for_others, 50, 50), 50);
     }
     stop(rt);
-    check_str_eq(lines.text, "");
 }
 
 Test(block_in_place, the_tasks_of_the_worker_go_on)
 {
-    check_children_run(&(weft_config){.workers = 1, .watchdog_ms = 1});
-    check_children_run(&(weft_config){.workers = 2, .watchdog_ms = 1});
-    check_children_run(&(weft_config){.workers = 8, .watchdog_ms = 1});
-    check_children_run(&(weft_config){.workers = 1, .watchdog_ms = 1, .budget = 1});
+    check_children_run(&(weft_config){.workers = 1});
+    check_children_run(&(weft_config){.workers = 2});
+    check_children_run(&(weft_config){.workers = 8});
+    check_children_run(&(weft_config){.workers = 1, .budget = 1});
+}
+
+static int64_t pauses_there(void *argument)
+{
+    pause_ms(*(int64_t *)argument);
+    return 0;
+}
+
+/* It waits for many times as long as the watchdog does. */
+Test(block_in_place, the_watchdog_is_silent)
+{
+    for (int64_t workers = 1; workers <= 8; workers *= 8) {
+        weft_runtime *rt = start_logged(&(weft_config){.workers = workers, .watchdog_ms = 100});
+
+        check_eq(RUN(rt, calls, pauses_there, 500, 10), 0);
+        stop(rt);
+        check_str_eq(lines.text, "");
+    }
 }
 
 Test(block_in_place, the_tasks_go_on_while_as_many_block_as_there_are_spare_workers)

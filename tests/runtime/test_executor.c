@@ -224,7 +224,8 @@ WEFT_ASYNC(tree)
     WEFT_END(self->sum);
 }
 
-Test(executor, counts_the_tasks_it_was_given_and_those_that_ended)
+/* Runs a tree of 63 tasks. Returns how many were injected. */
+static uint64_t count_tree(void)
 {
     weft_runtime                *rt = start(2);
     struct weft_runtime_counters counters;
@@ -238,8 +239,15 @@ Test(executor, counts_the_tasks_it_was_given_and_those_that_ended)
     check_eq(counters.tasks_spawned, 63);
     check_eq(counters.tasks_ended, 63);
     check_eq(counters.tasks_alive, 0);
-    check_eq(counters.injected, 1); /* no poll is so long that the monitor would inject some */
     stop(rt);
+    return counters.injected;
+}
+
+/* The monitor injects those of a worker that the kernel keeps from its CPU, which is seldom. */
+Test(executor, counts_the_tasks_it_was_given_and_those_that_ended)
+{
+    for (int i = 0; count_tree() != 1; i++)
+        check_cmp(i, <, 20);
 }
 
 Test(executor, joins_a_tree_of_tasks_over_four_workers)
