@@ -70,23 +70,32 @@ static uint64_t n_batches(weft_runtime *rt)
     return n;
 }
 
+/* Runs the n tasks until each has been polled, and waits. */
+static void let_wait(weft_runtime *rt, uint64_t n)
+{
+    struct weft_sleep nap;
+
+    do
+        check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
+    while (counters(rt).polls < n);
+}
+
 #define TASKS 3
 
 /* Tasks are woken, and no thread runs them. */
 Test(current_foreign, the_reactor_waits_for_no_worker_that_is_away)
 {
-    weft_runtime     *rt = start_with(&(weft_config){.current_thread = 1});
-    weft_stream      *stream[TASKS];
-    weft_handle       handle[TASKS];
-    int               fd[TASKS];
-    struct reading    reading;
-    struct weft_sleep nap;
+    weft_runtime  *rt = start_with(&(weft_config){.current_thread = 1});
+    weft_stream   *stream[TASKS];
+    weft_handle    handle[TASKS];
+    int            fd[TASKS];
+    struct reading reading;
 
     for (int i = 0; i < TASKS; i++) {
         fd[i] = pair(rt, &stream[i]);
         check_eq(weft_spawn_on(rt, &handle[i], reads_byte, .stream = stream[i]), 0);
     }
-    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0); /* now they wait */
+    let_wait(rt, TASKS);
     begin_reading(rt, &reading);
     for (int i = 0; i < TASKS; i++) {
         uint64_t before = n_batches(rt);
@@ -126,7 +135,7 @@ Test(current_foreign, stopping_waits_for_an_operation_of_another_executor)
     EVENTUALLY(atomic_load(&woken));
     check(weft_poll_is_ready(weft_future_poll(&io.future, &cx)));
     check_eq(io.future.result, -ECANCELED);
-    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), 0);
+    stop(rt);
     close(end[0]);
     close(end[1]);
 }
@@ -151,16 +160,15 @@ WEFT_ASYNC(leaver)
 
 Test(current_foreign, a_thread_that_leaves_opens_the_gate)
 {
-    weft_runtime     *rt = start_with(&(weft_config){.current_thread = 1});
-    weft_stream      *stream;
-    weft_handle       handle;
-    struct reading    reading;
-    struct weft_sleep nap;
-    struct leaver     frame;
-    int               fd = pair(rt, &stream);
+    weft_runtime  *rt = start_with(&(weft_config){.current_thread = 1});
+    weft_stream   *stream;
+    weft_handle    handle;
+    struct reading reading;
+    struct leaver  frame;
+    int            fd = pair(rt, &stream);
 
     check_eq(weft_spawn_on(rt, &handle, reads_byte, .stream = stream), 0);
-    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
+    let_wait(rt, 1);
     begin_reading(rt, &reading);
     check_eq(weft_block_on(rt, weft_async(leaver, &frame, .fd = fd)), 0);
     end_reading(rt, &reading);

@@ -204,7 +204,7 @@ WEFT_ASYNC(late)
     for (self->total = 0; self->total < 6; self->total += n) {
         WEFT_AWAIT(n, weft_timeout(&self->limit,
                                    weft_read(&self->io, self->in.stream, self->buffer, 16),
-                                   WEFT_S(2)));
+                                   PATIENCE * test_slow()));
         check_cmp(n, >, 0);
     }
     check_eq(self->total, 6);
@@ -247,7 +247,9 @@ Test(drained, an_end_that_was_told_is_not_forgotten)
     check_eq(weft_stream_set_eager(s, true), 0);
     check_eq(weft_stream_set_eager(s, false), 0);
     check_eq(weft_block_on(rt, weft_read(&io, s, got, sizeof got)), 10);
-    check_eq(weft_block_on(rt, weft_timeout(&limit, weft_read(&io, s, got, 1), WEFT_S(5))), 0);
+    check_eq(
+        weft_block_on(rt, weft_timeout(&limit, weft_read(&io, s, got, 1), PATIENCE * test_slow())),
+        0);
     weft_stream_close(s);
     stop(rt);
 }

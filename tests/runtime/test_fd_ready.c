@@ -28,9 +28,9 @@ static void empty(int fd)
 struct await_ready {
     WEFT_FRAME;
     struct {
-        int      fd;
-        unsigned events;
-        int64_t *n_waiting;
+        int             fd;
+        unsigned        events;
+        struct watched *polls; /* or NULL */
     } in;
     weft_io io;
 };
@@ -39,9 +39,11 @@ WEFT_ASYNC(await_ready)
     int64_t n;
 
     WEFT_BEGIN();
-    if (self->in.n_waiting)
-        __atomic_add_fetch(self->in.n_waiting, 1, __ATOMIC_ACQ_REL);
-    WEFT_AWAIT(n, weft_fd_ready(&self->io, self->in.fd, self->in.events));
+    weft_fd_ready(&self->io, self->in.fd, self->in.events);
+    if (self->in.polls)
+        WEFT_AWAIT(n, watched(self->in.polls, &self->io.future));
+    else
+        WEFT_AWAIT(n, &self->io.future);
     WEFT_END(n);
 }
 
@@ -218,21 +220,23 @@ Test(fd_ready, files_and_directories_are_always_ready)
  * the open file. */
 Test(fd_ready, outlives_a_close_and_is_cancelled)
 {
-    weft_runtime *rt = start(1);
-    weft_handle   waits, cancelled;
-    int64_t       n_waiting = 0;
-    int           n = n_fds(), end[2], other[2];
+    weft_runtime  *rt = start(1);
+    weft_handle    waits, cancelled;
+    struct watched polls[2] = {{.n_polls = 0}};
+    weft_io        io;
+    int            n = n_fds(), end[2], other[2];
 
     socket_pair(end);
     socket_pair(other);
-    check_eq(weft_spawn_on(rt, &waits, await_ready, .fd = end[0], .events = POLLIN,
-                           .n_waiting = &n_waiting),
-             0);
+    check_eq(
+        weft_spawn_on(rt, &waits, await_ready, .fd = end[0], .events = POLLIN, .polls = &polls[0]),
+        0);
     check_eq(weft_spawn_on(rt, &cancelled, await_ready, .fd = other[0], .events = POLLIN,
-                           .n_waiting = &n_waiting),
+                           .polls = &polls[1]),
              0);
-    EVENTUALLY(__atomic_load_n(&n_waiting, __ATOMIC_ACQUIRE) == 2);
-    pause_ms(10); /* until the ring has both; else the answer is -EBADF */
+    EVENTUALLY(polls[0].n_polls == 1 && polls[1].n_polls == 1);
+    /* The kernel has both once it has ended a later one. Before, the answer would be -EBADF. */
+    check_eq(RUN_IO(weft_fd_ready(&io, end[1], POLLOUT)), POLLOUT);
     close(end[0]);
     close(other[0]);
     pause_ms(5);

@@ -121,7 +121,7 @@ static void check_row(weft_runtime *rt, int row)
     EVENTUALLY(n_fds() == n);
 }
 
-Test(fork_operations, every_operation_says_echild_and_the_parent_s_goes_on, .timeout = 120)
+Test(fork_operations, every_operation_says_echild_and_the_parent_s_goes_on)
 {
     weft_runtime *rt = start(1);
 
@@ -523,10 +523,10 @@ Test(fork_operations, sleeps_and_jobs_say_echild_and_the_parent_s_go_on)
     struct napping               p = {.rt = start(1)};
     struct weft_runtime_counters before, after;
 
-    check(!poll_once(p.rt, weft_sleep(&p.nap, WEFT_MS(300))));
+    check(!poll_once(p.rt, weft_sleep(&p.nap, WEFT_S(2))));
     weft_sleep(&p.limit_nap, WEFT_S(60));
-    check(!poll_once(p.rt, weft_timeout(&p.limit, &p.limit_nap.future, WEFT_MS(300))));
-    weft_interval_start_at(&p.interval, weft_now() + WEFT_MS(300), WEFT_S(1), WEFT_INTERVAL_SKIP);
+    check(!poll_once(p.rt, weft_timeout(&p.limit, &p.limit_nap.future, WEFT_S(2))));
+    weft_interval_start_at(&p.interval, weft_now() + WEFT_S(2), WEFT_S(1), WEFT_INTERVAL_SKIP);
     check(!poll_once(p.rt, weft_interval_tick(&p.interval)));
     check(!poll_once(p.rt, weft_spawn_blocking(&p.job, waits_long, .go_on = &p.go_on)));
     before = counters(p.rt);

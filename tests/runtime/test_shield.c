@@ -61,7 +61,7 @@ struct shielded {
     WEFT_FRAME;
     struct {
         int64_t *begun;
-        int64_t  patience;
+        int64_t  patience, takes;
     } in;
     struct weft_sleep  nap;
     struct weft_shield guard;
@@ -72,19 +72,20 @@ WEFT_ASYNC(shielded)
 
     WEFT_BEGIN();
     add(self->in.begun, 1);
-    WEFT_AWAIT(n,
-               weft_shield(&self->guard, weft_sleep(&self->nap, WEFT_MS(30)), self->in.patience));
+    WEFT_AWAIT(
+        n, weft_shield(&self->guard, weft_sleep(&self->nap, self->in.takes), self->in.patience));
     check(WEFT_CANCELLED());
     WEFT_END(n);
 }
 
-static int64_t cancelled_meanwhile(int64_t patience)
+static int64_t cancelled_meanwhile(int64_t patience, int64_t takes)
 {
     weft_runtime *rt = start(1);
     int64_t       begun = 0, n;
     weft_handle   h;
 
-    check_eq(weft_spawn_on(rt, &h, shielded, .begun = &begun, .patience = patience), 0);
+    check_eq(weft_spawn_on(rt, &h, shielded, .begun = &begun, .patience = patience, .takes = takes),
+             0);
     spin_until(&begun, 1);
     weft_cancel(&h);
     n = weft_block_on(rt, weft_join(&h));
@@ -94,12 +95,12 @@ static int64_t cancelled_meanwhile(int64_t patience)
 
 Test(shield, that_is_under_way_when_the_cancel_comes_ends_as_if_there_were_none)
 {
-    check_eq(cancelled_meanwhile(WEFT_S(100)), 0);
+    check_eq(cancelled_meanwhile(WEFT_S(100), WEFT_MS(500)), 0);
 }
 
 Test(shield, that_is_under_way_gives_way_when_its_patience_ends)
 {
-    check_eq(cancelled_meanwhile(1), -ECANCELED);
+    check_eq(cancelled_meanwhile(1, WEFT_S(100)), -ECANCELED);
 }
 
 /* A select's loser is waited for while it is shielded. */
