@@ -44,7 +44,7 @@ CASES = [
 
 def strace(program, *options):
     return subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", *options, program],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
 
 
 if not shutil.which("strace") or strace("true").returncode != 0:

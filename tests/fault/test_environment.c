@@ -222,7 +222,7 @@ static rlim_t least_for_a_ring(void)
 }
 
 /* Some kernels count the ring, all count what is sent without a copy. */
-Test(environment, with_no_more_locked_memory_than_the_ring_needs_it_runs, .timeout = 60)
+Test(environment, with_no_more_locked_memory_than_the_ring_needs_it_runs)
 {
     become_own_user();
     limit_locked(least_for_a_ring());
@@ -230,7 +230,7 @@ Test(environment, with_no_more_locked_memory_than_the_ring_needs_it_runs, .timeo
 }
 
 /* A ring's memory comes back after its close, on some kernels. */
-Test(environment, with_locked_memory_for_one_ring_it_starts_right_after_a_stop, .timeout = 60)
+Test(environment, with_locked_memory_for_one_ring_it_starts_right_after_a_stop)
 {
     weft_runtime *rt;
 
@@ -262,7 +262,7 @@ static void be_clients(const weft_address *address, int n_rounds, int n_at_once)
     _exit(0);
 }
 
-Test(environment, a_server_with_20_descriptors_serves_more_clients, .timeout = 60)
+Test(environment, a_server_with_20_descriptors_serves_more_clients)
 {
     weft_runtime  *rt = start(2);
     weft_listener *listener;
@@ -449,7 +449,7 @@ static void be_stopped(int report)
     exit(0);
 }
 
-Test(environment, a_stopped_process_goes_on, .timeout = 60)
+Test(environment, a_stopped_process_goes_on)
 {
     weft_address address;
     int          report[2], fd, status;
@@ -489,7 +489,7 @@ static void count_signal(int signo)
 
 /* Every 200 us a signal interrupts what the host's own thread does in start, block_on and stop;
  * weft's threads block it. */
-Test(environment, a_storm_of_signals_changes_nothing, .timeout = 60)
+Test(environment, a_storm_of_signals_changes_nothing)
 {
     struct sigaction act = {.sa_handler = count_signal}; /* no SA_RESTART */
     struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};

@@ -81,7 +81,7 @@ static void check_row(weft_runtime *rt, int row)
     EVENTUALLY(n_fds() == n);
 }
 
-Test(close, ends_every_operation_that_waits_and_it_moves_nothing, .timeout = 60)
+Test(close, ends_every_operation_that_waits_and_it_moves_nothing)
 {
     weft_runtime *rt = start(1);
     int           n_rows = 0;

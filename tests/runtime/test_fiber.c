@@ -235,7 +235,7 @@ Test(fiber, can_be_bound_from_the_start)
 }
 
 /* A spare worker may see the fiber first. It must not keep it. */
-Test(fiber, waits_for_an_ordinary_worker_while_all_are_stuck, .timeout = 60)
+Test(fiber, waits_for_an_ordinary_worker_while_all_are_stuck)
 {
     weft_runtime *rt = start(2);
     weft_handle   stuck[2], handle[8];

@@ -150,7 +150,7 @@ static int64_t waits_for_event(void *argument)
     return weft_await(weft_event_wait(&wait, argument));
 }
 
-Test(fiber_stack, two_thousand_wait_at_once, .timeout = 60)
+Test(fiber_stack, two_thousand_wait_at_once)
 {
     enum { N = 2000 };
     weft_runtime      *rt = start(2);

@@ -346,7 +346,7 @@ WEFT_ASYNC(spawns_on)
     WEFT_END(0);
 }
 
-Test(fork, of_a_busy_process_hangs_neither_parent_nor_child, .timeout = 60)
+Test(fork, of_a_busy_process_hangs_neither_parent_nor_child)
 {
     atomic_int  enough = 0;
     weft_handle handle[4];
@@ -460,7 +460,7 @@ WEFT_BLOCKING(forks_and_starts_in_job)
     return 0;
 }
 
-Test(fork, in_a_task_or_a_job_leaves_a_child_that_can_use_a_runtime_of_its_own, .timeout = 60)
+Test(fork, in_a_task_or_a_job_leaves_a_child_that_can_use_a_runtime_of_its_own)
 {
     weft_runtime              *rt;
     struct weft_spawn_blocking job;

@@ -251,7 +251,7 @@ static weft_waker touch_clone(void *data)
     return (weft_waker){&touch_vtable, data};
 }
 
-Test(mpsc, wakes_foreign_executors_outside_its_lock, .timeout = 10)
+Test(mpsc, wakes_foreign_executors_outside_its_lock)
 {
     weft_wait    waits[3];
     weft_waker   waker = {&touch_vtable, NULL};

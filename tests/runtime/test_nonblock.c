@@ -339,7 +339,7 @@ static void check_send(weft_runtime *rt, weft_stream *s, int peer, int file)
     close(peer);
 }
 
-Test(nonblock, a_file_is_sent_as_a_future, .timeout = 60)
+Test(nonblock, a_file_is_sent_as_a_future)
 {
     weft_runtime *rt = start(1);
     int           file = make_file(), peer, ends[2], small = 65536;

@@ -152,7 +152,7 @@ static void *let_go_later(void *arg)
     return NULL;
 }
 
-Test(operations, a_cancel_that_comes_too_late_changes_nothing, .timeout = 60)
+Test(operations, a_cancel_that_comes_too_late_changes_nothing)
 {
     weft_runtime *rt = start(1);
 
@@ -182,7 +182,7 @@ Test(operations, a_cancel_that_comes_too_late_changes_nothing, .timeout = 60)
     stop(rt);
 }
 
-Test(operations, can_have_a_deadline, .timeout = 60)
+Test(operations, can_have_a_deadline)
 {
     weft_runtime *rt = start(1);
 

@@ -158,31 +158,31 @@ static void mix(weft_runtime *rt, uint32_t seed, int depth, int n_rounds)
     check_cmp(get(&n_panics), >, 0);
 }
 
-Test(panic_mix, every_function_ends_once_on_one_worker, .timeout = 60)
+Test(panic_mix, every_function_ends_once_on_one_worker)
 {
     mix(start_with(&(weft_config){.workers = 1, .log = weft_log_none}), 12345, 4,
         (int)test_scaled(300) + 10);
 }
 
-Test(panic_mix, every_function_ends_once_on_three_workers, .timeout = 60)
+Test(panic_mix, every_function_ends_once_on_three_workers)
 {
     mix(start_with(&(weft_config){.workers = 3, .log = weft_log_none}), 54321, 4,
         (int)test_scaled(300) + 10);
 }
 
-Test(panic_mix, every_function_ends_once_on_a_current_thread_runtime, .timeout = 60)
+Test(panic_mix, every_function_ends_once_on_a_current_thread_runtime)
 {
     mix(start_with(&(weft_config){.current_thread = 1, .log = weft_log_none}), 999, 4,
         (int)test_scaled(300) + 10);
 }
 
-Test(panic_mix, every_function_ends_once_with_a_budget_of_two, .timeout = 60)
+Test(panic_mix, every_function_ends_once_with_a_budget_of_two)
 {
     mix(start_with(&(weft_config){.workers = 2, .budget = 2, .log = weft_log_none}), 777, 5,
         (int)test_scaled(100) + 10);
 }
 
-Test(panic_mix, a_stop_ends_every_function_too, .timeout = 60)
+Test(panic_mix, a_stop_ends_every_function_too)
 {
     for (int64_t i = test_scaled(100); i > 0; i--) {
         weft_runtime *rt = start_with(&(weft_config){.workers = 2, .log = weft_log_none});

@@ -136,7 +136,7 @@ Test(ring_denied, eacces_names_a_security_module)
     check_refused(-EACCES, "security module");
 }
 
-Test(ring_denied, a_filter_on_io_uring_enter_is_noticed, .timeout = 10)
+Test(ring_denied, a_filter_on_io_uring_enter_is_noticed)
 {
     deny(SYS_io_uring_enter, EPERM);
     check_refused(-EPERM, "seccomp");
@@ -273,7 +273,7 @@ Test(ring_denied, memory_that_runs_out_at_any_point_leaves_nothing_behind)
 
 /* A ring's memory counts against the limit of a user who isn't root until some time after its
  * end. */
-Test(ring_denied, a_start_soon_after_a_stop_waits_for_locked_memory, .timeout = 60)
+Test(ring_denied, a_start_soon_after_a_stop_waits_for_locked_memory)
 {
     weft_config   config = {.workers = 1, .log = weft_log_none};
     struct rlimit limit = {400 << 10, 400 << 10}; /* enough for one ring of 200 KiB */

@@ -336,7 +336,7 @@ Test(signal, a_forked_child_may_wait_for_signals_of_its_own)
 }
 
 /* Waits come and go while handlers read their list. */
-Test(signal, waits_that_come_and_go_are_safe_from_handlers, .timeout = 60)
+Test(signal, waits_that_come_and_go_are_safe_from_handlers)
 {
     weft_runtime           *rt = begin(USR1);
     struct weft_signal_wait wait[4];

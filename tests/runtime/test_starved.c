@@ -78,7 +78,7 @@ static void end(fixture *f)
     stop(f->rt);
 }
 
-Test(starved, accept_goes_on_when_descriptors_come_back, .timeout = 30)
+Test(starved, accept_goes_on_when_descriptors_come_back)
 {
     fixture f;
 
@@ -89,7 +89,7 @@ Test(starved, accept_goes_on_when_descriptors_come_back, .timeout = 30)
     end(&f);
 }
 
-Test(starved, accept_does_not_spin_meanwhile, .timeout = 30)
+Test(starved, accept_does_not_spin_meanwhile)
 {
     fixture                      f;
     struct weft_runtime_counters before;
@@ -105,7 +105,7 @@ Test(starved, accept_does_not_spin_meanwhile, .timeout = 30)
     end(&f);
 }
 
-Test(starved, accept_can_be_cancelled_and_the_connection_stays, .timeout = 30)
+Test(starved, accept_can_be_cancelled_and_the_connection_stays)
 {
     fixture f;
 
@@ -118,7 +118,7 @@ Test(starved, accept_can_be_cancelled_and_the_connection_stays, .timeout = 30)
     end(&f);
 }
 
-Test(starved, accept_ends_when_its_listener_is_closed, .timeout = 30)
+Test(starved, accept_ends_when_its_listener_is_closed)
 {
     fixture f;
 
@@ -130,7 +130,7 @@ Test(starved, accept_ends_when_its_listener_is_closed, .timeout = 30)
     stop(f.rt);
 }
 
-Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first, .timeout = 30)
+Test(starved, a_second_accept_is_busy_and_does_not_stop_the_first)
 {
     fixture        f;
     weft_stream   *other;
@@ -183,7 +183,7 @@ static weft_waker sleeps_clone(void *data)
     return (weft_waker){&sleeps_vtable, data};
 }
 
-Test(starved, accept_of_a_foreign_executor_may_sleep_when_it_is_woken, .timeout = 30)
+Test(starved, accept_of_a_foreign_executor_may_sleep_when_it_is_woken)
 {
     weft_waker     waker = {&sleeps_vtable, NULL};
     weft_address   address;
@@ -210,7 +210,7 @@ Test(starved, accept_of_a_foreign_executor_may_sleep_when_it_is_woken, .timeout 
     stop(sleeps_rt);
 }
 
-Test(starved, connect_open_and_signals_answer_emfile, .timeout = 30)
+Test(starved, connect_open_and_signals_answer_emfile)
 {
     fixture                 f;
     weft_stream            *s;

@@ -205,17 +205,17 @@ Test(storm_io, current_thread, .timeout = 120)
     rage(10000, (weft_config){.current_thread = 1});
 }
 
-Test(storm_io, one_worker_stopped, .timeout = 60)
+Test(storm_io, one_worker_stopped)
 {
     break_off(2000, (weft_config){.workers = 1});
 }
 
-Test(storm_io, two_workers_stopped, .timeout = 60)
+Test(storm_io, two_workers_stopped)
 {
     break_off(2000, (weft_config){.workers = 2});
 }
 
-Test(storm_io, eight_workers_stopped, .timeout = 60)
+Test(storm_io, eight_workers_stopped)
 {
     break_off(2000, (weft_config){.workers = 8});
 }

@@ -284,7 +284,7 @@ WEFT_ASYNC(passes)
     WEFT_END(0);
 }
 
-Test(tasks, bound_wakes_from_other_workers_and_threads_lead_back_to_its_worker, .timeout = 60)
+Test(tasks, bound_wakes_from_other_workers_and_threads_lead_back_to_its_worker)
 {
     enum { ROUNDS = 1000 };
     weft_runtime       *rt = start(3);

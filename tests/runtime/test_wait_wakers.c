@@ -145,7 +145,7 @@ static weft_future *begin_busily(const struct row *row, struct busybody b[2])
     return future;
 }
 
-Test(wait_wakers, may_use_the_object_when_they_are_called, .timeout = 10)
+Test(wait_wakers, may_use_the_object_when_they_are_called)
 {
     for (size_t i = 0; i < ROWS; i++) {
         struct busybody b[2];
@@ -160,7 +160,7 @@ Test(wait_wakers, may_use_the_object_when_they_are_called, .timeout = 10)
     }
 }
 
-Test(wait_wakers, may_use_the_object_when_they_are_dropped_by_a_cancel, .timeout = 10)
+Test(wait_wakers, may_use_the_object_when_they_are_dropped_by_a_cancel)
 {
     for (size_t i = 0; i < ROWS; i++) {
         struct busybody b[2];
@@ -180,7 +180,7 @@ static void notify_all_waits(void)
     weft_notify_all(&notify);
 }
 
-Test(wait_wakers, that_are_dropped_may_notify_all, .timeout = 10)
+Test(wait_wakers, that_are_dropped_may_notify_all)
 {
     struct busybody b;
     weft_future    *future = await_notify();

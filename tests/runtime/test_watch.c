@@ -254,7 +254,7 @@ Test(watch, changed_keeps_to_the_budget)
     end();
 }
 
-Test(watch, many_waits_end_by_one_send, .timeout = 10)
+Test(watch, many_waits_end_by_one_send)
 {
     enum { MANY = 100 };
     weft_watch_receiver *r[MANY];

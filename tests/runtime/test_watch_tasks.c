@@ -266,12 +266,12 @@ static void receivers_come_and_go(weft_runtime *rt)
     }
 }
 
-Test(watch_tasks, closed_ends_when_the_last_receiver_goes_on_a_current_thread, .timeout = 60)
+Test(watch_tasks, closed_ends_when_the_last_receiver_goes_on_a_current_thread)
 {
     on_current_thread(receivers_come_and_go);
 }
 
-Test(watch_tasks, closed_ends_when_the_last_receiver_goes_on_eight_workers, .timeout = 60)
+Test(watch_tasks, closed_ends_when_the_last_receiver_goes_on_eight_workers)
 {
     on_workers(8, receivers_come_and_go);
 }

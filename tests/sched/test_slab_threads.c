@@ -155,7 +155,7 @@ static void *pass_on(void *arg)
     return NULL;
 }
 
-Test(slab_threads, four_threads_that_free_each_others_slots_lose_none, .timeout = 60)
+Test(slab_threads, four_threads_that_free_each_others_slots_lose_none)
 {
     begin();
     run_threads(pass_on);

@@ -276,7 +276,7 @@ static void arms_next(void *data)
     arm((int)last_fired + 1, base + TICK * (last_fired + 2));
 }
 
-Test(timer, wakes_foreign_executors_outside_its_lock, .timeout = 10)
+Test(timer, wakes_foreign_executors_outside_its_lock)
 {
     static const weft_waker_vtable vtable = {nap_clone, arms_next, arms_next, nap_drop, NULL};
     weft_waker                     waker = {&nap_vtable, &fired[0]};

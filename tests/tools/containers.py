@@ -78,7 +78,7 @@ def copy_programs(folder):
 def run(prefix, program, *arguments, **environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
     try:
-        return subprocess.run([*prefix, folder / program, *arguments], capture_output=True, text=True, timeout=120,
+        return subprocess.run([*prefix, folder / program, *arguments], capture_output=True, text=True, timeout=600,
                               stdin=subprocess.DEVNULL, cwd="/",
                               env={**clean, "LD_LIBRARY_PATH": str(folder), **environment})
     except subprocess.TimeoutExpired as hangs:
@@ -147,11 +147,11 @@ def serve_in(where, prefix, backend):
                               env={**os.environ, "LD_LIBRARY_PATH": str(folder), "WEFT_BACKEND": backend})
     try:
         port = server.stdout.readline().strip().rpartition(":")[2]
-        client = http.client.HTTPConnection("127.0.0.1", int(port or 0), timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", int(port or 0), timeout=60)
         client.request("GET", "/json", headers={"Connection": "close"})
         tally.check(client.getresponse().status == 200, f"the server, {where}, {backend}, does not answer")
         os.kill(child_of(server.pid), signal.SIGTERM)
-        tally.check(server.wait(10) == 0, f"the server, {where}, {backend}, ends with {server.returncode}")
+        tally.check(server.wait(60) == 0, f"the server, {where}, {backend}, ends with {server.returncode}")
     except (OSError, subprocess.TimeoutExpired) as failure:
         tally.check(False, f"the server, {where}, {backend}: {failure}")
     finally:

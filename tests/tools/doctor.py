@@ -20,7 +20,7 @@ tally = Tally()
 
 def doctor(*arguments, limit=None, **environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60,
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=600,
                           env={**clean, **environment}, preexec_fn=limit)
 
 

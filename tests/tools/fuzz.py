@@ -36,7 +36,7 @@ def run(name):
     options = [f"-dict={words}"] if words.exists() else []
     with tempfile.TemporaryDirectory() as scratch:
         done = subprocess.run(
-            [program, *options, f"-max_total_time={SECONDS}", "-timeout=10", "-print_final_stats=1",
+            [program, *options, f"-max_total_time={SECONDS}", "-timeout=60", "-print_final_stats=1",
              f"-artifact_prefix={found}/{name}-", scratch, corpus],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=scratch)
     runs = re.search(r"number_of_executed_units: (\d+)", done.stderr)

@@ -37,7 +37,7 @@ add_test(NAME in_cxx COMMAND in_cxx)
 
 def run(command, **env):
     return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, timeout=60)
+                          stdin=subprocess.DEVNULL, timeout=600)
 
 
 build = pathlib.Path(sys.argv[1])

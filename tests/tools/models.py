@@ -101,10 +101,10 @@ def compile_test(folder, build, test):
 
 def run(program, case, **environment):
     try:
-        done = subprocess.run([program, case], capture_output=True, text=True, timeout=120,
+        done = subprocess.run([program, case], capture_output=True, text=True, timeout=600,
                               env={**os.environ, **environment})
     except subprocess.TimeoutExpired:
-        return True, "still running after 120 s"
+        return True, "still running after 600 s"
     return done.returncode == 0, done.stderr + done.stdout
 
 
