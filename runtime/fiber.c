@@ -28,7 +28,7 @@ WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_handle,
                                void *argument, const char *site)
 {
     static const weft_fiber_options none;
-    struct wf_fiber_in              in = {function, argument, NULL, NULL};
+    struct wf_fiber_in              in = {.function = function, .argument = argument};
     wf_worker                      *w = wf_current_thread.worker;
     size_t                          size;
     int                             r;

@@ -30,6 +30,7 @@
 
 #include "rt.h"
 #include "stack.h"
+#include "stackful.h"
 
 #include <weft/fiber.h>
 
@@ -65,6 +66,7 @@ typedef struct wf_fiber {
     weft_frame frame;
     struct wf_fiber_in {
         weft_fiber_function *function;
+        weft_future         *parked; /* see stackful.h */
         void                *argument;
         wf_stack            *stack;
         wf_fiber_body       *body; /* NULL: NEW */
@@ -72,6 +74,8 @@ typedef struct wf_fiber {
 } wf_fiber;
 
 extern const weft_future_ops wf_fiber_ops;
+_Static_assert(offsetof(wf_fiber, in.parked) == offsetof(wf_stackful, parked), "stackful.h");
+
 
 /* -- on the worker's stack -- */
 /* Prepares the stack for the first run. */

@@ -33,15 +33,16 @@ static bool start(wf_fiber *fiber, weft_context *cx)
 static weft_poll end(wf_fiber *fiber, int64_t result)
 {
     wf_worker *w = wf_current_thread.worker;
+    weft_poll  poll = weft_frame_finish_(&fiber->frame, result);
 
     wf_fiber_forget(fiber);
     wf_stack_give(&w->stacks, &w->executor->stacks, fiber->in.stack);
     fiber->in.stack = NULL;
-    return weft_frame_finish_(&fiber->frame, result);
+    return poll;
 }
 
-/* The function does not continue. What it awaits is cancelled and drained first, since that may use
- * memory on the fiber's stack. Then the deferred calls are made, on that stack. */
+/* The function does not continue. What it awaits and has kept is cancelled and drained first, since
+ * that may use memory on the fiber's stack. Then the deferred calls are made, on that stack. */
 static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
 {
     weft_poll poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
@@ -89,5 +90,5 @@ static weft_poll fiber_poll(weft_future *future, weft_context *cx)
     return poll;
 }
 
-const weft_future_ops wf_fiber_ops = {sizeof(wf_fiber), WEFT_FUTURE_DRAINS, "weft_fiber",
-                                      fiber_poll, weft_frame_cancel_};
+const weft_future_ops wf_fiber_ops = {sizeof(wf_fiber), WEFT_FUTURE_DRAINS | WEFT_FUTURE_STACKFUL_,
+                                      "weft_fiber", fiber_poll, weft_frame_cancel_};

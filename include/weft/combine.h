@@ -212,7 +212,8 @@ static inline uint64_t weft_select_undone(const struct weft_select *select)
  *
  * The branch should be in the first 512 KiB of the frame of its async function. A function can keep
  * up to 4095 branches that are elsewhere. They work, but a panic can't drain them, and aborts the
- * process.
+ * process. A fiber may keep any number of branches, wherever they are. One that is a local variable
+ * must end before its block does.
  *
  * Returns: the future.
  */

@@ -73,6 +73,8 @@ enum {
     WEFT_FUTURE_HOLDS_ = 1 << 3,
     /* weft's own: the ops are part of a larger struct, which tells dumps what the future awaits. */
     WEFT_FUTURE_SHOWS_ = 1 << 4,
+    /* weft's own: the frame of a fiber. */
+    WEFT_FUTURE_STACKFUL_ = 1 << 5,
 };
 
 /* What all futures of one kind have in common. It must outlive them. */

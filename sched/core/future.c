@@ -7,12 +7,13 @@
  * Invariants  F1 a READY future is not polled. F2 a pending future stays at the address of its
  *             first poll. F3 a kept branch that its select has left pending is PARKED: it is in its
  *             frame's list, which is linked through the address in each result, or it is counted as
- *             far.
+ *             far. Of a fiber the list has all of them: stackful.h.
  * Ordering    None: a future has one owner at a time.
  * Failure     Breaking a rule aborts.
  */
 #include <weft/combine.h>
 
+#include "stackful.h"
 #include "text.h"
 
 /* Reports a future that is READY already, or that has moved since its first poll. */
@@ -104,6 +105,10 @@ static void set_address(weft_future *f, const void *address, int64_t flags)
 /* The last branch of the list points back to the frame: an offset of 0 means an empty list. */
 static weft_future *first_parked(weft_frame *frame)
 {
+    const wf_stackful *stackful = wf_stackful_of(frame);
+
+    if (stackful && frame->parked_)
+        return stackful->parked;
     return (weft_future *)(void *)((char *)frame + (size_t)frame->parked_ * UNIT);
 }
 
@@ -122,14 +127,33 @@ static uint16_t units(const weft_frame *frame, const void *p, const char *functi
     return (uint16_t)n;
 }
 
-WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future)
+/* `first` is the frame: the list is empty. */
+static void set_first_parked(weft_frame *frame, weft_future *first)
 {
-    int64_t   flags = (future->result & WEFT_RESULT_FLAGS_) | WEFT_PARKED_;
+    wf_stackful *stackful = wf_stackful_of(frame);
+
+    if (stackful) {
+        stackful->parked = first;
+        frame->parked_ = first != &frame->future;
+    } else {
+        frame->parked_ = first == &frame->future ? 0 : units(frame, first, "weft_keep");
+    }
+}
+
+static bool is_near(weft_frame *frame, const weft_future *future)
+{
     uintptr_t n = ((uintptr_t)future - (uintptr_t)frame) / UNIT;
 
-    if (n > 0 && n <= NEAR) {
+    return (n > 0 && n <= NEAR) || wf_stackful_of(frame);
+}
+
+WEFT_API void weft_frame_park_(weft_frame *frame, weft_future *future)
+{
+    int64_t flags = (future->result & WEFT_RESULT_FLAGS_) | WEFT_PARKED_;
+
+    if (is_near(frame, future)) {
         set_address(future, first_parked(frame), flags);
-        frame->parked_ = (uint16_t)n;
+        set_first_parked(frame, future);
         return;
     }
     set_address(future, (const void *)(uintptr_t)FAR, flags);
@@ -163,8 +187,7 @@ static bool unpark(weft_frame *frame, weft_future *future)
         if (before)
             set_address(before, next_parked(f), before->result & WEFT_RESULT_FLAGS_);
         else
-            frame->parked_ =
-                next_parked(f) == &frame->future ? 0 : units(frame, next_parked(f), "weft_keep");
+            set_first_parked(frame, next_parked(f));
     }
     set_address(future, future, flags);
     return true;
@@ -223,9 +246,13 @@ static void run_deferred(weft_frame *frame)
 
 WEFT_API void weft_frame_close_(weft_frame *frame)
 {
-    weft_frame_check_parked_(frame);
+    if (!wf_stackful_of(frame)) /* a fiber's local variables are gone */
+        weft_frame_check_parked_(frame);
     if (frame->parked_ || frame->n_far_)
-        weft_misuse_("WEFT_END", "an async function returned while a branch it had kept is pending",
+        weft_misuse_("WEFT_END",
+                     wf_stackful_of(frame)
+                         ? "a fiber returned while a branch it had kept is pending"
+                         : "an async function returned while a branch it had kept is pending",
                      frame->future.ops->name);
     run_deferred(frame);
 }
