@@ -10,6 +10,7 @@
 #include "fiber.h"
 
 #include "executor.h"
+#include "local_values.h"
 #include "overflow.h"
 #include "switch.h"
 
@@ -71,6 +72,7 @@ WEFT_API int64_t weft_await(weft_future *future)
 {
     wf_fiber *fiber = wf_current_thread.fiber;
 
+    future = wf_local_values_around(future);
     if (__builtin_expect(fiber != NULL, 1))
         return wf_fiber_await(fiber, future);
     refuse_poll("weft_await", future);

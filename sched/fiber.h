@@ -47,15 +47,16 @@ typedef enum wf_fiber_state {
 typedef struct wf_fiber_body {
     /* The stack begins below the struct, where calls need a multiple of 16. */
     _Alignas(16) wf_fiber_state state;
-    bool        yields;      /* WAITS: for its next turn */
-    bool        unwinds;     /* when it continues, it only makes the deferred calls */
-    int64_t     result;      /* ENDED */
-    const char *panic;       /* PANICS: the message */
-    void       *own;         /* WAITS, PANICS: the fiber's stack pointer */
-    void       *worker;      /* RUNS: the stack pointer of the worker */
-    struct wf_catch *catch;  /* the innermost one on the fiber's stack, while it waits */
-    weft_context  *cx;       /* RUNS: of the poll */
-    weft_deferred *deferred; /* the newest */
+    bool        yields;                 /* WAITS: for its next turn */
+    bool        unwinds;                /* when it continues, it only makes the deferred calls */
+    int64_t     result;                 /* ENDED */
+    const char *panic;                  /* PANICS: the message */
+    void       *own;                    /* WAITS, PANICS: the fiber's stack pointer */
+    void       *worker;                 /* RUNS: the stack pointer of the worker */
+    struct wf_catch *catch;             /* the innermost one on the fiber's stack, while it waits */
+    weft_context             *cx;       /* RUNS: of the poll */
+    weft_deferred            *deferred; /* the newest */
+    struct weft_fiber_local_ *locals;   /* the newest */
     /* For sanitizers: the fiber's fake stack and shadow, and the worker's. */
     void       *fake, *shadow, *worker_shadow;
     const void *worker_bottom;

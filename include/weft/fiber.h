@@ -31,6 +31,7 @@
 #define WEFT_FIBER_H
 
 #include <weft/task.h>
+#include <weft/task_local.h>
 
 WEFT_BEGIN_DECLS
 
@@ -192,6 +193,34 @@ WEFT_API bool weft_fiber_is_current(void);
     __attribute__((cleanup(weft_fiber_run_deferred_))) weft_deferred node = {(call), (arg), NULL}; \
     weft_fiber_defer_(&(node))
 #endif
+
+/* A value that weft_fiber_set_local has given to a key. */
+struct weft_fiber_local_ {
+    weft_deferred                end_;
+    struct weft_task_local_scope scope_; /* around each await */
+    struct weft_fiber_local_    *older_;
+};
+
+/*
+ * Declares `node`, a local variable, and gives a key (weft/task_local.h) a value until its block is
+ * left. weft_task_local_get returns the value in the code of the fiber, and in all that the fiber
+ * awaits meanwhile. Other tasks do not see it, nor do tasks that the fiber spawns. Values of one
+ * key may nest: the newest counts. If the fiber panics, a deferred call (weft_fiber_defer) sees the
+ * values that were there when it was deferred.
+ *
+ *     weft_fiber_set_local(serving, &request, &r);
+ *
+ * Thread:  a fiber, or a thread that polls nothing. In an async function, a poll or a blocking job it
+ *   aborts: a panic would leave the value behind there. Async functions use weft_task_local_scope.
+ * Memory:  `key` and what `value` points to must stay in place until the block is left.
+ */
+#define weft_fiber_set_local(node, key, value)                                                     \
+    __attribute__((cleanup(weft_fiber_end_local_))) struct weft_fiber_local_ node;                 \
+    weft_fiber_begin_local_(&(node), (key), (value))
+
+WEFT_API void weft_fiber_begin_local_(struct weft_fiber_local_ *node, const weft_task_local *key,
+                                      void *value);
+WEFT_API void weft_fiber_end_local_(struct weft_fiber_local_ *node);
 
 WEFT_API void weft_fiber_defer_(weft_deferred *node);
 WEFT_API void weft_fiber_run_deferred_(weft_deferred *node);

@@ -17,6 +17,9 @@
  * other tasks never see it, nor do blocking jobs. A task that is spawned within a scope does not
  * inherit the value, because it may outlive it: give it a scope of its own.
  *
+ * In straight-line code, of a fiber or a thread, weft_fiber_set_local (weft/fiber.h) sets a value
+ * until a block is left.
+ *
  * A scope is a future like any other, so it works in weft_block_on and under any executor. A task
  * without scopes pays nothing, and nothing is allocated. The value is a pointer to memory of yours,
  * mostly in the frame around the scope, and must stay valid until the scope is READY. What releases
@@ -61,7 +64,8 @@ WEFT_API weft_future *weft_task_local_scope(struct weft_task_local_scope *scope,
  * innermost scope of the key around that code, or else `key->otherwise`. The pointer is valid until
  * the scope is READY.
  *
- * Thread: any. In a thread that polls nothing the value is `key->otherwise`.
+ * Thread: any. In a thread that polls nothing the value is that of weft_fiber_set_local, or else
+ *   `key->otherwise`.
  */
 WEFT_API void *weft_task_local_get(const weft_task_local *key);
 

@@ -14,15 +14,19 @@
  * Failure     None.
  */
 #include "inner.h"
+#include "local_values.h"
 #include "panic.h"
 
 #include <weft/task_local.h>
 
 static _Thread_local struct weft_task_local_scope *innermost WF_TLS_MODEL;
 
-/* Returns the innermost scope around the code that the calling thread polls, or NULL: Z2. */
+/* Returns the newest value of straight-line code (Z4), or the innermost scope around the code that
+ * the calling thread polls, or NULL: Z2. */
 static struct weft_task_local_scope *current(void)
 {
+    if (!wf_current_thread.catch)
+        return *wf_local_values() ? &(*wf_local_values())->scope_ : NULL;
     return innermost && innermost->poll_ == wf_current_thread.catch ? innermost : NULL;
 }
 
@@ -63,19 +67,25 @@ static const weft_future *scope_inner(const weft_future *future, uint32_t i)
     return i == 0 ? weft_container(future, struct weft_task_local_scope, future)->inner_ : NULL;
 }
 
-static const wf_outer_ops scope_ops = {
-    {sizeof(struct weft_task_local_scope),
-     WEFT_FUTURE_DRAINS | WEFT_FUTURE_HOLDS_ | WEFT_FUTURE_SHOWS_, "weft_task_local_scope",
-     scope_poll, scope_cancel},
-    scope_inner,
-    false,
-    NULL};
+#define SCOPE_OPS(flags)                                                                           \
+    {                                                                                              \
+        {sizeof(struct weft_task_local_scope),                                                     \
+         WEFT_FUTURE_DRAINS | WEFT_FUTURE_HOLDS_ | WEFT_FUTURE_SHOWS_ | (flags),                   \
+         "weft_task_local_scope", scope_poll, scope_cancel},                                       \
+            scope_inner, false, NULL                                                               \
+    }
+
+/* Around a future that releases a resource a scope must not be cancelled, either. */
+static const wf_outer_ops scope_ops = SCOPE_OPS(0);
+static const wf_outer_ops cleanup_scope_ops = SCOPE_OPS(WEFT_FUTURE_CLEANS_UP);
 
 WEFT_API weft_future *weft_task_local_scope(struct weft_task_local_scope *scope,
                                             const weft_task_local *key, void *value,
                                             weft_future *future)
 {
-    weft_future_init(&scope->future, &scope_ops.ops);
+    weft_future_init(&scope->future, future->ops->flags & WEFT_FUTURE_CLEANS_UP
+                                         ? &cleanup_scope_ops.ops
+                                         : &scope_ops.ops);
     scope->inner_ = future;
     scope->key_ = key;
     scope->value_ = value;

@@ -122,6 +122,46 @@ Test(task_local, another_executor_may_poll_and_a_thread_may_block)
     check(s.polled[0] == &b && s.polled[2] == &b && value() == &none);
 }
 
+/* Waits until it is cancelled, then releases something within a scope. */
+struct releases {
+    WEFT_FRAME;
+    struct {
+        int64_t *started;
+    } in;
+    struct weft_sleep            nap;
+    struct sees                  release;
+    struct weft_task_local_scope scope;
+};
+WEFT_ASYNC(releases)
+{
+    static const weft_future_ops ops = {sizeof self->release, WEFT_FUTURE_CLEANS_UP, "release",
+                                        sees_poll, sees_cancel};
+    int64_t                      n;
+
+    WEFT_BEGIN();
+    add(self->in.started, 1);
+    WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(1000)));
+    check_eq(n, -ECANCELED);
+    self->release = (struct sees){.n = 2};
+    weft_future_init(&self->release.future, &ops);
+    WEFT_AWAIT(n, weft_task_local_scope(&self->scope, &key, &a, &self->release.future));
+    check(!self->release.cancelled && self->release.polled[1] == &a);
+    WEFT_END(n);
+}
+
+Test(task_local, a_release_within_a_scope_runs_in_a_cancelled_task)
+{
+    weft_runtime *rt = start(1);
+    int64_t       started = 0;
+    weft_handle   h;
+
+    check_eq(weft_spawn_on(rt, &h, releases, .started = &started), 0);
+    spin_until(&started, 1);
+    weft_cancel(&h);
+    check_eq(join(rt, &h), 5);
+    stop(rt);
+}
+
 /* ---- what is polled within a scope, and is not of its task ---- */
 
 struct inner_block {

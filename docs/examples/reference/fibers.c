@@ -20,6 +20,26 @@ static int64_t sorts(void *argument)
     return numbers[0];
 }
 
+/* A log function would add it to each line. */
+static weft_task_local request = {.otherwise = "none"};
+
+static const char *current_request(void)
+{
+    return weft_task_local_get(&request);
+}
+
+static int64_t serves(void *name)
+{
+    EXPECT(strcmp(current_request(), "none") == 0);
+    {
+        weft_fiber_set_local(serving, &request, name); /* until the end of the block */
+        weft_fiber_yield();
+        EXPECT(current_request() == name);
+    }
+    EXPECT(strcmp(current_request(), "none") == 0);
+    return 0;
+}
+
 static void leave(void *semaphore)
 {
     weft_semaphore_release(semaphore, 1);
@@ -72,7 +92,11 @@ WEFT_ASYNC(tour)
     WEFT_AWAIT(n, weft_join(&self->handle));
     EXPECT(n == -ECANCELED);
     EXPECT(weft_semaphore_available(&self->semaphore) == 1);
-    WEFT_END(0);
+
+    n = weft_fiber(&self->handle, serves, "GET /");
+    EXPECT(n == 0);
+    WEFT_AWAIT(n, weft_join(&self->handle));
+    WEFT_END(n);
 }
 
 int main(void)
