@@ -1,6 +1,7 @@
 /* monitor.c - see monitor.h */
 #include "monitor.h"
 
+#include "behind.h"
 #include "dispatch.h"
 #include "driver.h"
 #include "executor.h"
@@ -35,6 +36,7 @@ static void log_stuck(wf_monitor *m, uint32_t i, int64_t now)
         strcpy(remedy, "move blocking or long-running work to weft_spawn_blocking");
     wf_log(config, WEFT_LOG_WARNING, "%s has blocked worker %u for %lld ms; %s",
            wf_task_text(text, site), i, (long long)((now - m->seen[i].since) / WEFT_MS(1)), remedy);
+    wf_behind_log(m->executor, m->executor->workers[i]);
 }
 
 /* Whether the worker is awake and has ended no poll since the last look. */

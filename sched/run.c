@@ -64,7 +64,7 @@ static bool poll_task(wf_worker *w, wf_task *t, uint32_t *budget)
     weft_poll         poll;
 
     wf_store(&w->polls_site, t->site, RELAXED); /* a hint for the monitor */
-    w->polled = t;
+    wf_store(&w->polled, t, RELAXED);           /* the same */
     w->polling = true;
     poll = poll_root(w, t, &cx);
     *budget = cx.budget;
@@ -115,7 +115,7 @@ static inline bool poll_within(wf_worker *w, wf_task *t, uint32_t *budget)
     w->depth++;
     ended = poll_task(w, t, budget);
     w->depth--;
-    w->polled = joiner;
+    wf_store(&w->polled, joiner, RELAXED); /* a hint for the monitor */
     w->polling = true;
     wf_store(&w->polls_site, site, RELAXED); /* a hint for the monitor */
     return ended;

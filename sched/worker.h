@@ -67,22 +67,21 @@ typedef struct wf_worker {
     /* -- owner and monitor -- */
     struct wf_task *lifo;
     /* -- owner -- */
-    uint32_t        lifo_run;
-    uint32_t        tick;
-    uint32_t        inject_tick;
-    uint32_t        n_unlooked; /* intervals without a look for sockets */
-    uint32_t        random;
-    uint32_t        depth; /* tasks that run in place, one within the other */
-    bool            searching;
-    bool            polling;
-    struct wf_task *polled;       /* the task last polled; while `polling`, the one being polled */
-    bool            has_affinity; /* to one CPU */
-    int64_t         busy_since;   /* when load.c last looked at the clock */
-    uint32_t        busy_polls;   /* polls since then */
-    uint32_t        n_kept;       /* tasks for which load.c has woken no worker */
-    int64_t         woke;         /* when it last woke up */
-    int64_t         looked;       /* when it last looked for sockets because of a spent budget */
-    wf_heap         heap;
+    uint32_t lifo_run;
+    uint32_t tick;
+    uint32_t inject_tick;
+    uint32_t n_unlooked; /* intervals without a look for sockets */
+    uint32_t random;
+    uint32_t depth; /* tasks that run in place, one within the other */
+    bool     searching;
+    bool     polling;
+    bool     has_affinity; /* to one CPU */
+    int64_t  busy_since;   /* when load.c last looked at the clock */
+    uint32_t busy_polls;   /* polls since then */
+    uint32_t n_kept;       /* tasks for which load.c has woken no worker */
+    int64_t  woke;         /* when it last woke up */
+    int64_t  looked;       /* when it last looked for sockets because of a spent budget */
+    wf_heap  heap;
 
     struct wf_task *bound_first, *bound_last; /* tasks bound to this worker, oldest first */
     wf_stacks       stacks;
@@ -90,6 +89,7 @@ typedef struct wf_worker {
     /* -- the worker writes, any thread reads -- */
     WF_ALIGNED struct weft_worker_counters counters;
     const char      *polls_site; /* of the task last polled; NULL while the worker sleeps */
+    struct wf_task  *polled;     /* that task; it may have ended unless the worker is `polling` */
     bool             away;       /* between leave and enter: no thread is this worker */
     bool             in_place;   /* it is in weft_block_in_place: see stand_in.h */
     pid_t            kernel_id;  /* of the worker's thread; 0: none of its own, or not yet */

@@ -19,7 +19,7 @@
  * async function keeps in its frame, a fiber keeps in local variables, futures included.
  *
  * - Any worker may start a fiber. From then on only that worker runs it. If another task blocks
- *   that worker, its fibers wait.
+ *   that worker, its fibers wait, and the watchdog (WEFT_WATCHDOG_MS) names those that could run.
  * - A fiber has a stack of fixed size, WEFT_FIBER_STACK or its options' stack_size. A guard page
  *   lies below the stack. A fiber that needs more than its stack dies there of SIGSEGV, as a thread
  *   does.

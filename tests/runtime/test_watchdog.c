@@ -101,6 +101,93 @@ Test(watchdog, is_silent_about_tasks_that_wait_and_workers_that_sleep)
     check_quiet(&log);
 }
 
+/* ---- who waits behind a blocked worker ---- */
+
+/* Sets the event, then blocks the worker until it is let go. */
+struct sets_and_blocks {
+    WEFT_FRAME;
+    struct {
+        weft_event    *event;
+        const int64_t *go;
+    } in;
+};
+WEFT_ASYNC(sets_and_blocks)
+{
+    WEFT_BEGIN();
+    weft_event_set(self->in.event);
+    spin_until(self->in.go, 1);
+    WEFT_END(0);
+}
+
+typedef struct crowd {
+    weft_event event;
+    int64_t    begun, go;
+} crowd;
+
+static int64_t waits_for_event(void *argument)
+{
+    crowd    *c = argument;
+    weft_wait wait;
+
+    add(&c->begun, 1);
+    return weft_await(weft_event_wait(&wait, &c->event));
+}
+
+static int64_t yields_until_go(void *argument)
+{
+    crowd *c = argument;
+
+    add(&c->begun, 1);
+    while (!get(&c->go))
+        weft_fiber_yield();
+    return 0;
+}
+
+static int64_t sleeps_until_cancelled(void *argument)
+{
+    add(&((crowd *)argument)->begun, 1);
+    return weft_fiber_sleep(WEFT_S(1000));
+}
+
+static bool has_line(struct lines *log, const char *part)
+{
+    bool found;
+
+    pthread_mutex_lock(&log->mutex);
+    found = strstr(log->text, part) != NULL;
+    pthread_mutex_unlock(&log->mutex);
+    return found;
+}
+
+/* All of them are bound to worker 1. Each adds to `begun` within the poll that begins to wait, and
+ * the worker polls the blocker after that. */
+Test(watchdog, names_the_fibers_that_wait_behind_a_blocked_worker)
+{
+    weft_fiber_function *functions[] = {waits_for_event, waits_for_event, yields_until_go,
+                                        sleeps_until_cancelled};
+    weft_fiber_options   bound = {.bound = true, .worker = 1};
+    struct lines         log = LINES;
+    weft_runtime        *rt = start_watching(&log, 2, 300);
+    crowd                c = {0};
+    weft_handle          fiber[4], other, blocker;
+
+    for (int i = 0; i < 4; i++)
+        check_eq(weft_fiber_with(rt, &fiber[i], "waits", &bound, functions[i], &c), 0);
+    bound.worker = 0;
+    check_eq(weft_fiber_with(rt, &other, "elsewhere", &bound, waits_for_event, &c), 0);
+    EVENTUALLY(get(&c.begun) == 5);
+    check_eq(weft_spawn_bound(rt, &blocker, 1, sets_and_blocks, &c.event, &c.go), 0);
+    EVENTUALLY(has_line(&log, "3 tasks that only worker 1 may run wait meanwhile: task waits "));
+    check(!has_line(&log, "elsewhere"));
+    add(&c.go, 1);
+    weft_cancel(&fiber[3]);
+    for (int i = 0; i < 4; i++)
+        check_eq(join(rt, &fiber[i]), i == 3 ? -ECANCELED : 0);
+    check_eq(join(rt, &other), 0);
+    check_eq(join(rt, &blocker), 0);
+    stop(rt);
+}
+
 /* ---- the thread hook ---- */
 
 #define SLOTS 8
