@@ -31,6 +31,7 @@
 #include "stderr.h"
 #include "stop.h"
 #include "tasks.h"
+#include "switch.h"
 #include "timer.h"
 
 #include <stdlib.h>
@@ -111,6 +112,15 @@ no_executor:
     return r;
 }
 
+/* A panic, and a switch to a fiber, leave frames without returning from them. */
+static int refuse_shadow_stack(const weft_config *config)
+{
+    wf_log(config, WEFT_LOG_ERROR,
+           "start: the thread has a shadow stack, which weft does not support; link the program "
+           "without -z shstk, or start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off");
+    return -ENOTSUP;
+}
+
 WEFT_API int weft_runtime_start(const weft_config *config, weft_runtime **ret_runtime)
 {
     weft_config   complete;
@@ -119,6 +129,8 @@ WEFT_API int weft_runtime_start(const weft_config *config, weft_runtime **ret_ru
 
     if (r < 0)
         return r;
+    if (wf_switch_is_shadowed())
+        return refuse_shadow_stack(&complete);
     rt = wf_alloc(&complete.allocator, sizeof *rt);
     if (!rt)
         return allocated(&complete, -ENOMEM);

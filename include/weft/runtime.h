@@ -196,6 +196,7 @@ struct weft_runtime_counters {
  *   -ENOMEM, there is no memory. Also when RLIMIT_MEMLOCK leaves no room for the ring, after weft
  *   has tried again for up to 200 ms.
  *   -EPERM, -EACCES or -ENOSYS, io_uring is not available, and WEFT_BACKEND demands it.
+ *   -ENOTSUP, the calling thread has a shadow stack (x86-64 CET), which weft does not support.
  *   Any other error of creating threads.
  */
 WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,

@@ -15,11 +15,13 @@
  *
  * Debuggers and profilers unwind a stack up to wf_switch_begin, where CFI and a frame pointer of 0
  * say that it ends. As the catch (catch.h), the object file does not declare support for shadow
- * stacks, so the loader leaves them off for the process.
+ * stacks (CET), so linkers do not mark what contains it, and the loader leaves them off for the
+ * process. A runtime does not start where they are on all the same.
  */
 #ifndef WF_SWITCH_H
 #define WF_SWITCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +30,17 @@
 #else
 #define WF_SWITCH_EXISTS 0
 #endif
+
+/* Whether the calling thread has a shadow stack. The instruction does nothing where it has none. */
+static inline bool wf_switch_is_shadowed(void)
+{
+    uint64_t shadow = 0;
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+    __asm__ volatile("rdsspq %0" : "+r"(shadow));
+#endif
+    return shadow != 0;
+}
 
 /* The first function on a stack. It must not return. */
 typedef void wf_switch_function(void *argument);

@@ -86,10 +86,13 @@ wf_switch_to:
 	.globl	wf_switch_begin
 	.type	wf_switch_begin, %function
 	.p2align 4
-/* The first switch to a stack comes here: x19 is the function, x20 its argument, x29 0. */
-wf_switch_begin:
+/* The first switch to a stack comes here: x19 is the function, x20 its argument, x29 0. Unwinders look
+ * up the byte before the address where a caller continues. In a stack that has not run yet that is
+ * the byte before this function. */
 	.cfi_startproc
 	.cfi_undefined x30
+	nop
+wf_switch_begin:
 	mov	x0, x20
 	blr	x19
 	brk	#1

@@ -2,6 +2,7 @@
 #include "fibers.h"
 
 #include "../sockets.h"
+#include "../unwinding.h"
 
 #include <fenv.h>
 #include <signal.h>
@@ -177,6 +178,37 @@ Test(fiber, and_a_plain_thread_share_a_lock)
         check_eq(join(rt, &handle[i]), 0);
     pthread_join(t, NULL);
     check_eq(m.sum, 500);
+    stop(rt);
+}
+
+/* ---- what unwinders see ---- */
+
+/* Before and after an await, some calls deep. */
+static __attribute__((noinline)) int64_t looks_back(int depth)
+{
+    void *caller = __builtin_return_address(0);
+    trace before = trace_here(), after;
+
+    if (depth > 0)
+        return looks_back(depth - 1) + 1;
+    weft_fiber_yield();
+    after = trace_here();
+    check(trace_contains(&before, caller) && trace_ends_in_begin(&before));
+    check(trace_contains(&after, caller) && trace_ends_in_begin(&after));
+    return after.n;
+}
+
+static int64_t looks_back_from_below(void *argument)
+{
+    return looks_back(*(int *)argument);
+}
+
+Test(fiber, its_backtrace_ends_where_it_began)
+{
+    weft_runtime *rt = start(2);
+
+    for (int depth = 0; depth < 20; depth += 5)
+        check_cmp(RUN_FIBER(rt, looks_back_from_below, &depth), >=, depth + 3);
     stop(rt);
 }
 
