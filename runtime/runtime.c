@@ -28,10 +28,11 @@
 #include "limit.h"
 #include "pools.h"
 #include "reactor.h"
+#include "runtimes.h"
 #include "stderr.h"
 #include "stop.h"
-#include "tasks.h"
 #include "switch.h"
+#include "tasks.h"
 #include "timer.h"
 
 #include <stdlib.h>
@@ -136,11 +137,13 @@ WEFT_API int weft_runtime_start(const weft_config *config, weft_runtime **ret_ru
         return allocated(&complete, -ENOMEM);
     *rt = (weft_runtime){.config = complete};
     r = start_phases(rt);
-    if (r < 0)
+    if (r < 0) {
         runtime_free(rt);
-    else
-        *ret_runtime = rt;
-    return r;
+        return r;
+    }
+    wf_runtimes_add(rt);
+    *ret_runtime = rt;
+    return 0;
 }
 
 /* Tasks that a stop names. A line for each of a million would fill the log, and take longer than
@@ -181,6 +184,7 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
     wf_clock_end(&rt->timers->clock);
     if ((left = wf_pools_stop(rt, until, leave)) < 0)
         return -ETIMEDOUT;
+    wf_runtimes_remove(rt);
     wf_executor_stop(rt->executor); /* workers use the reactor to their end */
     wf_reactor_stop(rt);
     if (left > 0) {
