@@ -1,5 +1,8 @@
 /*
  * test_fiber_storm.c - fibers and tasks that spawn, join, cancel and await each other at random
+ *
+ * STORM_SCALE=1000 makes a thousand waves of one: some 2.5 million fibers and tasks. TEST_SLOW makes
+ * the waves smaller and the time limit larger. STORM_SEED makes another storm.
  */
 #include "../actors.h"
 #include "storm_runtimes.h"
@@ -10,9 +13,14 @@ typedef struct storm_state {
     weft_mutex  mutex;
     weft_notify notify;
     int         pipe[2];
-    int64_t     begun, ended; /* atomic */
+    int64_t     begun, ended; /* fibers; atomic */
+    int64_t     tasks;        /* that are no fibers; atomic */
+    int64_t     panics;       /* atomic */
     int64_t     inside;       /* under the mutex */
 } storm_state;
+
+/* What each fiber finds by it. */
+static weft_task_local lot_key;
 
 /* What a fiber is given. It frees it. */
 typedef struct lot {
@@ -88,6 +96,29 @@ static void selects(storm_state *storm, uint32_t *seed)
         weft_notify_one(&storm->notify);
 }
 
+/* Keeps two branches while it does something else. The fiber may panic meanwhile. */
+static void keeps_branches(storm_state *storm, uint32_t *seed)
+{
+    struct weft_select select;
+    weft_wait          lock, news;
+    weft_io            io;
+    char               byte;
+
+    weft_keep(weft_file_read(&io, storm->pipe[0], &byte, 1, -1));
+    weft_keep(weft_notify_wait(&news, &storm->notify));
+    weft_await(
+        weft_select(&select, &io.future, &news.future, weft_mutex_lock(&lock, &storm->mutex)));
+    if (weft_future_is_ready(&lock.future) && lock.future.result == 0)
+        weft_mutex_unlock(&storm->mutex);
+    weft_fiber_yield();
+    if (rnd(seed) % 8 == 0) {
+        add(&storm->panics, 1);
+        weft_panic("with kept branches");
+    }
+    weft_await_cancel(&io.future);
+    weft_await_cancel(&news.future);
+}
+
 static void spawns_another(lot *l)
 {
     weft_handle handle;
@@ -104,12 +135,38 @@ static void spawns_another(lot *l)
     }
 }
 
-static void joins_a_task(uint32_t *seed)
+/* Ends by itself, or panics while its timer runs. */
+struct lasts {
+    WEFT_FRAME;
+    struct {
+        storm_state *storm;
+        uint32_t     seed;
+    } in;
+    struct weft_sleep  nap;
+    struct weft_select select;
+    struct counter     turn;
+};
+WEFT_ASYNC(lasts)
+{
+    WEFT_BEGIN();
+    check(weft_task_local_get(&lot_key) == NULL);
+    weft_keep(weft_sleep(&self->nap, WEFT_US(self->in.seed % 100)));
+    WEFT_WAIT(weft_select(&self->select, &self->nap.future, counter(&self->turn, 1)));
+    if (self->in.seed % 32 == 0) {
+        add(&self->in.storm->panics, 1);
+        weft_panic("on purpose");
+    }
+    WEFT_CANCEL(&self->nap.future);
+    WEFT_END(0);
+}
+
+static void joins_a_task(storm_state *storm, uint32_t *seed)
 {
     weft_handle handle;
 
-    if (weft_spawn(&handle, sleeps, .duration = WEFT_US(rnd(seed) % 100)) < 0)
+    if (weft_spawn(&handle, lasts, storm, rnd(seed)) < 0)
         return;
+    add(&storm->tasks, 1);
     if (rnd(seed) % 2)
         weft_cancel(&handle);
     (void)weft_await(weft_join(&handle));
@@ -122,8 +179,10 @@ static int64_t wanders(void *argument)
     lot *l = argument;
 
     weft_fiber_defer(ending, ends, l);
-    for (int i = 0; i < 8; i++)
-        switch (rnd(&l->seed) % 8) {
+    weft_fiber_set_local(own, &lot_key, l);
+    for (int i = 0; i < 8; i++) {
+        check(weft_task_local_get(&lot_key) == l);
+        switch (rnd(&l->seed) % 9) {
         case 0:
             holds_the_mutex(l->storm);
             break;
@@ -137,42 +196,68 @@ static int64_t wanders(void *argument)
             spawns_another(l);
             break;
         case 4:
-            joins_a_task(&l->seed);
+            joins_a_task(l->storm, &l->seed);
             break;
         case 5:
-            if (rnd(&l->seed) % 32 == 0)
+            if (rnd(&l->seed) % 32 == 0) {
+                add(&l->storm->panics, 1);
                 weft_panic("on purpose");
+            }
+            break;
+        case 6:
+            keeps_branches(l->storm, &l->seed);
             break;
         default:
             weft_fiber_yield();
         }
+    }
     return 0;
+}
+
+static uint32_t number_of(const char *name, uint32_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? (uint32_t)strtoul(text, NULL, 10) : otherwise;
+}
+
+static void wave(weft_runtime *const *rt, int n_rt, storm_state *state, uint32_t *seed)
+{
+    weft_handle *handle = calloc((size_t)ROOTS, sizeof *handle);
+
+    for (int i = 0; i < ROOTS; i++)
+        check_eq(spawn_wanderer(rt[i % n_rt], state, rnd(seed), 3, &handle[i]), 0);
+    for (int i = 0; i < ROOTS; i++) {
+        if (rnd(seed) % 4 == 0)
+            weft_cancel(&handle[i]);
+        (void)join(rt[i % n_rt], &handle[i]);
+    }
+    free(handle);
+}
+
+static void wait_until_gone(weft_runtime *rt)
+{
+    struct weft_sleep nap;
+
+    while (counters(rt).tasks_alive > 0) /* those that were detached */
+        check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
 }
 
 static void storm(weft_runtime *const *rt, int n_rt)
 {
-    storm_state  state = {0};
-    weft_handle *handle = calloc((size_t)ROOTS, sizeof *handle);
-    uint32_t     seed = 4711;
+    storm_state state = {0};
+    uint32_t    seed = number_of("STORM_SEED", 4711) | 1;
 
     check_eq(pipe(state.pipe), 0);
-    for (int i = 0; i < ROOTS; i++)
-        check_eq(spawn_wanderer(rt[i % n_rt], &state, rnd(&seed), 3, &handle[i]), 0);
-    for (int i = 0; i < ROOTS; i++) {
-        if (rnd(&seed) % 4 == 0)
-            weft_cancel(&handle[i]);
-        (void)join(rt[i % n_rt], &handle[i]);
-    }
+    for (uint32_t n = number_of("STORM_SCALE", 1); n > 0; n--)
+        wave(rt, n_rt, &state, &seed);
     for (int i = 0; i < n_rt; i++)
-        while (counters(rt[i]).tasks_alive > 0) { /* those that were detached */
-            struct weft_sleep nap;
-
-            check_eq(weft_block_on(rt[i], weft_sleep(&nap, WEFT_MS(1))), 0);
-        }
+        wait_until_gone(rt[i]);
     check_eq(state.ended, state.begun);
     check_eq(state.inside, 0);
     check_eq(weft_mutex_try_lock(&state.mutex), 0);
-    free(handle);
+    fprintf(stderr, "%" PRId64 " fibers, %" PRId64 " tasks, %" PRId64 " panics\n", state.begun,
+            state.tasks, state.panics);
     close(state.pipe[0]);
     close(state.pipe[1]);
 }

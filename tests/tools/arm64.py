@@ -39,6 +39,7 @@ cpu = 'aarch64'
 endian = 'little'
 """
 FORK = "qemu-user says that it does MADV_WIPEONFORK and does not: no child is known as one"
+GUARD = "qemu-user says that it does MADV_GUARD_INSTALL and does not: a stack has no guard page"
 OWN = "qemu-user does this system call itself, and in another way than Linux"
 # What qemu-user 7.2 does not do.
 USER = [
@@ -50,6 +51,8 @@ USER = [
      "qemu-user aborts in the child, by an assertion of its own"),
     ("test_runtime_stderr", "*/an_abort_does_not_wait_for_a_full_pipe",
      "qemu-user writes a line of its own when a program aborts, and waits for the pipe"),
+    ("test_runtime_fiber_stack", "*/dies_at_the_end_of_its_stack", GUARD),
+    ("test_runtime_fiber_stack", "*/is_named_at_the_end_of_its_stack", GUARD),
     ("test_runtime_differential_*", None, OWN),
     ("test_runtime_close", None, OWN + " (TCP_INFO)"),
     ("test_runtime_operations", None, OWN + " (TCP_INFO)"),
