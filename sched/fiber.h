@@ -66,17 +66,17 @@ typedef struct wf_fiber_body {
 typedef struct wf_fiber {
     weft_frame frame;
     struct wf_fiber_in {
-        weft_fiber_function *function;
         weft_future         *parked; /* see stackful.h */
+        weft_fiber_function *function;
         void                *argument;
         wf_stack            *stack;
         wf_fiber_body       *body; /* NULL: NEW */
     } in;
 } wf_fiber;
 
-extern const weft_future_ops wf_fiber_ops;
 _Static_assert(offsetof(wf_fiber, in.parked) == offsetof(wf_stackful, parked), "stackful.h");
 
+extern const weft_future_ops wf_fiber_ops;
 
 /* -- on the worker's stack -- */
 /* Prepares the stack for the first run. */
