@@ -35,7 +35,7 @@ FENCE = re.compile(r"\b(atomic_(thread|signal)_fence|__atomic_(thread|signal)_fe
                    r"__sync_synchronize|ck_pr_(stm_)?fence\w*|_mm_[lsm]?fence)\b")
 FUNCTION = re.compile(r"^[A-Za-z_][^;{}#]*?\b(w(?:f|eft)_\w+)\([^;{}]*\)\s*\{(.*?)^\}", re.M | re.S)
 NAME = re.compile(r"\bw(?:f|eft)_\w+")
-CASE = re.compile(r"\b(?:Test|TEST_ABORTS)\(\s*(\w+),\s*(\w+)")
+CASE = re.compile(r"\b(?:Test|TEST_ABORTS|TEST_STYLES)\(\s*(\w+),\s*(\w+)")
 PORTED = re.compile(r"`(\w+/[\w*]+)`")  # suite/case; a * stands for the rest of several names
 LONG = 500
 TOP = {"include", "sched", "reactor", "runtime", "bench", "tests", "docs", "dev", "meson.build",
