@@ -31,7 +31,7 @@ static void hand_over(wf_reactor *r)
 {
     wf_executor *e = r->rt->executor;
     wf_handed    handed = {0};
-    bool         idle, batch;
+    bool         idle, batch, begins;
 
     if (r->wakes.first)
         handed = wf_handed_queue(e, &r->wakes);
@@ -44,11 +44,11 @@ static void hand_over(wf_reactor *r)
     batch = wf_dispatch_backlog(e) + handed.n_bound > 1;
     if (!idle)
         wf_gate_praise(&r->gate);
-    wf_sparse_hand_over(&r->sparse, e, idle && !batch);
+    begins = wf_sparse_hand_over(&r->sparse, e, idle && !batch);
     r->may_gate = (batch || !idle) && wf_gate_is_worthwhile(&r->gate);
     if (batch || !idle)
         wf_store(&r->driver.watching, true, SEQ_CST); /* [driver-3] */
-    if (handed.n_free > 0 && (idle || wf_load_wants_help(e)))
+    if (begins || (handed.n_free > 0 && (idle || wf_load_wants_help(e))))
         handed.n_woken += wf_dispatch_notify_any(e);
     if (handed.n_woken > 0)
         wf_count(&r->counts.wakes, 1);

@@ -35,9 +35,10 @@ typedef struct wf_leads {
     uint64_t n_waits, n_found;
 } wf_leads;
 
-/* Records a hand-over. `alone` says that it is of one task and that all workers sleep. The reactor
- * calls this before it wakes a worker. */
-void wf_sparse_hand_over(wf_sparse *p, wf_executor *e, bool alone);
+/* Records a hand-over. `alone` says that it is of one task and that all workers sleep. Returns
+ * whether the sparse mode has begun: then the reactor wakes a worker after this call. One that it
+ * woke before, for a bound task, may be asleep again. */
+WEFT_NODISCARD bool wf_sparse_hand_over(wf_sparse *p, wf_executor *e, bool alone);
 /* Records that the leader has found n events. */
 void wf_sparse_note(wf_leads *l, wf_driver *driver, int n);
 

@@ -34,9 +34,10 @@ static struct scenario {
     /* HANGS: worker 0 hangs in its first task, so that only the clock can end the wait.
      * HANGS_LATE: worker 0 hangs in its third task. SUBMITS: worker 0 submits in its second task.
      * ENDS: the reactor is told to end. LEADS: one task alone is enough for a worker to lead.
+     * LEADS_BOUND: as LEADS, the tasks are bound to worker 0, and a thread sends the second batch.
      * LEADS_HANGS: as LEADS, and worker 0 hangs in its first task, which the monitor sees. LED: the
      * sockets were left to the workers before. */
-    enum { NORMAL, HANGS, HANGS_LATE, SUBMITS, ENDS, LEADS, LEADS_HANGS, LED } what;
+    enum { NORMAL, HANGS, HANGS_LATE, SUBMITS, ENDS, LEADS, LEADS_BOUND, LEADS_HANGS, LED } what;
 } given, scenario; /* the test's scenario, and what is left of it in this schedule */
 
 static weft_runtime  rt;
@@ -287,6 +288,13 @@ static void see_that_it_hangs(void)
     }
 }
 
+/* Sends the second batch, be it after the reactor has left the sockets. */
+static void send_batch(void)
+{
+    wf_store(&scenario.batches[1], given.batches[1], SEQ_CST);
+    arrive();
+}
+
 /* Does what a leader does that finds several sockets ready. */
 static void end_sparse(void)
 {
@@ -346,6 +354,10 @@ static void set_up(void)
     wf_region_of(task)->rt = &rt;
     for (int i = 0; i < TASKS; i++)
         task[i] = (wf_task){.state = WF_TASK_REF};
+    for (int i = 0; i < TASKS && given.what == LEADS_BOUND; i++)
+        wf_task_bind(&task[i], 0);
+    if (given.what == LEADS_BOUND)
+        scenario.batches[1] = 0;
     memset(n_taken, 0, sizeof n_taken);
     memset(current, 0, sizeof current);
     for (int i = 0; i < EXPLORE_THREADS; i++)
@@ -456,6 +468,12 @@ Test(gate_orders, the_worker_that_ran_what_came_alone_leads, .timeout = 120)
 Test(gate_orders, one_of_two_workers_leads, .timeout = 120)
 {
     try_all(2, (struct scenario){2, {1, 1}, 2, 0, LEADS}, react, work_0, work_1, NULL);
+}
+
+/* The reactor has woken that worker before it leaves the sockets. */
+Test(gate_orders, a_worker_leads_that_ran_what_is_bound_to_it, .timeout = 120)
+{
+    try_all(2, (struct scenario){1, {1, 1}, 2, 0, LEADS_BOUND}, react, work_0, send_batch, NULL);
 }
 
 Test(gate_orders, a_leader_leads_again, .timeout = 120)

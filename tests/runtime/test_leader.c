@@ -175,6 +175,28 @@ Test(leader, the_reactor_takes_the_sockets_back_when_events_come_together)
     stop(rt);
 }
 
+/* The reactor wakes the worker of a bound task before it leaves the sockets to a leader. On one CPU
+ * that worker may be asleep again by then. */
+Test(leader, a_bound_task_does_not_leave_the_sockets_to_sleepers, .timeout = 120)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    check_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    for (int64_t i = test_scaled(100); i > 0; i--) {
+        weft_runtime *rt = start_led(1);
+        weft_stream  *stream;
+        int           fd = pair(rt, &stream);
+
+        check_eq(weft_spawn_bound(rt, NULL, 0, answers, .stream = stream), 0);
+        for (int n = 0; n < 8; n++)
+            round_trip(fd);
+        close(fd);
+        stop(rt);
+    }
+}
+
 Test(leader, no_worker_leads_where_it_is_turned_off_or_is_the_caller)
 {
     weft_runtime *rt = start_with(&(weft_config){.workers = 2, .leader_after = WEFT_OFF});

@@ -836,6 +836,8 @@ MUTANTS = {
         ("a notice does not open the gate", "sched/driver.h:wf_driver_notify", "if (was == WF_DRIVER_AT_GATE)", "if (0)"),
         ("no worker leads where the reactor has left the sockets", "sched/worker.c:may_lead",
          "return sparse && !wf_load(&driver->led, RELAXED)", "return 0 && !wf_load(&driver->led, RELAXED)"),
+        ("the reactor leaves the sockets to a worker that it woke before", "reactor/loop.c:hand_over",
+         "if (begins || (handed.n_free > 0", "if ((handed.n_free > 0"),
         ("the reactor does not take the sockets back", "reactor/completion.c:wf_completion_arrange_watch",
          "if (wanted && !r->sparse.armed)", "if (0)"),
         ("the reactor does not hear that it must take the sockets back",
