@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -18,6 +19,7 @@ BUILD = os.path.abspath(os.environ.pop("WEFT_BUILD", "build"))  # popped: it is 
 # Where the programs are. The tests also run those of docs/examples/poisoned.
 PROGRAMS = os.path.abspath(os.environ.pop("WEFT_EXAMPLES", os.path.join(BUILD, "docs", "examples")))
 PATIENCE = 10.0  # seconds; nothing here takes nearly as long
+OPTIONS = {}  # by the name of a program: what each server of it is given besides
 
 
 def binary(name):
@@ -34,6 +36,12 @@ def wait_until(condition, patience=PATIENCE):
     return True
 
 
+def take_options(program, *names):
+    """Takes options of a program out of our own arguments. Its servers get them."""
+    OPTIONS[program] = [name for name in names if name in sys.argv]
+    sys.argv = [argument for argument in sys.argv if argument not in names]
+
+
 class Server:
     """A program that prints "listening on HOST:PORT" and ends on a signal."""
 
@@ -46,7 +54,7 @@ class Server:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (n_files, n_files))
 
         self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([binary(name), *map(str, args)], text=True,
+        self.process = subprocess.Popen([binary(name), *OPTIONS.get(name, []), *map(str, args)], text=True,
                                         env={**os.environ, **(env or {})}, preexec_fn=prepare,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self.errors if stderr is None else stderr)

@@ -2,21 +2,27 @@
 #include <string.h>
 
 #include "../say.h"
-#include "server.h"
+#include "connection.h"
 
 #define PAUSE WEFT_MS(100) /* after an error */
+
+static int spawn(const struct arrival *arrival)
+{
+    return arrival->server->options.fibers ? connection_fiber_spawn(arrival)
+                                           : connection_async_spawn(arrival);
+}
 
 static void take(struct acceptor *self)
 {
     struct server *server = self->in.server;
-    struct client *client;
-    enum admission admission = server_admit(server, self->conn, &client);
+    struct arrival arrival = {.server = server, .conn = self->conn};
+    enum admission admission = server_admit(server, self->conn, &arrival.client);
 
     if (admission != TURNED_AWAY) {
-        if (weft_spawn(NULL, connection, .server = server, .conn = self->conn, .client = client,
-                       .refused = admission == REFUSED) == 0)
+        arrival.refused = admission == REFUSED;
+        if (spawn(&arrival) == 0)
             return;
-        server_forget(server, client);
+        server_forget(server, arrival.client);
     }
     weft_stream_close(self->conn);
 }

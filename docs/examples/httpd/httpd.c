@@ -6,7 +6,10 @@
  *     acceptor.c     taking connections
  *     server.c       the connections that are there: limits, draining
  *     clients.c      how many connections a client has
- *     connection.c   one client: read, parse, answer, write
+ *     connection.c   one client: its deadlines, its reads and writes
+ *     connection_async.c   ... in a loop, as an async function ...
+ *     connection_fiber.c   ... and the same loop as a fiber, with --fibers
+ *     answer.c       routes, refusals, and what is logged of them
  *     send.c         sending to clients that are slow
  *     request.c      one request at a time; limits of a body
  *     quick.c        plain requests without the parser

@@ -45,7 +45,17 @@ static int64_t *number_of(struct options *options, size_t i)
     return (int64_t *)(void *)((char *)options + numbers[i].field);
 }
 
-enum { ADDRESS = N_NUMBERS, UNIX, ROOT, ACCESS_LOG, COUNTERS, PARSER_ONLY, HELP, N_OPTIONS };
+enum {
+    ADDRESS = N_NUMBERS,
+    UNIX,
+    ROOT,
+    ACCESS_LOG,
+    COUNTERS,
+    FIBERS,
+    PARSER_ONLY,
+    HELP,
+    N_OPTIONS
+};
 
 /* The others, from ADDRESS on. */
 static const struct {
@@ -56,6 +66,7 @@ static const struct {
     {"root", "DIR", "serve the files below DIR (none)"},
     {"access-log", "FILE", "append a line for each request; SIGHUP opens it again (none)"},
     {"counters", "", "serve /counters, and print them at the end"},
+    {"fibers", "", "serve each connection by a fiber, not by an async function"},
     {"parser-only", "", "read plain requests, too, with the parser"},
     {"help", "", "this"},
 };
@@ -136,6 +147,8 @@ static void parse_all(struct options *options, int argc, char **argv, const stru
             options->access_log = optarg;
         } else if (choice == COUNTERS) {
             options->counters = true;
+        } else if (choice == FIBERS) {
+            options->fibers = true;
         } else if (choice == PARSER_ONLY) {
             options->parser_only = true;
         } else if (choice == HELP) {

@@ -5,6 +5,8 @@
  */
 #include "server.h"
 
+#include "connection.h"
+
 /* ---- coming and going ---- */
 
 enum admission server_admit(struct server *server, weft_stream *conn, struct client **ret_client)

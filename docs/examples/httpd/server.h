@@ -11,12 +11,6 @@
 #include "access_log.h"
 #include "bodies.h"
 #include "clients.h"
-#include "files.h"
-#include "request.h"
-#include "response.h"
-#include "send.h"
-
-#define INPUT_SIZE 8192
 
 /* A client that has a request under way when we stop gets to send it: idle connections are closed
  * only this much later. */
@@ -51,8 +45,11 @@ struct options {
     int64_t      linger;          /* how long we listen after the last answer, at most */
     int64_t      drain;           /* from SIGTERM to the end, at most */
     bool         counters;
+    bool         fibers;      /* connections are fibers; else async functions */
     bool         parser_only; /* for tests: no request is read by quick.c */
 };
+
+struct connection; /* connection.h */
 
 struct server {
     struct options       options; /* immutable once the server listens */
@@ -67,58 +64,6 @@ struct server {
     uint64_t             n_accepted, n_refused, n_requests; /* requests: of ended connections */
     uint64_t             n_cut;                             /* connections cut off when stopping */
 };
-
-/* Listens to a client that has got its last answer. */
-struct last_words {
-    WEFT_FRAME;
-    struct {
-        struct connection *connection;
-    } in;
-    int64_t deadline;
-};
-
-/* Answers with the body of the request. */
-struct body_answer {
-    WEFT_FRAME;
-    struct {
-        struct connection *connection;
-    } in;
-};
-
-/* One client: its task's frame. */
-struct connection {
-    WEFT_FRAME;
-    struct {
-        struct server *server;
-        weft_stream   *conn;
-        struct client *client;  /* that it is counted for; NULL: for none */
-        bool           refused; /* beyond the limit: it gets a 503 */
-    } in;
-    struct connection  *next, **link; /* the server's list; under its lock */
-    atomic_bool         idle;         /* waits for the first byte of a request */
-    bool                cut;          /* when stopping; under the lock */
-    bool                closing;      /* no more requests are read */
-    bool                linger;       /* the client may be sending still */
-    uint16_t            at, length;   /* of `input`: parsed up to, read up to */
-    enum persistence    persistence;  /* of the answer at hand */
-    enum request_phase  phase;        /* that `deadline` is for */
-    int64_t             deadline;
-    size_t              body_held; /* what the body at hand takes, as far as it has been counted */
-    uint64_t            n_requests;
-    weft_io             io;
-    struct weft_timeout limit;
-    struct send_rest    rest;
-    union { /* one at a time */
-        struct file_answer file;
-        struct body_answer body;
-        struct last_words  last;
-    };
-    struct request request;
-    struct output  out;
-    char           input[INPUT_SIZE];
-    char           peer[WEFT_ADDRESS_TEXT]; /* for the access log */
-};
-WEFT_DECLARE_EXTERN(connection);
 
 /* Takes connections: an async function, until it is cancelled. */
 struct acceptor {
