@@ -8,14 +8,12 @@
  *     listening on 127.0.0.1:7000
  *     $ nc 127.0.0.1 7000
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weft.h>
 
 #include "say.h"
+#include "serve.h"
 
-#define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
 #define ACCEPT_PAUSE WEFT_MS(100) /* after an error */
 
 static int64_t echo(void *argument)
@@ -62,57 +60,12 @@ static int64_t acceptor(void *argument)
     }
 }
 
-struct server {
-    WEFT_FRAME;
-    struct {
-        uint16_t port;
-    } in;
-    weft_listener          *listener;
-    weft_handle             acceptor;
-    struct weft_signal_wait signal;
-};
-WEFT_ASYNC(server)
+static int spawn(weft_handle *ret_handle, weft_listener *listener)
 {
-    weft_address address;
-    char         text[WEFT_ADDRESS_TEXT];
-    int64_t      n;
-
-    WEFT_BEGIN();
-    n = weft_address_parse("127.0.0.1", self->in.port, &address);
-    if (n == 0)
-        n = weft_listen(NULL, &address, NULL, &self->listener);
-    if (n < 0)
-        WEFT_RETURN(n);
-    weft_listener_address(self->listener, &address);
-    printf("listening on %s\n", weft_address_format(&address, text));
-    fflush(stdout);
-
-    n = weft_fiber(&self->acceptor, acceptor, self->listener);
-    if (n < 0) {
-        weft_listener_close(self->listener);
-        WEFT_RETURN(n);
-    }
-    WEFT_AWAIT(n, weft_signal_wait(&self->signal, STOP_SIGNALS));
-    say("echo_fiber: signal %d, stopping\n", (int)n);
-    weft_cancel(&self->acceptor); /* as in echo.c */
-    WEFT_AWAIT(n, weft_join(&self->acceptor));
-    weft_listener_close(self->listener);
-    WEFT_END(0);
+    return weft_fiber(ret_handle, acceptor, listener);
 }
 
 int main(int argc, char **argv)
 {
-    const char   *text = argc > 1 ? argv[1] : "7000";
-    char         *end;
-    unsigned long port = strtoul(text, &end, 10);
-
-    if (argc > 2 || *text < '0' || *text > '9' || *end || port > 65535) {
-        fprintf(stderr,
-                "echo_fiber: PORT is '%s', expected 0 (any free one) to 65535: echo_fiber [PORT]\n",
-                text);
-        return 2;
-    }
-    say_open();
-    weft_signal_block(STOP_SIGNALS); /* from here on they are kept for weft_signal_wait */
-    return weft_main(server, .port = (uint16_t)port);
+    return serve(argc, argv, "echo_fiber", spawn);
 }
