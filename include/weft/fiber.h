@@ -26,6 +26,10 @@
  * - An await may move other fibers through the thread. So what a thread-local variable holds, errno
  *   too, is garbage after an await. Results come from the await.
  * - Between awaits a fiber holds its worker, as any task does.
+ * - In C++ an exception may be thrown and caught within a fiber, also across awaits. One that
+ *   leaves the fiber's function ends the process by std::terminate, as one that leaves a thread's
+ *   function does. A catch block must not await, because C++ keeps the exception that a catch block
+ *   handles in a thread-local variable.
  */
 #ifndef WEFT_FIBER_H
 #define WEFT_FIBER_H
@@ -164,9 +168,9 @@ WEFT_API void weft_fiber_yield(void);
 /*
  * Sleeps for a duration in ns, while the worker runs other tasks.
  *
- * Thread:  a fiber, or a thread that is no part of a runtime: that sleeps itself.
+ * Thread:  a fiber.
  * Returns: 0.
- * Errors:  those of weft_sleep.
+ * Errors:  -ENXIO, the calling thread has no runtime, and thus no timers.
  * Cancel:  -ECANCELED, the fiber was cancelled.
  */
 WEFT_API int64_t weft_fiber_sleep(int64_t duration);

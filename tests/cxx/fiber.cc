@@ -1,9 +1,12 @@
-// Fibers in C++: objects on their stacks, and exceptions that are caught within them.
+// Fibers in C++: objects on their stacks, exceptions that are caught within them, one that is not.
 #include <weft.h>
 
 #include <cstdio>
+#include <exception>
 #include <stdexcept>
 #include <string>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define EXPECT(condition)                                                                          \
     do {                                                                                           \
@@ -61,6 +64,38 @@ int64_t catches(void *argument)
     return *n;
 }
 
+int64_t throws(void *)
+{
+    throw std::runtime_error("not caught");
+}
+
+constexpr int terminated = 42;
+
+// Runs in a child, whose runtime and handler are its own.
+int leaves_an_exception()
+{
+    weft_runtime *rt;
+    weft_handle   handle;
+
+    std::set_terminate([] { _exit(terminated); });
+    EXPECT(weft_runtime_start(nullptr, &rt) == 0);
+    EXPECT(weft_fiber_on(rt, &handle, throws, nullptr) == 0);
+    return (int)weft_await(weft_join(&handle));
+}
+
+int ends_by_terminate()
+{
+    pid_t child = fork();
+    int   status;
+
+    EXPECT(child >= 0);
+    if (child == 0)
+        _exit(leaves_an_exception());
+    EXPECT(waitpid(child, &status, 0) == child);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == terminated);
+    return 0;
+}
+
 int run()
 {
     weft_config   config = {};
@@ -82,5 +117,5 @@ int run()
 
 int main()
 {
-    return run();
+    return ends_by_terminate() || run(); // a child is forked while there is one thread
 }
