@@ -34,7 +34,7 @@ def took(begin, least, most):
     assert least <= seconds <= most, f"took {seconds:.2f} s, expected {least} to {most}"
 
 
-def in_threads(n, function):
+def in_threads(n, function, patience=PATIENCE * 2):
     """Runs function(0) to function(n - 1) at once; the first failure is ours."""
     failures = []
 
@@ -48,7 +48,7 @@ def in_threads(n, function):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE * 2)
+        thread.join(patience)
         if thread.is_alive():
             raise AssertionError("a client hangs")
     if failures:

@@ -11,6 +11,7 @@ ECHO hello -> $5 hello
 SELECT 0 -> +OK; SELECT 1 -> -ERR DB index is out of range; SELECT x -> {range}
 COMMAND -> *0
 CONFIG GET save -> *2 $4 save $0 ''; CONFIG GET appendonly -> *2 $10 appendonly $2 no; CONFIG GET nothing -> *0
+BGREWRITEAOF -> -ERR there is no append-only file; BGREWRITEAOF now -> -ERR wrong number of arguments for 'bgrewriteaof' command
 NOSUCH a b -> -ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' ; PING -> +PONG
 GET -> -ERR wrong number of arguments for 'get' command
 get a b -> -ERR wrong number of arguments for 'get' command

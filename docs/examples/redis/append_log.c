@@ -1,8 +1,11 @@
 /* append_log.c - see append_log.h */
 #include "append_log.h"
 
+#include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../say.h"
 #include "resp.h"
@@ -19,6 +22,8 @@ static void add(struct append_log *log, const struct slice *argv, size_t argc)
 
     put_request(&log->pending, argv, argc);
     log->added += log->pending.size - before;
+    if (append_log_size(log) >= log->rewrite_at)
+        append_log_ask_rewrite(log);
 }
 
 void append_log_add(struct append_log *log, const struct slice *argv, size_t argc)
@@ -38,6 +43,26 @@ void append_log_group(struct append_log *log, bool begins)
         add(log, (struct slice[]){SLICE("EXEC")}, 1);
     log->in_group = begins;
     log->group_begun = false;
+}
+
+/* ---- when it is rewritten ---- */
+
+bool append_log_ask_rewrite(struct append_log *log)
+{
+    if (log->rewriting)
+        return false;
+    log->rewriting = true;
+    weft_notify_one(&log->rewrite_asked);
+    return true;
+}
+
+void append_log_plan_rewrite(struct append_log *log)
+{
+    uint64_t size = append_log_size(log), at = size + size * (uint64_t)log->growth / 100;
+
+    log->rewrite_at = at > (uint64_t)log->min_size ? at : (uint64_t)log->min_size;
+    if (log->growth == 0)
+        log->rewrite_at = UINT64_MAX;
 }
 
 /* ---- settling ---- */
@@ -83,8 +108,7 @@ static int64_t settle_write(struct append_log *log, int64_t n)
     return n;
 }
 
-/* A sync of what had been written up to `mark` has ended. */
-static void settle_sync(struct append_log *log, uint64_t mark, int64_t n)
+void append_log_synced(struct append_log *log, uint64_t mark, int64_t n)
 {
     if (n >= 0) {
         atomic_store(&log->synced, mark);
@@ -141,7 +165,7 @@ WEFT_ASYNC_EXTERN(settle_log)
             WEFT_RETURN(n);
         if (log->sync == SYNC_ALWAYS) {
             WEFT_AWAIT(n, weft_file_sync_data(&self->io, log->fd));
-            settle_sync(log, log->taken_end, n);
+            append_log_synced(log, log->taken_end, n);
             if (n < 0)
                 WEFT_RETURN(n);
         }
@@ -184,13 +208,18 @@ WEFT_ASYNC_EXTERN(sync_log)
             added_now(log); /* expired keys add records, and no connection waits for them */
         if (append_log_owes(log, self->mark))
             WEFT_CALL(n, settle_log, &self->settle, .log = log, .mark = self->mark);
-        self->mark = atomic_load(&log->written);
-        if (log->sync != SYNC_EVERY_SECOND || self->mark == atomic_load(&log->synced))
+        if (log->sync != SYNC_EVERY_SECOND ||
+            atomic_load(&log->written) == atomic_load(&log->synced))
             continue;
+        WEFT_AWAIT(n, weft_mutex_lock(&self->wait, &log->syncing_turn)); /* A4 */
+        if (n < 0)
+            break;
+        self->mark = atomic_load(&log->written);
         atomic_store(&log->syncing, true);
         WEFT_AWAIT(n, weft_file_sync_data(&self->io, log->fd));
         atomic_store(&log->syncing, false);
-        settle_sync(log, self->mark, n);
+        append_log_synced(log, self->mark, n);
+        weft_mutex_unlock(&log->syncing_turn);
     }
     WEFT_END(0);
 }
@@ -202,7 +231,11 @@ WEFT_ASYNC_EXTERN(close_log)
 
     WEFT_BEGIN();
     WEFT_CALL(self->result, settle_log, &self->settle, .log = log, .mark = added_now(log));
-    WEFT_AWAIT(n, weft_file_sync_data(&self->io, log->fd));
+    WEFT_AWAIT(n, weft_mutex_lock(&self->wait, &log->syncing_turn));
+    if (n >= 0) {
+        WEFT_AWAIT(n, weft_file_sync_data(&self->io, log->fd));
+        weft_mutex_unlock(&log->syncing_turn);
+    }
     if (n < 0 && self->result >= 0)
         self->result = n;
     if (self->result < 0)
@@ -212,5 +245,26 @@ WEFT_ASYNC_EXTERN(close_log)
         buffer_free(&log->pending);
         buffer_free(&log->taken);
     }
+    WEFT_END(self->result);
+}
+
+/* ---- the name of the file ---- */
+
+WEFT_ASYNC_EXTERN(sync_folder)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    self->folder = strdup(self->in.path);
+    if (!self->folder)
+        WEFT_RETURN(-ENOMEM);
+    WEFT_AWAIT(
+        n, weft_file_open(&self->io, dirname(self->folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+    free(self->folder);
+    if (n < 0)
+        WEFT_RETURN(n);
+    self->fd = (int)n;
+    WEFT_AWAIT(self->result, weft_file_sync(&self->io, self->fd));
+    WEFT_AWAIT(n, weft_file_close(&self->io, self->fd));
     WEFT_END(self->result);
 }

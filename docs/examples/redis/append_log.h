@@ -12,6 +12,9 @@
  *             A2 The file is always a beginning of all records in their order. What could not be
  *             written stays in `taken` and is tried first the next time.
  *             A3 No record of a group is written without its EXEC: a torn group is cut at start.
+ *             A4 rewrite.c replaces the file. It holds `writing`, `syncing_turn` and, for `base`,
+ *             the lock. The new file may have more bytes than all that were ever added, and then
+ *             `base` is the negative number.
  * Ordering    `settled` is released after the write and acquired before the answer [log-settled].
  * Failure     While the file can't be written, `broken` is set. Commands that would change
  *             something are refused, those that have changed something get no answer, and reads are
@@ -31,17 +34,27 @@ enum sync { SYNC_NO, SYNC_EVERY_SECOND, SYNC_ALWAYS };
 struct append_log {
     const char      *path; /* NULL: there is no log, and all calls do nothing */
     enum sync        sync;
-    pthread_mutex_t *lock; /* the server's */
-    int              fd;
-    weft_stream     *file; /* the same descriptor; writes by it are made at once */
+    int64_t          growth;   /* in percent, after which the log is rewritten; 0: never */
+    int64_t          min_size; /* a smaller file is not rewritten because it has grown */
+    pthread_mutex_t *lock;     /* the server's */
 
     /* -- under the server's lock -- */
     struct buffer pending;
-    uint64_t      added; /* bytes, ever */
+    uint64_t      added;          /* bytes, ever */
+    uint64_t      base;           /* `added` where the file begins, modulo 2^64: see A4 */
+    uint64_t      rewrite_at;     /* the size at which the log is rewritten */
+    bool          rewriting;      /* it has been asked for, and has not ended */
+    bool          rewrite_failed; /* the last one has */
+    uint64_t      n_rewrites;     /* that succeeded */
     bool          replaying, in_group, group_begun;
+
+    weft_notify rewrite_asked;
+    weft_mutex  syncing_turn; /* of the task that syncs beside writes; taken before `writing` */
 
     /* -- of the task that holds `writing` -- */
     weft_mutex    writing;
+    int           fd;   /* also of the task that holds syncing_turn */
+    weft_stream  *file; /* the same descriptor; writes by it are made at once */
     struct buffer taken;
     size_t        n_done;    /* bytes of `taken` that are in the file */
     uint64_t      taken_end; /* `added` at the end of `taken` */
@@ -58,6 +71,18 @@ void append_log_add(struct append_log *log, const struct slice *argv, size_t arg
 
 /* Begins and ends a group: its records are replayed together or not at all. Under the lock. */
 void append_log_group(struct append_log *log, bool begins);
+
+/* The bytes of the file when all records have been written. Under the lock. */
+static inline uint64_t append_log_size(const struct append_log *log)
+{
+    return log->added - log->base;
+}
+
+/* Asks for a rewriting. Returns false if one is under way. Under the lock. */
+bool append_log_ask_rewrite(struct append_log *log);
+
+/* Sets the size of the next rewriting from the present one. Under the lock. */
+void append_log_plan_rewrite(struct append_log *log);
 
 /* Whether records up to `mark`, a value of `added`, are still to be settled. */
 static inline bool append_log_owes(struct append_log *log, uint64_t mark)
@@ -90,6 +115,7 @@ struct sync_log {
     weft_deferred         leave;
     weft_interval         every;
     struct weft_token_run run;
+    weft_wait             wait;
     weft_io               io;
     uint64_t              mark;
     struct settle_log     settle;
@@ -105,9 +131,28 @@ struct close_log {
         bool               alone;
     } in;
     struct settle_log settle;
+    weft_wait         wait;
     weft_io           io;
     int64_t           result;
 };
 WEFT_DECLARE_EXTERN(close_log);
+
+/* A sync of the file up to `mark` has ended, with this result. By the task that holds
+ * syncing_turn. */
+void append_log_synced(struct append_log *log, uint64_t mark, int64_t n);
+
+/* Syncs the folder of a file, or a power failure might take the name of a new file away. Its result
+ * is 0 or an error. */
+struct sync_folder {
+    WEFT_FRAME;
+    struct {
+        const char *path; /* of the file */
+    } in;
+    char   *folder;
+    weft_io io;
+    int     fd;
+    int64_t result;
+};
+WEFT_DECLARE_EXTERN(sync_folder);
 
 #endif

@@ -101,6 +101,7 @@ static const struct command commands[] = {
     {"hello", hello_command, -1, NOT_QUEUED, 0, 0, 0},
     {"quit", quit_command, -1, AT_ONCE | LISTENS, 0, 0, 0},
     {"shutdown", shutdown_command, -1, NOT_QUEUED, 0, 0, 0},
+    {"bgrewriteaof", bgrewriteaof_command, 1, 0, 0, 0, 0},
     {"command", command_command, -1, 0, 0, 0, 0},
     {"config", config_command, -2, 0, 0, 0, 0},
     {"info", info_command, -1, 0, 0, 0, 0},
@@ -210,7 +211,7 @@ static bool is_allowed(struct client *client, const struct command *command,
         put_error(&client->out, "ERR Command not allowed inside a transaction");
     else if (command->flags & WRITES && atomic_load(&server->log.broken))
         put_error(&client->out, "MISCONF Errors writing to the append-only file; see the log");
-    else if (command->flags & GROWS && server->options.max_memory > 0 &&
+    else if (command->flags & GROWS && server->options.max_memory > 0 && !server->log.replaying &&
              memory_used() > (size_t)server->options.max_memory)
         put_error(&client->out, "OOM command not allowed when used memory > 'maxmemory'.");
     else

@@ -68,6 +68,7 @@ command_run subscribe_command, unsubscribe_command, publish_command;
 command_run multi_command, exec_command, discard_command, watch_command, unwatch_command;
 /* The connection and the server. */
 command_run ping_command, echo_command, select_command, hello_command, quit_command,
-    shutdown_command, command_command, config_command, info_command, client_command;
+    shutdown_command, bgrewriteaof_command, command_command, config_command, info_command,
+    client_command;
 
 #endif

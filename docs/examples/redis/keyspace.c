@@ -1,6 +1,8 @@
 /* keyspace.c - see keyspace.h */
 #include "keyspace.h"
 
+#include "save.h"
+
 void value_clear(struct value *value)
 {
     if (value->kind == STRING)
@@ -39,6 +41,8 @@ struct value *keys_find(struct keyspace *keys, struct slice key)
         expire(keys, key);
         return NULL;
     }
+    if (keys->saving.on)
+        save_first(keys, key, entry->value); /* V1 */
     return entry->value;
 }
 
@@ -48,6 +52,7 @@ struct value *keys_make(struct keyspace *keys, struct slice key, enum kind kind)
 
     memset(value, 0, sizeof *value);
     value->kind = kind;
+    value->saved = keys->saving.number; /* V1 */
     keys_put(keys, key, value);
     return value;
 }

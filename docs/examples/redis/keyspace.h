@@ -24,6 +24,7 @@ enum kind { STRING, LIST, HASH, SET };
 
 struct value {
     enum kind kind;
+    uint32_t  saved;      /* the number of the last saving that is done with it */
     int64_t   expires_at; /* in ms since 1970; 0: never */
     uint64_t  version;
     union {
@@ -31,6 +32,14 @@ struct value {
         struct list   list;
         struct table  table; /* hash: the values are struct string. set: they are NULL. */
     };
+};
+
+/* All keys are being saved: save.h. */
+struct saving {
+    bool          on;
+    uint32_t      number;  /* of this saving, or of the last one */
+    size_t        bucket;  /* the next one to be saved */
+    struct buffer records; /* the requests so far that have not been taken */
 };
 
 struct keyspace {
@@ -41,6 +50,7 @@ struct keyspace {
     size_t             n_expiring;
     size_t             swept; /* the bucket where the next sweep begins */
     uint64_t           n_expired;
+    struct saving      saving;
 };
 
 /* The value of a key, or NULL. */

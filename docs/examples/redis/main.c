@@ -15,19 +15,21 @@
  *     transaction.c  MULTI, EXEC, WATCH
  *     append_log.c   the append-only file ...
  *     replay.c       ... and reading it at start
+ *     rewrite.c, save.c   ... and writing it anew
  *     table.c, list.c, glob.c, bytes.c                hash tables, lists, patterns, memory
  *
  * Stopping, on SIGINT, SIGTERM or SHUTDOWN: the token ends what waits for a request. What has been
  * read is answered. Then the log is written and synced. The exit status is in server.h.
  */
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../say.h"
 #include "commands.h"
+#include "rewrite.h"
 
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
 
@@ -45,48 +47,70 @@ struct serve {
     struct weft_timeout     limit;
     weft_wait               wait;
     union { /* one at a time */
-        struct replay    replay;
-        struct close_log close_log;
+        struct sync_folder sync_folder;
+        struct replay      replay;
+        struct close_log   close_log;
     };
     int64_t result;
 };
 
-/* Syncs the folder of the log, or a power failure might take the name of a new file away. */
-static int sync_folder(const char *path)
+/* Whether the path still leads to the open file. */
+static bool is_at(int fd, const char *path)
 {
-    char *copy = strdup(path);
-    int   fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    int   r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+    struct stat open_file, named;
 
-    if (fd >= 0)
-        close(fd);
-    free(copy);
-    return r;
+    return fstat(fd, &open_file) == 0 && stat(path, &named) == 0 &&
+           open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
 }
 
-/* Opens the log. Another server that has it open is found by the lock. */
+/* Opens and locks the file. Another server that has it open is found by the lock. That server may
+ * replace the file just then, and its lock goes with the old one. */
+static int open_locked(const char *path)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int          fd, r;
+
+    for (;;) {
+        fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+        r = fd < 0 || fcntl(fd, F_SETLK, &whole) < 0 ? -errno : fd;
+        if (r >= 0 && is_at(fd, path))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        if (r < 0)
+            return r;
+    }
+}
+
 static int open_log(void)
 {
     struct append_log *log = &server.log;
-    struct flock       whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int                r;
 
-    log->path = server.options.append_only;
-    log->sync = server.options.sync;
-    log->lock = &server.lock;
-    if (!log->path)
+    if (!server.options.append_only)
         return 0;
-    log->fd = open(log->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-    r = log->fd < 0 || fcntl(log->fd, F_SETLK, &whole) < 0
-            ? -errno
-            : weft_stream_adopt(NULL, log->fd, &log->file);
+    log->sync = server.options.sync;
+    log->growth = server.options.rewrite_growth;
+    log->min_size = server.options.rewrite_min_size;
+    log->lock = &server.lock;
+    r = log->fd = open_locked(server.options.append_only);
+    if (r >= 0)
+        r = weft_stream_adopt(NULL, log->fd, &log->file);
+    if (r == 0 && !(log->path = realpath(server.options.append_only, NULL)))
+        r = -errno; /* the real path, so that a rewriting keeps a symbolic link */
     if (r == 0)
-        r = sync_folder(log->path);
-    if (r == -EAGAIN || r == -EACCES)
-        say("redisd: %s is used by another server, or may not be written\n", log->path);
-    else if (r < 0)
-        say("redisd: can't open %s: %s\n", log->path, strerror(-r));
+        rewrite_remove_rest(log);
     return r;
+}
+
+static void say_why(int64_t error)
+{
+    const char *path = server.options.append_only;
+
+    if (error == -EAGAIN || error == -EACCES)
+        say("redisd: %s is used by another server, or may not be written\n", path);
+    else
+        say("redisd: can't open %s: %s\n", path, strerror((int)-error));
 }
 
 static int listen_on(struct serve *self)
@@ -110,7 +134,7 @@ static int start_tasks(struct serve *self)
 {
     int r;
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < (server.log.path ? 4 : 2); i++)
         weft_tracker_enter(&server.tasks);
     r = weft_spawn(NULL, acceptor, .server = &server, .listener = self->listener);
     if (r < 0)
@@ -118,10 +142,11 @@ static int start_tasks(struct serve *self)
     r = weft_spawn(NULL, sweeper, .server = &server);
     if (r < 0)
         return r;
-    if (!server.log.path) {
-        weft_tracker_leave(&server.tasks);
+    if (!server.log.path)
         return 0;
-    }
+    r = weft_spawn(NULL, rewriter, .server = &server);
+    if (r < 0)
+        return r;
     return weft_spawn(NULL, sync_log, .log = &server.log, .stop = &server.stop,
                       .tracker = &server.tasks);
 }
@@ -133,6 +158,10 @@ WEFT_ASYNC(serve)
 
     WEFT_BEGIN();
     self->result = open_log();
+    if (self->result == 0 && server.log.path)
+        WEFT_CALL(self->result, sync_folder, &self->sync_folder, .path = server.log.path);
+    if (self->result < 0)
+        say_why(self->result);
     if (self->result == 0 && server.log.path)
         WEFT_CALL(self->result, replay, &self->replay, .server = &server);
     if (self->result == 0)

@@ -25,6 +25,10 @@ static const struct {
      "bytes of a request, and of a transaction"},
     {"max-backlog", FIELD(max_backlog), 32 << 20, 1024, 1LL << 40, 1,
      "bytes of messages for a client that does not read; more: closed"},
+    {"rewrite-growth", FIELD(rewrite_growth), 100, 0, 1000000, 1,
+     "percent by which the log grows before it is rewritten; 0: by BGREWRITEAOF only"},
+    {"rewrite-min-size", FIELD(rewrite_min_size), 64, 1, 1 << 20, 1 << 20,
+     "MiB; a smaller log is rewritten by BGREWRITEAOF only"},
     {"timeout", FIELD(timeout), 0, 0, 86400, WEFT_S(1), "s without a request; 0: none"},
     {"write-timeout", FIELD(write_timeout), 30000, 1, 3600000, WEFT_MS(1),
      "ms in which a client must take a byte of its answers"},
@@ -54,10 +58,10 @@ static void help(void)
 {
     printf("redisd: a server of a part of Redis on weft\n\n");
     for (size_t i = 0; i < N_NUMBERS; i++)
-        printf("  --%-15s %-8s %s (%lld)\n", numbers[i].name, "N", numbers[i].help,
+        printf("  --%-16s %-8s %s (%lld)\n", numbers[i].name, "N", numbers[i].help,
                (long long)numbers[i].initial);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        printf("  --%-15s %-8s %s\n", others[i].name, others[i].value, others[i].help);
+        printf("  --%-16s %-8s %s\n", others[i].name, others[i].value, others[i].help);
     printf(
         "\nExit status: 0: stopped; 1: an error; 2: wrong options; 3: stopped, but connections\n"
         "did not end within --grace, or at a second signal.\n");

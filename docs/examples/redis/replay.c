@@ -63,6 +63,7 @@ static int64_t cut_tail(struct replay *self)
     atomic_store(&log->settled, log->added);
     atomic_store(&log->written, log->added);
     atomic_store(&log->synced, log->added);
+    append_log_plan_rewrite(log);
     return 0;
 }
 

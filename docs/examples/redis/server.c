@@ -231,25 +231,28 @@ void info_command(struct client *client, const struct slice *argv, size_t argc)
 
     (void)argv;
     (void)argc;
-    snprintf(
-        text, sizeof text,
-        "# Server\r\nserver:redisd\r\nredis_version:%s\r\nuptime_in_seconds:%lld\r\n"
-        "# Clients\r\nconnected_clients:%lld\r\nblocked_clients:%lld\r\n"
-        "# Memory\r\nused_memory:%zu\r\nmaxmemory:%lld\r\n"
-        "# Persistence\r\naof_enabled:%d\r\naof_current_size:%llu\r\n"
-        "aof_synced_size:%llu\r\naof_last_write_status:%s\r\n"
-        "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
-        "rejected_connections:%llu\r\nexpired_keys:%llu\r\n"
-        "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\n"
-        "# Keyspace\r\ndb0:keys=%zu,expires=%zu\r\n",
-        COMPATIBLE, (long long)(server->keys.now - server->started) / 1000,
-        (long long)server->n_clients, (long long)server->n_blocked, memory_used(),
-        (long long)server->options.max_memory, server->options.append_only != NULL,
-        (unsigned long long)server->log.added, (unsigned long long)atomic_load(&server->log.synced),
-        atomic_load(&server->log.broken) ? "err" : "ok", (unsigned long long)server->n_connections,
-        (unsigned long long)server->n_commands, (unsigned long long)server->n_refused,
-        (unsigned long long)server->keys.n_expired, server->channels.n_entries,
-        server->patterns.n_entries, server->keys.keys.n_entries, server->keys.n_expiring);
+    snprintf(text, sizeof text,
+             "# Server\r\nserver:redisd\r\nredis_version:%s\r\nuptime_in_seconds:%lld\r\n"
+             "# Clients\r\nconnected_clients:%lld\r\nblocked_clients:%lld\r\n"
+             "# Memory\r\nused_memory:%zu\r\nmaxmemory:%lld\r\n"
+             "# Persistence\r\naof_enabled:%d\r\naof_current_size:%llu\r\n"
+             "aof_synced_size:%llu\r\naof_last_write_status:%s\r\n"
+             "aof_rewrite_in_progress:%d\r\naof_last_bgrewrite_status:%s\r\naof_rewrites:%llu\r\n"
+             "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
+             "rejected_connections:%llu\r\nexpired_keys:%llu\r\n"
+             "pubsub_channels:%zu\r\npubsub_patterns:%zu\r\n"
+             "# Keyspace\r\ndb0:keys=%zu,expires=%zu\r\n",
+             COMPATIBLE, (long long)(server->keys.now - server->started) / 1000,
+             (long long)server->n_clients, (long long)server->n_blocked, memory_used(),
+             (long long)server->options.max_memory, server->options.append_only != NULL,
+             (unsigned long long)append_log_size(&server->log),
+             (unsigned long long)(atomic_load(&server->log.synced) - server->log.base),
+             atomic_load(&server->log.broken) ? "err" : "ok", server->log.rewriting,
+             server->log.rewrite_failed ? "err" : "ok", (unsigned long long)server->log.n_rewrites,
+             (unsigned long long)server->n_connections, (unsigned long long)server->n_commands,
+             (unsigned long long)server->n_refused, (unsigned long long)server->keys.n_expired,
+             server->channels.n_entries, server->patterns.n_entries, server->keys.keys.n_entries,
+             server->keys.n_expiring);
     put_text(&client->out, text);
 }
 

@@ -33,6 +33,8 @@ struct options {
     weft_address       address;
     const char        *append_only; /* the file; NULL: none */
     enum sync          sync;
+    int64_t            rewrite_growth;   /* in percent; 0: never by itself */
+    int64_t            rewrite_min_size; /* bytes */
     int64_t            port;
     int64_t            threads;     /* 1: a current-thread runtime */
     int64_t            max_clients; /* more get an error */
