@@ -34,7 +34,8 @@ typedef struct line {
     const char *name;
     awaited     awaits; /* without a name: the task is queued or being polled */
     awaited     branches[BRANCHES_NAMED];
-    uint32_t    n_branches;             /* of the group that it awaits */
+    uint32_t    n_branches;             /* of the group that it awaits; no more is counted than
+                                         * BRANCHES_NAMED + 1 */
     size_t      stack_used, stack_size; /* of a fiber, else 0 */
 } line;
 
@@ -76,6 +77,8 @@ static const weft_future *look_through(const report *r, const weft_future *f, aw
     return f;
 }
 
+/* Looks at the branches that are named, and whether there are more. A group finds a branch by going
+ * through those before it, so all branches of a large one would take a while. */
 static void look_at_branches(const report *r, const weft_future *group, line *l)
 {
     const wf_outer_ops *outer = wf_awaits_group(group);
@@ -83,7 +86,8 @@ static void look_at_branches(const report *r, const weft_future *group, line *l)
 
     if (!outer)
         return;
-    for (; (branch = outer->inner(group, l->n_branches)); l->n_branches++)
+    for (; l->n_branches <= BRANCHES_NAMED && (branch = outer->inner(group, l->n_branches));
+         l->n_branches++)
         if (l->n_branches < BRANCHES_NAMED)
             look_through(r, branch, &l->branches[l->n_branches]);
 }

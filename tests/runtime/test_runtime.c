@@ -1,5 +1,6 @@
 /* test_runtime.c - starting and stopping, again and again, with and without memory */
 #include "../actors.h"
+#include "inner.h"
 
 static struct lines lines = LINES;
 
@@ -188,6 +189,72 @@ Test(runtime, a_dump_names_the_branches_that_a_select_waits_for)
     spin_until(&ran, 1);
     lines_dump_until(&lines, rt, ", awaiting");
     check_str_contains(lines.text, ", awaiting weft_select (weft_sleep, weft_sleep)");
+    stop(rt);
+}
+
+#define CROWD 100000
+
+/* Waits for its cancel. It tells a dump of a hundred thousand branches, and counts how often it is
+ * asked for one. */
+struct crowd {
+    weft_future       future;
+    struct weft_sleep branch; /* each of them */
+    int64_t           asked;
+};
+
+static weft_poll crowd_poll(weft_future *future, weft_context *cx)
+{
+    (void)cx; /* no waker is kept: a cancelled task is polled */
+    return weft_future_is_cancelled(future) ? weft_ready(future, -ECANCELED) : WEFT_PENDING;
+}
+
+static const weft_future *crowd_inner(const weft_future *future, uint32_t i)
+{
+    struct crowd *self = weft_container((weft_future *)(uintptr_t)future, struct crowd, future);
+
+    add(&self->asked, 1);
+    return i < CROWD ? &self->branch.future : NULL;
+}
+
+static const wf_outer_ops crowd_ops = {.ops = {sizeof(struct crowd),
+                                               WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_, "crowd",
+                                               crowd_poll, NULL},
+                                       .inner = crowd_inner,
+                                       .is_group = true};
+
+struct in_crowd {
+    WEFT_FRAME;
+    struct {
+        struct crowd *crowd;
+    } in;
+};
+WEFT_ASYNC(in_crowd)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, &self->in.crowd->future);
+    WEFT_END(n);
+}
+
+Test(runtime, a_dump_asks_a_group_of_many_branches_for_a_few)
+{
+    static struct crowd crowd;
+    weft_runtime       *rt = start_logged(1);
+    int64_t             dumps = 0;
+
+    weft_future_init(&crowd.future, &crowd_ops.ops);
+    weft_sleep(&crowd.branch, WEFT_S(3600));
+    check_eq(weft_spawn_on(rt, NULL, in_crowd, &crowd), 0);
+    do { /* until it waits */
+        lines_clear(&lines);
+        weft_runtime_dump(rt);
+        dumps++;
+    } while (!strstr(lines.text, ", awaiting"));
+    check_str_contains(lines.text,
+                       ", awaiting crowd (weft_sleep, weft_sleep, weft_sleep, weft_sleep, "
+                       "...)");
+    check_cmp(get(&crowd.asked), <=, 30 * dumps);
     stop(rt);
 }
 
