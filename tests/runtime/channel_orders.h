@@ -128,14 +128,26 @@ static inline int64_t run(int i)
     return run_future(i, &of[i].wait.future);
 }
 
-/* Polls the wait of thread i once, and cancels it. A cancelled one has taken nothing. */
+/* Cancels the wait of thread i, which is pending, and runs it to its end. */
+static inline int64_t cancel(int i)
+{
+    if (!weft_poll_is_ready(weft_future_cancel(&of[i].wait.future)))
+        run(i);
+    return weft_future_result(&of[i].wait.future);
+}
+
+/* Polls the wait of thread i once, and cancels it. */
+static inline int64_t run_or_cancel(int i)
+{
+    return poll(i) ? weft_future_result(&of[i].wait.future) : cancel(i);
+}
+
+/* The same. A wait that was cancelled has taken nothing. */
 static inline int64_t run_or_give_up(int i)
 {
     if (poll(i))
         return weft_future_result(&of[i].wait.future);
-    if (!weft_poll_is_ready(weft_future_cancel(&of[i].wait.future)))
-        run(i);
-    check_eq(weft_future_result(&of[i].wait.future), -ECANCELED);
+    check_eq(cancel(i), -ECANCELED);
     return -ECANCELED;
 }
 

@@ -84,9 +84,7 @@ static void give_up_and_pass_1(void)
     int64_t r;
 
     arrive(1, 1);
-    if (!poll(1) && !weft_poll_is_ready(weft_future_cancel(&of[1].wait.future)))
-        run(1);
-    r = weft_future_result(&of[1].wait.future);
+    r = run_or_cancel(1);
     if (r == -ECANCELED)
         pass_1();
     else

@@ -72,9 +72,7 @@ static void give_up_1(void)
 
     lock(1);
     weft_condition_wait(&of[1].wait, &condition, &mutex);
-    if (!poll(1) && !weft_poll_is_ready(weft_future_cancel(&of[1].wait.future)))
-        run(1);
-    r = weft_future_result(&of[1].wait.future);
+    r = run_or_cancel(1);
     set_items(items());
     weft_mutex_unlock(&mutex);
     if (r == 0)

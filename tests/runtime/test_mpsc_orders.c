@@ -3,7 +3,7 @@
  *
  * How the buffer of an unbounded channel grows and shrinks is in test_mpsc_grow_orders.c.
  */
-#include "channel_orders.h"
+#include "message_orders.h"
 
 #include "waits.c"
 #include "waker.c"
@@ -20,16 +20,11 @@
 static weft_mpsc_sender   *sender[EXPLORE_THREADS];
 static weft_mpsc_receiver *receiver;
 static weft_mpsc_weak     *weak;
-static int64_t             sent[EXPLORE_THREADS]; /* result of a thread's send */
-static int                 n_got, sum;
 
 /* There is one place. Thread 0 has the receiver, thread 1 and thread 2 have a sender each. */
 static void set_up(void)
 {
-    set_up_executors();
-    n_got = sum = 0;
-    for (int i = 0; i < EXPLORE_THREADS; i++)
-        sent[i] = 1;
+    set_up_messages();
     check_eq(weft_mpsc_open(sizeof(int), 1, &sender[1], &receiver), 0);
     channel = sender[1];
     sender[2] = weft_mpsc_sender_clone(sender[1]);
@@ -63,12 +58,6 @@ static void set_up_weak(void)
 }
 
 /* ---- the threads ---- */
-
-static void note(int message)
-{
-    n_got++;
-    sum += message;
-}
 
 static void close_sender(int i)
 {
@@ -188,9 +177,7 @@ static void give_up_sending_1(void)
     int message = 1;
 
     weft_mpsc_send(&of[1].wait, sender[1], &message);
-    if (!poll(1) && !weft_poll_is_ready(weft_future_cancel(&of[1].wait.future)))
-        run(1);
-    sent[1] = weft_future_result(&of[1].wait.future);
+    sent[1] = run_or_cancel(1);
     message = 8; /* the memory is the sender's again */
     close_sender(1);
 }
@@ -251,27 +238,17 @@ static void upgrade_and_send_1(void)
 
 static void both_came(void)
 {
-    check_nothing_is_left();
-    check(n_got == 2 && sum == 3);
+    check_came(2, 3);
 }
 
 static void second_came(void)
 {
-    check_nothing_is_left();
-    check(n_got == 1 && sum == 2);
+    check_came(1, 2);
 }
 
 static void first_came(void)
 {
-    check_nothing_is_left();
-    check(n_got == 1 && sum == 1);
-}
-
-/* What was sent has come, and nothing else. */
-static void what_was_sent_came(void)
-{
-    check_nothing_is_left();
-    check_eq(sum, (sent[1] == 0) + 2 * (sent[2] == 0));
+    check_came(1, 1);
 }
 
 /* The message that was there came first. */
@@ -280,12 +257,6 @@ static void what_was_sent_came_too(void)
     sum -= 4;
     what_was_sent_came();
     check(sent[2] == 0 && (sent[1] == 0 || sent[1] == -ECANCELED));
-}
-
-static void senders_were_told(void)
-{
-    check_nothing_is_left();
-    check(sent[1] == 0 || sent[1] == -EPIPE);
 }
 
 static void explore_three(void (*set_up)(void), void (*claim)(void), void (*a)(void),
@@ -321,7 +292,7 @@ Test(mpsc_orders, what_is_received_at_once_makes_room_for_all)
 
 Test(mpsc_orders, the_receiver_ends_the_waits_of_senders)
 {
-    explore_three(set_up_full, senders_were_told, close_receiver, send_1, outlast_2);
+    explore_three(set_up_full, check_sender_was_told, close_receiver, send_1, outlast_2);
 }
 
 Test(mpsc_orders, a_permit_sends_after_its_sender_has_closed)

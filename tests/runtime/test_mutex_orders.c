@@ -1,83 +1,21 @@
-/*
- * test_mutex_orders.c - the real mutex and its queue of waits in every order of their steps
- *
- * Each thread is an executor of its own, which polls its wait and sleeps until it is woken.
- */
-#include "../sched/explore.h"
+/* test_mutex_orders.c - the real mutex and its queue of waits in every order of their steps */
+#include "channel_orders.h"
 
-#include <ck_backoff.h>
-#include <time.h>
-#define ck_backoff_eb(backoff)                                                                     \
-    (*(backoff) = 512) /* a thread that waits for a lock lets others go on */
-#define nanosleep(time, left) explore_wait()
 #include "mutex.c"
 #include "waits.c"
 #include "waker.c"
 
-#define THREADS 3
-
 static weft_mutex mutex;
-static struct {
-    weft_wait  wait;
-    weft_waker waker;
-    uint32_t   woken;
-    int64_t    result;
-} of[THREADS];
-static int n_wakers;
-static int inside; /* written by the holder only; the mutex orders it */
-
-static weft_waker waker_clone(void *data)
-{
-    n_wakers++;
-    return of[(intptr_t)data].waker;
-}
-
-static void waker_drop(void *data)
-{
-    (void)data;
-    n_wakers--;
-}
-
-static void waker_wake_by_ref(void *data)
-{
-    wf_store(&of[(intptr_t)data].woken, 1, SEQ_CST);
-    wf_futex_wake(&of[(intptr_t)data].woken, 1);
-}
-
-static void waker_wake(void *data)
-{
-    waker_wake_by_ref(data);
-    waker_drop(data);
-}
+static int64_t    result[EXPLORE_THREADS];
+static int        inside; /* written by the holder only; the mutex orders it */
 
 static void set_up(void)
 {
-    static const weft_waker_vtable vtable = {waker_clone, waker_wake, waker_wake_by_ref, waker_drop,
-                                             NULL};
-
+    set_up_executors();
     mutex = (weft_mutex){0};
-    n_wakers = inside = 0;
-    for (intptr_t i = 0; i < THREADS; i++) {
-        of[i].waker = (weft_waker){&vtable, (void *)i};
-        of[i].woken = 0;
-        of[i].result = 1;
-    }
-}
-
-static bool poll(int i)
-{
-    weft_context cx;
-
-    weft_context_init(&cx, &of[i].waker, NULL);
-    return weft_poll_is_ready(weft_future_poll(&of[i].wait.future, &cx));
-}
-
-static void run(int i)
-{
-    while (!poll(i))
-        while (wf_swap(&of[i].woken, 0, SEQ_CST) == 0)
-            wf_futex_wait(&of[i].woken, 0, INT64_MAX);
-    of[i].result = weft_future_result(&of[i].wait.future);
+    inside = 0;
+    for (int i = 0; i < EXPLORE_THREADS; i++)
+        result[i] = 1;
 }
 
 static void use(void)
@@ -91,17 +29,15 @@ static void use(void)
 static void lock(int i)
 {
     weft_mutex_lock(&of[i].wait, &mutex);
-    run(i);
+    result[i] = run(i);
     use();
 }
 
 static void lock_or_give_up(int i)
 {
     weft_mutex_lock(&of[i].wait, &mutex);
-    if (!poll(i) && !weft_poll_is_ready(weft_future_cancel(&of[i].wait.future)))
-        run(i);
-    of[i].result = weft_future_result(&of[i].wait.future);
-    if (of[i].result == 0)
+    result[i] = run_or_give_up(i);
+    if (result[i] == 0)
         use();
 }
 
@@ -129,8 +65,8 @@ static void give_up_1(void)
 
 static void try_1(void)
 {
-    of[1].result = weft_mutex_try_lock(&mutex);
-    if (of[1].result == 0)
+    result[1] = weft_mutex_try_lock(&mutex);
+    if (result[1] == 0)
         use();
 }
 
@@ -140,9 +76,9 @@ static void all_had_it(void)
 {
     int expected = 0;
 
-    check_eq(n_wakers, 0);
-    for (int i = 0; i < THREADS; i++)
-        expected += of[i].result == 0;
+    check_nothing_is_left();
+    for (int i = 0; i < EXPLORE_THREADS; i++)
+        expected += result[i] == 0;
     check_eq(inside, expected); /* an update is lost where two hold it at once */
     check(!mutex.waits_.first_ && mutex.state_ == FREE);
     check_eq(weft_mutex_try_lock(&mutex), 0);
