@@ -6,6 +6,7 @@
 
 #define HOLDERS 4 /* threads */
 #define TASKS   64
+#define BACKLOG 256 /* tasks of a thread that have not ended */
 
 /* ---- tasks that leave their wakers behind ---- */
 
@@ -150,9 +151,11 @@ static void *wake_all(void *arg)
 {
     struct waking *w = arg;
 
-    while (!get(&w->quit))
+    while (!get(&w->quit)) {
         for (int i = 0; i < TASKS; i++)
             weft_waker_wake_by_ref(&w->holder->waker[i]);
+        sched_yield(); /* the thread that stops the runtime gets a CPU, too */
+    }
     for (int i = 0; i < TASKS; i++)
         weft_waker_drop(w->holder->waker[i]);
     return NULL;
@@ -228,13 +231,17 @@ struct spawning {
     int64_t       spawned, ended, refused, *left;
 };
 
+/* The backlog is bounded. Otherwise the threads would spawn as many tasks as they can for as long
+ * as a busy machine keeps the stopping thread from its CPU. */
 static void *spawn_until_refused(void *arg)
 {
     struct spawning *s = arg;
 
     while (s->refused < 100) {
-        int r = weft_spawn_on(s->rt, NULL, ends_once, &s->ended);
+        int r;
 
+        spin_until(&s->ended, s->spawned - BACKLOG);
+        r = weft_spawn_on(s->rt, NULL, ends_once, &s->ended);
         check(r == 0 || r == -ESHUTDOWN);
         check(r == -ESHUTDOWN || s->refused == 0); /* once refused, always refused */
         if (r == 0)
