@@ -28,9 +28,11 @@ enum exit_status {
 
 /* All times in nanoseconds. */
 struct options {
+    const char  *address_text;
     weft_address address;
     const char  *unix_path;  /* NULL: by TCP */
     const char  *access_log; /* NULL: none */
+    const char  *root_path;  /* NULL: none */
     int          root;       /* the directory whose files are served; -1: none are */
     int64_t      port;
     int64_t      max_connections; /* more get 503 */

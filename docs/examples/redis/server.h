@@ -30,6 +30,7 @@ enum exit_status {
 
 /* All times in nanoseconds. */
 struct options {
+    const char        *address_text, *sync_text;
     weft_address       address;
     const char        *append_only; /* the file; NULL: none */
     enum sync          sync;
