@@ -4,7 +4,7 @@
 #include "resp.h"
 
 #define ITEMS   64          /* of a value in one request; even, so that a field is with its value */
-#define BUCKETS 512         /* of one step, at most: about 50 us under the lock */
+#define BUCKETS 512         /* of one step, at most */
 #define ENOUGH  (64 * 1024) /* bytes of one step, after which it ends */
 
 /* ---- one value ---- */
