@@ -22,6 +22,8 @@ WEFT_BEGIN_DECLS
 /* The ends of a broadcast channel. */
 typedef struct weft_broadcast_sender   weft_broadcast_sender;
 typedef struct weft_broadcast_receiver weft_broadcast_receiver;
+/* A weak sender. */
+typedef struct weft_broadcast_weak weft_broadcast_weak;
 
 /*
  * Opens a broadcast channel, for messages of `size` bytes. It keeps the last `capacity` of them.
@@ -87,6 +89,29 @@ WEFT_API WEFT_NODISCARD size_t weft_broadcast_receiver_count(weft_broadcast_send
  * Cancel:  WITHDRAWS, with -ECANCELED.
  */
 WEFT_API weft_future *weft_broadcast_closed(weft_wait *wait, weft_broadcast_sender *sender);
+
+/* ---- weak senders: they do not keep the receivers waiting ---- */
+
+/*
+ * Makes a weak sender of a broadcast channel. It can't send: weft_broadcast_upgrade makes a sender
+ * of it. Receivers that take messages until all senders are closed do not wait for weak ones. Its
+ * owner closes it.
+ *
+ * Returns: the weak sender.
+ */
+WEFT_API WEFT_NODISCARD weft_broadcast_weak *
+weft_broadcast_downgrade(weft_broadcast_sender *sender);
+
+/*
+ * Makes a sender from a weak one, which stays as it is. The owner of the new sender closes it.
+ *
+ * Thread:  any.
+ * Returns: the sender, or NULL if all senders are closed.
+ */
+WEFT_API WEFT_NODISCARD weft_broadcast_sender *weft_broadcast_upgrade(weft_broadcast_weak *weak);
+
+/* Closes a weak sender of a broadcast channel. `weak` may be NULL. */
+WEFT_API void weft_broadcast_weak_close(weft_broadcast_weak *weak);
 
 /* ---- receivers ---- */
 

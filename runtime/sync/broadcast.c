@@ -126,6 +126,27 @@ WEFT_API int weft_broadcast_send(weft_broadcast_sender *sender, const void *mess
     return 0;
 }
 
+/* ---- weak senders ---- */
+
+WEFT_API weft_broadcast_weak *weft_broadcast_downgrade(weft_broadcast_sender *sender)
+{
+    wf_ends_add_weak(&((broadcast *)sender)->fanout.ends);
+    return (weft_broadcast_weak *)sender;
+}
+
+WEFT_API weft_broadcast_sender *weft_broadcast_upgrade(weft_broadcast_weak *weak)
+{
+    return wf_ends_try_add_sender(&((broadcast *)weak)->fanout.ends) ? (weft_broadcast_sender *)weak
+                                                                     : NULL;
+}
+
+WEFT_API void weft_broadcast_weak_close(weft_broadcast_weak *weak)
+{
+    wf_fanout_close_weak((wf_fanout *)weak);
+}
+
+/* ---- subscribing ---- */
+
 /* Adds a receiver that gets what is sent from now on. */
 static int add_receiver(broadcast *c, weft_broadcast_receiver **ret_receiver)
 {

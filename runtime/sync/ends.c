@@ -24,6 +24,23 @@ void wf_ends_add_sender(wf_ends *ends)
     wf_add(&ends->n_ends, 1, RELAXED);    /* likewise */
 }
 
+bool wf_ends_try_add_sender(wf_ends *ends)
+{
+    size_t n = wf_load(&ends->n_senders, RELAXED); /* the CAS checks it */
+
+    while (n > 0)
+        if (wf_cas(&ends->n_senders, &n, n + 1, ACQUIRE)) { /* [ends-1], and more than is needed */
+            wf_add(&ends->n_ends, 1, RELAXED); /* the end that the caller has keeps the channel */
+            return true;
+        }
+    return false;
+}
+
+void wf_ends_add_weak(wf_ends *ends)
+{
+    wf_add(&ends->n_ends, 1, RELAXED); /* the caller's own sender keeps the channel */
+}
+
 bool wf_ends_close_sender(wf_ends *ends)
 {
     size_t was = wf_sub(&ends->n_senders, 1, ACQ_REL); /* [ends-1] */
@@ -138,4 +155,10 @@ void wf_fanout_close_receiver(wf_fanout_receiver *r)
     wf_ends_close_receiver(&c->ends);
     wf_release(&c->alloc, r, sizeof *r);
     leave_fanout(c);
+}
+
+void wf_fanout_close_weak(wf_fanout *c)
+{
+    if (c)
+        leave_fanout(c);
 }

@@ -47,6 +47,10 @@ static inline bool wf_ends_no_sender(const wf_ends *ends)
 }
 
 void wf_ends_add_sender(wf_ends *ends);
+/* The same for a caller that has no sender of its own. Returns false if all senders are closed. */
+WEFT_NODISCARD bool wf_ends_try_add_sender(wf_ends *ends);
+/* An end that is neither a sender nor a receiver. */
+void wf_ends_add_weak(wf_ends *ends);
 /* Returns whether it was the last sender. The caller then wakes the receivers. */
 WEFT_NODISCARD bool wf_ends_close_sender(wf_ends *ends);
 void                wf_ends_add_receiver(wf_ends *ends);
@@ -83,5 +87,6 @@ int wf_fanout_subscribe(wf_fanout *c, uint64_t place, wf_fanout_receiver **ret_r
 /* `c` and `r` may be NULL. */
 void wf_fanout_close_sender(wf_fanout *c, const wf_wait_kind *receiving);
 void wf_fanout_close_receiver(wf_fanout_receiver *r);
+void wf_fanout_close_weak(wf_fanout *c);
 
 #endif

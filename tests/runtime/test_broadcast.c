@@ -388,3 +388,42 @@ Test(broadcast, carries_messages_of_no_bytes_and_refuses_what_is_too_large)
     check_eq(weft_broadcast_try_receive(receiver, &got), -EAGAIN);
     end();
 }
+
+/* ---- weak senders ---- */
+
+Test(broadcast, weak_sender_does_not_keep_the_receivers_waiting)
+{
+    weft_broadcast_weak *weak;
+
+    begin(2);
+    weak = weft_broadcast_downgrade(sender);
+    check(!hand_poll(&hand, weft_broadcast_receive(&wait, receiver, &got)));
+    weft_broadcast_sender_close(sender);
+    check_eq(hand_run(&hand, &wait.future), WEFT_EOF);
+    check(!weft_broadcast_upgrade(weak));
+    weft_broadcast_receiver_close(receiver);
+    check(!weft_broadcast_upgrade(weak));
+    weft_broadcast_weak_close(weak); /* the last end */
+    weft_broadcast_weak_close(NULL);
+    check_eq(hand.n_wakers, 0);
+}
+
+Test(broadcast, weak_sender_becomes_a_sender_while_there_is_one)
+{
+    weft_broadcast_weak   *weak;
+    weft_broadcast_sender *other;
+
+    begin(2);
+    weak = weft_broadcast_downgrade(sender);
+    other = weft_broadcast_upgrade(weak);
+    check(other);
+    weft_broadcast_sender_close(sender);
+    sender = weft_broadcast_upgrade(weak);
+    check(sender);
+    weft_broadcast_sender_close(other);
+    weft_broadcast_weak_close(weak);
+    check_eq(put(7), 0);
+    check_eq(next_of(receiver), 7);
+    check_eq(next_of(receiver), -EAGAIN);
+    end();
+}

@@ -9,6 +9,8 @@
 #include "broadcast.c"
 
 static weft_broadcast_sender   *sender, *second;
+static weft_broadcast_weak     *weak;
+static bool                     upgraded;
 static weft_broadcast_receiver *receiver[EXPLORE_THREADS];
 static int                      got[EXPLORE_THREADS], sum[EXPLORE_THREADS];
 static int64_t                  missed[EXPLORE_THREADS];
@@ -49,6 +51,28 @@ static void send_2_and_close(void)
     weft_broadcast_send(second, &(int){2});
     leave_as(2);
     weft_broadcast_sender_close(second);
+}
+
+/* Thread 2 has a weak sender only. */
+static void set_up_weak(void)
+{
+    set_up();
+    weak = weft_broadcast_downgrade(second);
+    weft_broadcast_sender_close(second);
+    weft_broadcast_receiver_close(receiver[1]);
+    upgraded = false;
+}
+
+/* Sends if the other sender is open. Then what it sends is heard. */
+static void upgrade_and_send_2(void)
+{
+    second = weft_broadcast_upgrade(weak);
+    upgraded = second != NULL;
+    if (!second)
+        leave_as(2);
+    weft_broadcast_weak_close(weak);
+    if (second)
+        send_2_and_close();
 }
 
 static void send_1(void)
@@ -158,6 +182,12 @@ static void first_got_both(void)
     check(got[0] == 2 && sum[0] == 3 && missed[0] == 0);
 }
 
+static void first_got_what_was_sent(void)
+{
+    check_nothing_is_left();
+    check(got[0] == 1 + upgraded && sum[0] == 1 + 2 * upgraded && missed[0] == 0);
+}
+
 static void both_got_or_missed_both(void)
 {
     check_nothing_is_left();
@@ -207,4 +237,10 @@ Test(broadcast_orders, what_a_slow_receiver_misses_is_counted)
 {
     explore(2, 1, set_up_small, both_got_or_missed_both, 3,
             (void (*const[])(void)){listen_0, give_up_and_listen_1, send_both_and_close});
+}
+
+Test(broadcast_orders, a_weak_sender_sends_before_the_end_or_not_at_all)
+{
+    explore(2, 1, set_up_weak, first_got_what_was_sent, 3,
+            (void (*const[])(void)){listen_0, send_1_and_close, upgrade_and_send_2});
 }

@@ -58,6 +58,27 @@ static void without_waiting(void)
     weft_broadcast_sender_close(sender);
 }
 
+/* A task that has news now and then, and must not keep those that listen from their end. */
+static void weakly(void)
+{
+    weft_broadcast_sender   *sender, *again;
+    weft_broadcast_receiver *receiver;
+    weft_broadcast_weak     *weak;
+    int                      message = 1;
+
+    EXPECT(weft_broadcast_open(sizeof message, 2, &sender, &receiver) == 0);
+    weak = weft_broadcast_downgrade(sender);
+    again = weft_broadcast_upgrade(weak);
+    EXPECT(again && weft_broadcast_send(again, &message) == 0);
+    weft_broadcast_sender_close(again);
+    weft_broadcast_sender_close(sender);
+    EXPECT(weft_broadcast_upgrade(weak) == NULL); /* the last sender is closed */
+    weft_broadcast_weak_close(weak);
+    EXPECT(weft_broadcast_try_receive(receiver, &message) == 0);
+    EXPECT(weft_broadcast_try_receive(receiver, &message) == WEFT_EOF);
+    weft_broadcast_receiver_close(receiver);
+}
+
 struct broadcasting {
     WEFT_FRAME;
     struct {
@@ -89,6 +110,7 @@ WEFT_ASYNC(broadcasting)
 
     WEFT_BEGIN();
     without_waiting();
+    weakly();
     if (weft_broadcast_open(sizeof self->message, 16, &self->sender, &first) < 0)
         WEFT_RETURN(-ENOMEM);
     for (self->i = 0; self->i < 3; self->i++)
