@@ -53,6 +53,16 @@ WEFT_API int weft_oneshot_send(weft_oneshot_sender *sender, const void *message)
 WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender);
 
 /*
+ * Waits until the receiver of a oneshot channel is closed, so that a message that is not wanted any
+ * more need not be made. The wait must have ended before its sender sends or is closed.
+ *
+ * Returns: 0.
+ * Errors:  -EBUSY, another wait on this sender is pending.
+ * Cancel:  WITHDRAWS, with -ECANCELED.
+ */
+WEFT_API weft_future *weft_oneshot_closed(weft_wait *wait, weft_oneshot_sender *sender);
+
+/*
  * Waits for the message of a oneshot channel. It is copied to *ret_message, which is borrowed
  * until READY.
  *

@@ -6,10 +6,11 @@
  * Invariants  V1 Both ends are the same memory. The second end to close frees it.
  *             V2 The message belongs to the sender until DONE, and to the receiver from then on.
  *             V3 While WAITING is set, `waiter` has a waker to fire and is touched only under LOCK.
- *             Without WAITING it belongs to the receiver.
+ *             Without WAITING it belongs to the receiver. CLOSING and `closer` are the same for
+ *             the sender.
  * Ordering    [oneshot-1] DONE releases the message to the receiver.
- *             [oneshot-2] WAITING publishes the waker to the sender. LOCK orders all later uses of
- *             it.
+ *             [oneshot-2] WAITING publishes the waker to the sender, and CLOSING that of the
+ *             sender to the receiver. LOCK orders all later uses of it.
  *             [oneshot-3] The end that closes second acquires what the first one did.
  * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the sender is closed.
  */
@@ -30,6 +31,7 @@ enum {
     CLOSED = 1 << 2,  /* the receiver is closed */
     WAITING = 1 << 3, /* a receive waits */
     LOCK = 1 << 4,
+    CLOSING = 1 << 5, /* the sender waits until the receiver is closed */
 };
 
 typedef struct oneshot {
@@ -38,6 +40,8 @@ typedef struct oneshot {
     /* -- receiver -- */
     weft_wait *waiter;
     bool       taken;
+    /* -- sender -- */
+    weft_wait *closer;
     /* -- constant -- */
     size_t         size;
     weft_allocator alloc;
@@ -69,32 +73,50 @@ WEFT_API int weft_oneshot_open(size_t size, weft_oneshot_sender **ret_sender,
     return 0;
 }
 
-/* A receive waits. Its waker is fired under LOCK, while its future can't end. */
-static uint64_t close_waited_for(oneshot *c, uint64_t how)
+/* One of the two waits of a channel: the receiver's for DONE, the sender's for CLOSED. */
+typedef struct side {
+    weft_wait **wait;
+    uint64_t    waits, end;
+} side;
+
+#define RECEIVER(c) ((side){&(c)->waiter, WAITING, DONE})
+#define SENDER(c)   ((side){&(c)->closer, CLOSING, CLOSED})
+
+#define INLINE static inline __attribute__((always_inline)) /* so that a side costs nothing */
+
+/* The other side waits. Its waker is fired under LOCK, while its future can't end. */
+INLINE uint64_t close_waited_for(oneshot *c, uint64_t how, side other)
 {
     wf_wakes wakes = {0};
     uint64_t was = wf_lock_bit(&c->state, LOCK); /* [oneshot-2] */
 
-    if (was & WAITING)
-        wf_waker_fire(&c->waiter->waker_, &wakes);
-    was = wf_add(&c->state, how - LOCK - (was & WAITING), ACQ_REL); /* [oneshot-1] [oneshot-2] */
-    WF_ASSERT((was & LOCK) && !(was & DONE));                       /* V2 */
+    if (was & other.waits)
+        wf_waker_fire(&(*other.wait)->waker_, &wakes);
+    was =
+        wf_add(&c->state, how - LOCK - (was & other.waits), ACQ_REL); /* [oneshot-1] [oneshot-2] */
+    WF_ASSERT((was & LOCK) && !(was & other.end));                    /* V2 */
     wf_lock_gave();
     wf_wakes_flush(&wakes);
-    return was; /* the receiver may have closed while we held LOCK [oneshot-3] */
+    return was; /* the other end may have closed while we held LOCK [oneshot-3] */
+}
+
+/* Closes an end. True: the other end was closed before, and the caller frees the channel. */
+INLINE bool close_end(oneshot *c, uint64_t how, side other, uint64_t other_closed)
+{
+    uint64_t state = wf_load(&c->state, ACQUIRE); /* [oneshot-3] */
+
+    while (!(state & (other.waits | LOCK | other_closed)))
+        if (wf_cas(&c->state, &state, state | how, ACQ_REL)) /* [oneshot-1] [oneshot-3] */
+            return false;
+    if (!(state & other_closed))
+        state = close_waited_for(c, how, other);
+    return state & other_closed;
 }
 
 /* Closes the sender. `how` is DONE, or SENT | DONE. */
 static int sender_close(oneshot *c, uint64_t how)
 {
-    uint64_t state = wf_load(&c->state, ACQUIRE); /* [oneshot-3] */
-
-    while (!(state & (WAITING | LOCK | CLOSED)))
-        if (wf_cas(&c->state, &state, state | how, ACQ_REL)) /* [oneshot-1] [oneshot-3] */
-            return 0;
-    if (!(state & CLOSED))
-        state = close_waited_for(c, how);
-    if (!(state & CLOSED))
+    if (!close_end(c, how, RECEIVER(c), CLOSED))
         return 0;
     channel_free(c);
     return -EPIPE;
@@ -136,61 +158,64 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
 {
     oneshot *c = (oneshot *)receiver;
 
-    if (!c)
-        return;
-    if ((wf_load(&c->state, ACQUIRE) & DONE) ||     /* [oneshot-3] the sender is closed */
-        (wf_or(&c->state, CLOSED, ACQ_REL) & DONE)) /* [oneshot-3] */
+    if (c && close_end(c, CLOSED, SENDER(c), DONE))
         channel_free(c);
 }
 
 /* ---- waiting ---- */
 
-/* False: the sender is closed, and the waker slot is empty. */
-static bool wait_locked(oneshot *c, const weft_waker *waker)
+/* False: what the side waits for has come, and the waker slot is empty. */
+INLINE bool wait_locked(oneshot *c, side own, const weft_waker *waker)
 {
     weft_waker next = wf_waker_prepare(waker), before = {0};
     uint64_t   was = wf_lock_bit(&c->state, LOCK); /* [oneshot-2] */
 
-    if (was & DONE)
-        before = wf_waker_take(&c->waiter->waker_);
+    if (was & own.end)
+        before = wf_waker_take(&(*own.wait)->waker_);
     else
-        wf_waker_exchange(&c->waiter->waker_, &next);
-    wf_add(&c->state, (was & (DONE | WAITING) ? 0 : WAITING) - (uint64_t)LOCK,
+        wf_waker_exchange(&(*own.wait)->waker_, &next);
+    wf_add(&c->state, (was & (own.end | own.waits) ? 0 : own.waits) - (uint64_t)LOCK,
            ACQ_REL); /* [oneshot-2] */
     wf_lock_gave();
     wf_waker_discard(before);
     wf_waker_discard(next);
-    return !(was & DONE);
+    return !(was & own.end);
 }
 
-static bool wait_first(oneshot *c, weft_wait *wait, const weft_waker *waker)
+INLINE bool wait_first(oneshot *c, side own, weft_wait *wait, const weft_waker *waker)
 {
     uint64_t was;
 
-    c->waiter = wait;
-    wf_waker_store(&c->waiter->waker_, waker);
-    was = wf_or(&c->state, WAITING, ACQ_REL); /* [oneshot-2] */
-    /* The sender is closed, or is closing and has not seen WAITING. */
-    if (was & (DONE | LOCK))
-        return wait_locked(c, waker);
+    *own.wait = wait;
+    wf_waker_store(&wait->waker_, waker);
+    was = wf_or(&c->state, own.waits, ACQ_REL); /* [oneshot-2] */
+    /* The other end is closed, or is closing and has not seen that this side waits. */
+    if (was & (own.end | LOCK))
+        return wait_locked(c, own, waker);
     return true;
 }
 
-static void wait_end(oneshot *c)
+INLINE void wait_end(oneshot *c, side own)
 {
     weft_waker before = {0};
     uint64_t   was;
 
-    if (wf_load(&c->state, ACQUIRE) & WAITING) { /* [oneshot-2] */
-        was = wf_lock_bit(&c->state, LOCK);      /* [oneshot-2] */
-        if (was & WAITING)
-            before = wf_waker_take(&c->waiter->waker_);
-        wf_add(&c->state, -(uint64_t)LOCK - (was & WAITING), ACQ_REL); /* [oneshot-2] */
+    if (wf_load(&c->state, ACQUIRE) & own.waits) { /* [oneshot-2] */
+        was = wf_lock_bit(&c->state, LOCK);        /* [oneshot-2] */
+        if (was & own.waits)
+            before = wf_waker_take(&(*own.wait)->waker_);
+        wf_add(&c->state, -(uint64_t)LOCK - (was & own.waits), ACQ_REL); /* [oneshot-2] */
         wf_lock_gave();
     }
-    c->waiter = NULL;
-    /* Discarding the waker may close the sender. The receiver still keeps the channel. */
+    *own.wait = NULL;
+    /* Discarding the waker may close the other end. This one still keeps the channel. */
     wf_waker_discard(before);
+}
+
+/* Waits on, or begins to wait. False: what the side waits for has come. */
+INLINE bool wait_on(oneshot *c, side own, weft_wait *wait, const weft_waker *waker)
+{
+    return *own.wait ? wait_locked(c, own, waker) : wait_first(c, own, wait, waker);
 }
 
 static weft_poll receive_poll(weft_future *future, weft_context *cx)
@@ -206,27 +231,55 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         return weft_ready(future, cancelled ? -ECANCELED : -EBUSY);
     r = cancelled ? -ECANCELED : take(c, wait->second_);
     if (r == -EAGAIN) {
-        if (c->waiter ? wait_locked(c, cx->waker) : wait_first(c, wait, cx->waker))
+        if (wait_on(c, RECEIVER(c), wait, cx->waker))
             return WEFT_PENDING;
         r = take(c, wait->second_);
     }
     if (c->waiter)
-        wait_end(c);
+        wait_end(c, RECEIVER(c));
     return weft_ready(future, r);
 }
 
-static void receive_cancel(weft_future *future)
+static weft_poll closed_poll(weft_future *future, weft_context *cx)
+{
+    weft_wait *wait = weft_container(future, weft_wait, future);
+    oneshot   *c = wait->object_;
+    bool       cancelled = weft_future_is_cancelled(future);
+
+    if (!cancelled && !weft_context_spend(cx))
+        return WEFT_PENDING;
+    if (c->closer && c->closer != wait)
+        return weft_ready(future, cancelled ? -ECANCELED : -EBUSY);
+    if (!cancelled && !(wf_load(&c->state, ACQUIRE) & CLOSED) && /* [oneshot-3] */
+        wait_on(c, SENDER(c), wait, cx->waker))
+        return WEFT_PENDING;
+    if (c->closer)
+        wait_end(c, SENDER(c));
+    return weft_ready(future, cancelled ? -ECANCELED : 0);
+}
+
+static void wait_cancel(weft_future *future)
 {
     (void)future; /* the next poll withdraws it */
 }
 
 static const weft_future_ops receive_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
-                                            "weft_oneshot_receive", receive_poll, receive_cancel};
+                                            "weft_oneshot_receive", receive_poll, wait_cancel};
 
 WEFT_API weft_future *weft_oneshot_receive(weft_wait *wait, weft_oneshot_receiver *receiver,
                                            void *ret_message)
 {
     *wait = (weft_wait){.object_ = receiver, .second_ = ret_message};
     weft_future_init(&wait->future, &receive_ops);
+    return &wait->future;
+}
+
+static const weft_future_ops closed_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
+                                           "weft_oneshot_closed", closed_poll, wait_cancel};
+
+WEFT_API weft_future *weft_oneshot_closed(weft_wait *wait, weft_oneshot_sender *sender)
+{
+    *wait = (weft_wait){.object_ = sender};
+    weft_future_init(&wait->future, &closed_ops);
     return &wait->future;
 }

@@ -238,3 +238,70 @@ Test(oneshot, closed_by_two_threads_at_once_is_freed_once)
         pthread_join(closer, NULL);
     }
 }
+
+/* ---- a sender that waits for the end of the receiver ---- */
+
+static weft_future *closed(void)
+{
+    return weft_oneshot_closed(&wait, sender);
+}
+
+Test(oneshot, wakes_a_sender_that_waits_until_the_receiver_is_closed)
+{
+    begin();
+    check(!hand_poll(&hand, closed()));
+    check_eq(hand.n_wakes, 0);
+    weft_oneshot_receiver_close(receiver);
+    check_eq(hand.n_wakes, 1);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    check_eq(hand_run(&hand, closed()), 0);
+    check_eq(hand.n_wakers, 0);
+    check_eq(weft_oneshot_send(sender, &(int){7}), -EPIPE);
+}
+
+Test(oneshot, sender_that_gave_up_waiting_sends)
+{
+    weft_wait second;
+
+    begin();
+    check(!hand_poll(&hand, closed()));
+    check(!hand_poll(&hand, &wait.future));
+    check_eq(hand_run(&hand, weft_oneshot_closed(&second, sender)), -EBUSY);
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    check_eq(hand.n_wakers, 0);
+    send_one(7);
+    check_eq(hand_run(&hand, receive()), 0);
+    check_eq(got, 7);
+    weft_oneshot_receiver_close(receiver);
+}
+
+Test(oneshot, both_ends_may_wait_and_either_may_close)
+{
+    weft_wait own;
+
+    begin();
+    check(!hand_poll(&hand, receive()));
+    check(!hand_poll(&hand, weft_oneshot_closed(&own, sender)));
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    check(!hand_poll(&hand, &own.future));
+    weft_oneshot_receiver_close(receiver);
+    check_eq(hand_run(&hand, &own.future), 0);
+    weft_oneshot_sender_close(sender);
+    begin();
+    check(!hand_poll(&hand, weft_oneshot_closed(&own, sender)));
+    check(!hand_poll(&hand, receive()));
+    check_eq(hand_cancel(&hand, &own.future), -ECANCELED);
+    weft_oneshot_sender_close(sender);
+    check_eq(hand_run(&hand, &wait.future), WEFT_EOF);
+    weft_oneshot_receiver_close(receiver);
+    check_eq(hand.n_wakers, 0);
+}
+
+Test(oneshot, closed_keeps_to_the_budget)
+{
+    begin();
+    weft_oneshot_receiver_close(receiver);
+    check(!hand_poll_budget(&hand, closed(), 0));
+    check_eq(hand_run(&hand, &wait.future), 0);
+    weft_oneshot_sender_close(sender);
+}

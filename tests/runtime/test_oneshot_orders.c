@@ -22,7 +22,7 @@ static uint32_t               woken;
 static int                    n_wakers, got;
 static int                    cloned[2]; /* written as a waker is cloned */
 static int                    left[2];   /* by the sender, and the receiver, before they close */
-static int64_t                sent, received; /* results of the calls; 1: no result yet */
+static int64_t                sent, received, closed; /* results of calls; 1: no result yet */
 
 static weft_waker waker_clone(void *data)
 {
@@ -72,7 +72,7 @@ static void set_up(void)
     waker = (weft_waker){&vtable, &cloned[0]};
     woken = 0;
     n_wakers = got = cloned[0] = cloned[1] = left[0] = left[1] = 0;
-    sent = received = 1;
+    sent = received = closed = 1;
     check_eq(weft_oneshot_open(sizeof got, &sender, &receiver), 0);
 }
 
@@ -100,6 +100,43 @@ static void send_it(void)
     sent = weft_oneshot_send(sender, &(int){7});
     if (sent == -EPIPE)
         check_eq(wf_load(&left[1], RELAXED), 1);
+}
+
+/* Polls the sender's wait for the receiver's end, and then sends. The test's only waker is this
+ * thread's: the receiver does not wait meanwhile. */
+static void send_late(bool polled_twice, bool gives_up)
+{
+    weft_future *f = weft_oneshot_closed(&wait, sender);
+    bool         ready = poll(f);
+
+    if (!ready && polled_twice) {
+        waker.data = &cloned[1];
+        ready = poll(f);
+    }
+    if (!ready && (!gives_up || !weft_poll_is_ready(weft_future_cancel(f))))
+        while (!poll(f))
+            while (wf_swap(&woken, 0, SEQ_CST) == 0)
+                wf_futex_wait(&woken, 0, INT64_MAX);
+    closed = weft_future_result(f);
+    memset(&wait, 0xdd, sizeof wait); /* weft may not use it any more */
+    if (closed == 0)
+        check_eq(wf_load(&left[1], RELAXED), 1); /* ordered by CLOSED */
+    send_it();
+}
+
+static void send_when_closed(void)
+{
+    send_late(false, false);
+}
+
+static void send_when_closed_polled_twice(void)
+{
+    send_late(true, false);
+}
+
+static void give_up_and_send(void)
+{
+    send_late(false, true);
 }
 
 static void close_sender(void)
@@ -192,6 +229,19 @@ static void broken_pipe(void)
     check_eq(received, WEFT_EOF);
 }
 
+static void sender_was_told(void)
+{
+    nothing_is_left();
+    check_eq(closed, 0);
+    check_eq(sent, -EPIPE);
+}
+
+static void sender_was_told_or_gave_up(void)
+{
+    nothing_is_left();
+    check(closed == -ECANCELED || (closed == 0 && sent == -EPIPE));
+}
+
 static void it_came_or_not(void)
 {
     nothing_is_left();
@@ -238,4 +288,15 @@ Test(oneshot_orders, who_gave_up_and_receives_again_is_told_that_the_sender_is_c
 Test(oneshot_orders, who_tries_gets_it_or_closes_and_one_side_frees)
 {
     try_all(try_twice, send_it, it_came_or_not);
+}
+
+Test(oneshot_orders, a_sender_that_waits_is_told_that_the_receiver_is_closed)
+{
+    try_all(close_receiver, send_when_closed, sender_was_told);
+    try_all(close_receiver, send_when_closed_polled_twice, sender_was_told);
+}
+
+Test(oneshot_orders, a_sender_that_gave_up_waiting_sends_or_is_told)
+{
+    try_all(close_receiver, give_up_and_send, sender_was_told_or_gave_up);
 }

@@ -284,6 +284,17 @@ static void close_both_of_oneshot(void)
     close_oneshot();
 }
 
+static weft_future *await_the_oneshot_receivers_end(void)
+{
+    check_eq(weft_oneshot_open(sizeof(int), &oneshot_sender, &oneshot_receiver), 0);
+    return weft_oneshot_closed(&wait, oneshot_sender);
+}
+
+static void send_to_the_closed(void)
+{
+    check_eq(weft_oneshot_send(oneshot_sender, &message), -EPIPE);
+}
+
 static void open_mpsc(void)
 {
     check_eq(weft_mpsc_open(sizeof(int), 1, &mpsc_sender, &mpsc_receiver), 0);
@@ -493,6 +504,8 @@ static const struct row rows[] = {
     {"tracker", await_tracker, leave_tracker, 0, NULL, NULL, track_one_more},
     {"token", await_token, cancel_token, 0, end_token, end_token, wait_for_token_too},
     {"oneshot", receive_oneshot, send_oneshot, 0, close_oneshot, close_both_of_oneshot, NULL},
+    {"oneshot, closed", await_the_oneshot_receivers_end, close_oneshot, 0, send_to_the_closed,
+     close_both_of_oneshot, NULL},
     {"mpsc, receive", receive_mpsc, send_mpsc, 0, close_mpsc, close_mpsc, clone_mpsc},
     {"mpsc, receive many", receive_many, send_mpsc, 1, close_mpsc, close_mpsc, clone_mpsc},
     {"mpsc, send", send_to_a_full_mpsc, receive_one, 0, close_mpsc, close_mpsc, clone_mpsc},

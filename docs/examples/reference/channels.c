@@ -48,6 +48,32 @@ WEFT_ASYNC(ask)
     WEFT_END(n);
 }
 
+/* Makes an answer for as long as it is wanted. */
+struct forsaken {
+    WEFT_FRAME;
+    struct {
+    } in;
+    weft_oneshot_sender *sender;
+    weft_wait            wait;
+    struct weft_sleep    work;
+    struct weft_select   sel;
+};
+WEFT_ASYNC(forsaken)
+{
+    weft_oneshot_receiver *receiver;
+    int64_t                n;
+
+    WEFT_BEGIN();
+    if (weft_oneshot_open(sizeof(int), &self->sender, &receiver) < 0)
+        WEFT_RETURN(-ENOMEM);
+    weft_oneshot_receiver_close(receiver); /* mostly another task does that, at any time */
+    WEFT_AWAIT(n, weft_select(&self->sel, weft_oneshot_closed(&self->wait, self->sender),
+                              weft_sleep(&self->work, WEFT_S(10))));
+    EXPECT(n == 0);
+    weft_oneshot_sender_close(self->sender);
+    WEFT_END(0);
+}
+
 /* ---- mpsc ---- */
 
 struct produce {
@@ -217,10 +243,11 @@ struct channels {
     WEFT_FRAME;
     struct {
     } in;
-    struct ask     ask;
-    struct collect collect;
-    struct prepare prepare;
-    struct batch   batch;
+    struct ask      ask;
+    struct forsaken forsaken;
+    struct collect  collect;
+    struct prepare  prepare;
+    struct batch    batch;
 };
 WEFT_ASYNC(channels)
 {
@@ -229,6 +256,9 @@ WEFT_ASYNC(channels)
     WEFT_BEGIN();
     without_waiting();
     WEFT_CALL(n, ask, &self->ask);
+    if (n < 0)
+        WEFT_RETURN(n);
+    WEFT_CALL(n, forsaken, &self->forsaken);
     if (n < 0)
         WEFT_RETURN(n);
     WEFT_CALL(n, collect, &self->collect);
