@@ -118,7 +118,8 @@ WEFT_API WEFT_NODISCARD int weft_task_set_try_next(weft_task_set *set, weft_memb
 
 /*
  * Returns how many members the set has: tasks that run, and tasks that have ended and were not
- * returned yet.
+ * returned yet. A member counts until the wait that returns it is READY. It may be another number a
+ * moment later.
  *
  * Thread:  any.
  */

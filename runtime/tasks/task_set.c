@@ -269,7 +269,7 @@ WEFT_API uint32_t weft_task_set_count(weft_task_set *set)
     uint32_t n;
 
     wf_lock(&set->waits_.lock_);
-    n = set->running_.n_ + set->ended_.n_;
+    n = set->running_.n_ + set->ended_.n_ + set->n_given_;
     wf_unlock(&set->waits_.lock_);
     return n;
 }

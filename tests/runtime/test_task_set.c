@@ -226,7 +226,7 @@ Test(task_set, a_cancelled_wait_loses_no_member_and_keeps_the_order)
     EVENTUALLY(__atomic_load_n(&hand.n_wakes, __ATOMIC_ACQUIRE) == 1);
     weft_event_set(&event[0]);
     EVENTUALLY(have_ended(&set)); /* the second member is in the set, the first with the wait */
-    check_eq(weft_task_set_count(&set), 1);
+    check_eq(weft_task_set_count(&set), 2); /* neither was returned */
     check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
     check(m == NULL);
     check_eq(weft_task_set_count(&set), 2);
@@ -236,6 +236,28 @@ Test(task_set, a_cancelled_wait_loses_no_member_and_keeps_the_order)
         check_eq(m->result, i);
         m = NULL;
     }
+    stop(rt);
+}
+
+Test(task_set, a_member_counts_until_it_has_been_returned)
+{
+    weft_runtime *rt = start(1);
+    weft_task_set set = {0};
+    weft_event    event = {0};
+    weft_member   member, *m = NULL;
+    weft_wait     wait;
+    struct hand   hand;
+
+    hand_init(&hand, NULL);
+    check_eq(weft_task_set_spawn_on(rt, &set, &member, waits_for, .event = &event, .value = 3), 0);
+    check(!hand_poll(&hand, weft_task_set_next(&wait, &set, &m)));
+    check_eq(weft_task_set_count(&set), 1);
+    weft_event_set(&event);
+    EVENTUALLY(__atomic_load_n(&hand.n_wakes, __ATOMIC_ACQUIRE) == 1);
+    check_eq(weft_task_set_count(&set), 1); /* the wait has it, and has not returned it */
+    check(hand_poll(&hand, &wait.future));
+    check(m == &member);
+    check_eq(weft_task_set_count(&set), 0);
     stop(rt);
 }
 
