@@ -17,9 +17,10 @@
  *             C2 a circle is told only if all of it was so at one moment: read_again. Nothing of a
  *             task or a lock is read after that.
  * Ordering    None: the locks of what is read order it.
- * Failure     Out of memory: new returns false. Of more tasks than TASKS_MOST, and of more than
- *             WF_WAIT_EDGES waits of one task, some are not looked at. A circle through a thread or
- *             through another runtime is not seen.
+ * Failure     Out of memory: new returns false. Of more tasks than TASKS_MOST, some are not looked
+ *             at. A task with more waits than EDGES_MOST or BRANCHES_MOST counts as one that may
+ *             run. A circle through readers, permits, a thread or another runtime is not seen:
+ *             their owners are not known, or what they wait for.
  */
 #ifndef WF_WAIT_GRAPH_H
 #define WF_WAIT_GRAPH_H

@@ -21,9 +21,11 @@
  * that weft/combine.h names for groups.
  *
  * Between two waits the futures of a set stay pending. They go on when the set is awaited again,
- * and not before. So a set is what a branch of weft_keep is: it belongs to the async function that
- * awaits it and should be in the first 512 KiB of that function's frame. The function ends it
- * before it returns, or aborts. A set ends when weft_future_set_next returns WEFT_EOF, by
+ * and not before. A lock or permit that one of them waits for may be given to it meanwhile, and
+ * others wait until the set is awaited again. So do not await what needs that lock between two
+ * waits. A set is what a branch of weft_keep is: it belongs to the async function that awaits it
+ * and should be in the first 512 KiB of that function's frame. The function ends it before it
+ * returns, or aborts. A set ends when weft_future_set_next returns WEFT_EOF, by
  * weft_future_set_close, and when the function is cancelled while it awaits the set.
  *
  * Other code than an async function must end a set itself, too: a future of yours, or a thread that

@@ -14,7 +14,13 @@
  *
  * A mutex, a rwlock that is locked for writing and a once that is being made know the task that
  * holds them. weft_runtime_dump names it. Tasks that wait for each other in a circle are named in
- * the log: a warning, because a cancel or another task that unlocks may still end it.
+ * the log: a warning, because a cancel or another task that unlocks may still end it. The readers
+ * of a rwlock and the holders of permits are not known, and what a plain thread waits for is not
+ * looked at. So a circle through any of these is not named. The dump tells what each task of it
+ * waits for.
+ *
+ * A wait that a select keeps (weft_keep) and that is not polled is passed over until it is polled
+ * again. Its place in the queue remains.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H
@@ -28,6 +34,7 @@ WEFT_BEGIN_DECLS
 typedef struct weft_waits_ {
     weft_wait *first_, *last_;
     uint32_t   lock_;
+    uint32_t   n_kept_; /* of them: branches of weft_keep that are not polled */
 } weft_waits_;
 
 /* ---- mutex ---- */
@@ -194,8 +201,8 @@ WEFT_API bool weft_event_is_set(weft_event *event);
 /* Tells waiters that something has changed; what, they find out themselves. Zero: no permit. */
 typedef struct weft_notify {
     weft_waits_ waits_;
-    uint32_t    round_; /* counts weft_notify_all */
-    bool        permit_;
+    uint32_t    round_;   /* counts weft_notify_all */
+    uint32_t    permits_; /* 0 or 1, and more while waits are kept */
 } weft_notify;
 
 /*

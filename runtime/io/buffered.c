@@ -249,6 +249,7 @@ static const wf_outer_ops reader_ops = {{sizeof(weft_reader),
                                          reader_poll, reader_cancel},
                                         reader_inner,
                                         false,
+                                        NULL,
                                         NULL};
 
 /* ---- the interface ---- */

@@ -98,6 +98,7 @@ static const wf_outer_ops copying_ops = {{sizeof(struct weft_copy),
                                           copying_poll, copying_cancel},
                                          copying_inner,
                                          false,
+                                         NULL,
                                          NULL};
 
 WEFT_API weft_future *weft_copy(struct weft_copy *copying, weft_stream *from, weft_stream *to,
@@ -170,6 +171,7 @@ static const wf_outer_ops both_ops = {{sizeof(struct weft_copy_both),
                                        both_poll, copying_cancel},
                                       both_inner,
                                       true,
+                                      NULL,
                                       NULL};
 
 WEFT_API weft_future *weft_copy_both(struct weft_copy_both *both, weft_stream *a, weft_stream *b,

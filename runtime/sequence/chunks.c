@@ -121,6 +121,7 @@ static const wf_outer_ops chunks_ops = {{sizeof(weft_chunks),
                                          "weft_chunks_next", chunks_poll, chunks_cancel},
                                         chunks_inner,
                                         false,
+                                        NULL,
                                         NULL};
 
 WEFT_API void weft_chunks_init(weft_chunks *chunks, weft_sequence *sequence, void *items,

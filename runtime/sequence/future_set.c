@@ -94,6 +94,7 @@ static const wf_outer_ops slot_ops = {{sizeof(weft_future_slot),
                                        "weft_future_set", slot_poll, slot_cancel},
                                       slot_inner,
                                       false,
+                                      NULL,
                                       NULL};
 
 /* ---- the join of all slots ---- */
@@ -186,6 +187,7 @@ static const wf_outer_ops next_ops = {{sizeof(weft_future_set),
                                        "weft_future_set_next", next_poll, next_cancel},
                                       next_inner,
                                       false,
+                                      NULL,
                                       NULL};
 
 WEFT_API weft_future *weft_future_set_next(weft_future_set *set)
@@ -214,6 +216,7 @@ static const wf_outer_ops close_ops = {
      "weft_future_set_close", close_poll, next_cancel},
     next_inner,
     false,
+    NULL,
     NULL};
 
 WEFT_API weft_future *weft_future_set_close(weft_future_set *set)

@@ -98,6 +98,7 @@ static const wf_outer_ops merge_ops = {
     {sizeof(weft_merge), FLAGS, "weft_sequence_merge", merge_poll, merge_cancel},
     merge_inner,
     false,
+    NULL,
     NULL};
 
 static weft_future *merge_next(weft_sequence *sequence, void *ret_item)
@@ -141,6 +142,7 @@ static const wf_outer_ops close_ops = {{sizeof(weft_merge), FLAGS | WEFT_FUTURE_
                                         "weft_merge_close", close_poll, merge_cancel},
                                        merge_inner,
                                        false,
+                                       NULL,
                                        NULL};
 
 WEFT_API weft_future *weft_merge_close(weft_merge *merge)

@@ -102,6 +102,7 @@ static const wf_outer_ops watch_ops = {{sizeof(weft_source),
                                         "weft_sequence_of_watch", watch_poll, wf_wait_cancel},
                                        watch_inner,
                                        false,
+                                       NULL,
                                        NULL};
 
 static weft_future *watch_next(weft_sequence *sequence, void *ret_item)

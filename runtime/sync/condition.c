@@ -70,10 +70,20 @@ static bool find_holder(const weft_future *future, wf_held_by *ret)
     return !weft_container(future, weft_wait, future)->second_ && wf_mutex_find_holder(future, ret);
 }
 
+/* A signal is for those that wait when it comes, so a kept wait has it. Only the mutex goes on. */
+static bool condition_keep(weft_future *future)
+{
+    weft_wait  *wait = weft_container(future, weft_wait, future);
+    weft_mutex *m = wait->object_;
+
+    return !wait->second_ && wf_wait_keep(wait, &m->waits_, &wf_mutex_kind);
+}
+
 static const wf_outer_ops wait_ops = {.ops = {sizeof(weft_wait),
                                               WEFT_FUTURE_DRAINS | WEFT_FUTURE_SHOWS_,
                                               "weft_condition_wait", wait_poll, wf_wait_cancel},
-                                      .find_holder = find_holder};
+                                      .find_holder = find_holder,
+                                      .keep = condition_keep};
 
 WEFT_API weft_future *weft_condition_wait(weft_wait *wait, weft_condition *condition,
                                           weft_mutex *mutex)
@@ -88,7 +98,7 @@ WEFT_API void weft_condition_signal(weft_condition *condition)
     weft_notify *n = &condition->notify_;
 
     wf_lock(&n->waits_.lock_);
-    n->permit_ = n->waits_.first_ != NULL;
+    n->permits_ = n->waits_.first_ != NULL;
     wf_wait_settle_unlock(&n->waits_, &kind, condition);
 }
 

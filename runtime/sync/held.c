@@ -13,6 +13,8 @@ int64_t wf_held_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bo
     if (is_new && !cancelled) {                   /* before another thread can see the wait */
         wait->answer_ = (int64_t)wf_owner_of(cx); /* E1 */
         wait->n_ |= wf_lock_waits_age() << WF_HELD_OWN_BITS; /* E2 */
+    } else if (__builtin_expect(wf_wait_is_kept(wait), 0)) {
+        wait->answer_ = (int64_t)wf_owner_of(cx); /* E1: while it is kept no thread asks it */
     }
     age = wait->n_ >> WF_HELD_OWN_BITS;
     answer = wf_wait_poll(wait, cx, cancelled, has_budget, waits, kind);

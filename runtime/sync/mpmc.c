@@ -13,14 +13,16 @@
  *             message was taken, the waiting receivers are asked.
  *             P4 The end of the stream is told only once no message is left. While messages are
  *             claimed, a claim may still be given back.
- *             P5 `receivers_wait` is set before a receiver is queued. So the lock of `senders` is
- *             all that a send or a receive needs while none waits, and no receiver overtakes.
+ *             P5 `receivers_wait` is set before a receiver is queued, or polled again after it was
+ *             kept (keep.h). So the lock of `senders` is all that a send or a receive needs while
+ *             none waits, and no receiver overtakes.
  * Ordering    The lock of `senders` guards the ring and the claims. The lock of `receivers` is
  *             taken before it, never the other way round.
  * Failure     -EPIPE when all receivers are closed, WEFT_EOF when all senders are closed.
  */
 #include "alloc.h"
 #include "ends.h"
+#include "inner.h"
 #include "line.h"
 
 #include <weft/mpmc.h>
@@ -124,7 +126,7 @@ static const wf_wait_kind receiving = {.take = claim, .give_back = unclaim, .end
 static void ask_receivers(mpmc *c)
 {
     wf_lock(&c->receivers.lock_);
-    if (!c->receivers.first_) {
+    if (!wf_wait_first(&c->receivers)) {
         wf_lock(&c->senders.lock_);
         c->receivers_wait = false; /* P5: a receiver that begins to wait has both locks */
         wf_unlock(&c->senders.lock_);
@@ -260,7 +262,7 @@ WEFT_API int weft_mpmc_try_receive(weft_mpmc_receiver *receiver, void *ret_messa
     if (take_at_once(c, ret_message))
         return 0;
     wf_lock(&c->receivers.lock_);
-    if (!c->receivers.first_)
+    if (!wf_wait_first(&c->receivers))
         r = claim(c, NULL);
     wf_unlock(&c->receivers.lock_);
     if (r == 0)
@@ -284,13 +286,23 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
     return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
 }
 
-static const weft_future_ops receive_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
-                                            "weft_mpmc_receive", receive_poll, wf_wait_cancel};
+static bool receive_keep(weft_future *future)
+{
+    weft_wait *wait = weft_container(future, weft_wait, future);
+    mpmc      *c = wait->object_;
+
+    return wf_wait_keep(wait, &c->receivers, &receiving);
+}
+
+static const wf_outer_ops receive_ops = {.ops = {sizeof(weft_wait),
+                                                 WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
+                                                 "weft_mpmc_receive", receive_poll, wf_wait_cancel},
+                                         .keep = receive_keep};
 
 WEFT_API weft_future *weft_mpmc_receive(weft_wait *wait, weft_mpmc_receiver *receiver,
                                         void *ret_message)
 {
-    wf_wait_init(wait, &receive_ops, receiver, 0);
+    wf_wait_init(wait, &receive_ops.ops, receiver, 0);
     wait->second_ = ret_message;
     return &wait->future;
 }

@@ -9,10 +9,12 @@
  *                 +---unlock-----+                        |    +--to the first-+
  *                 +------------unlock, and no wait is left-+
  *
- * Invariants  X1 CONTENDED is set before a wait is queued, under the queue's lock. So the holder's
- *             unlock looks into the queue.
+ * Invariants  X1 CONTENDED is set before a wait is queued, under the queue's lock, and by the poll
+ *             that ends the time in which a wait was kept (keep.h). So the holder's unlock looks
+ *             into the queue.
  *             X2 An unlock that finds a wait passes the mutex on. The mutex is never free in
- *             between, so a newcomer can't overtake.
+ *             between, so a newcomer can't overtake. Kept waits do not count: for them alone the
+ *             mutex becomes free.
  *             X3 A word with CONTENDED or PASSES changes under the queue's lock only.
  * Ordering    [mutex-1] Unlocking releases to the next lock. The queue's lock orders what it
  *             guards.
@@ -50,8 +52,8 @@ static int64_t take(void *object, weft_wait *wait)
 /* Passes the mutex on to the first wait, or frees it. The caller holds the queue's lock. */
 static void pass(weft_mutex *m)
 {
-    WF_ASSERT(wf_peek(&m->state_) & CONTENDED);                      /* X1 */
-    wf_store(&m->state_, m->waits_.first_ ? PASSES : FREE, RELEASE); /* [mutex-1] */
+    WF_ASSERT(wf_peek(&m->state_) & CONTENDED);                               /* X1 */
+    wf_store(&m->state_, wf_wait_first(&m->waits_) ? PASSES : FREE, RELEASE); /* [mutex-1] X2 */
 }
 
 static bool give_back(void *object, weft_wait *wait)
@@ -90,10 +92,19 @@ static weft_poll lock_poll(weft_future *future, weft_context *cx)
     return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
 }
 
+static bool lock_keep(weft_future *future)
+{
+    weft_wait  *wait = weft_container(future, weft_wait, future);
+    weft_mutex *m = wait->object_;
+
+    return wf_wait_keep(wait, &m->waits_, &wf_mutex_kind);
+}
+
 static const wf_outer_ops lock_ops = {.ops = {sizeof(weft_wait),
                                               WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
                                               "weft_mutex_lock", lock_poll, wf_wait_cancel},
-                                      .find_holder = wf_mutex_find_holder};
+                                      .find_holder = wf_mutex_find_holder,
+                                      .keep = lock_keep};
 
 /* Sets what a poll reads before it writes it, and no more. The lock of a free mutex does little
  * else. See wf_wait_init. */

@@ -3,41 +3,72 @@
  *
  * Purpose     Tells waiters that something has changed.
  * Threads     Any.
- * Invariants  A permit is stored only while no wait is queued. weft_notify_all begins a new round,
- *             which ends the waits of earlier rounds and no others.
+ * Invariants  N1 A permit is stored only while no wait is queued, or all that are queued are kept
+ *             (keep.h). Each kept wait lets one more be stored, as if it had ended.
+ *             N2 weft_notify_all begins a new round, which ends the waits of earlier rounds and no
+ *             others.
  * Ordering    The queue's lock.
  * Failure     None.
  */
 #include "notify.h"
 
+#include "inner.h"
+
 /* The value of n_ in a wait that has taken the permit. Such a wait gives it back when it is
  * cancelled. */
 #define BY_PERMIT 1
+
+/* A wait that was kept may have ended otherwise. */
+static void drop_permits(weft_notify *n)
+{
+    if (n->permits_ > n->waits_.n_kept_ + 1)
+        n->permits_ = n->waits_.n_kept_ + 1; /* N1 */
+}
 
 int64_t wf_notify_take(void *object, weft_wait *wait)
 {
     weft_notify *n = object;
 
-    if (wf_wait_is_of_past_round(wait, n->round_))
+    if (wf_wait_is_of_past_round(wait, n->round_)) {
+        drop_permits(n);
         return 0;
-    if (!n->permit_)
+    }
+    if (n->permits_ == 0)
         return -EAGAIN;
-    n->permit_ = false;
+    n->permits_--;
     wait->n_ = BY_PERMIT;
     return 0;
+}
+
+static void store_permit(weft_notify *n)
+{
+    if (n->permits_ <= n->waits_.n_kept_) /* N1 */
+        n->permits_++;
 }
 
 static bool give_permit_back(void *object, weft_wait *wait)
 {
     weft_notify *n = object;
 
-    if (wait->n_ == BY_PERMIT)
-        n->permit_ = true;
+    if (wait->n_ == BY_PERMIT) {
+        store_permit(n);
+        wait->n_ = 0;
+        (void)wf_wait_is_of_past_round(wait, n->round_); /* a kept wait is of this round */
+    }
     return true;
 }
 
-static const wf_wait_kind kind = {
-    .take = wf_notify_take, .give_back = give_permit_back, .counts = true, .ends_alone = true};
+static void leave(void *object, weft_wait *wait)
+{
+    (void)wait;
+    drop_permits(object);
+}
+
+static const wf_wait_kind kind = {.take = wf_notify_take,
+                                  .give_back = give_permit_back,
+                                  .leave = leave,
+                                  .counts = true,
+                                  .ends_alone = true};
 
 static weft_poll wait_poll(weft_future *future, weft_context *cx)
 {
@@ -47,18 +78,28 @@ static weft_poll wait_poll(weft_future *future, weft_context *cx)
     return wf_wait_poll_future(future, cx, &n->waits_, &kind);
 }
 
-static const weft_future_ops wait_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
-                                         "weft_notify_wait", wait_poll, wf_wait_cancel};
+static bool wait_keep(weft_future *future)
+{
+    weft_wait   *wait = weft_container(future, weft_wait, future);
+    weft_notify *n = wait->object_;
+
+    return wf_wait_keep(wait, &n->waits_, &kind);
+}
+
+static const wf_outer_ops wait_ops = {.ops = {sizeof(weft_wait),
+                                              WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
+                                              "weft_notify_wait", wait_poll, wf_wait_cancel},
+                                      .keep = wait_keep};
 
 WEFT_API weft_future *weft_notify_wait(weft_wait *wait, weft_notify *notify)
 {
-    return wf_wait_init(wait, &wait_ops, notify, 0);
+    return wf_wait_init(wait, &wait_ops.ops, notify, 0);
 }
 
 WEFT_API void weft_notify_one(weft_notify *notify)
 {
     wf_lock(&notify->waits_.lock_);
-    notify->permit_ = true;
+    store_permit(notify);
     wf_wait_settle_unlock(&notify->waits_, &kind, notify);
 }
 

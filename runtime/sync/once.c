@@ -61,10 +61,19 @@ static bool find_holder(const weft_future *future, wf_held_by *ret)
     return true;
 }
 
+static bool begin_keep(weft_future *future)
+{
+    weft_wait *wait = weft_container(future, weft_wait, future);
+    weft_once *o = wait->object_;
+
+    return wf_wait_keep(wait, &o->waits_, &kind);
+}
+
 static const wf_outer_ops begin_ops = {.ops = {sizeof(weft_wait),
                                                WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
                                                "weft_once_begin", begin_poll, wf_wait_cancel},
-                                       .find_holder = find_holder};
+                                       .find_holder = find_holder,
+                                       .keep = begin_keep};
 
 WEFT_API weft_future *weft_once_begin(weft_wait *wait, weft_once *once)
 {

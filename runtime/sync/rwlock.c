@@ -3,7 +3,8 @@
  *
  * Purpose     Many readers, or one writer.
  * Threads     Any.
- * Invariants  A reader is queued behind a writer that waits, so writers do not starve.
+ * Invariants  A reader is queued behind a writer that waits, so writers do not starve. A writer
+ *             that is kept (keep.h) lets readers pass.
  * Ordering    The queue's lock.
  * Failure     Unlocking a lock that is not held aborts.
  */
@@ -53,6 +54,14 @@ static weft_poll lock_poll(weft_future *future, weft_context *cx)
     return wf_held_poll_future(future, cx, &l->waits_, &kind);
 }
 
+static bool lock_keep(weft_future *future)
+{
+    weft_wait   *wait = weft_container(future, weft_wait, future);
+    weft_rwlock *l = wait->object_;
+
+    return wf_wait_keep(wait, &l->waits_, &kind);
+}
+
 /* Readers have no names. */
 static bool find_holder(const weft_future *future, wf_held_by *ret)
 {
@@ -68,11 +77,13 @@ static bool find_holder(const weft_future *future, wf_held_by *ret)
 static const wf_outer_ops read_ops = {.ops = {sizeof(weft_wait),
                                               WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
                                               "weft_rwlock_read", lock_poll, wf_wait_cancel},
-                                      .find_holder = find_holder};
+                                      .find_holder = find_holder,
+                                      .keep = lock_keep};
 static const wf_outer_ops write_ops = {.ops = {sizeof(weft_wait),
                                                WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
                                                "weft_rwlock_write", lock_poll, wf_wait_cancel},
-                                       .find_holder = find_holder};
+                                       .find_holder = find_holder,
+                                       .keep = lock_keep};
 
 WEFT_API weft_future *weft_rwlock_read(weft_wait *wait, weft_rwlock *lock)
 {
@@ -90,7 +101,7 @@ static int try_lock(weft_rwlock *l, uint32_t how)
     int64_t   r = -EAGAIN;
 
     wf_lock(&l->waits_.lock_);
-    if (!l->waits_.first_)
+    if (!wf_wait_first(&l->waits_))
         r = take(l, &wait);
     wf_unlock(&l->waits_.lock_);
     return r < 0 ? -EBUSY : 0;

@@ -3,14 +3,17 @@
  *
  * Purpose     Permits, granted in the order in which they were requested.
  * Threads     Any.
- * Invariants  D1 A wait is queued only while there are too few permits for the first one.
- *             D2 LOOK is set before a wait is queued, and when the semaphore is closed, under the
- *             queue's lock. While it is set, only holders of that lock change the word. So a
- *             newcomer can't overtake, and a release looks into the queue.
+ * Invariants  D1 A wait is queued only while there are too few permits for the first one, or is
+ *             kept (keep.h).
+ *             D2 LOOK is set before a wait is queued or a kept one is polled again, and when the
+ *             semaphore is closed, under the queue's lock. While it is set, only holders of that
+ *             lock change the word. So a newcomer can't overtake, and a release looks into the
+ *             queue.
  * Ordering    [semaphore-1] A release of permits is seen by the acquire that takes them.
  *             The queue's lock orders what it guards.
  * Failure     -EPIPE once the semaphore is closed.
  */
+#include "inner.h"
 #include "waits.h"
 
 /* The word available_ is the number of permits, and LOOK. */
@@ -76,8 +79,18 @@ static weft_poll acquire_poll(weft_future *future, weft_context *cx)
     return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
 }
 
-static const weft_future_ops acquire_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
-                                            "weft_semaphore_acquire", acquire_poll, wf_wait_cancel};
+static bool acquire_keep(weft_future *future)
+{
+    weft_wait      *wait = weft_container(future, weft_wait, future);
+    weft_semaphore *s = wait->object_;
+
+    return wf_wait_keep(wait, &s->waits_, &kind);
+}
+
+static const wf_outer_ops acquire_ops = {
+    .ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_, "weft_semaphore_acquire",
+            acquire_poll, wf_wait_cancel},
+    .keep = acquire_keep};
 
 WEFT_API void weft_semaphore_init(weft_semaphore *semaphore, uint32_t permits)
 {
@@ -86,7 +99,7 @@ WEFT_API void weft_semaphore_init(weft_semaphore *semaphore, uint32_t permits)
 
 WEFT_API weft_future *weft_semaphore_acquire(weft_wait *wait, weft_semaphore *semaphore, uint32_t n)
 {
-    return wf_wait_init(wait, &acquire_ops, semaphore, n);
+    return wf_wait_init(wait, &acquire_ops.ops, semaphore, n);
 }
 
 WEFT_API int weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t n)
@@ -100,7 +113,7 @@ WEFT_API int weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t n)
     if (!(seen & LOOK))
         return -EAGAIN;
     wf_lock(&semaphore->waits_.lock_);
-    if (!semaphore->waits_.first_)
+    if (!wf_wait_first(&semaphore->waits_))
         r = take(semaphore, &wait);
     wf_unlock(&semaphore->waits_.lock_);
     return (int)r;
@@ -115,7 +128,7 @@ WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t n)
         if (wf_cas(&semaphore->available_, &seen, seen + n, RELEASE)) /* [semaphore-1] */
             return;
     wf_lock(&semaphore->waits_.lock_);
-    keep = semaphore->waits_.first_ || semaphore->closed_;
+    keep = wf_wait_first(&semaphore->waits_) || semaphore->closed_;
     wf_store(&semaphore->available_, (look(semaphore) + n) | (keep ? LOOK : 0),
              RELEASE); /* [semaphore-1] */
     wf_wait_settle_unlock(&semaphore->waits_, &kind, semaphore);

@@ -5,8 +5,15 @@
 
 #include <stdio.h>
 
-/* The states of a wait, written under the lock. NEW must be 0: see wf_wait_is_new. */
-enum { NEW, QUEUED, ANSWERED };
+/* The states of a wait, written under the lock. NEW must be 0: see wf_wait_is_new.
+ *
+ *     NEW ----> QUEUED <----> KEPT     KEPT is in the queue, too (S6). Only the owner begins and
+ *      |           |         ^  |      ends it. An answer that was not seen is given back there.
+ *      |           v         |  |
+ *      +------> ANSWERED ----+  |
+ *                  ^------------+
+ */
+enum { NEW, QUEUED, ANSWERED, KEPT };
 
 #ifndef FOREIGN_AT_ONCE
 #define FOREIGN_AT_ONCE 64 /* wakers of other executors that are called after one unlock: 1 KiB */
@@ -15,6 +22,20 @@ enum { NEW, QUEUED, ANSWERED };
 bool wf_wait_is_queued(const weft_wait *wait)
 {
     return wait->state_ == QUEUED;
+}
+
+bool wf_wait_is_kept(const weft_wait *wait)
+{
+    return wf_load(&wait->state_, RELAXED) == KEPT; /* only its owner begins and ends that state */
+}
+
+weft_wait *wf_wait_first_polled(const weft_waits_ *waits)
+{
+    weft_wait *wait = waits->first_;
+
+    while (wait && wait->state_ == KEPT)
+        wait = wait->next_;
+    return wait;
 }
 
 static void enqueue(weft_waits_ *waits, weft_wait *wait)
@@ -28,6 +49,18 @@ static void enqueue(weft_waits_ *waits, weft_wait *wait)
     else
         waits->first_ = wait;
     waits->last_ = wait;
+}
+
+/* Puts a wait that had its answer back to where it was: S1. */
+static void enqueue_first(weft_waits_ *waits, weft_wait *wait)
+{
+    wait->prev_ = NULL;
+    wait->next_ = waits->first_;
+    if (waits->first_)
+        waits->first_->prev_ = wait;
+    else
+        waits->last_ = wait;
+    waits->first_ = wait;
 }
 
 static void dequeue(weft_waits_ *waits, weft_wait *wait)
@@ -50,13 +83,13 @@ bool wf_wait_settle_some(weft_waits_ *waits, const wf_wait_kind *kind, void *obj
     weft_wait *wait;
     int64_t    answer;
 
-    while ((wait = waits->first_) && (answer = kind->take(object, wait)) != -EAGAIN) {
+    while ((wait = wf_wait_first(waits)) && (answer = kind->take(object, wait)) != -EAGAIN) {
         dequeue(waits, wait);
         wait->answer_ = answer;
         wf_waker_fire(&wait->waker_, wakes);
         wf_store(&wait->state_, ANSWERED, RELEASE); /* [waits-1] */
         if (wf_wakes_full(wakes))
-            return waits->first_ != NULL;
+            return wf_wait_first(waits) != NULL;
     }
     return false;
 }
@@ -106,6 +139,41 @@ static int64_t see(weft_wait *wait, const wf_wait_kind *kind)
     return wait->answer_;
 }
 
+static void begin_kept(weft_waits_ *waits, weft_wait *wait)
+{
+    wf_store(&wait->state_, KEPT, RELAXED); /* under the lock */
+    waits->n_kept_++;
+}
+
+static void end_kept(weft_waits_ *waits, weft_wait *wait)
+{
+    WF_ASSERT(waits->n_kept_ > 0);            /* S6 */
+    wf_store(&wait->state_, QUEUED, RELAXED); /* under the lock */
+    waits->n_kept_--;
+}
+
+/* The next wait may be able to pass, because this one wanted many permits, or gives back what it
+ * was granted. No thread wakes a kept wait, so it keeps no waker. */
+bool wf_wait_keep(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
+{
+    weft_waker before;
+    bool       took_back = true;
+
+    wf_lock(&waits->lock_);
+    before = wf_waker_take(&wait->waker_);
+    if (wait->state_ == QUEUED) {
+        begin_kept(waits, wait);
+    } else if (wait->state_ == ANSWERED) {
+        enqueue_first(waits, wait);
+        begin_kept(waits, wait);
+        took_back = kind->give_back(wait->object_, wait);
+    }
+    WF_ASSERT(wait->state_ == KEPT && took_back); /* S6 */
+    wf_wait_settle_unlock(waits, kind, wait->object_);
+    wf_waker_discard(before);
+    return took_back;
+}
+
 /* Ends a cancelled wait, and unlocks. The next wait may then be able to pass, because this one
  * wanted many permits or gives back what it was granted. */
 static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
@@ -114,6 +182,8 @@ static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wai
     void      *object = wait->object_;
     int64_t    answer = -ECANCELED;
 
+    if (wait->state_ == KEPT)
+        end_kept(waits, wait);
     if (wait->state_ == QUEUED) {
         dequeue(waits, wait);
         if (kind->leave)
@@ -132,7 +202,7 @@ static void begin(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
 {
     int64_t answer = -EAGAIN;
 
-    if (!waits->first_ || kind->counts)
+    if (!wf_wait_first(waits) || kind->counts)
         answer = kind->take(wait->object_, wait);
     if (answer == -EAGAIN) {
         enqueue(waits, wait);
@@ -140,6 +210,22 @@ static void begin(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
         wf_store(&wait->state_, ANSWERED, RELAXED); /* under the lock */
         wait->answer_ = answer;
     }
+}
+
+/* The first poll since the wait was kept. It has its place, and is asked as if it had been there
+ * all the time: S6. */
+WF_SELDOM static void resume(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
+{
+    int64_t answer = -EAGAIN;
+
+    end_kept(waits, wait);
+    if (wf_wait_first(waits) == wait || kind->counts)
+        answer = kind->take(wait->object_, wait);
+    if (answer == -EAGAIN)
+        return;
+    dequeue(waits, wait);
+    wf_store(&wait->state_, ANSWERED, RELAXED); /* under the lock */
+    wait->answer_ = answer;
 }
 
 /* Whether the wait has its answer, and the thread that gave it has unlocked since. That thread no
@@ -165,6 +251,8 @@ int64_t wf_wait_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bo
         return withdraw_unlock(wait, waits, kind);
     if (wait->state_ == NEW)
         begin(wait, waits, kind);
+    else if (__builtin_expect(wait->state_ == KEPT, 0))
+        resume(wait, waits, kind);
     if (wait->state_ == QUEUED) {
         wf_waker_exchange(&wait->waker_, &next);
         wf_unlock(&waits->lock_);

@@ -4,8 +4,9 @@
  * Purpose     One queue and one poll function for mutexes, semaphores and their like. The object
  *             only decides, in `take`, whether a wait gets its answer now.
  * Threads     Any. The queue's lock also guards the object's fields.
- * Invariants  S1 Only the first wait of the queue is asked to take, and a new wait only if the
- *             queue is empty. So waits are served in the order of their first polls.
+ * Invariants  S1 Only the first wait of the queue that is not kept is asked to take, and a new wait
+ *             only if the queue has no such wait. So waits are served in the order of their first
+ *             polls.
  *             S2 A wait is queued by its first poll, even if that poll has no budget left.
  *             S3 An answer is given, and the waker of its wait is fired, under the lock. So the
  *             wait can't end before that.
@@ -13,6 +14,8 @@
  *             S5 A thread that answers waits does not use the object after its unlock. So the owner
  *             of the last wait may free the object once that is READY. Where more than 64 waits of
  *             other executors are answered at once, the object must stay until that has ended.
+ *             S6 A kept wait (keep.h) has its place in the queue and no answer. What it had been
+ *             given and its task had not seen was given back. Its next poll asks it.
  * Ordering    The queue's lock: a thread that takes it sees all that was written before the last
  *             unlock. [waits-1] An answer is released to the poll that finds it without the lock.
  * Failure     None.
@@ -31,8 +34,9 @@ typedef struct wf_wait_kind {
     /* Returns the wait's answer and changes the object accordingly, or returns -EAGAIN: no answer
      * yet. */
     int64_t (*take)(void *object, weft_wait *wait);
-    /* Called for a cancelled wait that has an answer and has not been polled since. True: the
-     * object took the answer back. False: the answer stands. */
+    /* Called for a wait that has an answer and has not been polled since, and is cancelled or kept.
+     * True: the object took the answer back. False: the answer stands, which is not allowed of
+     * kinds whose waits are kept. */
     bool (*give_back)(void *object, weft_wait *wait);
     /* Called for a cancelled wait that leaves the queue without an answer. May be NULL. */
     void (*leave)(void *object, weft_wait *wait);
@@ -87,8 +91,22 @@ static inline bool wf_wait_is_new(const weft_wait *wait)
     return wf_load(&wait->state_, RELAXED) == 0; /* only its owner's polls end that state */
 }
 
-/* Whether the wait is in the queue. Under the lock. */
+/* Whether the wait is in the queue, and its task polls it. Under the lock. */
 bool wf_wait_is_queued(const weft_wait *wait);
+
+/* Whether the wait is kept: S6. Only for its owner. */
+bool wf_wait_is_kept(const weft_wait *wait);
+
+/* The first wait that is not kept. Under the lock. */
+weft_wait *wf_wait_first_polled(const weft_waits_ *waits);
+/* The first wait that is asked to take, or NULL. Under the lock. */
+static inline weft_wait *wf_wait_first(const weft_waits_ *waits)
+{
+    return __builtin_expect(waits->n_kept_ == 0, 1) ? waits->first_ : wf_wait_first_polled(waits);
+}
+
+/* The pending wait is kept from now on: S6. The rest of what wf_outer_ops.keep is to do. */
+bool wf_wait_keep(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind);
 
 /* Makes an answered wait new again, for another object. Only for its owner. */
 static inline void wf_wait_renew(weft_wait *wait)

@@ -144,6 +144,7 @@ static const wf_outer_ops scope_ops = {
      "weft_scope", scope_poll, scope_cancel},
     scope_inner,
     false,
+    NULL,
     NULL};
 
 WEFT_API weft_future *weft_scope(struct weft_scope *scope, weft_scope_policy policy,

@@ -72,7 +72,7 @@ static const weft_future *scope_inner(const weft_future *future, uint32_t i)
         {sizeof(struct weft_task_local_scope),                                                     \
          WEFT_FUTURE_DRAINS | WEFT_FUTURE_HOLDS_ | WEFT_FUTURE_SHOWS_ | (flags),                   \
          "weft_task_local_scope", scope_poll, scope_cancel},                                       \
-            scope_inner, false, NULL                                                               \
+            scope_inner, false, NULL, NULL                                                         \
     }
 
 /* Around a future that releases a resource a scope must not be cancelled, either. */

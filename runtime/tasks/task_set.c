@@ -17,6 +17,7 @@
  */
 #include "task_set.h"
 
+#include "inner.h"
 #include "join.h"
 #include "task.h"
 #include "waits.h"
@@ -240,13 +241,23 @@ int64_t wf_task_set_poll_next(weft_wait *wait, weft_context *cx, weft_member **r
     return deliver(wf_wait_poll(wait, cx, false, true, &set->waits_, &kind), ret_member);
 }
 
-static const weft_future_ops next_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
-                                         "weft_task_set_next", next_poll, wf_wait_cancel};
+static bool next_keep(weft_future *future)
+{
+    weft_wait     *wait = weft_container(future, weft_wait, future);
+    weft_task_set *set = wait->object_;
+
+    return wf_wait_keep(wait, &set->waits_, &kind);
+}
+
+static const wf_outer_ops next_ops = {.ops = {sizeof(weft_wait),
+                                              WEFT_FUTURE_WITHDRAWS | WEFT_FUTURE_SHOWS_,
+                                              "weft_task_set_next", next_poll, wf_wait_cancel},
+                                      .keep = next_keep};
 
 WEFT_API weft_future *weft_task_set_next(weft_wait *wait, weft_task_set *set,
                                          weft_member **ret_member)
 {
-    wf_wait_init(wait, &next_ops, set, FOR_NEXT);
+    wf_wait_init(wait, &next_ops.ops, set, FOR_NEXT);
     wait->second_ = ret_member;
     return &wait->future;
 }
@@ -257,7 +268,7 @@ WEFT_API int weft_task_set_try_next(weft_task_set *set, weft_member **ret_member
     int64_t   answer = -EAGAIN;
 
     wf_lock(&set->waits_.lock_);
-    if (!set->waits_.first_)
+    if (!wf_wait_first(&set->waits_))
         answer = take(set, &wait);
     set->n_given_ -= answer > 0;
     wf_unlock(&set->waits_.lock_);

@@ -78,6 +78,7 @@ static const wf_outer_ops run_ops = {{sizeof(struct weft_token_run),
                                       "weft_token_run", run_poll, run_cancel},
                                      run_inner,
                                      false,
+                                     NULL,
                                      NULL};
 
 WEFT_API weft_future *weft_token_run(struct weft_token_run *run, weft_token *token,

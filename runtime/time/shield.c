@@ -84,6 +84,7 @@ static const wf_outer_ops shield_ops = {
     {sizeof(struct weft_shield), SHIELD_FLAGS, "weft_shield", shield_poll, shield_cancel},
     shield_inner,
     false,
+    NULL,
     NULL};
 
 WEFT_API weft_future *weft_shield(struct weft_shield *guard, weft_future *future, int64_t patience)

@@ -77,6 +77,7 @@ static const wf_outer_ops limit_ops = {
      "weft_timeout", limit_poll, limit_cancel},
     limit_inner,
     false,
+    NULL,
     NULL};
 
 static weft_future *limit_init(struct weft_timeout *limit, weft_future *future)

@@ -24,6 +24,7 @@
  */
 #include "branch.h"
 #include "inner.h"
+#include "keep.h"
 #include "marks.h"
 #include "order.h"
 #include "twins.h"
@@ -140,6 +141,15 @@ static bool branch_poll(weft_group *g, uint32_t i, weft_context *cx)
     return true;
 }
 
+/* The group does not poll the kept branch any more. */
+static void leave_pending(weft_group *g, weft_branch *b)
+{
+    b->flags_ |= WF_BRANCH_DONE | (weft_future_is_pending(b->future) ? WF_BRANCH_KEPT : 0);
+    g->n_left_--;
+    g->any_kept_ = 1;
+    (void)wf_keep_pending(b->future); /* Y1 */
+}
+
 /* Cancels every branch that has not ended. Kept branches are cancelled only if the whole function
  * is. */
 static void cancel_branches(weft_group *g, const weft_context *cx)
@@ -152,9 +162,7 @@ static void cancel_branches(weft_group *g, const weft_context *cx)
         if (b->flags_ & (WF_BRANCH_DONE | WF_BRANCH_KEPT))
             continue;
         if (is_kept(b) && !all) {
-            b->flags_ |= WF_BRANCH_DONE | (weft_future_is_pending(b->future) ? WF_BRANCH_KEPT : 0);
-            g->n_left_--;
-            g->any_kept_ = 1;
+            leave_pending(g, b);
             continue;
         }
         /* A read-modify-write keeps what an earlier wake has released. */
@@ -340,10 +348,28 @@ static const weft_future *group_inner(const weft_future *future, uint32_t i)
     return NULL;
 }
 
+/* The group is part of a branch that another group keeps. */
+static bool group_keep(weft_future *future)
+{
+    weft_group *g = weft_container(future, weft_group, future);
+    bool        any = false;
+
+    for (uint32_t i = 0; i < g->n_; i++) {
+        weft_branch *b = &g->branch_[i];
+
+        if (!(b->flags_ & WF_BRANCH_DONE) && wf_keep_pending(b->future)) {
+            wf_mark(b); /* [combine-1] Y2 */
+            any = true;
+        }
+    }
+    return any;
+}
+
 #define GROUP_FLAGS (WEFT_FUTURE_DRAINS | WEFT_FUTURE_HOLDS_ | WEFT_FUTURE_SHOWS_)
 #define GROUP_OPS(name)                                                                            \
     {                                                                                              \
-        {sizeof(weft_group), GROUP_FLAGS, name, group_poll, group_cancel}, group_inner, true, NULL \
+        {sizeof(weft_group), GROUP_FLAGS, name, group_poll, group_cancel}, group_inner, true,      \
+            NULL, group_keep                                                                       \
     }
 
 static const wf_outer_ops group_ops[] = {

@@ -1,11 +1,12 @@
 /*
- * inner.h - what a dump asks of a future that is made of others
+ * inner.h - what weft asks of a future that is made of others, or that may be granted something
  *
  * Purpose     A dump says what a task really waits for: the read within a timeout, the branches of
- *             a select. Of a lock it names the owner.
+ *             a select. Of a lock it names the owner. A select tells the waits of a branch that it
+ *             leaves pending (keep.h).
  * Threads     The thread that keeps the future's task from being polled meanwhile.
  * Invariants  A future has the flag WEFT_FUTURE_SHOWS_ exactly if its ops are a wf_outer_ops. These
- *             have `inner`, `find_holder`, or both.
+ *             have at least one of `inner`, `find_holder` and `keep`.
  * Ordering    None.
  * Failure     None.
  */
@@ -29,6 +30,10 @@ typedef struct wf_outer_ops {
     bool is_group; /* it waits for several */
     /* Returns true and what the pending future waits for, if that has an owner. May be NULL. */
     bool (*find_holder)(const weft_future *future, wf_held_by *ret);
+    /* Its task stops polling the pending future for now, and will poll it again: keep.h. Returns
+     * whether the future, or one that it is made of, is to be polled then even if it has not been
+     * woken. May be NULL: it is granted nothing that others need. */
+    bool (*keep)(weft_future *future);
 } wf_outer_ops;
 
 /* Returns the ops of such a future, and NULL for any other future. */

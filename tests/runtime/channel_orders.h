@@ -16,6 +16,7 @@
 #define ck_backoff_eb(backoff)                                                                     \
     (*(backoff) = 512) /* a thread that waits for a lock lets others go on */
 #define nanosleep(time, left) explore_wait()
+#include "inner.h"
 #include "rt.h"
 
 static struct memory memory;
@@ -23,6 +24,7 @@ static weft_runtime  rt;
 static int           n_wakers;
 static const void   *channel;               /* its memory */
 static int           left[EXPLORE_THREADS]; /* set by each thread before it closes its last end */
+static uint32_t      passed;                /* another thread has passed a kept wait */
 static struct {
     weft_wait  wait;
     weft_waker waker;
@@ -82,6 +84,7 @@ static inline void set_up_executors(void)
     wf_current_thread.rt = &rt;
     n_wakers = 0;
     channel = NULL;
+    passed = 0;
     memset(left, 0, sizeof left);
     for (intptr_t i = 0; i < EXPLORE_THREADS; i++) {
         of[i].waker = (weft_waker){&vtable, (void *)i};
@@ -149,6 +152,31 @@ static inline int64_t run_or_give_up(int i)
         return weft_future_result(&of[i].wait.future);
     check_eq(cancel(i), -ECANCELED);
     return -ECANCELED;
+}
+
+static inline void tell_passed(void)
+{
+    wf_store(&passed, 1, SEQ_CST);
+    wf_futex_wake(&passed, 1);
+}
+
+static inline void await_passed(void)
+{
+    while (wf_load(&passed, SEQ_CST) == 0)
+        wf_futex_wait(&passed, 0, INT64_MAX);
+}
+
+/* Polls the wait of thread i once, and keeps it. Once another thread has had its turn, polls it to
+ * its end. Two sleep for ever if the kept wait has what the other one waits for. */
+static inline int64_t run_kept(int i)
+{
+    weft_future *f = &of[i].wait.future;
+
+    if (poll(i))
+        return weft_future_result(f);
+    check(wf_outer_of(f)->keep(f));
+    await_passed();
+    return run(i);
 }
 
 /* All threads have ended, no waker is kept, and the channel was released. */

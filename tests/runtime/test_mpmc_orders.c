@@ -115,6 +115,23 @@ static void give_up_1(void)
     close_receiver(1);
 }
 
+/* The first message goes to the other receiver, and the second one waits for its room. */
+static void keep_receiving_1(void)
+{
+    int message;
+
+    weft_mpmc_receive(&of[1].wait, receiver[1], &message);
+    check_eq(run_kept(1), 0);
+    note(message);
+    close_receiver(1);
+}
+
+static void receive_one_0_and_tell(void)
+{
+    receive_one(0);
+    tell_passed();
+}
+
 static void try_once_1(void)
 {
     int message, r = weft_mpmc_try_receive(receiver[1], &message);
@@ -303,4 +320,9 @@ Test(mpmc_orders, a_sender_that_tries_sends_or_not)
 Test(mpmc_orders, the_last_receiver_ends_the_waits_of_senders)
 {
     explore_senders(set_up_full, check_sender_was_told, close_0, send_1, outlast_2);
+}
+
+Test(mpmc_orders, a_receiver_that_is_kept_is_passed_over)
+{
+    explore_receivers(receive_one_0_and_tell, keep_receiving_1, send_two_and_outlast);
 }

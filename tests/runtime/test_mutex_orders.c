@@ -63,6 +63,34 @@ static void give_up_1(void)
     lock_or_give_up(1);
 }
 
+static void keep_1(void)
+{
+    weft_mutex_lock(&of[1].wait, &mutex);
+    result[1] = run_kept(1);
+    use();
+}
+
+/* As run_kept, but cancels the wait instead of polling it again. */
+static void keep_and_give_up_1(void)
+{
+    weft_future *f = weft_mutex_lock(&of[1].wait, &mutex);
+
+    if (poll(1)) {
+        result[1] = weft_future_result(f);
+        use();
+        return;
+    }
+    check(wf_outer_of(f)->keep(f));
+    await_passed();
+    result[1] = cancel(1);
+}
+
+static void lock_and_tell_2(void)
+{
+    lock(2);
+    tell_passed();
+}
+
 static void try_1(void)
 {
     result[1] = weft_mutex_try_lock(&mutex);
@@ -107,4 +135,10 @@ Test(mutex_orders, one_that_gives_up_passes_it_on)
 Test(mutex_orders, one_that_tries_gets_it_or_not)
 {
     explore_three(lock_0, try_1, lock_2);
+}
+
+Test(mutex_orders, one_that_is_kept_is_passed_over)
+{
+    explore_three(lock_0, keep_1, lock_and_tell_2);
+    explore_three(lock_0, keep_and_give_up_1, lock_and_tell_2);
 }

@@ -66,6 +66,21 @@ static void give_up_or_tell_1(void)
         weft_notify_one(&notify);
 }
 
+/* Its permit goes to the other wait, which tells it. */
+static void keep_and_tell_1(void)
+{
+    weft_notify_wait(&of[1].wait, &notify);
+    check_eq(run_kept(1), 0);
+    n_ended++;
+    weft_notify_one(&notify);
+}
+
+static void wait_and_tell_0_passed(void)
+{
+    wait_and_tell(0);
+    tell_passed();
+}
+
 static void tell_one(void)
 {
     wf_store(&told, 1, RELAXED); /* ordered by the lock */
@@ -99,13 +114,13 @@ static void none_waits(void)
 static void the_permit_was_used(void)
 {
     none_waits();
-    check(n_ended == 1 && !notify.permit_);
+    check(n_ended == 1 && !notify.permits_);
 }
 
 static void the_permit_is_left(void)
 {
     none_waits();
-    check(n_ended == 2 && notify.permit_);
+    check(n_ended == 2 && notify.permits_ == 1);
 }
 
 static void all_have_their_answers(void)
@@ -135,4 +150,9 @@ Test(notify_orders, a_notify_of_all_ends_the_waits_that_were_there)
 {
     explore(3, 1, set_up_waiting, all_have_their_answers, 2,
             (void (*const[])(void)){tell_all, wait_late});
+}
+
+Test(notify_orders, a_wait_that_is_kept_is_passed_over)
+{
+    explore_three(the_permit_is_left, wait_and_tell_0_passed, keep_and_tell_1, tell_one);
 }

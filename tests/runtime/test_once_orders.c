@@ -83,6 +83,21 @@ static void give_up_1(void)
         use();
 }
 
+static void keep_1(void)
+{
+    weft_once_begin(&of[1].wait, &once);
+    if (run_kept(1) == 1)
+        make();
+    if (weft_once_is_made(&once))
+        use();
+}
+
+static void make_or_use_and_tell_2(void)
+{
+    make_or_use(2);
+    tell_passed();
+}
+
 static void look_1(void)
 {
     if (weft_once_is_made(&once))
@@ -121,4 +136,9 @@ Test(once_orders, one_that_gives_up_passes_its_turn_on)
 Test(once_orders, a_look_sees_what_was_made)
 {
     explore_three(set_up, make_or_use_0, look_1, look_1);
+}
+
+Test(once_orders, one_that_is_kept_is_passed_over)
+{
+    explore_three(set_up_failing, make_or_use_0, keep_1, make_or_use_and_tell_2);
 }

@@ -122,6 +122,32 @@ static void give_up_reading_1(void)
         read_and_unlock();
 }
 
+static void keep_writing_1(void)
+{
+    weft_rwlock_write(&of[1].wait, &lock);
+    result[1] = run_kept(1);
+    write_and_unlock();
+}
+
+static void keep_reading_1(void)
+{
+    weft_rwlock_read(&of[1].wait, &lock);
+    result[1] = run_kept(1);
+    read_and_unlock();
+}
+
+static void read_and_tell_2(void)
+{
+    read_as(2);
+    tell_passed();
+}
+
+static void write_and_tell_2(void)
+{
+    write_as(2);
+    tell_passed();
+}
+
 static void try_both_1(void)
 {
     if (weft_rwlock_try_write(&lock) == 0)
@@ -167,4 +193,11 @@ Test(rwlock_orders, a_reader_that_gives_up_lets_the_writer_pass)
 Test(rwlock_orders, one_that_tries_gets_it_or_not)
 {
     explore_three(set_up, write_0, try_both_1, read_2);
+}
+
+Test(rwlock_orders, one_that_is_kept_is_passed_over)
+{
+    explore_three(set_up, write_0, keep_writing_1, read_and_tell_2);
+    explore_three(set_up, write_0, keep_writing_1, write_and_tell_2);
+    explore_three(set_up, write_0, keep_reading_1, write_and_tell_2);
 }

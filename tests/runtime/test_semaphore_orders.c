@@ -70,6 +70,19 @@ static void give_up_1(void)
         use();
 }
 
+static void keep_1(void)
+{
+    weft_semaphore_acquire(&of[1].wait, &semaphore, 1);
+    result[1] = run_kept(1);
+    use();
+}
+
+static void use_and_tell_2(void)
+{
+    use_as(2);
+    tell_passed();
+}
+
 static void try_1(void)
 {
     result[1] = weft_semaphore_try_acquire(&semaphore, 1);
@@ -189,4 +202,9 @@ Test(semaphore_orders, a_wait_that_has_ended_leaves_the_semaphore_to_its_owner)
 Test(semaphore_orders, a_close_ends_the_waits)
 {
     explore_three(set_up_one, each_was_told, use_0, use_1, close_2);
+}
+
+Test(semaphore_orders, a_wait_that_is_kept_is_passed_over)
+{
+    explore_three(set_up_one, all_had_it, use_0, keep_1, use_and_tell_2);
 }

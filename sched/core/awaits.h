@@ -1,9 +1,9 @@
 /*
- * awaits.h - what a task awaits, read by another thread
+ * awaits.h - what a task awaits
  *
  * Purpose     The way from a task to what it really waits for: through the functions that it calls,
  *             through timeouts and the like.
- * Threads     The thread that keeps the task from being polled meanwhile.
+ * Threads     The thread that polls the task, or keeps it from being polled meanwhile.
  * Invariants  None.
  * Ordering    None.
  * Failure     None.
