@@ -205,6 +205,33 @@ WEFT_API WEFT_NODISCARD int weft_mpsc_try_reserve(weft_mpsc_sender  *sender,
                                                   weft_mpsc_permit **ret_permit);
 
 /*
+ * Waits for room in an mpsc channel for `n` messages, and keeps it. Its place in the queue is that
+ * of one weft_mpsc_send: once its turn has come it collects room as messages are received, and
+ * those behind it wait. Each permit is one of weft_mpsc_reserve, and is ended by itself. The `n`
+ * permits are written to ret_permits[0] and so on, which is borrowed until READY.
+ *
+ * Returns: 0, with the permits. With an `n` of 0 there are none.
+ * Errors:  -EPIPE, the receiver is closed or stopped.
+ *   -EINVAL, the channel is unbounded, or `n` is more than its capacity.
+ * Cancel:  WITHDRAWS, with -ECANCELED. The room that it had been given goes to the next senders.
+ */
+WEFT_API weft_future *weft_mpsc_reserve_many(weft_wait *wait, weft_mpsc_sender *sender, uint32_t n,
+                                             weft_mpsc_permit **ret_permits);
+
+/*
+ * Takes `n` permits of an mpsc channel if there is room for all of them. It never waits. They are
+ * written to ret_permits[0] and so on.
+ *
+ * Thread:  any.
+ * Returns: 0, with the permits. With an `n` of 0 there are none.
+ * Errors:  -EAGAIN, there is too little room, or other senders wait.
+ *   -EPIPE, the receiver is closed or stopped.
+ *   -EINVAL, the channel is unbounded, or `n` is more than its capacity.
+ */
+WEFT_API WEFT_NODISCARD int weft_mpsc_try_reserve_many(weft_mpsc_sender *sender, uint32_t n,
+                                                       weft_mpsc_permit **ret_permits);
+
+/*
  * Sends the message for which a permit kept room, and ends the permit. It never waits. A receiver
  * that was stopped still gets the message.
  *

@@ -6,11 +6,13 @@
  * Invariants  M1 Senders wait only while there is no room. They are served in the order in which
  *             they began to wait. When the receiver takes a message, it moves the first waiting
  *             sender's message into the buffer. So no room is kept for a sender that may never use
- *             it, unless that sender has asked for a permit.
+ *             it, unless that sender has asked for permits. The first one collects its places.
  *             M2 The last end to close frees the channel. Senders, the receiver, weak senders and
  *             permits are ends.
  *             M3 Each place of the buffer has a message, belongs to a permit, or is room.
  *             M4 A permit is a sender, too: while it is out, the receiver does not get to the end.
+ *             M5 A wait for permits that is kept (keep.h) is not in the queue and has no places.
+ *             Its ticket says where it was.
  * Ordering    The lock. A sender that waits for the receiver to close is in a queue with a lock of
  *             its own, which the receiver takes after it has set `receiver_closed`.
  * Failure     -EPIPE when the receiver is closed, WEFT_EOF when all senders are closed.
@@ -41,6 +43,7 @@ typedef struct mpsc {
     char      *buffer;
     weft_wait *receiver;
     weft_wait *first, *last; /* senders waiting */
+    uint32_t   tickets;      /* counts those that began to wait */
     /* -- under its own lock -- */
     weft_waits_ closing; /* senders that wait until the receiver closes */
     /* -- constant -- */
@@ -53,10 +56,11 @@ typedef struct mpsc {
 #define WF_MPSC_FIRST 16
 
 /* The states of a sender's wait. */
-enum { SEND_NEW, SEND_WAITING, SEND_DONE };
+enum { SEND_NEW, SEND_WAITING, SEND_DONE, SEND_KEPT };
 
-/* In n_ of a sender's wait that asks for a permit. */
-#define WF_MPSC_RESERVES 1
+/* n_ of a sender's wait is the number of permits that it asks for, and 0 of a message. While it
+ * waits or is kept, answer_ is its ticket, and below that the number of places that it has. */
+#define WF_MPSC_TICKET 32
 
 /* An answer of weft's own: the buffer has to grow before the message can be sent. */
 #define WF_MPSC_GROW (-ENOBUFS)
@@ -107,6 +111,7 @@ static inline void wf_mpsc_unlink_sender(mpsc *c, weft_wait *wait)
 static inline void wf_mpsc_link_sender(mpsc *c, weft_wait *wait)
 {
     WF_ASSERT((c->room == 0 || c->first) && !c->receiver_closed); /* M1 */
+    wait->answer_ += (int64_t)((uint64_t)c->tickets++ << WF_MPSC_TICKET);
     wait->next_ = NULL;
     wait->prev_ = c->last;
     if (c->last)
@@ -145,14 +150,32 @@ static inline void wf_mpsc_put(mpsc *c, const void *message)
     wf_line_put(&c->line, c->buffer, message);
 }
 
+/* Takes a place for a permit of the wait. True: it has all. */
+static inline bool wf_mpsc_collect(mpsc *c, weft_wait *wait)
+{
+    wf_mpsc_permit(c);
+    wait->answer_++;
+    return (uint32_t)wait->answer_ == wait->n_;
+}
+
 /* Gives a place to the first waiting sender. */
 static inline void wf_mpsc_serve_first(mpsc *c, wf_wakes *wakes)
 {
-    if (__builtin_expect(c->first->n_ == WF_MPSC_RESERVES, 0))
-        wf_mpsc_permit(c);
-    else
+    if (__builtin_expect(c->first->n_ == 0, 1))
         wf_mpsc_put(c, c->first->second_);
+    else if (!wf_mpsc_collect(c, c->first))
+        return;
     wf_mpsc_settle_sender(c, 0, wakes);
+}
+
+/* Gives up `n` places of permits. The sender that has had them is another end: M2. */
+static inline void wf_mpsc_give_up(mpsc *c, uint32_t n)
+{
+    WF_ASSERT(c->n_permits >= n && c->n_senders >= c->n_permits && c->n_ends > n); /* M2 M4 */
+    c->n_permits -= n;
+    c->n_senders -= n;
+    c->n_ends -= n;
+    c->room += n;
 }
 
 /* Whether a sender gets a place now: 0, -EAGAIN or -EPIPE. */

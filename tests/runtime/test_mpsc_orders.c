@@ -21,13 +21,26 @@ static weft_mpsc_sender   *sender[EXPLORE_THREADS];
 static weft_mpsc_receiver *receiver;
 static weft_mpsc_weak     *weak;
 
-/* There is one place. Thread 0 has the receiver, thread 1 and thread 2 have a sender each. */
-static void set_up(void)
+/* Thread 0 has the receiver, thread 1 and thread 2 have a sender each. */
+static void set_up_of(size_t capacity)
 {
     set_up_messages();
-    check_eq(weft_mpsc_open(sizeof(int), 1, &sender[1], &receiver), 0);
+    check_eq(weft_mpsc_open(sizeof(int), capacity, &sender[1], &receiver), 0);
     channel = sender[1];
     sender[2] = weft_mpsc_sender_clone(sender[1]);
+}
+
+/* There is one place. */
+static void set_up(void)
+{
+    set_up_of(1);
+}
+
+/* There are two places, and one is taken. */
+static void set_up_half_full(void)
+{
+    set_up_of(2);
+    check_eq(weft_mpsc_try_send(sender[1], &(int){4}), 0);
 }
 
 /* The place is taken: senders wait. */
@@ -224,6 +237,49 @@ static void give_up_reserving_1(void)
     outlast_receiver(1);
 }
 
+/* The room goes to the other sender meanwhile. */
+static void keep_reserving_1(void)
+{
+    weft_mpsc_permit *permit = NULL;
+
+    weft_mpsc_reserve(&of[1].wait, sender[1], &permit);
+    check_eq(run_kept(1), 0);
+    use_permit(permit);
+}
+
+static void send_2_and_tell(void)
+{
+    send_as(2, 2);
+    tell_passed();
+    close_sender(2);
+}
+
+/* Both places of two, one after the other. */
+static void reserve_two_and_send_1(void)
+{
+    weft_mpsc_permit *permit[2];
+
+    weft_mpsc_reserve_many(&of[1].wait, sender[1], 2, permit);
+    sent[1] = run(1);
+    if (sent[1] == 0) {
+        weft_mpsc_permit_close(permit[1]);
+        use_permit(permit[0]);
+    } else {
+        close_sender(1);
+    }
+}
+
+static void give_up_reserving_two_1(void)
+{
+    weft_mpsc_permit *permit[2] = {NULL, NULL};
+
+    weft_mpsc_reserve_many(&of[1].wait, sender[1], 2, permit);
+    if (run_or_give_up(1) == 0)
+        for (int i = 0; i < 2; i++)
+            weft_mpsc_permit_close(permit[i]);
+    close_sender(1);
+}
+
 static void upgrade_and_send_1(void)
 {
     sender[1] = weft_mpsc_upgrade(weak);
@@ -244,6 +300,12 @@ static void both_came(void)
 static void second_came(void)
 {
     check_came(1, 2);
+}
+
+/* The message that was there came first. */
+static void second_came_too(void)
+{
+    check_came(2, 4 + 2);
 }
 
 static void first_came(void)
@@ -331,4 +393,19 @@ Test(mpsc_orders, without_budget_a_permit_is_used_or_given_up)
 Test(mpsc_orders, a_weak_sender_sends_before_the_end_or_not_at_all)
 {
     explore_three(set_up_weak, what_was_sent_came, receive_all, upgrade_and_send_1, send_2);
+}
+
+Test(mpsc_orders, a_wait_for_a_permit_that_is_kept_is_passed_over)
+{
+    explore_three(set_up_full, what_was_sent_came_too, receive_all, keep_reserving_1,
+                  send_2_and_tell);
+}
+
+Test(mpsc_orders, two_permits_are_collected_or_given_back)
+{
+    explore_three(set_up_half_full, what_was_sent_came_too, receive_all, reserve_two_and_send_1,
+                  send_2);
+    explore_three(set_up_half_full, second_came_too, receive_all, give_up_reserving_two_1, send_2);
+    explore_three(set_up_half_full, senders_were_told, close_receiver, reserve_two_and_send_1,
+                  outlast_2);
 }

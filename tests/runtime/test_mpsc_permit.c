@@ -266,3 +266,154 @@ Test(mpsc_permit, is_refused_by_an_unbounded_channel)
     check_eq(hand_run(&hand, weft_mpsc_reserve(&wait, sender, &permit)), -EINVAL);
     end();
 }
+
+/* ---- several at once ---- */
+
+Test(mpsc_permit, come_together_and_are_ended_one_by_one)
+{
+    weft_mpsc_permit *p[3];
+
+    begin(3);
+    check_eq(weft_mpsc_try_reserve_many(sender, 2, p), 0);
+    check_eq(weft_mpsc_available(sender), 1);
+    check_eq(hand_run(&hand, weft_mpsc_reserve_many(&wait, sender, 1, &p[2])), 0);
+    check_eq(weft_mpsc_available(sender), 0);
+    check_eq(permit_send(p[2], 1), 0);
+    weft_mpsc_permit_close(p[0]);
+    check_eq(try_send(2), 0);
+    check_eq(permit_send(p[1], 3), 0);
+    for (int i = 1; i <= 3; i++)
+        check_eq(received(), i);
+    check_eq(weft_mpsc_available(sender), 3);
+    end();
+}
+
+Test(mpsc_permit, are_tried_together_or_not_at_all)
+{
+    weft_mpsc_permit *p[2] = {NULL, NULL};
+
+    begin(2);
+    check_eq(try_send(1), 0);
+    check_eq(weft_mpsc_try_reserve_many(sender, 2, p), -EAGAIN);
+    check_eq(weft_mpsc_try_reserve_many(sender, 3, p), -EINVAL);
+    check(!p[0] && !p[1]);
+    check_eq(weft_mpsc_try_reserve_many(sender, 0, NULL), 0);
+    check_eq(weft_mpsc_available(sender), 1);
+    check_eq(try_send(2), 0);
+    check_eq(weft_mpsc_try_reserve_many(sender, 0, NULL), 0); /* none need no room */
+    check(!hand_poll(&hand, weft_mpsc_reserve(&wait, sender, &permit)));
+    check_eq(received(), 1);
+    check_eq(received(), 2);
+    check_eq(weft_mpsc_try_reserve_many(sender, 1, p), 0);
+    check_eq(weft_mpsc_try_reserve_many(sender, 1, p), -EAGAIN);
+    weft_mpsc_permit_close(p[0]);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    weft_mpsc_permit_close(permit);
+    end();
+}
+
+Test(mpsc_permit, more_than_the_capacity_are_refused)
+{
+    weft_mpsc_permit *p[3];
+
+    begin(2);
+    check_eq(hand_run(&hand, weft_mpsc_reserve_many(&wait, sender, 3, p)), -EINVAL);
+    check_eq(hand_run(&hand, weft_mpsc_reserve_many(&wait, sender, 0, NULL)), 0);
+    check_eq(hand_run(&hand, weft_mpsc_reserve_many(&wait, sender, 2, p)), 0);
+    for (int i = 0; i < 2; i++)
+        weft_mpsc_permit_close(p[i]);
+    weft_mpsc_receiver_stop(receiver);
+    check_eq(hand_run(&hand, weft_mpsc_reserve_many(&wait, sender, 0, NULL)), -EPIPE);
+    check_eq(weft_mpsc_try_reserve_many(sender, 0, NULL), -EPIPE);
+    check_eq(weft_mpsc_try_reserve_many(sender, 1, p), -EPIPE);
+    end();
+    check_eq(weft_mpsc_open_unbounded(sizeof got, &sender, &receiver), 0);
+    check_eq(hand_run(&hand, weft_mpsc_reserve_many(&wait, sender, 1, p)), -EINVAL);
+    check_eq(weft_mpsc_try_reserve_many(sender, 1, p), -EINVAL);
+    end();
+}
+
+/* Those behind it do not overtake, so it gets them in the end. */
+Test(mpsc_permit, are_collected_as_messages_are_received)
+{
+    weft_mpsc_permit *p[3];
+    weft_wait         behind;
+    int               sent = 9;
+
+    begin(3);
+    for (int i = 1; i <= 2; i++)
+        check_eq(try_send(i), 0);
+    check(!hand_poll(&hand, weft_mpsc_reserve_many(&wait, sender, 3, p)));
+    check_eq(weft_mpsc_available(sender), 0);
+    check_eq(try_send(3), -EAGAIN);
+    check(!hand_poll(&hand, weft_mpsc_send(&behind, sender, &sent)));
+    check_eq(received(), 1);
+    check(!hand_poll(&hand, &wait.future));
+    check_eq(received(), 2);
+    check_eq(hand_run(&hand, &wait.future), 0);
+    check(!hand_poll(&hand, &behind.future));
+    weft_mpsc_permit_close(p[0]);
+    check_eq(hand_run(&hand, &behind.future), 0);
+    check_eq(permit_send(p[1], 4), 0);
+    check_eq(permit_send(p[2], 5), 0);
+    check_eq(received(), 9);
+    check_eq(received(), 4);
+    check_eq(received(), 5);
+    end();
+}
+
+/* The receiver that waits gets the messages of the senders that waited behind it. */
+Test(mpsc_permit, that_were_collected_by_a_cancelled_wait_go_to_the_senders_behind_it)
+{
+    weft_mpsc_permit *p[2], *held;
+    weft_wait         waits[2], receiving;
+    int               message[2] = {1, 2};
+
+    begin(2);
+    check_eq(weft_mpsc_try_reserve(sender, &held), 0);
+    check(!hand_poll(&hand, weft_mpsc_reserve_many(&wait, sender, 2, p)));
+    check(!hand_poll(&hand, weft_mpsc_receive(&receiving, receiver, &got)));
+    for (int i = 0; i < 2; i++)
+        check(!hand_poll(&hand, weft_mpsc_send(&waits[i], sender, &message[i])));
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    check_eq(hand_run(&hand, &waits[0].future), 0);
+    check_eq(hand_run(&hand, &receiving.future), 0);
+    check_eq(got, 1);
+    check_eq(hand_run(&hand, &waits[1].future), 0);
+    check_eq(received(), 2);
+    weft_mpsc_permit_close(held);
+    end();
+}
+
+Test(mpsc_permit, that_were_given_to_a_cancelled_wait_go_to_the_senders_behind_it)
+{
+    weft_mpsc_permit *p[2];
+    weft_wait         waits[2];
+    int               message[2] = {1, 2};
+
+    begin(2);
+    check(!hand_poll_budget(&hand, weft_mpsc_reserve_many(&wait, sender, 2, p), 0));
+    for (int i = 0; i < 2; i++)
+        check(!hand_poll(&hand, weft_mpsc_send(&waits[i], sender, &message[i])));
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    for (int i = 0; i < 2; i++) {
+        check_eq(hand_run(&hand, &waits[i].future), 0);
+        check_eq(received(), i + 1);
+    }
+    end();
+}
+
+Test(mpsc_permit, that_are_being_collected_do_not_keep_a_stopped_receiver)
+{
+    weft_mpsc_permit *p[2], *held;
+
+    begin(2);
+    check_eq(weft_mpsc_try_reserve(sender, &held), 0);
+    check(!hand_poll(&hand, weft_mpsc_reserve_many(&wait, sender, 2, p)));
+    weft_mpsc_receiver_stop(receiver);
+    check_eq(hand_run(&hand, &wait.future), -EPIPE);
+    check_eq(received(), -EAGAIN); /* of the permit that is out */
+    weft_mpsc_permit_close(held);
+    check_eq(received(), WEFT_EOF);
+    end();
+}

@@ -352,6 +352,13 @@ static weft_future *reserve(void)
     return weft_mpsc_reserve(&wait, mpsc_sender, &permit);
 }
 
+static weft_future *reserve_many(void)
+{
+    fill_mpsc();
+    permit = NULL;
+    return weft_mpsc_reserve_many(&wait, mpsc_sender, 1, &permit);
+}
+
 static void close_permit(void)
 {
     weft_mpsc_permit_close(permit);
@@ -510,6 +517,7 @@ static const struct row rows[] = {
     {"mpsc, receive many", receive_many, send_mpsc, 1, close_mpsc, close_mpsc, clone_mpsc},
     {"mpsc, send", send_to_a_full_mpsc, receive_one, 0, close_mpsc, close_mpsc, clone_mpsc},
     {"mpsc, reserve", reserve, receive_one, 0, close_permit, close_permit, clone_mpsc},
+    {"mpsc, reserve many", reserve_many, receive_one, 0, close_permit, close_permit, clone_mpsc},
     {"mpsc, closed", await_the_receivers_end, stop_mpsc, 0, close_mpsc, close_mpsc, clone_mpsc},
     {"mpmc, receive", receive_mpmc, send_mpmc, 0, close_mpmc, close_mpmc, clone_mpmc},
     {"mpmc, send", send_to_a_full_mpmc, receive_one_of_mpmc, 0, close_mpmc, close_mpmc, clone_mpmc},

@@ -173,6 +173,12 @@ WEFT_ASYNC(prepare)
     EXPECT(weft_mpsc_capacity(self->sender) == 1 && weft_mpsc_available(self->sender) == 0);
     weft_mpsc_permit_close(self->permit); /* not needed after all */
     EXPECT(weft_mpsc_available(self->sender) == 1);
+
+    /* Room for several messages at once. Each permit is ended by itself. */
+    WEFT_AWAIT(n, weft_mpsc_reserve_many(&self->wait, self->sender, 1, &self->permit));
+    EXPECT(n == 0);
+    EXPECT(weft_mpsc_try_reserve_many(self->sender, 1, &self->permit) == -EAGAIN);
+    weft_mpsc_permit_close(self->permit);
     weft_mpsc_sender_close(self->sender);
     weft_mpsc_receiver_close(self->receiver);
     WEFT_END(0);
