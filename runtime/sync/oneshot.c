@@ -18,6 +18,7 @@
 #include "copy.h"
 #include "invariant.h"
 #include "lock.h"
+#include "rt.h"
 #include "waker.h"
 
 #include <string.h>
@@ -122,6 +123,12 @@ static int sender_close(oneshot *c, uint64_t how)
     return -EPIPE;
 }
 
+/* Closes the receiver. True: the caller frees the channel. */
+WF_SELDOM static bool receiver_close(oneshot *c)
+{
+    return close_end(c, CLOSED, SENDER(c), DONE);
+}
+
 WEFT_API int weft_oneshot_send(weft_oneshot_sender *sender, const void *message)
 {
     oneshot *c = (oneshot *)sender;
@@ -158,7 +165,10 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
 {
     oneshot *c = (oneshot *)receiver;
 
-    if (c && close_end(c, CLOSED, SENDER(c), DONE))
+    if (!c)
+        return;
+    /* Mostly the sender is closed by now. */
+    if ((wf_load(&c->state, ACQUIRE) & DONE) || receiver_close(c)) /* [oneshot-3] */
         channel_free(c);
 }
 
@@ -218,6 +228,17 @@ INLINE bool wait_on(oneshot *c, side own, weft_wait *wait, const weft_waker *wak
     return *own.wait ? wait_locked(c, own, waker) : wait_first(c, own, wait, waker);
 }
 
+/* Not inlined, because a message that is there needs none of it. */
+WF_SELDOM static bool receiver_waits(oneshot *c, weft_wait *wait, const weft_waker *waker)
+{
+    return wait_on(c, RECEIVER(c), wait, waker);
+}
+
+WF_SELDOM static void receiver_wait_end(oneshot *c)
+{
+    wait_end(c, RECEIVER(c));
+}
+
 static weft_poll receive_poll(weft_future *future, weft_context *cx)
 {
     weft_wait *wait = weft_container(future, weft_wait, future);
@@ -231,12 +252,12 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         return weft_ready(future, cancelled ? -ECANCELED : -EBUSY);
     r = cancelled ? -ECANCELED : take(c, wait->second_);
     if (r == -EAGAIN) {
-        if (wait_on(c, RECEIVER(c), wait, cx->waker))
+        if (receiver_waits(c, wait, cx->waker))
             return WEFT_PENDING;
         r = take(c, wait->second_);
     }
     if (c->waiter)
-        wait_end(c, RECEIVER(c));
+        receiver_wait_end(c);
     return weft_ready(future, r);
 }
 
