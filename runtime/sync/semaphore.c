@@ -7,43 +7,39 @@
  *             kept (keep.h).
  *             D2 LOOK is set before a wait is queued or a kept one is polled again, and when the
  *             semaphore is closed, under the queue's lock. While it is set, only holders of that
- *             lock change the word. So a newcomer can't overtake, and a release looks into the
- *             queue.
- * Ordering    [semaphore-1] A release of permits is seen by the acquire that takes them.
- *             The queue's lock orders what it guards.
+ *             lock change the word: K1 in look.h. So a newcomer can't overtake, and a release looks
+ *             into the queue.
+ * Ordering    [semaphore-1] A release of permits is seen by the acquire that takes them. The
+ *             queue's lock orders what it guards, and [look-1] what was released without it.
  * Failure     -EPIPE once the semaphore is closed.
  */
 #include "inner.h"
+#include "look.h"
 #include "waits.h"
 
 /* The word available_ is the number of permits, and LOOK. */
 #define LOOK (UINT64_C(1) << 63) /* there may be waits, or the semaphore is closed: take the lock */
 
-/* Takes permits without the lock if no wait can be queued. *ret_seen is the word that was seen. */
+/* Whether permits can be taken without the lock. Then no wait is queued. */
+static bool has_at_once(uint64_t word, uint32_t n)
+{
+    return !(word & LOOK) && word >= n;
+}
+
+/* Takes permits without the lock. *ret_seen is the word that was seen. */
 static bool take_at_once(weft_semaphore *s, uint32_t n, uint64_t *ret_seen)
 {
     *ret_seen = wf_load(&s->available_, RELAXED); /* the CAS checks it */
-    while (!(*ret_seen & LOOK) && *ret_seen >= n)
+    while (has_at_once(*ret_seen, n))
         if (wf_cas(&s->available_, ret_seen, *ret_seen - n, ACQUIRE)) /* [semaphore-1] */
             return true;
     return false;
 }
 
-/* Under the lock: sets LOOK, so that the word changes only under the lock from now on, and needs no
- * CAS there. Returns the number of permits. */
-static uint64_t look(weft_semaphore *s)
-{
-    uint64_t seen = wf_load(&s->available_, RELAXED); /* with LOOK it is the lock's */
-
-    if (!(seen & LOOK))
-        seen = wf_or(&s->available_, LOOK, ACQUIRE); /* [semaphore-1] D2 */
-    return seen & ~LOOK;
-}
-
 static int64_t take(void *object, weft_wait *wait)
 {
     weft_semaphore *s = object;
-    uint64_t        permits = look(s);
+    uint64_t        permits = wf_look(&s->available_, LOOK); /* D2 */
 
     if (s->closed_)
         return -EPIPE;
@@ -58,7 +54,8 @@ static bool give_back(void *object, weft_wait *wait)
     weft_semaphore *s = object;
 
     if (wait->answer_ == 0)
-        wf_store(&s->available_, (look(s) + wait->n_) | LOOK, RELAXED); /* under the lock */
+        wf_store(&s->available_, (wf_look(&s->available_, LOOK) + wait->n_) | LOOK,
+                 RELAXED); /* under the lock */
     return true;
 }
 
@@ -129,8 +126,8 @@ WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t n)
             return;
     wf_lock(&semaphore->waits_.lock_);
     keep = wf_wait_first(&semaphore->waits_) || semaphore->closed_;
-    wf_store(&semaphore->available_, (look(semaphore) + n) | (keep ? LOOK : 0),
-             RELEASE); /* [semaphore-1] */
+    seen = wf_look(&semaphore->available_, LOOK);                              /* D2 */
+    wf_store(&semaphore->available_, (seen + n) | (keep ? LOOK : 0), RELEASE); /* [semaphore-1] */
     wf_wait_settle_unlock(&semaphore->waits_, &kind, semaphore);
 }
 
@@ -138,7 +135,7 @@ WEFT_API void weft_semaphore_close(weft_semaphore *semaphore)
 {
     wf_lock(&semaphore->waits_.lock_);
     semaphore->closed_ = true;
-    look(semaphore); /* D2 */
+    wf_look(&semaphore->available_, LOOK); /* D2 */
     wf_wait_settle_unlock(&semaphore->waits_, &kind, semaphore);
 }
 
