@@ -85,9 +85,12 @@ static weft_poll lock_poll(weft_future *future, weft_context *cx)
     uint64_t    seen = FREE;
     int64_t     answer;
 
-    if (!cancelled && has_budget && wf_wait_is_new(wait) &&
-        wf_cas(&m->state_, &seen, wf_owner_of(cx) | HELD, ACQUIRE)) /* [mutex-1] */
-        return weft_ready(future, 0);
+    if (!cancelled && wf_wait_is_new(wait)) {
+        if (!has_budget && wf_load(&m->state_, RELAXED) == FREE)
+            return WEFT_PENDING; /* S7: the next poll looks again */
+        if (has_budget && wf_cas(&m->state_, &seen, wf_owner_of(cx) | HELD, ACQUIRE))
+            return weft_ready(future, 0); /* [mutex-1] */
+    }
     answer = wf_held_poll(wait, cx, cancelled, has_budget, &m->waits_, &wf_mutex_kind);
     return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
 }

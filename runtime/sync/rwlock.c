@@ -86,9 +86,12 @@ static weft_poll lock_poll(weft_future *future, weft_context *cx)
     uint64_t     seen;
     int64_t      answer;
 
-    if (!cancelled && has_budget && wf_wait_is_new(wait) &&
-        lock_at_once(l, writes, wf_owner_of(cx), &seen))
-        return weft_ready(future, 0);
+    if (!cancelled && wf_wait_is_new(wait)) {
+        if (!has_budget && admits(wf_load(&l->holders_, RELAXED), writes))
+            return WEFT_PENDING; /* S7: the next poll looks again */
+        if (has_budget && lock_at_once(l, writes, wf_owner_of(cx), &seen))
+            return weft_ready(future, 0);
+    }
     answer = wf_held_poll(wait, cx, cancelled, has_budget, &l->waits_, &kind);
     return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
 }

@@ -16,6 +16,10 @@
  *             other executors are answered at once, the object must stay until that has ended.
  *             S6 A kept wait (keep.h) has its place in the queue and no answer. What it had been
  *             given and its task had not seen was given back. Its next poll asks it.
+ *             S7 A lock or permit that is free is left free by a first poll that has no budget. Its
+ *             task yields, and would hold what it can't use meanwhile. All others would queue for
+ *             it, and once there is a queue each unlock is a switch of tasks. If it is not free,
+ *             S2 holds.
  * Ordering    The queue's lock: a thread that takes it sees all that was written before the last
  *             unlock. [waits-1] An answer is released to the poll that finds it without the lock.
  * Failure     None.

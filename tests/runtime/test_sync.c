@@ -82,18 +82,46 @@ Test(sync, a_wait_without_budget_has_its_place_in_the_queue)
     check(polls(&b, &second));
 }
 
-Test(sync, a_free_mutex_is_taken_without_budget_and_answered_with_it)
+/* A task that yields holds no lock that it can't use yet. */
+Test(sync, a_wait_without_budget_leaves_free_what_is_free)
 {
-    weft_mutex  m = {0};
-    weft_wait   wait;
-    struct hand a;
+    weft_mutex     m = {0};
+    weft_rwlock    l = {0};
+    weft_semaphore s;
+    weft_wait      wait[4];
+    struct hand    hand[4];
 
-    hand_init(&a, NULL);
-    weft_mutex_lock(&wait, &m);
-    check(!hand_poll_budget(&a, &wait.future, 0));
-    check_eq(weft_mutex_try_lock(&m), -EBUSY);
-    check_eq(ends(&a, &wait), -ECANCELED);
+    weft_semaphore_init(&s, 1);
+    weft_mutex_lock(&wait[0], &m);
+    weft_rwlock_read(&wait[1], &l);
+    weft_rwlock_write(&wait[2], &l);
+    weft_semaphore_acquire(&wait[3], &s, 1);
+    for (int i = 0; i < 4; i++) {
+        hand_init(&hand[i], NULL);
+        check(!hand_poll_budget(&hand[i], &wait[i].future, 0));
+        check_eq(hand[i].n_wakes, 1); /* for its next turn */
+    }
     check_eq(weft_mutex_try_lock(&m), 0);
+    check_eq(weft_rwlock_try_write(&l), 0);
+    check_eq(weft_semaphore_try_acquire(&s, 1), 0);
+    for (int i = 0; i < 4; i++) /* they are not free now, so the waits take their places */
+        check(!hand_poll_budget(&hand[i], &wait[i].future, 0));
+    weft_mutex_unlock(&m);
+    weft_rwlock_unlock_write(&l);
+    weft_semaphore_release(&s, 1);
+    check_eq(weft_mutex_try_lock(&m), -EBUSY);
+    check_eq(weft_rwlock_try_write(&l), -EBUSY);
+    check_eq(weft_semaphore_try_acquire(&s, 1), -EAGAIN);
+    check(polls(&hand[0], &wait[0]));
+    check(polls(&hand[1], &wait[1]));
+    check(!polls(&hand[2], &wait[2]));
+    weft_rwlock_unlock_read(&l);
+    check(polls(&hand[2], &wait[2]));
+    check(polls(&hand[3], &wait[3]));
+    weft_mutex_unlock(&m);
+    weft_rwlock_unlock_write(&l);
+    weft_semaphore_release(&s, 1);
+    check_eq(weft_semaphore_available(&s), 1);
 }
 
 /* ---- semaphore ---- */
