@@ -164,6 +164,7 @@ int main(void)
     must(weft_runtime_start(&config, &rt) == 0, "the runtime does not start");
     run(counts_task_rows);
     run(counts_wait_rows);
+    run(counts_lock_rows);
     run(counts_future_rows);
     must(weft_runtime_stop(rt, WEFT_S(10)) == 0, "the runtime does not stop");
     return 0;
