@@ -197,7 +197,8 @@ INLINE bool wait_first(oneshot *c, side own, weft_wait *wait, const weft_waker *
     uint64_t was;
 
     *own.wait = wait;
-    wf_waker_store(&wait->waker_, waker);
+    if (!wf_waker_store_own(&wait->waker_, waker))
+        wf_waker_store(&wait->waker_, waker);
     was = wf_or(&c->state, own.waits, ACQ_REL); /* [oneshot-2] */
     /* The other end is closed, or is closing and has not seen that this side waits. */
     if (was & (own.end | LOCK))

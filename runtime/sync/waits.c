@@ -159,8 +159,8 @@ bool wf_wait_keep(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
     weft_waker before;
     bool       took_back = true;
 
-    if (wf_wait_is_new(wait)) /* S7: it has no place yet */
-        return true;
+    if (wf_wait_is_new(wait)) /* S7: it has no place yet, and its next poll is under way */
+        return false;
     wf_lock(&waits->lock_);
     before = wf_waker_take(&wait->waker_);
     if (wait->state_ == QUEUED) {
