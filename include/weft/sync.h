@@ -6,7 +6,8 @@
  * may hold a lock across an await; with a thread's mutex (pthread_mutex_t) that can stop the whole
  * program.
  *
- * Waiters are served in the order in which they were first polled. All waits WITHDRAW: a cancelled
+ * Waiters are served in the order in which they were first polled. A task that has used up the
+ * budget of its poll yields before it takes a lock that is free. All waits WITHDRAW: a cancelled
  * one leaves the queue, and what it has been granted in the same moment goes to the next waiter.
  *
  * The memory must stay in place while a task waits or holds. Any thread may call any of these
