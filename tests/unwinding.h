@@ -44,8 +44,8 @@ static inline bool trace_contains(const trace *t, const void *address)
     return false;
 }
 
-/* Whether the trace ends where the stack of a fiber begins, and has nothing behind that. An unwinder
- * may report an address of 0 as the last one. */
+/* Whether the trace ends where the stack of a fiber begins, and has nothing behind that. An
+ * unwinder may report an address of 0 as the last one. */
 static inline bool trace_ends_in_begin(const trace *t)
 {
     int n = t->n;

@@ -214,8 +214,8 @@ struct weft_fiber_local_ {
  *
  *     weft_fiber_set_local(serving, &request, &r);
  *
- * Thread:  a fiber, or a thread that polls nothing. In an async function, a poll or a blocking job it
- *   aborts: a panic would leave the value behind there. Async functions use weft_task_local_scope.
+ * Thread:  a fiber, or a thread that polls nothing. In a poll or a job it aborts: a panic would
+ *   leave the value behind there. Async functions use weft_task_local_scope.
  * Memory:  `key` and what `value` points to must stay in place until the block is left.
  */
 #define weft_fiber_set_local(node, key, value)                                                     \

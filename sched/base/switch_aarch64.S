@@ -86,9 +86,9 @@ wf_switch_to:
 	.globl	wf_switch_begin
 	.type	wf_switch_begin, %function
 	.p2align 4
-/* The first switch to a stack comes here: x19 is the function, x20 its argument, x29 0. Unwinders look
- * up the byte before the address where a caller continues. In a stack that has not run yet that is
- * the byte before this function. */
+/* The first switch to a stack comes here: x19 is the function, x20 its argument, x29 0. Unwinders
+ * look up the byte before the address where a caller continues. In a stack that has not run yet
+ * that is the byte before this function. */
 	.cfi_startproc
 	.cfi_undefined x30
 	nop

@@ -70,8 +70,8 @@ wf_switch_to:
 	pop	%rbp
 	.cfi_adjust_cfa_offset -8
 	.cfi_restore %rbp
-/* A return would be predicted to go to the caller of this switch. Where indirect branches are tracked
- * (CET), the prefix lets this one go behind a call, where there is no endbr64. */
+/* A return would be predicted to go to the caller of this switch. Where indirect branches are
+ * tracked (CET), the prefix lets this one go behind a call, where there is no endbr64. */
 	pop	%rdx
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %rdx
@@ -99,9 +99,9 @@ wf_switch_to:
 	.globl	wf_switch_begin
 	.type	wf_switch_begin, @function
 	.p2align 4
-/* The first switch to a stack comes here: r12 is the function, r13 its argument, rbp 0. Unwinders look
- * up the byte before the address where a caller continues. In a stack that has not run yet that is
- * the byte before this function. */
+/* The first switch to a stack comes here: r12 is the function, r13 its argument, rbp 0. Unwinders
+ * look up the byte before the address where a caller continues. In a stack that has not run yet
+ * that is the byte before this function. */
 	.cfi_startproc
 	.cfi_undefined %rip
 	nop

@@ -1,8 +1,8 @@
 /*
  * test_fiber_storm.c - fibers and tasks that spawn, join, cancel and await each other at random
  *
- * STORM_SCALE=1000 makes a thousand waves of one: some 2.5 million fibers and tasks. TEST_SLOW makes
- * the waves smaller and the time limit larger. STORM_SEED makes another storm.
+ * STORM_SCALE=350 makes 350 waves of one: a million fibers and tasks. TEST_SLOW makes the waves
+ * smaller and the time limit larger. STORM_SEED makes another storm.
  */
 #include "../actors.h"
 #include "storm_runtimes.h"
