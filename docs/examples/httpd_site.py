@@ -6,6 +6,7 @@ import tempfile
 from loopback import Server
 
 GET = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
+HALF = "GET / HTTP/1.1\r\nHo"
 BLOB = bytes((i * i >> 3) & 255 for i in range(1000))
 
 
@@ -23,6 +24,12 @@ def make_root(directory):
     os.makedirs(os.path.join(directory, "a|b"))
     os.symlink("loop", os.path.join(directory, "loop"))
     os.utime(os.path.join(directory, "blob"), (1700000000, 1700000000))
+
+
+def begin_request(client):
+    """Sends half a request behind a whole one, whose answer tells that the server has read both."""
+    client.send(GET.format("/json") + HALF)
+    assert client.response().status == 200
 
 
 class Site:

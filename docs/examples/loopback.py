@@ -18,7 +18,7 @@ import time
 BUILD = os.path.abspath(os.environ.pop("WEFT_BUILD", "build"))  # popped: it is no knob of weft's
 # Where the programs are. The tests also run those of docs/examples/poisoned.
 PROGRAMS = os.path.abspath(os.environ.pop("WEFT_EXAMPLES", os.path.join(BUILD, "docs", "examples")))
-PATIENCE = 10.0  # seconds; nothing here takes nearly as long
+PATIENCE = 60.0  # seconds; only what hangs takes as long, also on a busy machine
 OPTIONS = {}  # by the name of a program: what each server of it is given besides
 
 
@@ -40,6 +40,18 @@ def take_options(program, *names):
     """Takes options of a program out of our own arguments. Its servers get them."""
     OPTIONS[program] = [name for name in names if name in sys.argv]
     sys.argv = [argument for argument in sys.argv if argument not in names]
+
+
+def reserved_port():
+    """A socket that holds a free port, so that no other program gets it. A server may listen there."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    return s
+
+
+def port_of(reserved):
+    return reserved.getsockname()[1]
 
 
 class Server:
@@ -97,15 +109,27 @@ class Server:
         self.send_signal(signo)
         return self.wait(patience)
 
+    def is_asleep(self):
+        """Whether no thread of the server runs or waits for a CPU."""
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            try:
+                with open(f"/proc/{self.pid}/task/{task}/stat") as f:
+                    if f.read().rpartition(")")[2].split()[0] != "S":
+                        return False
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # the thread has ended
+        return True
+
     def n_fds(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def settled_fds(self):
-        """The same, once it has not changed for a tenth of a second."""
+        """The same, once it has not changed for a tenth of a second in which the server slept."""
         n, since = self.n_fds(), time.monotonic()
-        while time.monotonic() - since < 0.1:
+        end = since + PATIENCE
+        while time.monotonic() - since < 0.1 and time.monotonic() < end:
             time.sleep(0.01)
-            if self.n_fds() != n:
+            if self.n_fds() != n or not self.is_asleep():
                 n, since = self.n_fds(), time.monotonic()
         return n
 

@@ -26,7 +26,7 @@ WEFT_ASYNC(tour)
     self->queue = (weft_delay_queue){0};
     for (int i = 0; i < 4; i++) {
         self->session[i].number = i;
-        weft_delay_queue_insert(&self->queue, &self->session[i].idle, WEFT_MS(5 + i));
+        weft_delay_queue_insert(&self->queue, &self->session[i].idle, WEFT_MS(50 + i));
     }
     EXPECT(weft_delay_queue_count(&self->queue) == 4);
 
