@@ -104,7 +104,7 @@ static void leave(wf_fiber_body *b, wf_fiber_state state)
 {
     b->state = state;
     tell_leave(b, state == WF_FIBER_ENDED);
-    wf_switch_to(&b->own, b->worker);
+    wf_switch_leave(&b->own, b->worker);
     tell_entered(b);
 }
 
@@ -160,7 +160,7 @@ void wf_fiber_run(wf_fiber *fiber, weft_context *cx)
     current->fiber = fiber;
     current->catch = b->catch;
     tell_enter(fiber->in.stack, b, &fake);
-    wf_switch_to(&b->worker, b->own);
+    wf_switch_enter(&b->worker, b->own);
     tell_left(fake);
     b->catch = current->catch;
     current->catch = catch;

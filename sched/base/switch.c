@@ -8,17 +8,16 @@
 
 /* What a stopped stack begins with, from its stack pointer on: see switch_x86_64.S. */
 typedef struct saved {
-    uint32_t mxcsr, x87_control;
+    uint32_t mxcsr;
+    uint16_t x87_control;
+    uint16_t has_own; /* the control words differ from the thread's */
     void    *r15, *r14, *r13, *r12, *rbx, *rbp, *rip;
 } saved;
 
-static void keep_controls(saved *s)
+/* A new stack has the thread's. */
+static void set_controls(saved *s)
 {
-    uint16_t control;
-
-    __asm__ volatile("stmxcsr %0" : "=m"(s->mxcsr));
-    __asm__ volatile("fnstcw %0" : "=m"(control));
-    s->x87_control = control;
+    s->has_own = 0;
 }
 
 static void set_start(saved *s, wf_switch_function *function, void *argument)
@@ -37,7 +36,8 @@ typedef struct saved {
     uint64_t fpcr, unused;
 } saved;
 
-static void keep_controls(saved *s)
+/* A new stack has those that the thread has now. */
+static void set_controls(saved *s)
 {
     __asm__ volatile("mrs %0, fpcr" : "=r"(s->fpcr));
 }
@@ -58,7 +58,7 @@ void *wf_switch_prepare(void *top, wf_switch_function *function, void *argument)
     saved *s = (saved *)((char *)top - 16 - sizeof(saved));
 
     memset(s, 0, sizeof *s + 16);
-    keep_controls(s);
+    set_controls(s);
     set_start(s, function, argument);
     return s;
 }

@@ -7,9 +7,10 @@
  * Threads     The thread that runs on the stack. A stack may be continued by another thread, but
  *             compilers keep addresses of thread-local variables across calls.
  * Invariants  W1 A stack that is not running begins with a saved frame, whose address is its stack
- *             pointer. W2 A switch keeps the control bits of the floating-point unit for each stack
- *             (rounding, masked exceptions). It makes no system call, so all stacks of a thread
- *             share one signal mask.
+ *             pointer. W2 A stack that has changed the control bits of the floating-point unit
+ *             (rounding, masked exceptions) keeps its own, and the thread gets back those that it
+ *             had. A stack that has not changed them may have the thread's. A switch makes no
+ *             system call, so all stacks of a thread share one signal mask.
  * Ordering    None.
  * Failure     None.
  *
@@ -46,20 +47,26 @@ static inline bool wf_switch_is_shadowed(void)
 typedef void wf_switch_function(void *argument);
 
 #if WF_SWITCH_EXISTS
-/* Stores the current stack pointer in *ret_from and continues at `to`. Returns when another switch
+/* Leaves the thread's stack for another one, and leaves that one for the thread's. Each stores the
+ * current stack pointer in *ret_from and continues at `to`. Each returns when another switch
  * continues at *ret_from. */
-void wf_switch_to(void **ret_from, void *to);
+void wf_switch_enter(void **ret_from, void *to);
+void wf_switch_leave(void **ret_from, void *to);
 /* Calls the function that wf_switch_prepare has named. Never called from C. */
 void wf_switch_begin(void);
 
-/* Makes a new stack ready: a switch to what this returns calls function(argument). `top` is the
+/* Makes a new stack ready: entering what this returns calls function(argument). `top` is the
  * stack's highest address, a multiple of 16. */
 void *wf_switch_prepare(void *top, wf_switch_function *function, void *argument);
 #else
-static inline void wf_switch_to(void **ret_from, void *to)
+static inline void wf_switch_enter(void **ret_from, void *to)
 {
     (void)ret_from, (void)to;
     __builtin_trap();
+}
+static inline void wf_switch_leave(void **ret_from, void *to)
+{
+    wf_switch_enter(ret_from, to);
 }
 static inline void *wf_switch_prepare(void *top, wf_switch_function *function, void *argument)
 {

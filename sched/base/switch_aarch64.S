@@ -1,7 +1,8 @@
 /*
  * switch_aarch64.S - leaving one stack for another
  *
- * Purpose     Defines wf_switch_to and wf_switch_begin of switch.h.
+ * Purpose     Defines wf_switch_enter, wf_switch_leave and wf_switch_begin of switch.h. Reading the
+ *             control register is cheap here, so the first two are one function.
  * Threads     See switch.h.
  * Invariants  A stopped stack begins with the registers that a callee saves and the control
  *             register of the floating-point unit: struct saved in switch.c.
@@ -11,12 +12,16 @@
 #if defined(__aarch64__) && !defined(__ILP32__)
 
 	.text
-	.hidden	wf_switch_to
-	.globl	wf_switch_to
-	.type	wf_switch_to, %function
+	.hidden	wf_switch_enter
+	.globl	wf_switch_enter
+	.type	wf_switch_enter, %function
+	.hidden	wf_switch_leave
+	.globl	wf_switch_leave
+	.type	wf_switch_leave, %function
 	.p2align 4
 /* (ret_from: x0, to: x1) */
-wf_switch_to:
+wf_switch_enter:
+wf_switch_leave:
 	.cfi_startproc
 	sub	sp, sp, #176
 	.cfi_def_cfa_offset 176
@@ -80,7 +85,8 @@ wf_switch_to:
 /* A return would be predicted to go to the caller of this switch. */
 	br	x30
 	.cfi_endproc
-	.size	wf_switch_to, .-wf_switch_to
+	.size	wf_switch_enter, .-wf_switch_enter
+	.size	wf_switch_leave, .-wf_switch_leave
 
 	.hidden	wf_switch_begin
 	.globl	wf_switch_begin

@@ -1,23 +1,24 @@
 /*
  * switch_x86_64.S - leaving one stack for another
  *
- * Purpose     Defines wf_switch_to and wf_switch_begin of switch.h.
+ * Purpose     Defines wf_switch_enter, wf_switch_leave and wf_switch_begin of switch.h.
  * Threads     See switch.h.
- * Invariants  A stopped stack begins with the two floating-point control words, the six registers
- *             that a callee saves, and the address where it continues: struct saved in switch.c.
+ * Invariants  A stopped stack begins with the two floating-point control words, whether they are
+ *             its own, the six registers that a callee saves, and the address where it continues:
+ *             struct saved in switch.c.
  * Ordering    None.
  * Failure     None.
+ *
+ * Only leaving compares the control words. The processor writes mxcsr to memory late, and a branch
+ * that depends on it holds up what follows: when both directions compared, a switch took 11 ns
+ * instead of 7.
  */
 #if defined(__x86_64__) && !defined(__ILP32__)
 
 	.text
-	.hidden	wf_switch_to
-	.globl	wf_switch_to
-	.type	wf_switch_to, @function
-	.p2align 4
-/* (ret_from: rdi, to: rsi) */
-wf_switch_to:
-	.cfi_startproc
+
+/* Saves the registers and the control words on the current stack. */
+.macro save
 	push	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset %rbp, 0
@@ -38,18 +39,12 @@ wf_switch_to:
 	.cfi_rel_offset %r15, 0
 	sub	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	movl	$0, 4(%rsp)
 	stmxcsr	(%rsp)
 	fnstcw	4(%rsp)
-	mov	(%rsp), %rax
-	mov	%rsp, (%rdi)
-/* Both stacks have the same layout here, so the CFI holds for the other one, too. */
-	mov	%rsi, %rsp
-	xor	(%rsp), %rax
-/* The six low bits of mxcsr are flags of what happened, which no function preserves. */
-	and	$-64, %rax
-	jne	.Lcontrols
-.Lrest:
+.endm
+
+/* Goes on where the current stack has stopped. */
+.macro continue
 	add	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	pop	%r15
@@ -76,13 +71,11 @@ wf_switch_to:
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %rdx
 	notrack jmp	*%rdx
-	.cfi_endproc
-	.size	wf_switch_to, .-wf_switch_to
+.endm
 
-/* Seldom, and out of the way. Its CFI is that of the place it comes from. */
-	.p2align 4
-.Lcontrols:
-	.cfi_startproc
+/* The CFI between `save` and `continue`. Both stacks have the same layout, so it holds for the one
+ * and for the other. */
+.macro saved_cfi
 	.cfi_def_cfa_offset 64
 	.cfi_rel_offset %rbp, 48
 	.cfi_rel_offset %rbx, 40
@@ -90,9 +83,62 @@ wf_switch_to:
 	.cfi_rel_offset %r13, 24
 	.cfi_rel_offset %r14, 16
 	.cfi_rel_offset %r15, 8
+.endm
+
+	.hidden	wf_switch_enter
+	.globl	wf_switch_enter
+	.type	wf_switch_enter, @function
+	.p2align 4
+/* (ret_from: rdi, to: rsi) */
+wf_switch_enter:
+	.cfi_startproc
+	save
+	mov	%rsp, (%rdi)
+	mov	%rsi, %rsp
+	cmpw	$0, 6(%rsp)
+	jne	.Lown
+.Lentered:
+	continue
+	.cfi_endproc
+	.size	wf_switch_enter, .-wf_switch_enter
+
+	.hidden	wf_switch_leave
+	.globl	wf_switch_leave
+	.type	wf_switch_leave, @function
+	.p2align 4
+/* (ret_from: rdi, to: rsi) */
+wf_switch_leave:
+	.cfi_startproc
+	save
+	movw	$0, 6(%rsp)
+	mov	(%rsp), %eax
+	movzwl	4(%rsp), %ecx
+	mov	%rsp, (%rdi)
+	xor	(%rsi), %eax
+	xor	4(%rsi), %cx
+/* The six low bits of mxcsr are flags of what happened, which no function preserves. */
+	and	$-64, %eax
+	or	%ecx, %eax
+	jne	.Ldiffer
+.Lleave:
+	mov	%rsi, %rsp
+	continue
+	.cfi_endproc
+	.size	wf_switch_leave, .-wf_switch_leave
+
+/* Seldom, and out of the way. */
+	.p2align 4
+.Lown:
+	.cfi_startproc
+	saved_cfi
 	ldmxcsr	(%rsp)
 	fldcw	4(%rsp)
-	jmp	.Lrest
+	jmp	.Lentered
+.Ldiffer:
+	movw	$1, 6(%rsp)
+	ldmxcsr	(%rsi)
+	fldcw	4(%rsi)
+	jmp	.Lleave
 	.cfi_endproc
 
 	.hidden	wf_switch_begin

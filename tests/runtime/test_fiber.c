@@ -326,6 +326,43 @@ Test(fiber, keeps_its_rounding)
     stop(rt);
 }
 
+struct rounding {
+    weft_event event;
+    int64_t    n_begun;
+};
+
+static int64_t rounds_down(void *argument)
+{
+    struct rounding *rounding = argument;
+    weft_wait        wait;
+
+    fesetround(FE_DOWNWARD);
+    rounding->n_begun++;
+    check_eq(weft_await(weft_event_wait(&wait, &rounding->event)), 0);
+    check_eq(fegetround(), FE_DOWNWARD);
+    return 0;
+}
+
+/* The host changes its own while the fiber waits. */
+Test(fiber, the_thread_keeps_its_rounding)
+{
+    weft_runtime     *rt = start_with(&(weft_config){.current_thread = 1});
+    struct rounding   rounding = {.n_begun = 0};
+    struct weft_sleep nap;
+    weft_handle       handle;
+
+    check_eq(weft_fiber_on(rt, &handle, rounds_down, &rounding), 0);
+    while (rounding.n_begun == 0)
+        check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
+    check_eq(fegetround(), FE_TONEAREST);
+    fesetround(FE_UPWARD);
+    weft_event_set(&rounding.event);
+    check_eq(join(rt, &handle), 0);
+    check_eq(fegetround(), FE_UPWARD);
+    fesetround(FE_TONEAREST);
+    stop(rt);
+}
+
 /* ---- cancelling ---- */
 
 typedef struct story {

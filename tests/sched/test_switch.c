@@ -17,13 +17,13 @@ static void visit(void *argument)
 {
     for (;;) {
         n_visits += *(int64_t *)argument;
-        wf_switch_to(&there, here);
+        wf_switch_leave(&there, here);
     }
 }
 
 static __attribute__((noinline)) void go_there(void)
 {
-    wf_switch_to(&here, there);
+    wf_switch_enter(&here, there);
 }
 
 static void prepare(int64_t *argument)
@@ -51,7 +51,7 @@ static void look(void *argument)
 {
     (void)argument;
     seen_there = trace_here();
-    wf_switch_to(&there, here);
+    wf_switch_leave(&there, here);
     abort();
 }
 
@@ -122,7 +122,7 @@ static bool has_registers(side *s, const ucontext_t *uc, uintptr_t at)
 {
     found f = {.at = at};
 
-    if (at == (uintptr_t)wf_switch_to) {
+    if (at == (uintptr_t)wf_switch_enter || at == (uintptr_t)wf_switch_leave) {
         for (int i = 0; i < N_PRESERVED; i++)
             s->registers[i] = (uintptr_t)uc->uc_mcontext.gregs[preserved[i].context];
         s->entered = true;
@@ -142,7 +142,7 @@ static void on_step(int signal, siginfo_t *info, void *context)
     trace t;
 
     (void)signal, (void)info;
-    if (at - (uintptr_t)wf_switch_to >= (uintptr_t)wf_switch_begin + 16 - (uintptr_t)wf_switch_to)
+    if (at - (uintptr_t)wf_switch_enter >= (uintptr_t)wf_switch_begin + 16 - (uintptr_t)wf_switch_enter)
         return;
     t = trace_here();
     sides[is_there].n_steps++;
@@ -151,7 +151,7 @@ static void on_step(int signal, siginfo_t *info, void *context)
         has_registers(&sides[is_there], uc, at))
         return;
     n_wrong++;
-    wrong_at = at - (uintptr_t)wf_switch_to;
+    wrong_at = at - (uintptr_t)wf_switch_enter;
 }
 
 static void use_second_stack(void)
@@ -167,10 +167,10 @@ static void use_second_stack(void)
 static void visit_rounding_up(void *argument)
 {
     (void)argument;
-    wf_switch_to(&there, here);
+    wf_switch_leave(&there, here);
     fesetround(FE_UPWARD);
     for (;;)
-        wf_switch_to(&there, here);
+        wf_switch_leave(&there, here);
 }
 
 Test(switch, each_of_its_instructions_can_be_unwound)
@@ -187,7 +187,7 @@ Test(switch, each_of_its_instructions_can_be_unwound)
         go_there();
     run_on();
     if (n_wrong > 0)
-        test_fail(__FILE__, __LINE__, "%" PRId64 " wrong traces, one at wf_switch_to+%zu", n_wrong,
+        test_fail(__FILE__, __LINE__, "%" PRId64 " wrong traces, one at wf_switch_enter+%zu", n_wrong,
                   (size_t)wrong_at);
     check_cmp(sides[0].n_steps, >, 4 * 20);
     check_cmp(sides[1].n_steps, >, 4 * 20);
