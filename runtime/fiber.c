@@ -13,26 +13,25 @@
 #include "local_values.h"
 #include "overflow.h"
 #include "switch.h"
+#include "task.h"
+#include "task_spawn.h"
 
 #include <weft/blocking.h>
 #include <weft/time.h>
 
 /* ---- spawning ---- */
 
-static int64_t pin_of(const weft_fiber_options *options)
-{
-    return options->bound ? options->worker : WEFT_ANYWHERE_;
-}
-
-WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_handle,
-                               const weft_fiber_options *options, weft_fiber_function *function,
-                               void *argument, const char *site)
+WF_FLATTEN WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_handle,
+                                          const weft_fiber_options *options,
+                                          weft_fiber_function *function, void *argument,
+                                          const char *site)
 {
     static const weft_fiber_options none;
     struct wf_fiber_in              in = {.function = function, .argument = argument};
-    wf_worker                      *w = wf_current_thread.worker;
-    size_t                          size;
-    int                             r;
+    wf_task_origin from = {&wf_fiber_ops, &in, sizeof in, offsetof(wf_fiber, in), 0, site};
+    wf_worker     *w = wf_current_thread.worker;
+    size_t         size;
+    int            r;
 
     options = options ? options : &none;
     rt = wf_rt_or_current(rt);
@@ -43,14 +42,15 @@ WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_handle,
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
     size = options->stack_size ? options->stack_size : (size_t)rt->config.fiber_stack << 10;
-    if (size > WF_STACK_MOST)
+    if (size > WF_STACK_MOST || (options->bound && options->worker >= WF_WORKERS_MAX))
         return -EINVAL;
-    in.stack = wf_stack_take(w && w->executor == rt->executor ? &w->stacks : NULL,
-                             &rt->executor->stacks, size);
+    from.pin = options->bound ? options->worker + 1 : 0;
+    w = w && w->executor == rt->executor ? w : NULL;
+    in.stack = wf_stack_take(w ? &w->stacks : NULL, &rt->executor->stacks, size);
     if (!in.stack)
         return -ENOMEM;
-    r = weft_spawn_(rt, ret_handle, pin_of(options), &wf_fiber_ops, offsetof(wf_fiber, in), &in,
-                    sizeof in, site);
+    r = w && !from.pin ? wf_task_spawn_owner(w, &from, ret_handle)
+                       : wf_task_spawn_any(rt->executor, &from, ret_handle);
     if (r < 0) /* the runtime may have been stopped meanwhile, so nothing of it is used any more */
         wf_stack_free(in.stack);
     return r;

@@ -135,7 +135,15 @@ void wf_fiber_prepare(wf_fiber *fiber)
 {
     wf_fiber_body *b = (wf_fiber_body *)wf_stack_top(fiber->in.stack) - 1;
 
-    *b = (wf_fiber_body){.own = wf_switch_prepare(b, begin, fiber)};
+    /* What else is in there is written before it is read. Compilers clear a struct of this size by
+     * an instruction that takes longer than the rest of the spawn's share. */
+    b->state = WF_FIBER_WAITS;
+    b->yields = b->unwinds = false;
+    b->own = wf_switch_prepare(b, begin, fiber);
+    b->catch = NULL;
+    b->deferred = NULL;
+    b->locals = NULL;
+    b->fake = b->shadow = NULL;
     fiber->in.body = b;
 }
 

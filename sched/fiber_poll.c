@@ -13,6 +13,19 @@
 #include "executor.h"
 #include "task.h"
 
+static inline wf_task *task_of(wf_fiber *fiber)
+{
+    return weft_container(&fiber->frame, wf_task, frame);
+}
+
+/* The task waits after this poll, so only this worker may poll it from now on. A fiber that ends
+ * within its first poll is never bound, which saves it an atomic operation. */
+static inline void bind(wf_fiber *fiber)
+{
+    if (__builtin_expect(!wf_task_bound_to(task_of(fiber)), 0))
+        wf_task_bind(task_of(fiber), wf_current_thread.worker->index);
+}
+
 /* The first poll. A spare worker passes the fiber on, since it must not keep tasks: it stands by as
  * soon as another worker is free again (R5 in worker.h). Returns whether the fiber may run. */
 static bool start(wf_fiber *fiber, weft_context *cx)
@@ -20,9 +33,8 @@ static bool start(wf_fiber *fiber, weft_context *cx)
     const wf_worker *w = wf_current_thread.worker;
     uint32_t         n = w->executor->idle.n_workers;
 
-    wf_task_bind(weft_container(&fiber->frame, wf_task, frame),
-                 w->index < n ? w->index : w->random % n);
-    if (w->index >= n) {
+    if (__builtin_expect(w->index >= n, 0)) {
+        wf_task_bind(task_of(fiber), w->random % n);
         weft_context_yield_(cx);
         return false;
     }
@@ -43,12 +55,14 @@ static weft_poll end(wf_fiber *fiber, int64_t result)
 
 /* The function does not continue. What it awaits and has kept is cancelled and drained first, since
  * that may use memory on the fiber's stack. Then the deferred calls are made, on that stack. */
-static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
+WF_SELDOM static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
 {
     weft_poll poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
 
-    if (!weft_poll_is_ready(poll))
+    if (!weft_poll_is_ready(poll)) {
+        bind(fiber); /* what it awaits may have panicked in its first poll */
         return poll;
+    }
     fiber->in.body->unwinds = true;
     fiber->in.body->catch = NULL; /* what one on its stack would return to does not continue */
     wf_fiber_run(fiber, cx);
@@ -71,10 +85,11 @@ static weft_poll poll_on(wf_fiber *fiber, weft_context *cx)
             break;
         }
     }
+    bind(fiber);
     return WEFT_PENDING;
 }
 
-static weft_poll fiber_poll(weft_future *future, weft_context *cx)
+WF_FLATTEN static weft_poll fiber_poll(weft_future *future, weft_context *cx)
 {
     wf_fiber   *fiber = weft_container(future, wf_fiber, frame.future);
     weft_frame *outer = cx->frame_;

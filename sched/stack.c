@@ -4,6 +4,7 @@
 #include "invariant.h"
 #include "lock.h"
 #include "memcheck.h"
+#include "rt.h"
 
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -41,7 +42,7 @@ static int guard(char *at)
     return madvise(at, page(), MADV_GUARD_INSTALL) == 0 ? 0 : mprotect(at, page(), PROT_NONE);
 }
 
-static wf_stack *map(uint32_t class)
+WF_SELDOM static wf_stack *map(uint32_t class)
 {
     size_t    size = WF_STACK_LEAST << class, whole = size + page();
     char     *at = mmap(NULL, whole, PROT_READ | PROT_WRITE,
@@ -96,7 +97,7 @@ static wf_stack *pop(wf_stack_list *list)
     return stack;
 }
 
-static wf_stack *pop_shared(wf_stacks *shared, uint32_t class, uint32_t keep)
+WF_SELDOM static wf_stack *pop_shared(wf_stacks *shared, uint32_t class, uint32_t keep)
 {
     wf_stack *stack = NULL;
 
@@ -118,18 +119,22 @@ wf_stack *wf_stack_take(wf_stacks *own, wf_stacks *shared, size_t size)
     return stack ? stack : map(class);
 }
 
-void wf_stack_give(wf_stacks *own, wf_stacks *shared, wf_stack *stack)
+WF_SELDOM static void push_shared(wf_stacks *shared, wf_stack *stack)
 {
-    uint32_t class = stack->class;
-
-    if (own->of[class].n < OWN_MOST) {
-        push(&own->of[class], stack);
-        return;
-    }
     wf_lock(&shared->lock); /* [stack-1] */
-    push(&shared->of[class], stack);
+    push(&shared->of[stack->class], stack);
     count(shared, 1);
     wf_unlock(&shared->lock);
+}
+
+void wf_stack_give(wf_stacks *own, wf_stacks *shared, wf_stack *stack)
+{
+    wf_stack_list *list = &own->of[stack->class];
+
+    if (__builtin_expect(list->n < OWN_MOST, 1))
+        push(list, stack);
+    else
+        push_shared(shared, stack);
 }
 
 void wf_stacks_tidy(wf_stacks *shared)
