@@ -166,6 +166,7 @@ int main(void)
     run(counts_wait_rows);
     run(counts_lock_rows);
     run(counts_future_rows);
+    run(counts_fiber_rows);
     must(weft_runtime_stop(rt, WEFT_S(10)) == 0, "the runtime does not stop");
     return 0;
 }

@@ -46,10 +46,10 @@ void counts_end(int64_t times, struct counts_proof proof);
 /* A task of the row ends. The row has ended when each of its tasks has. */
 void counts_task_ends(void);
 
-/* The tables of tasks.c, waits.c, locks.c and futures.c; a row without a name is their end. The
- * tasks are detached, so that the worker polls each from its queue. */
+/* The tables of tasks.c, waits.c, locks.c, futures.c and fibers.c; a row without a name is their
+ * end. The tasks are detached, so that the worker polls each from its queue. */
 extern const struct counts_row counts_task_rows[], counts_wait_rows[], counts_lock_rows[],
-    counts_future_rows[];
+    counts_future_rows[], counts_fiber_rows[];
 
 /* A future that is ready with `value` at its first poll. */
 weft_future *counts_ready(weft_future *future);

@@ -67,8 +67,20 @@ def executed(dump):
     return times
 
 
+def at_home(times):
+    """The same by the binaries that the instructions are in. Callgrind does not follow a thread that
+    goes on another stack: what runs there may count as the binary's that was left."""
+    binaries = sorted({binary for binary, _ in times if binary})
+    found = collections.Counter()
+    for (binary, address), n in times.items():
+        if binary and address not in disassembly(binary):
+            binary = next((b for b in binaries if address in disassembly(b)), binary)
+        found[binary, address] += n
+    return found
+
+
 def row(name, dump, operations):
-    times = executed(dump)
+    times = at_home(executed(dump))
     total = sum(times.values())
     said = re.search(r"^summary: (\d+)", dump, re.M)
     if total != int(said[1]):
