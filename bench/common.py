@@ -52,6 +52,12 @@ def peak_rss_kb(pid):
     return int(found[1]) if found else 0
 
 
+def available_mb():
+    """The memory that programs can have without swapping."""
+    found = re.search(r"MemAvailable:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())
+    return int(found[1]) // 1024 if found else 0
+
+
 # ---- the file that file/... reads ----
 
 FILE = BUILD / "bench" / "file.data"

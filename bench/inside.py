@@ -8,8 +8,8 @@ import select
 import subprocess
 import tempfile
 
-from common import (PATIENCE, Failure, Unknown, interleaved, last_message, median, number,
-                    paired_ratio, peak_rss_kb, spread)
+from common import (PATIENCE, Failure, Unknown, available_mb, interleaved, last_message, median,
+                    number, paired_ratio, peak_rss_kb, spread)
 
 SILENCE = 300  # seconds for an answer
 
@@ -25,6 +25,7 @@ class Bench:
     title: str
     cold: bool = False  # a fresh process for each repetition: it is about memory
     extra: tuple = ()  # columns
+    needs_mb: int = 0  # of memory that is free
 
     @property
     def group(self):
@@ -79,6 +80,15 @@ BENCHES = [
     Bench("sync/watch_1_4", "a watch with 4 receivers; per value seen"),
     Bench("sync/timeout_ready", "a time limit for a future that is ready"),
     Bench("sync/timeout_pending", "a time limit for a future that is pending once"),
+    Bench("fiber/switch", "to another stack, without a task; per switch"),
+    Bench("fiber/await_ready", "an await that is READY at once"),
+    Bench("fiber/yield_pair", "two tasks yield; per yield"),
+    Bench("fiber/spawn_join", "spawn a task, join it, and again"),
+    Bench("fiber/ping_pong", "two tasks, two channels of one place; per message"),
+    Bench("fiber/sleep_100k", "100,000 tasks sleep, and are cancelled; resident with all, and after",
+          True, MEMORY),
+    Bench("fiber/sleep_1m", "the same with a million, fibers with the least stack", True, MEMORY,
+          needs_mb=12 << 10),
 ]
 OPTIONAL = sorted({key for bench in BENCHES for _, key, _ in bench.extra} | {"peak_rss_kb"})
 
@@ -207,6 +217,9 @@ def print_table(bench, results):
 
 def run(bench, runtimes, options):
     """Measures, prints, and returns (results, complaints)."""
+    if bench.needs_mb > available_mb():
+        print(f"\n{bench.name} left out: it needs {bench.needs_mb} MB of free memory")
+        return [], []
     runtimes = [r for r in runtimes if bench.group in r.programs]
     with peers(bench, options) as (measure, finish):
         samples, failed = interleaved(runtimes, options.repetitions, measure)

@@ -34,7 +34,7 @@ def run_build(what, command, folder, environment=None):
         raise Failure(f"{what} in {shown(folder)}: {errors[0] if errors else 'failed'}")
 
 
-INSIDE = {"sched", "time", "blocking", "file", "sync"}
+INSIDE = {"sched", "time", "blocking", "file", "sync", "fiber"}
 SERVERS = ("echo", "mix", "stream", "http")
 
 
@@ -52,7 +52,8 @@ def under(setting, commands):
 
 def weft_programs(*options):
     return (programs_of([built("sched"), "bench", *options]) |
-            programs_of([built("sync"), "bench", *options], {"sync"}))
+            programs_of([built("sync"), "bench", *options], {"sync"}) |
+            programs_of([built("fiber"), "bench", *options], {"fiber"}))
 
 
 def weft(options):
@@ -68,6 +69,16 @@ def weft(options):
                     weft_programs("--current")),
             Runtime("weft-epoll", version, under("WEFT_BACKEND=epoll", servers),
                     under("WEFT_BACKEND=epoll", {"file": programs["file"]}))]
+
+
+def weft_styles(options):
+    """The other style of writing a task: in io/... fibers, in fiber/... async functions."""
+    version = output_of([built("echo"), "version"])
+    servers = servers_of([built("echo_fiber")], ("echo",))
+    stackless = [built("sched"), "bench", "--workers", str(options.workers)]
+    return [Runtime("weft-fiber", version, servers),
+            Runtime("weft-fiber-16", version, under("WEFT_FIBER_STACK=16", servers)),
+            Runtime("weft-stackless", version, programs=programs_of(stackless, {"fiber"}))]
 
 
 def cargo_build(target, *arguments):
@@ -99,7 +110,7 @@ def go(options):
     peer = PEERS / "go" / "target" / "weft-peer-go"
     run_build("go build", [tool, "build", "-o", peer, "."], PEERS / "go")
     return [Runtime("go", output_of([peer, "version"]), servers_of([peer]),
-                    programs_of([peer, "bench"], {"sched", "time", "file", "sync"}))]
+                    programs_of([peer, "bench"], {"sched", "time", "file", "sync", "fiber"}))]
 
 
 def compile_peer(name, compiler, package, flags, libraries):
@@ -121,6 +132,12 @@ def compile_peer(name, compiler, package, flags, libraries):
 def tbb(options):
     peer = compile_peer("tbb", "c++", "libtbb-dev", ["-std=c++17"], ["-ltbb"])
     return [Runtime("tbb", output_of([peer, "version"]), programs={"sched": [peer, "bench"]})]
+
+
+def boost(options):
+    peer = compile_peer("boost", "c++", "libboost-fiber-dev", ["-std=c++17"],
+                        ["-lboost_fiber", "-lboost_context", "-pthread"])
+    return [Runtime("boost", output_of([peer, "version"]), programs={"fiber": [peer, "bench"]})]
 
 
 def libuv(options):
@@ -162,13 +179,15 @@ def uring(options):
 # What makes which runtimes, for which groups of benchmarks.
 MAKERS = [
     (weft, {"weft", "weft-current", "weft-epoll"}, {"io"} | INSIDE),
+    (weft_styles, {"weft-fiber", "weft-fiber-16", "weft-stackless"}, {"io", "fiber"}),
     (tokio, {"tokio", "tokio-current"}, {"io"} | INSIDE),
     (tokio_mimalloc, {"tokio-mimalloc"}, INSIDE),
-    (go, {"go"}, {"io", "sched", "time", "file", "sync"}),
+    (go, {"go"}, {"io", "sched", "time", "file", "sync", "fiber"}),
     (pthreads, {"pthreads"}, {"sync"}),
     (libuv, {"libuv"}, {"io", "blocking"}),
     (asio, {"asio"}, {"io"}),
     (tbb, {"tbb"}, {"sched"}),
+    (boost, {"boost"}, {"fiber"}),
     (fio, {"fio"}, {"file"}),
     (epoll, {"epoll-raw"}, {"io"}),
     (uring, {"uring-raw"}, {"io"}),

@@ -11,6 +11,8 @@
  */
 #include "sched_parts.h"
 
+#include "fiber_parts.h"
+
 enum {
     SPAWNS = 10000,
     JOINS = 1000,
@@ -305,6 +307,12 @@ static struct bench benches[] = {
     {"file/read_128k", bench_file, 128 << 10, false, false},
     {"file/cold_4k", bench_cold_file, 4 << 10, false, false},
     {"file/cold_128k", bench_cold_file, 128 << 10, false, false},
+    {"fiber/await_ready", bench_stackless_await_ready, 0, false, false},
+    {"fiber/yield_pair", bench_stackless_yield_pair, 0, false, false},
+    {"fiber/spawn_join", run_spawn_join, 0, false, false},
+    {"fiber/ping_pong", bench_stackless_ping_pong, 0, false, false},
+    {"fiber/sleep_100k", bench_stackless_sleep, FIBER_MANY, true, false},
+    {"fiber/sleep_1m", bench_stackless_sleep, FIBER_MOST, true, false},
 };
 
 int main(int argc, char **argv)

@@ -32,6 +32,12 @@ void bench_cold_file(struct bench_run *run, int size);
 /* sched_tasks.c */
 void bench_tasks_1m(struct bench_run *run, int argument);
 
+/* sched_stackless.c */
+void bench_stackless_await_ready(struct bench_run *run, int argument);
+void bench_stackless_yield_pair(struct bench_run *run, int argument);
+void bench_stackless_ping_pong(struct bench_run *run, int argument);
+void bench_stackless_sleep(struct bench_run *run, int number);
+
 /* sched_time.c */
 void bench_sleep_1m(struct bench_run *run, int argument);
 void bench_timers_1m(struct bench_run *run, int argument);

@@ -4,6 +4,7 @@
 mod bench;
 mod blocking;
 mod echo;
+mod fiber;
 mod file;
 mod http;
 mod sched;
@@ -87,6 +88,7 @@ fn run(args: &[&str]) -> Result<(), String> {
                 blocking::BENCHES,
                 file::BENCHES,
                 sync::BENCHES,
+                fiber::BENCHES,
             ]
             .concat();
             bench::serve(&rt, *flavour == "current", &benches).map_err(|e| e.to_string())

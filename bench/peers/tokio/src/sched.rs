@@ -72,7 +72,7 @@ fn spawn_many_outside(run: &mut Run) {
     }
 }
 
-async fn spawn_join(clock: Clock) -> u64 {
+pub async fn spawn_join(clock: Clock) -> u64 {
     let mut ops = 0;
     loop {
         for k in 0..JOINS {
