@@ -180,8 +180,7 @@ static inline void must_write(const weft_rwlock *l, uint64_t held, const char *f
  * is released. */
 static void leave_unlock(weft_rwlock *l, uint64_t held)
 {
-    wf_store(&l->holders_, held | (wf_wait_first(&l->waits_) ? LOOK : 0),
-             RELEASE); /* [rwlock-1] */
+    wf_store(&l->holders_, held | (wf_wait_first(&l->waits_) ? LOOK : 0), RELEASE); /* [rwlock-1] */
     wf_wait_settle_unlock(&l->waits_, &kind, l);
 }
 

@@ -342,14 +342,19 @@ static struct event   lose, gate;
 static struct returns keeper;
 static struct want    second;
 
-/* The keeper waits, and a second wait behind it if `with_second`. */
-static void start_keeper(enum kind kind, bool gives_up, bool with_second)
+static void init_hands(void)
 {
-    begin(kind);
     hand_init(&hand, NULL);
     hand_init(&other, NULL);
     event(&lose);
     event(&gate);
+}
+
+/* The keeper waits, and a second wait behind it if `with_second`. */
+static void start_keeper(enum kind kind, bool gives_up, bool with_second)
+{
+    begin(kind);
+    init_hands();
     check(!hand_poll(&hand, weft_async(returns, &keeper, kind, &lose, &gate, gives_up)));
     if (with_second)
         check(!hand_poll(&other, want(kind, &second)));
@@ -385,6 +390,27 @@ Test(kept, wait_gives_back_what_it_was_granted_before_it_lost)
         check(!poll_second());
         lose_select();
         check(poll_second());
+        event_set(&gate, 0);
+        check(!poll_keeper());
+        give_back(kind, &second);
+        check(poll_keeper());
+        give_back(kind, &keeper.want);
+        end(kind);
+    }
+}
+
+/* It could be had at once, but the poll had no budget left. */
+Test(kept, wait_that_was_polled_without_budget_has_nothing)
+{
+    EACH_EXCLUSIVE(kind)
+    {
+        begin(kind);
+        give(kind);
+        init_hands();
+        check(!hand_poll_budget(
+            &hand, weft_async(returns, &keeper, kind, &lose, &gate, .gives_up = false), 0));
+        lose_select();
+        check(hand_poll(&other, want(kind, &second)));
         event_set(&gate, 0);
         check(!poll_keeper());
         give_back(kind, &second);

@@ -406,6 +406,6 @@ Test(mpsc_orders, two_permits_are_collected_or_given_back)
     explore_three(set_up_half_full, what_was_sent_came_too, receive_all, reserve_two_and_send_1,
                   send_2);
     explore_three(set_up_half_full, second_came_too, receive_all, give_up_reserving_two_1, send_2);
-    explore_three(set_up_half_full, senders_were_told, close_receiver, reserve_two_and_send_1,
+    explore_three(set_up_half_full, check_sender_was_told, close_receiver, reserve_two_and_send_1,
                   outlast_2);
 }

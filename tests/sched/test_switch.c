@@ -142,7 +142,8 @@ static void on_step(int signal, siginfo_t *info, void *context)
     trace t;
 
     (void)signal, (void)info;
-    if (at - (uintptr_t)wf_switch_enter >= (uintptr_t)wf_switch_begin + 16 - (uintptr_t)wf_switch_enter)
+    if (at - (uintptr_t)wf_switch_enter >=
+        (uintptr_t)wf_switch_begin + 16 - (uintptr_t)wf_switch_enter)
         return;
     t = trace_here();
     sides[is_there].n_steps++;
@@ -187,8 +188,8 @@ Test(switch, each_of_its_instructions_can_be_unwound)
         go_there();
     run_on();
     if (n_wrong > 0)
-        test_fail(__FILE__, __LINE__, "%" PRId64 " wrong traces, one at wf_switch_enter+%zu", n_wrong,
-                  (size_t)wrong_at);
+        test_fail(__FILE__, __LINE__, "%" PRId64 " wrong traces, one at wf_switch_enter+%zu",
+                  n_wrong, (size_t)wrong_at);
     check_cmp(sides[0].n_steps, >, 4 * 20);
     check_cmp(sides[1].n_steps, >, 4 * 20);
 }
