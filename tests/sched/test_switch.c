@@ -190,8 +190,8 @@ Test(switch, each_of_its_instructions_can_be_unwound)
     if (n_wrong > 0)
         test_fail(__FILE__, __LINE__, "%" PRId64 " wrong traces, one at wf_switch_enter+%zu",
                   n_wrong, (size_t)wrong_at);
-    check_cmp(sides[0].n_steps, >, 4 * 20);
-    check_cmp(sides[1].n_steps, >, 4 * 20);
+    check_cmp(sides[0].n_steps, >, 4 * 15);
+    check_cmp(sides[1].n_steps, >, 4 * 15);
 }
 
 #endif
