@@ -78,6 +78,9 @@ DO(send_oneshot, check_eq(weft_oneshot_send(s->oneshot_sender, &seven), 0);
    s->oneshot_sender = NULL)
 DO(end_oneshot, CLOSE(oneshot_sender, s->oneshot_sender))
 
+BEGIN(oneshot_closed, weft_oneshot_closed(&state->wait, s->oneshot_sender))
+DO(close_oneshot, CLOSE(oneshot_receiver, s->oneshot))
+
 BEGIN(mpsc, weft_mpsc_receive(&state->wait, s->mpsc, state->message))
 BEGIN(mpsc_many, weft_mpsc_receive_many(&state->wait, s->mpsc, state->message, 4))
 BEGIN(mpsc_next, NEXT(mpsc, s->mpsc))
@@ -86,6 +89,8 @@ DO(end_mpsc, CLOSE(mpsc_sender, s->mpsc_sender))
 
 BEGIN(mpsc_send, weft_mpsc_send(&state->wait, s->full_mpsc_sender, &seven))
 BEGIN(mpsc_reserve, weft_mpsc_reserve(&state->wait, s->full_mpsc_sender, &state->permit))
+BEGIN(mpsc_reserve_many,
+      weft_mpsc_reserve_many(&state->wait, s->full_mpsc_sender, 1, &state->permit))
 DO(receive_mpsc, int64_t message; check_eq(weft_mpsc_try_receive(s->full_mpsc, &message), 0))
 DO(stop_mpsc, weft_mpsc_receiver_stop(s->full_mpsc))
 DO(close_full_mpsc, CLOSE(mpsc_receiver, s->full_mpsc))
@@ -131,6 +136,7 @@ static weft_future *begin_chunk(struct scene *s, struct state *state)
 static const row rows[] = {
     {"weft_oneshot_receive", begin_oneshot, send_oneshot, .result = 7, .take = take_message,
      .or_else = end_oneshot, .other = WEFT_EOF},
+    {"weft_oneshot_closed", begin_oneshot_closed, close_oneshot, .result = 0},
     {"weft_mpsc_receive", begin_mpsc, send_mpsc, .result = 7, .take = take_message,
      .or_else = end_mpsc, .other = WEFT_EOF},
     {"weft_mpsc_receive_many", begin_mpsc_many, send_mpsc, .result = 1, .or_else = end_mpsc,
@@ -139,6 +145,8 @@ static const row rows[] = {
      .other = -EPIPE},
     {"weft_mpsc_reserve", begin_mpsc_reserve, receive_mpsc, .result = 0, .take = use_permit,
      .or_else = stop_mpsc, .other = -EPIPE},
+    {"weft_mpsc_reserve_many", begin_mpsc_reserve_many, receive_mpsc, .result = 0,
+     .take = use_permit, .or_else = stop_mpsc, .other = -EPIPE},
     {"weft_mpsc_closed", begin_mpsc_closed, close_mpsc, .result = 0},
     {"weft_mpmc_receive", begin_mpmc, send_mpmc, .result = 7, .take = take_message,
      .or_else = end_mpmc, .other = WEFT_EOF},
