@@ -94,11 +94,13 @@ INLINE uint64_t close_waited_for(oneshot *c, uint64_t how, side other)
     if (was & other.waits)
         wf_waker_fire(&(*other.wait)->waker_, &wakes);
     was =
-        wf_add(&c->state, how - LOCK - (was & other.waits), ACQ_REL); /* [oneshot-1] [oneshot-2] */
+        wf_add(&c->state, how - LOCK - (was & other.waits), RELEASE); /* [oneshot-1] [oneshot-2] */
     WF_ASSERT((was & LOCK) && !(was & other.end));                    /* V2 */
     wf_lock_gave();
     wf_wakes_flush(&wakes);
-    return was; /* the other end may have closed while we held LOCK [oneshot-3] */
+    /* An end closes only while LOCK is free. So if the other one has closed, it had before LOCK was
+     * acquired [oneshot-3]. */
+    return was;
 }
 
 /* Closes an end. True: the other end was closed before, and the caller frees the channel. */

@@ -689,7 +689,7 @@ MUTANTS = {
         ("a kept wait keeps its place", "runtime/sync/mpsc_permit.c:reserve_keep",
          "give_places_unlock(c, n);", "give_places_unlock(c, 0);"),
         ("a wait that collects places keeps them when the receiver closes", "runtime/sync/mpsc.c:refuse",
-         "wf_mpsc_give_up(c, (uint32_t)c->first->answer_);", ""),
+         "wf_mpsc_give_up(c, (uint32_t)c->first->answer_);", ";"),
         ("a wait that gives up keeps the places that it has", "runtime/sync/mpsc_permit.c:leave_queue",
          "return (uint32_t)wait->answer_;", "return 0;"),
         ("a permit is no sender", "runtime/sync/mpsc.h:wf_mpsc_at_end",
@@ -831,9 +831,6 @@ MUTANTS = {
          "wf_load(&c->state, ACQUIRE)", "wf_load(&c->state, RELAXED)"),
         ("an end reads that the other is closed without acquire", "runtime/sync/oneshot.c:close_end",
          "wf_load(&c->state, ACQUIRE)", "wf_load(&c->state, RELAXED)"),
-        ("an end does not acquire what the other did before it closed",
-         "runtime/sync/oneshot.c:close_waited_for",
-         "(was & other.waits), ACQ_REL)", "(was & other.waits), RELEASE)"),
     ],
     "reactor/gate": [
         ("the gate closes without a full barrier", "sched/driver.h:wf_driver_change",
