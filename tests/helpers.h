@@ -362,7 +362,7 @@ struct threads {
 /* A thread that ends meanwhile is not counted. */
 static inline void threads_add(struct threads *threads, const char *id, const char *prefix)
 {
-    char     path[64], name[32], state;
+    char     path[64], name[32], state = 0;
     uint64_t ns = 0, turns = 0;
     FILE    *f;
     int      n = 0;
