@@ -12,7 +12,7 @@ void wf_runtimes_add(weft_runtime *rt)
     for (int i = 0; i < MOST; i++) {
         weft_runtime *none = NULL;
 
-        if (wf_cas(&wf_runtimes[i], &none, rt, ACQ_REL)) /* only debuggers read it */
+        if (wf_cas(&wf_runtimes[i], &none, rt, ACQUIRE)) /* for debuggers: any order will do */
             return;
     }
 }
