@@ -42,7 +42,8 @@ def run(bench, *runtimes):
 
 def fails(name, expected, code, bench=servers.BENCHES[0]):
     results, complaints, _ = run(bench, scripted("honest", ECHO), scripted("liar", code))
-    complaints = [c for c in complaints if "honest kept up with" not in c]  # the machine may be busy
+    # The machine may be busy.
+    complaints = [c for c in complaints if "honest kept up with" not in c]
     assert len(complaints) == 1 and re.search(expected, complaints[0]), f"{name}: {complaints}"
     print(f"ok: {name}: {complaints[0]}")
     return results

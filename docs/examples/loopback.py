@@ -43,7 +43,8 @@ def take_options(program, *names):
 
 
 def reserved_port():
-    """A socket that holds a free port, so that no other program gets it. A server may listen there."""
+    """A socket that holds a free port, so that no other program gets it. A server may listen
+    there."""
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("127.0.0.1", 0))

@@ -20,7 +20,8 @@ SHOWN = 100
 RUNNING, NOTIFIED, COMPLETE, CANCEL, PANIC, BOUND_SHIFT = 1, 2, 4, 8, 16, 48
 # The states of a fiber: sched/fiber.h.
 FIBER_RUNS = 1
-# A fiber that stands still begins with these registers: sched/base/switch_*.S. "size" of them are popped.
+# A fiber that stands still begins with these registers: sched/base/switch_*.S. "size" of them are
+# popped.
 SAVED = {
     "x86-64": {"size": 64, "sp": "rsp", "pc": "rip", "at": {
         "r15": 8, "r14": 16, "r13": 24, "r12": 32, "rbx": 40, "rbp": 48, "rip": 56}},
@@ -146,7 +147,8 @@ def slots(region, slab):
     size, n = int(slab["slot_size"]) * SLOT_STEP, int(slab["n_carved"])
     first = int(region.address) + int(slab["offset"])
     kind = gdb.lookup_type("wf_task")
-    state, ops = (kind[name].bitpos // 8 for name in ("state", "frame")) # ops are what a frame begins with
+    # Ops are what a frame begins with.
+    state, ops = (kind[name].bitpos // 8 for name in ("state", "frame"))
     head = ops + 8
     step = size if size <= READ_WHOLE else head
     read = gdb.selected_inferior().read_memory
@@ -230,8 +232,8 @@ class Selection:
                            int(frame.read_register(self.saved["pc"])))
 
     def unwind(self, pending):
-        """What frame 0 is told of its caller. Its own address is given as one below the fiber's stack,
-        since gdb refuses callers that are inside of what they call."""
+        """What frame 0 is told of its caller. Its own address is given as one below the fiber's
+        stack, since gdb refuses callers that are inside of what they call."""
         info = pending.create_unwind_info(FrameId(
             gdb.Value(self.own - 16).cast(pending.read_register(self.saved["sp"]).type),
             pending.read_register(self.saved["pc"])))

@@ -4,8 +4,9 @@ import pathlib
 
 
 def hierarchy(controller):
-    """(folder, version): below it a group with that controller can be made. None if there is no such folder.
-    Version 2 has no groups below one with processes, so there it is the mount point."""
+    """(folder, version): below it a group with that controller can be made. None if there is no
+    such folder. Version 2 has no groups below one with processes, so there it is the mount
+    point."""
     groups = [line.split(":", 2) for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines()]
     for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
@@ -24,8 +25,8 @@ def hierarchy(controller):
 
 
 class Group:
-    """`with Group("cpu") as group:` makes one below ours, or below `parent`, and removes it. `why` says
-    why there is none."""
+    """`with Group("cpu") as group:` makes one below ours, or below `parent`, and removes it.
+    `why` says why there is none."""
 
     def __init__(self, controller, parent=None):
         self.why = None

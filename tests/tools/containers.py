@@ -140,8 +140,8 @@ def child_of(pid):
 
 
 def serve_in(where, prefix, backend):
-    """A server answers, and ends by SIGTERM even as process 1, where the kernel drops signals that are
-    not expected."""
+    """A server answers, and ends by SIGTERM even as process 1, where the kernel drops signals
+    that are not expected."""
     server = subprocess.Popen([*prefix, folder / "httpd", "--port", "0"], stdout=subprocess.PIPE, text=True, cwd="/",
                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               env={**os.environ, "LD_LIBRARY_PATH": str(folder), "WEFT_BACKEND": backend})
@@ -239,7 +239,8 @@ def check_memory():
 
 
 def check_limits_of_users():
-    """Root is above these. What a user's processes have counts together, so the user is a new one."""
+    """Root is above these. What a user's processes have counts together, so the user is a new
+    one."""
     user = str(70000 + os.getpid() % 100000)
     as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all",
                "--bounding-set=-all"]

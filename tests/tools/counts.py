@@ -68,8 +68,8 @@ def executed(dump):
 
 
 def at_home(times):
-    """The same by the binaries that the instructions are in. Callgrind does not follow a thread that
-    goes on another stack: what runs there may count as the binary's that was left."""
+    """The same by the binaries that the instructions are in. Callgrind does not follow a thread
+    that goes on another stack: what runs there may count as the binary's that was left."""
     binaries = sorted({binary for binary, _ in times if binary})
     found = collections.Counter()
     for (binary, address), n in times.items():

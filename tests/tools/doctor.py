@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""`weft doctor`: what it finds under low limits, without io_uring and with bad knobs, and its exit status.
+"""`weft doctor`: what it finds under low limits, without io_uring and with bad knobs, and its
+exit status.
 
 doctor.py PROGRAM
 """

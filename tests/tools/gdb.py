@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The gdb commands `weft` (docs/gdb/weft-gdb.py) on a program with fibers that sleep: gdb.py PROGRAM
+"""The gdb commands `weft` (docs/gdb/weft-gdb.py) on a program with fibers that sleep:
+gdb.py PROGRAM
 
 In the live process, and in a core file of it. Skipped where gdb is missing or must not trace.
 """
@@ -34,8 +35,8 @@ def gdb(*commands, core=None):
 
 
 def core_of_the_kernel(folder):
-    """A core file of the program, or None. (gdb's own lack the stacks of fibers from Linux 6.13 on: it gives
-    up at the first guard page of a mapping.)"""
+    """A core file of the program, or None. (gdb's own lack the stacks of fibers from Linux 6.13
+    on: it gives up at the first guard page of a mapping.)"""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     subprocess.run([program, "dies"], cwd=folder, timeout=60, stderr=subprocess.DEVNULL,
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)))

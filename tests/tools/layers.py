@@ -1,6 +1,5 @@
-"""The folders of the library. A file of a layer is compiled with the headers of its own layer and of
-those to the left of it. A layer's folders within are one layer.
-"""
+"""The folders of the library. A file of a layer is compiled with the headers of its own layer
+and of those to the left of it. A layer's folders within are one layer."""
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -54,10 +54,9 @@ echo "== {label} $rc $(awk "BEGIN {{ printf \\"%.0f\\", $now - $up }}")"
 
 
 class Run:
-    """One program, with its arguments and environment, and the exit status that it must have; `says`
-    is a text that it must say. It runs in the control group "own" of a new one; `group` has what is
-    written to that one's files: {"cpu.max": "max", "own/cpu.max": "100000 100000"}.
-    """
+    """One program, with its arguments and environment, and the exit status that it must have;
+    `says` is a text that it must say. It runs in the control group "own" of a new one; `group`
+    has what is written to that one's files: {"cpu.max": "max", "own/cpu.max": "100000 100000"}."""
 
     def __init__(self, program, *args, env=None, says=None, status=0, group=None):
         self.program, self.args, self.env, self.says = program, args, env or {}, says
@@ -150,7 +149,8 @@ def boot(kernel, arch, initrd, console_log):
 
 
 def failures(said):
-    """What a program said, less what its passed cases said, which is much where a test tries itself.
+    """What a program said, less what its passed cases said, which is much where a test tries
+    itself.
 
     A case says what it has to say before the line that tells how it ended. The text behind the last
     such line is that of a case that did not end, or of no case.

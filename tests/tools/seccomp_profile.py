@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""docs/seccomp.json lets the library do all it does: tests and the doctor run under it, on both backends.
+"""docs/seccomp.json lets the library do all it does: tests and the doctor run under it, on both
+backends.
 
 seccomp_profile.py BUILD. A profile without one of the calls must be noticed.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""styles.py: whether each public function that makes a future, or macro that does, is awaited by a test
-that runs in both styles, as an async function and as a fiber: tests/runtime/test_styles_*.c, and the
-cases that test_styles_operations.c includes."""
+"""styles.py: whether each public function that makes a future, or macro that does, is awaited by
+a test that runs in both styles, as an async function and as a fiber:
+tests/runtime/test_styles_*.c, and the cases that test_styles_operations.c includes."""
 import pathlib
 import re
 
@@ -14,7 +14,8 @@ TESTS = ["test_styles_*.c", "operation_cases.h"]
 
 
 def makers(text):
-    """The functions and macros of a header that make a future. A name that ends in _ is internal."""
+    """The functions and macros of a header that make a future. A name that ends in _ is
+    internal."""
     functions = [name for found in FUNCTION.findall(text) for name in found if name]
     inner = [name for name in functions if name.endswith("_")] + ["WEFT_BRANCHES_"]
     macros = [found.group(1) for found in MACRO.finditer(text)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""libweft.so exports weft_... and nothing else, as libweft.a does, and is not marked for shadow stacks."""
+"""libweft.so exports weft_... and nothing else, as libweft.a does, and is not marked for shadow
+stacks."""
 import pathlib
 import re
 import subprocess

@@ -155,8 +155,8 @@ def check_flags():
 
 
 def make_root():
-    """A folder with what musl-gcc does not find: the kernel's headers, and liburing and CK. Debian's
-    archives of the two call nothing that only glibc has."""
+    """A folder with what musl-gcc does not find: the kernel's headers, and liburing and CK.
+    Debian's archives of the two call nothing that only glibc has."""
     root = BUILDS / "musl-root"
     shutil.rmtree(root, ignore_errors=True)
     for folder in "include", "lib/pkgconfig", "status/sys":

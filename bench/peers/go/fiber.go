@@ -1,7 +1,7 @@
 package main
 
-// Benchmarks of goroutines beside fibers; bench/fiber*.c are weft's. A goroutine cannot be cancelled
-// while it sleeps, so that its twin waits for a timer or for the end.
+// Benchmarks of goroutines beside fibers; bench/fiber*.c are weft's. A goroutine cannot be
+// cancelled while it sleeps, so that its twin waits for a timer or for the end.
 
 import (
 	"runtime"
