@@ -22,7 +22,6 @@
 enum exit_status {
     EXIT_STOPPED = 0, /* every request that had begun was answered */
     EXIT_ERROR = 1,   /* could not start, or something has leaked */
-    EXIT_USAGE = 2,
     EXIT_CUT_OFF = 3, /* stopped, but some connections had to be cut off */
 };
 

@@ -11,8 +11,8 @@
 #include "resp.h"
 
 #define KEEP (256 * 1024) /* bytes of a buffer that is kept for the next records */
-#define WRITE_AT_ONCE                                                                              \
-    (64 * 1024) /* more than this is written by the reactor, and no worker waits */
+/* The reactor writes more than this, so that no worker waits. */
+#define WRITE_AT_ONCE (64 * 1024)
 
 /* ---- adding ---- */
 
@@ -204,11 +204,11 @@ WEFT_ASYNC_EXTERN(sync_log)
         WEFT_AWAIT(n, weft_token_run(&self->run, self->in.stop, weft_interval_tick(&self->every)));
         if (n < 0)
             break;
-        self->mark =
-            added_now(log); /* expired keys add records, and no connection waits for them */
+        /* Expired keys add records, too, and no connection waits for those. */
+        self->mark = added_now(log);
         if (append_log_owes(log, self->mark))
             WEFT_CALL(n, settle_log, &self->settle, .log = log, .mark = self->mark);
-        if (log->sync != SYNC_EVERY_SECOND ||
+        if (log->sync != SYNC_EVERY_SECOND || atomic_load(&log->lost_sync) ||
             atomic_load(&log->written) == atomic_load(&log->synced))
             continue;
         WEFT_AWAIT(n, weft_mutex_lock(&self->wait, &log->syncing_turn)); /* A4 */
@@ -238,6 +238,9 @@ WEFT_ASYNC_EXTERN(close_log)
     }
     if (n < 0 && self->result >= 0)
         self->result = n;
+    /* The kernel tells of an error once: a later sync says nothing of what an earlier one lost. */
+    if (self->result >= 0 && atomic_load(&log->lost_sync))
+        self->result = -EIO;
     if (self->result < 0)
         say("redisd: can't write the end of %s: %s\n", log->path, strerror((int)-self->result));
     if (self->in.alone) {

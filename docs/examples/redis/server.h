@@ -24,7 +24,6 @@
 enum exit_status {
     EXIT_STOPPED = 0,
     EXIT_ERROR = 1,
-    EXIT_USAGE = 2,
     EXIT_CUT_OFF = 3, /* stopped, but some connections did not end in time */
 };
 
