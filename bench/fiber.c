@@ -4,7 +4,7 @@
  * Purpose     The program that bench/run starts as weft's part in fiber/...: `fiber bench`. Its
  *             twin with async functions is sched_stackless.c.
  * Threads     Each workload is one fiber that repeats its rounds, so it spawns from a worker.
- * Invariants  See fiber_parts.h.
+ * Invariants  None.
  * Ordering    Relaxed suffices for yields: the count-down comes after them.
  * Failure     See bench.h.
  */

@@ -1,8 +1,9 @@
 /*
  * fiber_parts.h - the numbers that fibers and their twins share, and the benchmarks by file
  *
- * Purpose     Each benchmark of fibers has a twin whose tasks are async functions: `fiber` and
- *             `sched` do the same work, and what can be the same code is in fiber_shared.c.
+ * Purpose     Each benchmark of fibers but the switch has a twin whose tasks are async functions:
+ *             `fiber` and `sched` do the same work, and what can be the same code is in
+ *             fiber_shared.c.
  * Threads     The benchmarks are called by the main thread, as bench.h says.
  * Invariants  None.
  * Ordering    None.

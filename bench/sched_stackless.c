@@ -4,7 +4,7 @@
  * Purpose     Each task does what its fiber does in fiber.c and fiber_sleep.c. The twin of
  *             spawn_join is the one in sched.c.
  * Threads     Each workload is one task that repeats its rounds, so it spawns from a worker.
- * Invariants  See fiber_parts.h.
+ * Invariants  None.
  * Ordering    Relaxed suffices for yields: the count-down comes after them.
  * Failure     See bench.h.
  */

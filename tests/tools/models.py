@@ -105,7 +105,7 @@ def run(program, case, **environment):
         done = subprocess.run([program, case], capture_output=True, text=True, timeout=600,
                               env={**os.environ, **environment})
     except subprocess.TimeoutExpired:
-        return True, "still running after 600 s"
+        return False, "still running after 600 s"
     return done.returncode == 0, done.stderr + done.stdout
 
 

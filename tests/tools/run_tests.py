@@ -24,10 +24,14 @@ COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$|"
 VERDICTS = re.compile(r"^(?:FAILED |FAIL  |\[FAIL\] |SUMMARY: ).*$", re.M)
 
 
+def said(test):
+    return test.get("stdout", "") + test.get("stderr", "")
+
+
 def cases(test):
     """How many cases passed and failed; a test that does not say is one case."""
     passed = failed = 0
-    for found in COUNTS.findall(test.get("stdout", "") + test.get("stderr", "")):
+    for found in COUNTS.findall(said(test)):
         passed += int(found[0] or found[2])
         failed += int(found[1] or found[3])
     if test["result"] == "SKIP":
@@ -35,11 +39,6 @@ def cases(test):
     if test["result"] in ("OK", "EXPECTEDFAIL"):
         return (passed, failed) if passed or failed else (1, 0)
     return passed, max(failed, 1)
-
-
-
-def said(test):
-    return test.get("stdout", "") + test.get("stderr", "")
 
 
 def run(build, options, names):
@@ -69,9 +68,15 @@ def tell(test):
     return [f"{test['name']}: {test['result']}"] + VERDICTS.findall(said(test))
 
 
+def died(test):
+    """Whether a signal ended it that was not meson's at the time limit."""
+    return test["result"] != "TIMEOUT" and (test.get("returncode") or 0) < 0
+
+
 def again(build, options, tests):
     """Runs once more what load may have failed; returns the tests, with what then passed."""
-    failed = [test for test in tests if cases(test)[1] and unsteady.may_be_load(said(test))]
+    failed = [test for test in tests
+              if cases(test)[1] and not died(test) and unsteady.may_be_load(said(test))]
     if len(failed) > unsteady.MOST:
         return tests
     for test in failed:

@@ -10,7 +10,7 @@ IS_ON = os.environ.get("TEST_AGAIN") == "1"
 MOST = 5  # load fails few; what fails more is at fault, and would take long
 
 # What no load explains.
-FAULT = re.compile(r"Sanitizer|runtime error: |^==\d+== |CRASH!|"
+FAULT = re.compile(r"Sanitizer|runtime error: |^==\d+== |CRASH!|died with <Signals|got \(?-(?:4|5|6|7|8|11)\b|"
                    r"^FAILED .*(?:Aborted|Segmentation fault|Bus error|Illegal|Floating)", re.M)
 
 
