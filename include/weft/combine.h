@@ -200,10 +200,10 @@ static inline uint64_t weft_select_undone(const struct weft_select *select)
  * async function that returns while such a branch is pending aborts. A branch that was never polled
  * when it loses stays as it was made. A cancelled task cancels kept branches like all others.
  *
- * A kept branch is not polled until it is awaited again. A wait for a lock, a semaphore, a notify,
- * a message of an mpmc channel or a permit in it keeps its place in the queue, but is passed over
- * meanwhile: what it could be given goes to the next. This does not reach waits that a future of
- * your own polls.
+ * A kept branch is not polled until it is awaited again. A wait for a lock, a semaphore, a once, a
+ * notify, a message of an mpmc channel, a permit or the next task of a set in it keeps its place in
+ * the queue, but is passed over meanwhile: what it could be given goes to the next. This does not
+ * reach waits that a future of your own polls.
  *
  *     weft_read(&self->read, conn, self->buf, sizeof self->buf);
  *     for (;;) {

@@ -10,8 +10,9 @@
  * budget of its poll yields before it takes a lock that is free. All waits WITHDRAW: a cancelled
  * one leaves the queue, and what it has been granted in the same moment goes to the next waiter.
  *
- * The memory must stay in place while a task waits or holds. Any thread may call any of these
- * functions, unless its comment says otherwise.
+ * The memory must stay in place while a task waits or holds, and until each call has returned: a
+ * lock may be free a moment before the unlock that freed it returns. Any thread may call any of
+ * these functions, unless its comment says otherwise.
  *
  * A mutex, a rwlock that is locked for writing and a once that is being made know the task that
  * holds them. weft_runtime_dump names it. Tasks that wait for each other in a circle are named in
@@ -21,7 +22,8 @@
  * waits for.
  *
  * A wait that a select keeps (weft_keep) and that is not polled is passed over until it is polled
- * again. Its place in the queue remains.
+ * again. Its place in the queue remains. A condition differs: a signal may reach a kept wait, and
+ * stays with it. Only the mutex goes to the next.
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H

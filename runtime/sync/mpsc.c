@@ -312,8 +312,7 @@ static void refuse(mpsc *c)
     wf_lock(&c->lock);
     wf_store(&c->receiver_closed, true, RELAXED); /* under the lock */
     while (c->first) {
-        if (c->first->n_ > 0)
-            wf_mpsc_give_up(c, (uint32_t)c->first->answer_);
+        wf_mpsc_give_up(c, (uint32_t)c->first->answer_); /* 0 of a message */
         wf_mpsc_settle_sender(c, -EPIPE, &wakes);
         if (wf_wakes_full(&wakes)) {
             wf_unlock(&c->lock);

@@ -132,9 +132,10 @@ static void link_again(mpsc *c, weft_wait *wait)
         c->last = wait;
 }
 
-/* Whether the wait is the first of all, or comes before the first one. Only the first of the queue
- * has places: else two could wait for each other's. So that one gives up its places. */
-static bool comes_first(mpsc *c, const weft_wait *wait)
+/* Makes the wait the first if it comes before the first one, which gives up its places then: only
+ * the first of the queue has places, else two could wait for each other's. Returns whether the wait
+ * is the first. */
+static bool make_first(mpsc *c, const weft_wait *wait)
 {
     uint32_t n;
 
@@ -152,13 +153,14 @@ static bool comes_first(mpsc *c, const weft_wait *wait)
  * for those that are missing. What it leaves is for the wait behind it. */
 static void begin(mpsc *c, weft_wait *wait)
 {
-    bool first = comes_first(c, wait), done = wait->n_ == 0;
+    bool first, done = wait->n_ == 0;
 
     if (c->receiver_closed) {
         wait->state_ = SEND_DONE;
         wait->answer_ = -EPIPE;
         return;
     }
+    first = make_first(c, wait);
     while (!done && first && c->room > 0)
         done = wf_mpsc_collect(c, wait);
     if (done) {

@@ -14,9 +14,9 @@
 
 #include "inner.h"
 
-/* The value of n_ in a wait that has taken the permit. Such a wait gives it back when it is
- * cancelled. */
-#define BY_PERMIT 1
+/* n_ of a wait is the round in which it began, with this bit. Without it the wait has taken a
+ * permit, and gives that back when it is cancelled or kept. */
+#define NO_PERMIT WF_WAIT_STAMP
 
 /* A wait that was kept may have ended otherwise. */
 static void drop_permits(weft_notify *n)
@@ -36,7 +36,7 @@ int64_t wf_notify_take(void *object, weft_wait *wait)
     if (n->permits_ == 0)
         return -EAGAIN;
     n->permits_--;
-    wait->n_ = BY_PERMIT;
+    wait->n_ &= ~NO_PERMIT;
     return 0;
 }
 
@@ -50,10 +50,9 @@ static bool give_permit_back(void *object, weft_wait *wait)
 {
     weft_notify *n = object;
 
-    if (wait->n_ == BY_PERMIT) {
+    if (!(wait->n_ & NO_PERMIT)) {
         store_permit(n);
-        wait->n_ = 0;
-        (void)wf_wait_is_of_past_round(wait, n->round_); /* a kept wait is of this round */
+        wait->n_ |= NO_PERMIT; /* N2: a kept wait stays in its round */
     }
     return true;
 }

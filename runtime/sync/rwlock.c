@@ -63,6 +63,13 @@ static int64_t take(void *object, weft_wait *wait)
     return 0;
 }
 
+/* Leaves the lock to its other holders, and LOOK if waits are asked. The caller holds the queue's
+ * lock. */
+static void leave(weft_rwlock *l, uint64_t held)
+{
+    wf_store(&l->holders_, held | (wf_wait_first(&l->waits_) ? LOOK : 0), RELEASE); /* [rwlock-1] */
+}
+
 static bool give_back(void *object, weft_wait *wait)
 {
     weft_rwlock *l = object;
@@ -70,7 +77,7 @@ static bool give_back(void *object, weft_wait *wait)
 
     WF_ASSERT(wants_to_write(wait) == (held & WRITER) && held > 0);
     held = wants_to_write(wait) ? 0 : held - READER;
-    wf_store(&l->holders_, held | LOOK, RELAXED); /* under the lock */
+    leave(l, held);
     return true;
 }
 
@@ -180,7 +187,7 @@ static inline void must_write(const weft_rwlock *l, uint64_t held, const char *f
  * is released. */
 static void leave_unlock(weft_rwlock *l, uint64_t held)
 {
-    wf_store(&l->holders_, held | (wf_wait_first(&l->waits_) ? LOOK : 0), RELEASE); /* [rwlock-1] */
+    leave(l, held);
     wf_wait_settle_unlock(&l->waits_, &kind, l);
 }
 

@@ -49,13 +49,19 @@ static int64_t take(void *object, weft_wait *wait)
     return 0;
 }
 
+/* Adds permits. The caller holds the queue's lock. */
+static void put(weft_semaphore *s, uint32_t n)
+{
+    bool     keep = wf_wait_first(&s->waits_) || s->closed_;
+    uint64_t seen = wf_look(&s->available_, LOOK); /* D2 */
+
+    wf_store(&s->available_, (seen + n) | (keep ? LOOK : 0), RELEASE); /* [semaphore-1] */
+}
+
 static bool give_back(void *object, weft_wait *wait)
 {
-    weft_semaphore *s = object;
-
     if (wait->answer_ == 0)
-        wf_store(&s->available_, (wf_look(&s->available_, LOOK) + wait->n_) | LOOK,
-                 RELAXED); /* under the lock */
+        put(object, wait->n_);
     return true;
 }
 
@@ -123,15 +129,12 @@ WEFT_API int weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t n)
 WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t n)
 {
     uint64_t seen = wf_load(&semaphore->available_, RELAXED); /* the CAS checks it */
-    bool     keep;
 
     while (!(seen & LOOK))
         if (wf_cas(&semaphore->available_, &seen, seen + n, RELEASE)) /* [semaphore-1] */
             return;
     wf_lock(&semaphore->waits_.lock_);
-    keep = wf_wait_first(&semaphore->waits_) || semaphore->closed_;
-    seen = wf_look(&semaphore->available_, LOOK);                              /* D2 */
-    wf_store(&semaphore->available_, (seen + n) | (keep ? LOOK : 0), RELEASE); /* [semaphore-1] */
+    put(semaphore, n);
     wf_wait_settle_unlock(&semaphore->waits_, &kind, semaphore);
 }
 

@@ -13,13 +13,15 @@
  *             S4 A cancelled wait gives back what it was granted, and the next wait is asked.
  *             S5 A thread that answers waits does not use the object after its unlock. So the owner
  *             of the last wait may free the object once that is READY. Where more than 64 waits of
- *             other executors are answered at once, the object must stay until that has ended.
+ *             other executors are answered at once, the object must stay until that has ended. An
+ *             unlock or a release that finds no wait to answer frees the object before it leaves
+ *             it, so the next holder may not free its memory until that call has returned.
  *             S6 A kept wait (keep.h) has its place in the queue and no answer. What it had been
  *             given and its task had not seen was given back. Its next poll asks it.
- *             S7 A lock or permit that is free is left free by a first poll that has no budget. Its
- *             task yields, and would hold what it can't use meanwhile. All others would queue for
- *             it, and once there is a queue each unlock is a switch of tasks. If it is not free,
- *             S2 holds.
+ *             S7 A mutex or rwlock that is free, and permits of a semaphore, are left by a first
+ *             poll that has no budget. Its task yields, and would hold what it can't use meanwhile.
+ *             All others would queue for it, and once there is a queue each unlock is a switch of
+ *             tasks. If it is not free, S2 holds.
  * Ordering    The queue's lock: a thread that takes it sees all that was written before the last
  *             unlock. [waits-1] An answer is released to the poll that finds it without the lock.
  * Failure     None.
@@ -118,11 +120,14 @@ static inline void wf_wait_renew(weft_wait *wait)
     wf_store(&wait->state_, 0, RELAXED); /* no other thread knows the wait */
 }
 
+/* In n_ beside a round, so that it is not 0. */
+#define WF_WAIT_STAMP (UINT32_C(1) << 31)
+
 /* Whether the wait was first asked in an earlier round. The first call stores the round in n_. For
  * kinds that ask each new wait. */
 static inline bool wf_wait_is_of_past_round(weft_wait *wait, uint32_t round)
 {
-    uint32_t stamp = round | UINT32_C(1) << 31;
+    uint32_t stamp = round | WF_WAIT_STAMP;
 
     if (wait->n_ == 0)
         wait->n_ = stamp;

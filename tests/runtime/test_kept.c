@@ -188,6 +188,43 @@ Test(kept, wait_that_is_given_up_leaves_nothing)
 
 /* ---- what only some kinds have ---- */
 
+Test(kept, lock_that_was_given_back_is_left_free_by_a_poll_without_budget)
+{
+    static struct want third;
+    struct hand        hand_of_third;
+
+    for (enum kind kind = MUTEX; kind <= PERMIT; kind++) {
+        start_keeper(kind, false, false);
+        give(kind);
+        lose_select();
+        check(!hand_poll_budget(&other, want(kind, &second), 0));
+        hand_init(&hand_of_third, NULL);
+        check(hand_poll(&hand_of_third, want(kind == READER ? WRITER : kind, &third)));
+        give_back(kind == READER ? WRITER : kind, &third);
+        check(poll_second());
+        give_back(kind, &second);
+        event_set(&gate, 0);
+        check(poll_keeper());
+        give_back(kind, &keeper.want);
+        end(kind);
+    }
+}
+
+/* The notification of all has reached it as well, so it has ended, whoever takes the single one. */
+Test(kept, notify_that_gives_its_permit_back_still_has_the_notification_of_all)
+{
+    start_keeper(NOTIFY, false, false);
+    give(NOTIFY);
+    weft_notify_all(&notify);
+    check(!hand_poll(&other, want(NOTIFY, &second)));
+    lose_select();
+    check(poll_second());
+    event_set(&gate, 0);
+    check(poll_keeper());
+    give_back(NOTIFY, &second);
+    end(NOTIFY);
+}
+
 Test(kept, writer_lets_readers_pass)
 {
     start_keeper(WRITER, false, false);
