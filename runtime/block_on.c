@@ -176,7 +176,7 @@ static int64_t block_beside_workers(weft_runtime *rt, weft_future *future)
     if (!s)
         return -ENOMEM;
     *s = (sleeper){.refs = 1, .alloc = *alloc};
-    wf_current_thread = (wf_current){.rt = rt, .holds_up = before.holds_up};
+    wf_current_thread = (wf_current){.rt = rt, .lent = before.lent};
     if (rt)
         enlist(rt, s);
     result = poll_until_ready(rt, future, s);

@@ -62,7 +62,7 @@ WF_FLATTEN WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_han
  * weft_block_in_place calls may block. */
 static void refuse_poll(const char *function, const weft_future *future)
 {
-    if (wf_current_thread.catch && !wf_current_thread.holds_up &&
+    if (wf_current_thread.catch && !wf_current_thread.lent &&
         (wf_current_thread.worker || !wf_current_thread.owned))
         weft_misuse_(function, "called in a poll, where WEFT_AWAIT belongs; is this no fiber?",
                      future->ops->name);

@@ -163,10 +163,12 @@ static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
 
 int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
 {
-    int64_t now = wf_now(), until;
-    int     left;
+    int64_t          now = wf_now(), until;
+    int              left;
+    const wf_worker *lent = wf_current_thread.lent;
 
-    if ((wf_current_thread.owned && wf_current_thread.rt == rt) || wf_current_thread.holds_up == rt)
+    if ((wf_current_thread.owned && wf_current_thread.rt == rt) ||
+        (lent && lent->executor == rt->executor))
         return -EDEADLK;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;

@@ -140,7 +140,6 @@ void wf_fiber_prepare(wf_fiber *fiber)
     b->state = WF_FIBER_WAITS;
     b->yields = b->unwinds = false;
     b->own = wf_switch_prepare(b, begin, fiber);
-    b->catch = NULL;
     b->deferred = NULL;
     b->locals = NULL;
     b->fake = b->shadow = NULL;
@@ -153,7 +152,6 @@ void wf_fiber_forget(wf_fiber *fiber)
     fiber->in.body = NULL;
 }
 
-/* Catches on the fiber's stack are its own: none of them is the innermost one on the worker's. */
 void wf_fiber_run(wf_fiber *fiber, weft_context *cx)
 {
     wf_fiber_body *b = fiber->in.body;
@@ -166,11 +164,11 @@ void wf_fiber_run(wf_fiber *fiber, weft_context *cx)
     b->state = WF_FIBER_RUNS;
     b->cx = cx;
     current->fiber = fiber;
-    current->catch = b->catch;
+    current->catch = NULL; /* B4 */
     tell_enter(fiber->in.stack, b, &fake);
     wf_switch_enter(&b->worker, b->own);
     tell_left(fake);
-    b->catch = current->catch;
+    WF_ASSERT(!current->catch); /* B4 */
     current->catch = catch;
     current->fiber = before;
 }

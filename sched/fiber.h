@@ -21,7 +21,9 @@
  *             waiting, the task is bound to that worker, an ordinary one, since compilers keep
  *             addresses of thread-local variables across calls. B3 The stack belongs to the fiber
  *             from its spawn until it has ended. A fiber that unwinds does not continue, but memory
- *             on its stack may still be lent until what it awaited has been drained.
+ *             on its stack may still be lent until what it awaited has been drained. B4 No catch is
+ *             on the stack of a fiber that waits: in weft_block_in_place, which makes one, the
+ *             thread counts as in no fiber, so its awaits block.
  * Ordering    That of tasks. The stack is used by one thread at a time.
  * Failure     None: the stack exists before the task does.
  */
@@ -34,8 +36,6 @@
 
 #include <weft/fiber.h>
 
-struct wf_catch;
-
 typedef enum wf_fiber_state {
     WF_FIBER_WAITS, /* also before it runs for the first time */
     WF_FIBER_RUNS,
@@ -47,13 +47,12 @@ typedef enum wf_fiber_state {
 typedef struct wf_fiber_body {
     /* The stack begins below the struct, where calls need a multiple of 16. */
     _Alignas(16) wf_fiber_state state;
-    bool        yields;                 /* WAITS: for its next turn */
-    bool        unwinds;                /* when it continues, it only makes the deferred calls */
-    int64_t     result;                 /* ENDED */
-    const char *panic;                  /* PANICS: the message */
-    void       *own;                    /* WAITS, PANICS: the fiber's stack pointer */
-    void       *worker;                 /* RUNS: the stack pointer of the worker */
-    struct wf_catch *catch;             /* the innermost one on the fiber's stack, while it waits */
+    bool                      yields;   /* WAITS: for its next turn */
+    bool                      unwinds;  /* when it continues, it only makes the deferred calls */
+    int64_t                   result;   /* ENDED */
+    const char               *panic;    /* PANICS: the message */
+    void                     *own;      /* WAITS, PANICS: the fiber's stack pointer */
+    void                     *worker;   /* RUNS: the stack pointer of the worker */
     weft_context             *cx;       /* RUNS: of the poll */
     weft_deferred            *deferred; /* the newest */
     struct weft_fiber_local_ *locals;   /* the newest */

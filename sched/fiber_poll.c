@@ -64,7 +64,6 @@ WF_SELDOM static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
         return poll;
     }
     fiber->in.body->unwinds = true;
-    fiber->in.body->catch = NULL; /* what one on its stack would return to does not continue */
     wf_fiber_run(fiber, cx);
     return end(fiber, -EOWNERDEAD);
 }

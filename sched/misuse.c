@@ -25,7 +25,8 @@
 /* The name of the task that the calling thread polls, or NULL. */
 static const char *polled_task(void)
 {
-    const wf_worker *w = wf_current_thread.worker;
+    const wf_worker *w =
+        wf_current_thread.worker ? wf_current_thread.worker : wf_current_thread.lent;
 
     return w && w->polling ? wf_load(&w->polls_site, RELAXED) : NULL; /* the thread's own */
 }

@@ -210,43 +210,53 @@ static void look_at_children(wf_monitor *m, uint32_t i)
     }
 }
 
+/* What a look has found. */
+typedef struct found {
+    uint32_t n_awake, n_stuck, n_free;
+} found;
+
+static void look_at_worker(wf_monitor *m, uint32_t i, int64_t now, found *f)
+{
+    wf_executor *s = m->executor;
+    bool         spare = i >= s->idle.n_workers;
+
+    if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* a hint */
+        return;
+    if (worker_sleeps(m, i)) {
+        m->seen[i].since = now;
+        f->n_free += !spare;
+        return;
+    }
+    f->n_awake++;
+    if (blocks_in_place(s->workers[i])) {
+        m->seen[i].since = now;
+        f->n_stuck++;
+        return;
+    }
+    look_at_children(m, i);
+    if (!is_stuck(m, i, now)) {
+        f->n_free += !spare;
+        return;
+    }
+    /* No progress since the last look: the poll has taken a tick. The tasks behind it move, and
+     * after another tick all children do, too. */
+    f->n_stuck++;
+    if (s->idle.n_slots > 1)
+        wf_monitor_move_tasks(s->workers[i], now - m->seen[i].since > TICK + TICK / 2);
+    log_stuck(m, i, now);
+}
+
 /* Looks at all workers once. Returns whether one is awake. */
 static bool look(wf_monitor *m, int64_t now)
 {
     wf_executor *s = m->executor;
-    uint32_t     n_awake = 0, n_stuck = 0, n_free = 0;
+    found        f = {0};
 
-    for (uint32_t i = 0; i < s->idle.n_slots; i++) {
-        bool spare = i >= s->idle.n_workers;
-
-        if (stands_by(s->workers[i]) || wf_load(&s->workers[i]->away, RELAXED)) /* a hint */
-            continue;
-        if (worker_sleeps(m, i)) {
-            m->seen[i].since = now;
-            n_free += !spare;
-            continue;
-        }
-        n_awake++;
-        if (blocks_in_place(s->workers[i])) {
-            m->seen[i].since = now;
-            n_stuck++;
-            continue;
-        }
-        look_at_children(m, i);
-        if (!is_stuck(m, i, now)) {
-            n_free += !spare;
-            continue;
-        }
-        /* No progress since the last look: the poll has taken a tick. The tasks behind it move, and
-         * after another tick all children do, too. */
-        n_stuck++;
-        if (s->idle.n_slots > 1)
-            wf_monitor_move_tasks(s->workers[i], now - m->seen[i].since > TICK + TICK / 2);
-        log_stuck(m, i, now);
-    }
-    if (n_free > 0)
+    for (uint32_t i = 0; i < s->idle.n_slots; i++)
+        look_at_worker(m, i, now, &f);
+    if (f.n_free > 0)
         dismiss_spares(m);
-    if (n_stuck > 0) {
+    if (f.n_stuck > 0) {
         wf_load_note_long_poll(&s->load, now);
         wf_driver_open(s->rt->driver);       /* it may wait for a stuck worker */
         wf_driver_end_sparse(s->rt->driver); /* the leader may be stuck */
@@ -258,10 +268,10 @@ static bool look(wf_monitor *m, int64_t now)
     if (wf_dispatch_backlog(s) > 0) {
         if (wf_idle_any(&s->idle))
             wf_dispatch_notify_any(s);
-        else if (n_stuck > 0 && n_stuck == n_awake && n_free == 0 && !wake_spare(m, now))
+        else if (f.n_stuck > 0 && f.n_stuck == f.n_awake && f.n_free == 0 && !wake_spare(m, now))
             log_all_stuck(m, now);
     }
-    return n_awake > 0;
+    return f.n_awake > 0;
 }
 
 /* ---- the thread ---- */

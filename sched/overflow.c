@@ -3,6 +3,7 @@
 
 #include "fiber.h"
 #include "task.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,9 +33,28 @@ static void end_process(const wf_fiber *fiber)
     weft_misuse_("weft_fiber", "the fiber has used up its stack", where);
 }
 
+/* Also one that is in weft_block_in_place, where the thread counts as none of the runtime's. */
+static const wf_fiber *current_fiber(void)
+{
+    const wf_worker *lent = wf_current_thread.lent;
+
+    if (wf_current_thread.fiber || !lent)
+        return wf_current_thread.fiber;
+    return wf_fiber_of(&wf_load(&lent->polled, RELAXED)->frame.future); /* the thread's own */
+}
+
+/* The process dies when the handler returns: the fault happens again. A signal that was sent does
+ * not, so it is sent again. */
+static void end_by_default(int signal, const siginfo_t *info)
+{
+    sigaction(signal, &before, NULL);
+    if (info->si_code <= 0)
+        raise(signal);
+}
+
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
-    const wf_fiber *fiber = wf_current_thread.fiber;
+    const wf_fiber *fiber = current_fiber();
 
     if (fiber && is_overflow(fiber, info->si_addr))
         end_process(fiber);
@@ -43,7 +63,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
         before.sa_handler(signal);
     else
-        sigaction(signal, &before, NULL); /* the fault happens again */
+        end_by_default(signal, info);
 }
 
 int wf_overflow_catch(void)

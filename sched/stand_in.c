@@ -12,8 +12,8 @@ void wf_stand_in_begin(wf_worker *w, wf_stand_in *ret)
 
     WF_ASSERT(w->polling && !wf_peek(&w->in_place));
     *ret = (wf_stand_in){wf_current_thread, wf_now()};
-    wf_current_thread = (wf_current){
-        .rt = ret->before.rt, .catch = ret->before.catch, .holds_up = ret->before.rt}; /* I1 */
+    wf_current_thread =
+        (wf_current){.rt = ret->before.rt, .catch = ret->before.catch, .lent = w}; /* I1 */
     wf_store(&w->in_place, true, RELAXED); /* the call publishes it: [monitor-2] */
     wf_monitor_move_tasks(w, true);
     wf_load_note_long_poll(&s->load, ret->since);

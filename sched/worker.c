@@ -222,11 +222,8 @@ wf_current wf_worker_enter(wf_worker *w)
 {
     wf_current before = wf_current_thread;
 
-    wf_current_thread = (wf_current){.rt = w->executor->rt,
-                                     .worker = w,
-                                     .heap = &w->heap,
-                                     .owned = true,
-                                     .holds_up = before.holds_up};
+    wf_current_thread = (wf_current){
+        .rt = w->executor->rt, .worker = w, .heap = &w->heap, .owned = true, .lent = before.lent};
     w->busy_since = wf_now();
     if (wf_load(&w->away, RELAXED)) { /* this thread wrote it, or got it with the core */
         wf_idle_leave_sleepers(&w->executor->idle, w->index);

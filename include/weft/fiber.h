@@ -20,6 +20,7 @@
  *
  * - Any worker may start a fiber. From then on only that worker runs it. If another task blocks
  *   that worker, its fibers wait, and the watchdog (WEFT_WATCHDOG_MS) names those that could run.
+ *   It does not name those that wait for weft_block_in_place.
  * - A fiber has a stack of fixed size, WEFT_FIBER_STACK or its options' stack_size. A guard page
  *   lies below the stack. A fiber that needs more than its stack dies there of SIGSEGV, as a thread
  *   does.
@@ -143,7 +144,9 @@ WEFT_API int64_t weft_await(weft_future *future);
  * it is, and one that was never polled ends at once.
  *
  * Thread:  a fiber, or a thread that is no part of a runtime.
+ * Memory:  the future is borrowed, as in weft_await.
  * Returns: -ECANCELED, or the result of what had completed and could not be undone.
+ * Errors:  on a plain thread also those of weft_block_on.
  */
 WEFT_API int64_t weft_await_cancel(weft_future *future);
 
@@ -155,20 +158,25 @@ WEFT_API int64_t weft_await_cancel(weft_future *future);
  * The threads that poll a current-thread runtime are the host's, and need a second stack
  * (sigaltstack(2)) of the host's. Calling it again does nothing.
  *
- * Thread:  any, before runtimes start.
+ * Thread:  any, one at a time, before runtimes start.
  * Returns: 0.
  * Errors:  as sigaction(2) gives them.
  */
 WEFT_API int weft_fiber_catch_overflow(void);
 
-/* Lets the worker run its other tasks before the fiber continues. Outside of a fiber it does
- * nothing. */
+/*
+ * Lets the worker run its other tasks before the fiber continues. Outside of a fiber, and in a
+ * deferred call while the fiber unwinds, it does nothing.
+ *
+ * Thread:  any.
+ * Cancel:  none: a fiber that was cancelled yields, too.
+ */
 WEFT_API void weft_fiber_yield(void);
 
 /*
  * Sleeps for a duration in ns, while the worker runs other tasks.
  *
- * Thread:  a fiber.
+ * Thread:  a fiber, or a thread that is no part of a runtime.
  * Returns: 0.
  * Errors:  -ENXIO, the calling thread has no runtime, and thus no timers.
  * Cancel:  -ECANCELED, the fiber was cancelled.
@@ -176,10 +184,12 @@ WEFT_API void weft_fiber_yield(void);
 WEFT_API int64_t weft_fiber_sleep(int64_t duration);
 
 /* Returns whether the calling fiber has been asked to end. Its awaits then answer -ECANCELED. False
- * outside of a fiber. */
+ * outside of a fiber, and in a function that weft_block_in_place calls on a worker. Any thread may
+ * call it. */
 WEFT_API bool weft_fiber_is_cancelled(void);
 
-/* Returns whether the caller runs in a fiber, so that weft_await does not block the thread. */
+/* Returns whether the caller runs in a fiber, so that weft_await does not block the thread. False in
+ * a function that weft_block_in_place calls on a worker. Any thread may call it. */
 WEFT_API bool weft_fiber_is_current(void);
 
 #ifndef __cplusplus

@@ -45,12 +45,12 @@ struct weft_runtime {
 /* The runtime that the calling thread belongs to, and what it is there. */
 typedef struct wf_current {
     weft_runtime     *rt;
-    struct wf_worker *worker;  /* NULL on a reactor or pool thread, and in weft_block_on */
-    struct wf_heap   *heap;    /* the worker's */
-    struct wf_catch *catch;    /* where weft_panic returns to; NULL outside of polls and jobs */
-    bool             owned;    /* a thread of the runtime, which must not block on it */
-    weft_runtime    *holds_up; /* its stop would wait for the task that the thread polls, or NULL */
-    struct wf_fiber *fiber;    /* on whose stack the thread runs, or NULL */
+    struct wf_worker *worker; /* NULL on a reactor or pool thread, and in weft_block_on */
+    struct wf_heap   *heap;   /* the worker's */
+    struct wf_catch *catch;   /* where weft_panic returns to; NULL outside of polls and jobs */
+    bool              owned;  /* a thread of the runtime, which must not block on it */
+    struct wf_worker *lent;   /* the one that is in weft_block_in_place on the thread, or NULL */
+    struct wf_fiber  *fiber;  /* on whose stack the thread runs, or NULL */
 } wf_current;
 
 /* glibc keeps room for the initial-exec variables of libraries that come by dlopen, musl refuses

@@ -4,8 +4,9 @@
  * Purpose     Defines wf_switch_enter, wf_switch_leave and wf_switch_begin of switch.h.
  * Threads     See switch.h.
  * Invariants  A stopped stack begins with the two floating-point control words, whether they are
- *             its own, the six registers that a callee saves, and the address where it continues:
- *             struct saved in switch.c.
+ *             its own (of a stack that was left or is new, the only ones that are entered), the six
+ *             registers that a callee saves, and the address where it continues: struct saved in
+ *             switch.c.
  * Ordering    None.
  * Failure     None.
  *

@@ -82,7 +82,12 @@ Test(fiber_stack, dies_at_the_end_of_its_stack, .signal = SIGSEGV)
     RUN_FIBER(rt, eats_stack, &depth);
 }
 
-static void in_child(void)
+static int64_t eats_stack_in_place(void *depth)
+{
+    return weft_block_in_place(eats_stack, depth);
+}
+
+static void in_child(bool in_place)
 {
     weft_runtime *rt;
     int64_t       depth = 2500;
@@ -90,10 +95,12 @@ static void in_child(void)
     check_eq(weft_fiber_catch_overflow(), 0);
     check_eq(weft_fiber_catch_overflow(), 0);
     rt = start(1);
+    if (in_place)
+        RUN_FIBER(rt, eats_stack_in_place, &depth);
     RUN_FIBER(rt, eats_stack, &depth);
 }
 
-Test(fiber_stack, is_named_at_the_end_of_its_stack)
+static void check_named(bool in_place, const char *task)
 {
     char  line[256] = "";
     int   fd[2], status;
@@ -103,16 +110,27 @@ Test(fiber_stack, is_named_at_the_end_of_its_stack)
     pid = fork();
     if (pid == 0) {
         dup2(fd[1], 2);
-        in_child();
+        in_child(in_place);
         _exit(0);
     }
     check_eq(waitpid(pid, &status, 0), pid);
     check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     check_cmp(read(fd[0], line, sizeof line - 1), >, 0);
     check(strstr(line, "the fiber has used up its stack (256 KiB;") != NULL);
-    check(strstr(line, "in task eats_stack, spawned at ") != NULL);
+    check(strstr(line, task) != NULL);
     close(fd[0]);
     close(fd[1]);
+}
+
+Test(fiber_stack, is_named_at_the_end_of_its_stack)
+{
+    check_named(false, "in task eats_stack, spawned at ");
+}
+
+/* The thread counts as none of the runtime's there, and is on the fiber's stack all the same. */
+Test(fiber_stack, is_named_at_the_end_of_its_stack_in_a_call_in_place)
+{
+    check_named(true, "in task eats_stack_in_place, spawned at ");
 }
 
 static void crash(int signal)
@@ -138,6 +156,23 @@ Test(fiber_stack, a_fault_elsewhere_reaches_the_handler_of_the_host)
     check_eq(waitpid(pid, &status, 0), pid);
     check(WIFEXITED(status));
     check_eq(WEXITSTATUS(status), 7);
+}
+
+/* No instruction faults again when the handler returns. */
+Test(fiber_stack, a_signal_that_was_sent_ends_the_process)
+{
+    int   status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        check_eq(weft_fiber_catch_overflow(), 0);
+        raise(SIGSEGV);
+        _exit(0);
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check(WIFSIGNALED(status));
+    check_eq(WTERMSIG(status), SIGSEGV);
 }
 #endif
 
