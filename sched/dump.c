@@ -92,7 +92,7 @@ static void look_at_branches(const report *r, const weft_future *group, line *l)
             look_through(r, branch, &l->branches[l->n_branches]);
 }
 
-/* How much of a fiber's stack has been used so far, by the fiber or by an earlier one that had it. */
+/* How much of a fiber's stack has been used so far, by it or by an earlier fiber. */
 static void look_at_stack(const wf_task *t, line *l)
 {
     const wf_fiber *fiber = wf_fiber_of(&t->frame.future);

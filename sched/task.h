@@ -100,8 +100,8 @@ WEFT_NODISCARD wf_task_wake_result wf_task_to_notified_visitor(wf_task *t, bool 
 WEFT_NODISCARD uint64_t wf_task_to_running(wf_task *t);
 /* Its poll returned PENDING. REQUEUE: it was woken meanwhile, the caller must queue it. */
 WEFT_NODISCARD wf_task_idle_result wf_task_to_idle(wf_task *t);
-/* Binds the task to a worker, unless it is bound already. Called by the worker that polls it for the
- * first time. */
+/* Binds the task to a worker, unless it is bound already. Called by the worker that polls it for
+ * the first time. */
 void wf_task_bind(wf_task *t, uint32_t worker);
 /* Its poll panicked, and it unwinds from now on. The message must be constant. */
 void wf_task_to_panicked(wf_task *t, const char *message);

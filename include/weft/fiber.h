@@ -188,8 +188,8 @@ WEFT_API int64_t weft_fiber_sleep(int64_t duration);
  * call it. */
 WEFT_API bool weft_fiber_is_cancelled(void);
 
-/* Returns whether the caller runs in a fiber, so that weft_await does not block the thread. False in
- * a function that weft_block_in_place calls on a worker. Any thread may call it. */
+/* Returns whether the caller runs in a fiber, so that weft_await does not block the thread. False
+ * in a function that weft_block_in_place calls on a worker. Any thread may call it. */
 WEFT_API bool weft_fiber_is_current(void);
 
 #ifndef __cplusplus
