@@ -47,16 +47,18 @@ static void tell_leave(wf_fiber_body *b, bool ends)
 #ifdef WF_ASAN_
     __sanitizer_start_switch_fiber(ends ? NULL : &b->fake, b->worker_bottom, b->worker_size);
 #endif
-#ifdef WF_TSAN_
-    __tsan_switch_to_fiber(b->worker_shadow, 0);
-#endif
 }
 
-static void tell_left(void *fake)
+/* It has arrived there. TSan counts the calls and returns of a stack: not before all have returned
+ * may it be told of the other one. */
+static void tell_left(const wf_fiber_body *b, void *fake)
 {
-    (void)fake;
+    (void)b, (void)fake;
 #ifdef WF_ASAN_
     __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#endif
+#ifdef WF_TSAN_
+    __tsan_switch_to_fiber(b->worker_shadow, 0);
 #endif
 }
 
@@ -121,14 +123,16 @@ static void wait(wf_fiber_body *b, wf_fiber_state state)
 }
 
 /* The first function on the fiber's stack. */
-static void begin(void *argument)
+static void *begin(void *argument)
 {
     const wf_fiber *fiber = argument;
     wf_fiber_body  *b = fiber->in.body;
 
     tell_entered(b);
     b->result = fiber->in.function(fiber->in.argument);
-    leave(b, WF_FIBER_ENDED);
+    b->state = WF_FIBER_ENDED;
+    tell_leave(b, true);
+    return b->worker;
 }
 
 void wf_fiber_prepare(wf_fiber *fiber)
@@ -139,7 +143,7 @@ void wf_fiber_prepare(wf_fiber *fiber)
      * an instruction that takes longer than the rest of the spawn's share. */
     b->state = WF_FIBER_WAITS;
     b->yields = b->unwinds = false;
-    b->own = wf_switch_prepare(b, begin, fiber);
+    b->own = NULL;
     b->deferred = NULL;
     b->locals = NULL;
     b->fake = b->shadow = NULL;
@@ -166,8 +170,11 @@ void wf_fiber_run(wf_fiber *fiber, weft_context *cx)
     current->fiber = fiber;
     current->catch = NULL; /* B4 */
     tell_enter(fiber->in.stack, b, &fake);
-    wf_switch_enter(&b->worker, b->own);
-    tell_left(fake);
+    if (b->own)
+        wf_switch_enter(&b->worker, b->own);
+    else
+        wf_switch_start(&b->worker, b, begin, fiber);
+    tell_left(b, fake);
     WF_ASSERT(!current->catch); /* B4 */
     current->catch = catch;
     current->fiber = before;

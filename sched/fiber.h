@@ -51,7 +51,7 @@ typedef struct wf_fiber_body {
     bool                      unwinds;  /* when it continues, it only makes the deferred calls */
     int64_t                   result;   /* ENDED */
     const char               *panic;    /* PANICS: the message */
-    void                     *own;      /* WAITS, PANICS: the fiber's stack pointer */
+    void                     *own;      /* WAITS, PANICS: the stack pointer; NULL before the start */
     void                     *worker;   /* RUNS: the stack pointer of the worker */
     weft_context             *cx;       /* RUNS: of the poll */
     weft_deferred            *deferred; /* the newest */

@@ -11,6 +11,7 @@
 #include <unwind.h>
 
 #define FRAMES_MOST 64
+#define BEGIN_SIZE  80 /* at most, of wf_switch_begin in bytes */
 
 typedef struct trace {
     uintptr_t at[FRAMES_MOST];
@@ -53,7 +54,7 @@ static inline bool trace_ends_in_begin(const trace *t)
     while (n > 0 && t->at[n - 1] == 0)
         n--;
     for (int i = 0; i < n; i++)
-        if (t->at[i] - (uintptr_t)wf_switch_begin < 16)
+        if (t->at[i] - (uintptr_t)wf_switch_begin < BEGIN_SIZE)
             return i == n - 1;
     return false;
 }

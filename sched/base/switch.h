@@ -6,8 +6,8 @@
  *             registers are the compiler's business.
  * Threads     The thread that runs on the stack. A stack may be continued by another thread, but
  *             compilers keep addresses of thread-local variables across calls.
- * Invariants  W1 A stack that is not running begins with a saved frame, whose address is its stack
- *             pointer. W2 A stack that has changed the control bits of the floating-point unit
+ * Invariants  W1 A stack that stands still begins with a saved frame, whose address is its stack
+ *             pointer: see switch_*.S. W2 A stack that has changed the control bits of the floating-point unit
  *             (rounding, masked exceptions) keeps its own, and the thread gets back those that it
  *             had. A stack that has not changed them may have the thread's. A switch makes no
  *             system call, so all stacks of a thread share one signal mask.
@@ -43,21 +43,20 @@ static inline bool wf_switch_is_shadowed(void)
     return shadow != 0;
 }
 
-/* The first function on a stack. It must not return. */
-typedef void wf_switch_function(void *argument);
+/* The first function on a stack. It returns the stack pointer where the thread goes on. */
+typedef void *wf_switch_function(void *argument);
 
 #if WF_SWITCH_EXISTS
-/* Leaves the thread's stack for another one, and leaves that one for the thread's. Each stores the
- * current stack pointer in *ret_from and continues at `to`. Each returns when another switch
- * continues at *ret_from. */
+/* Leaves the thread's stack for a new one and calls function(argument) there. `top` is that stack's
+ * highest address, a multiple of 16. Stores the current stack pointer in *ret_from, and returns when
+ * a switch or the end of the function continues at that. */
+void wf_switch_start(void **ret_from, void *top, wf_switch_function *function, void *argument);
+/* Leaves the thread's stack for one that was left, and leaves that one for the thread's. Each stores
+ * the current stack pointer in *ret_from and continues at `to`. */
 void wf_switch_enter(void **ret_from, void *to);
 void wf_switch_leave(void **ret_from, void *to);
-/* Calls the function that wf_switch_prepare has named. Never called from C. */
+/* The caller of the function that wf_switch_start has started. Never called from C. */
 void wf_switch_begin(void);
-
-/* Makes a new stack ready: entering what this returns calls function(argument). `top` is the
- * stack's highest address, a multiple of 16. */
-void *wf_switch_prepare(void *top, wf_switch_function *function, void *argument);
 #else
 static inline void wf_switch_enter(void **ret_from, void *to)
 {
@@ -68,10 +67,11 @@ static inline void wf_switch_leave(void **ret_from, void *to)
 {
     wf_switch_enter(ret_from, to);
 }
-static inline void *wf_switch_prepare(void *top, wf_switch_function *function, void *argument)
+static inline void wf_switch_start(void **ret_from, void *top, wf_switch_function *function,
+                                   void *argument)
 {
     (void)function, (void)argument;
-    return top;
+    wf_switch_enter(ret_from, top);
 }
 #endif
 

@@ -13,12 +13,20 @@ static _Alignas(16) char stack[STACK_SIZE];
 static void   *here, *there; /* the stack pointers of the two stacks, while they stand still */
 static int64_t n_visits;
 
-static void visit(void *argument)
+/* Ends with the 10th visit. */
+static void *visit(void *argument)
 {
-    for (;;) {
+    for (int i = 1; i < 10; i++) {
         n_visits += *(int64_t *)argument;
         wf_switch_leave(&there, here);
     }
+    n_visits += *(int64_t *)argument;
+    return here;
+}
+
+static __attribute__((noinline)) void start_there(wf_switch_function *function, void *argument)
+{
+    wf_switch_start(&here, stack + STACK_SIZE, function, argument);
 }
 
 static __attribute__((noinline)) void go_there(void)
@@ -26,39 +34,53 @@ static __attribute__((noinline)) void go_there(void)
     wf_switch_enter(&here, there);
 }
 
-static void prepare(int64_t *argument)
-{
-    n_visits = 0;
-    there = wf_switch_prepare(stack + STACK_SIZE, visit, argument);
-}
-
-Test(switch, begins_the_function_and_comes_back_to_where_it_was_left)
+Test(switch, starts_a_function_and_comes_back_to_where_it_was_left)
 {
     int64_t step = 3;
 
-    prepare(&step);
-    for (int i = 1; i <= 10; i++) {
-        go_there();
-        check_eq(n_visits, 3 * i);
+    for (int round = 0; round < 2; round++) {
+        n_visits = 0;
+        start_there(visit, &step);
+        check_eq(n_visits, 3);
+        for (int i = 2; i <= 10; i++) {
+            go_there();
+            check_eq(n_visits, 3 * i);
+        }
     }
+}
+
+static void *ends_rounding_up(void *argument)
+{
+    fesetround(FE_UPWARD);
+    *(int *)argument = fegetround();
+    return here;
+}
+
+Test(switch, a_function_that_ends_gives_the_thread_its_rounding_back)
+{
+    int round = -1;
+
+    fesetround(FE_DOWNWARD);
+    start_there(ends_rounding_up, &round);
+    check_eq(round, FE_UPWARD);
+    check_eq(fegetround(), FE_DOWNWARD);
+    fesetround(FE_TONEAREST);
 }
 
 /* ---- what unwinders see ---- */
 
 static trace seen_there;
 
-static void look(void *argument)
+static void *look(void *argument)
 {
     (void)argument;
     seen_there = trace_here();
-    wf_switch_leave(&there, here);
-    abort();
+    return here;
 }
 
 Test(switch, a_backtrace_ends_where_the_stack_begins)
 {
-    there = wf_switch_prepare(stack + STACK_SIZE, look, NULL);
-    go_there();
+    start_there(look, NULL);
     check(trace_ends_in_begin(&seen_there));
     check_cmp(seen_there.n, <=, 4);
 }
@@ -122,7 +144,8 @@ static bool has_registers(side *s, const ucontext_t *uc, uintptr_t at)
 {
     found f = {.at = at};
 
-    if (at == (uintptr_t)wf_switch_enter || at == (uintptr_t)wf_switch_leave) {
+    if (at == (uintptr_t)wf_switch_enter || at == (uintptr_t)wf_switch_leave ||
+        at == (uintptr_t)wf_switch_start) {
         for (int i = 0; i < N_PRESERVED; i++)
             s->registers[i] = (uintptr_t)uc->uc_mcontext.gregs[preserved[i].context];
         s->entered = true;
@@ -139,17 +162,18 @@ static void on_step(int signal, siginfo_t *info, void *context)
     const ucontext_t *uc = context;
     uintptr_t         at = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
     bool  is_there = (uintptr_t)uc->uc_mcontext.gregs[REG_RSP] - (uintptr_t)stack <= STACK_SIZE;
+    bool  is_begin = is_there && at - (uintptr_t)wf_switch_begin < BEGIN_SIZE; /* has no caller */
     trace t;
 
     (void)signal, (void)info;
     if (at - (uintptr_t)wf_switch_enter >=
-        (uintptr_t)wf_switch_begin + 16 - (uintptr_t)wf_switch_enter)
+        (uintptr_t)wf_switch_begin + BEGIN_SIZE - (uintptr_t)wf_switch_enter)
         return;
     t = trace_here();
     sides[is_there].n_steps++;
     if ((is_there ? trace_ends_in_begin(&t)
                   : trace_contains(&t, outer) && !trace_ends_in_begin(&t)) &&
-        has_registers(&sides[is_there], uc, at))
+        (is_begin || has_registers(&sides[is_there], uc, at)))
         return;
     n_wrong++;
     wrong_at = at - (uintptr_t)wf_switch_enter;
@@ -165,13 +189,14 @@ static void use_second_stack(void)
 
 /* The visits after the first use another rounding than their caller, so that the switch loads the
  * control words, too. */
-static void visit_rounding_up(void *argument)
+static void *visit_rounding_up(void *argument)
 {
     (void)argument;
     wf_switch_leave(&there, here);
     fesetround(FE_UPWARD);
-    for (;;)
-        wf_switch_leave(&there, here);
+    wf_switch_leave(&there, here);
+    wf_switch_leave(&there, here);
+    return here;
 }
 
 Test(switch, each_of_its_instructions_can_be_unwound)
@@ -182,9 +207,9 @@ Test(switch, each_of_its_instructions_can_be_unwound)
     outer = __builtin_return_address(0);
     use_second_stack();
     check_eq(sigaction(SIGTRAP, &action, NULL), 0);
-    there = wf_switch_prepare(stack + STACK_SIZE, visit_rounding_up, NULL);
     step();
-    for (int i = 0; i < 4; i++)
+    start_there(visit_rounding_up, NULL);
+    for (int i = 0; i < 3; i++)
         go_there();
     run_on();
     if (n_wrong > 0)
