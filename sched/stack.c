@@ -21,6 +21,10 @@
 #define OWN_MOST    64 /* free ones of a size that a worker keeps */
 #define SHARED_MOST 64 /* that stay while a worker sleeps */
 
+/* What a worker maps at once: so many stacks, or fewer if they are large. */
+#define CHUNK_STACKS 16
+#define CHUNK_BYTES  ((size_t)4 << 20)
+
 static size_t page(void)
 {
     return getauxval(AT_PAGESZ);
@@ -42,25 +46,64 @@ static int guard(char *at)
     return madvise(at, page(), MADV_GUARD_INSTALL) == 0 ? 0 : mprotect(at, page(), PROT_NONE);
 }
 
-WF_SELDOM static wf_stack *map(uint32_t class)
+/* With its guard page. */
+static size_t size_of(uint32_t class)
 {
-    size_t    size = WF_STACK_LEAST << class, whole = size + page();
-    char     *at = mmap(NULL, whole, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    wf_stack *stack;
+    return (WF_STACK_LEAST << class) + page();
+}
+
+/* Returns the address space of n stacks, or NULL. */
+static char *map(uint32_t class, uint32_t n)
+{
+    size_t size = n * size_of(class);
+    char  *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
     if (at == MAP_FAILED)
         return NULL;
-    madvise(at, whole, MADV_NOHUGEPAGE); /* best effort: a huge page is 32 small stacks and more */
-    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at, whole, "weft fibers"); /* best effort, 5.17 */
-    if (guard(at) < 0) {
-        munmap(at, whole);
+    madvise(at, size, MADV_NOHUGEPAGE); /* best effort: a huge page is 32 small stacks and more */
+    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, at, size, "weft fibers"); /* best effort, 5.17 */
+    return at;
+}
+
+/* Makes a stack of what is mapped. Returns NULL if it cannot be guarded. */
+static wf_stack *make(char *at, uint32_t class)
+{
+    wf_stack *stack = (wf_stack *)(void *)(at + size_of(class)) - 1;
+
+    if (guard(at) < 0)
         return NULL;
-    }
-    stack = (wf_stack *)(void *)(at + whole) - 1;
-    stack->size = size;
+    stack->size = WF_STACK_LEAST << class;
     stack->class = class;
     stack->valgrind_id = wf_memcheck_stack_begins(at + page(), stack + 1);
+    return stack;
+}
+
+WF_SELDOM static wf_stack *map_one(uint32_t class)
+{
+    char     *at = map(class, 1);
+    wf_stack *stack = at ? make(at, class) : NULL;
+
+    if (at && !stack)
+        munmap(at, size_of(class));
+    return stack;
+}
+
+/* Cuts a stack off what the worker has mapped, of which it maps more if need be. Returns NULL if
+ * there is no room for several. */
+WF_SELDOM static wf_stack *cut(wf_stack_list *list, uint32_t class)
+{
+    size_t    most = CHUNK_BYTES / size_of(class);
+    uint32_t  n = most < CHUNK_STACKS ? (uint32_t)most : CHUNK_STACKS;
+    wf_stack *stack;
+
+    if (list->n_uncut == 0 && n > 1 && (list->uncut = map(class, n)))
+        list->n_uncut = n;
+    stack = list->n_uncut > 0 ? make(list->uncut, class) : NULL;
+    if (stack) {
+        list->uncut += size_of(class);
+        list->n_uncut--;
+    }
     return stack;
 }
 
@@ -116,7 +159,9 @@ wf_stack *wf_stack_take(wf_stacks *own, wf_stacks *shared, size_t size)
 
     if (!stack)
         stack = pop_shared(shared, class, 0);
-    return stack ? stack : map(class);
+    if (!stack && own)
+        stack = cut(&own->of[class], class);
+    return stack ? stack : map_one(class);
 }
 
 WF_SELDOM static void push_shared(wf_stacks *shared, wf_stack *stack)
@@ -152,9 +197,12 @@ void wf_stacks_free(wf_stacks *stacks)
 {
     wf_stack *stack;
 
-    for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++)
+    for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++) {
         while ((stack = pop(&stacks->of[class])))
             wf_stack_free(stack);
+        if (stacks->of[class].n_uncut > 0)
+            munmap(stacks->of[class].uncut, stacks->of[class].n_uncut * size_of(class));
+    }
 }
 
 size_t wf_stack_used(const wf_stack *stack)

@@ -6,7 +6,8 @@
  * Threads     The suffix says: owner is the worker's own thread. All other functions: any thread.
  * Invariants  A1 A free stack is in one list. A2 The struct lies at the upper end of its stack, and
  *             the kernel has filled the pages below with zeros when they are first touched. So a
- *             stack that has never run has one page.
+ *             stack that has never run has one page. A3 A worker maps several stacks at once. What
+ *             is not yet cut into stacks is address space only.
  * Ordering    [stack-1] the lock of the shared list.
  * Failure     Out of memory, or of mappings: wf_stack_take returns NULL.
  *
@@ -35,6 +36,8 @@ typedef struct wf_stack {
 typedef struct wf_stack_list {
     wf_stack *first;
     uint32_t  n;
+    uint32_t  n_uncut; /* A3 */
+    char     *uncut;
 } wf_stack_list;
 
 /* Free stacks by size. All zero is empty. */

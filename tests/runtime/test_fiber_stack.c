@@ -2,6 +2,7 @@
 #include "fibers.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 Test(fiber_stack, a_stack_above_the_most_is_refused)
@@ -201,3 +202,57 @@ Test(fiber_stack, two_thousand_wait_at_once)
     free(handle);
     stop(rt);
 }
+
+/* Sanitizers have an address space of their own. */
+#if !TEST_SANITIZED
+static size_t address_space(void)
+{
+    size_t n_pages = 0;
+    FILE  *f = fopen("/proc/self/statm", "re");
+
+    check(f != NULL);
+    check_eq(fscanf(f, "%zu", &n_pages), 1);
+    fclose(f);
+    return n_pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* There is room for a stack or two of 256 KiB, but not for those that a worker likes to map at
+ * once. */
+static int64_t spawns_in_little_space(void *argument)
+{
+    weft_event        *event = argument;
+    struct rlimit      before, little;
+    weft_handle        handle[8];
+    weft_fiber_options small = {.stack_size = 16 << 10};
+    int64_t            one = 1;
+    int                n = 0, r = 0;
+
+    /* The memory of the tasks themselves is there already. */
+    check_eq(weft_fiber_with(NULL, &handle[0], "small", &small, adds_ten, &one), 0);
+    check_eq(weft_await(weft_join(&handle[0])), 11);
+    check_eq(getrlimit(RLIMIT_AS, &before), 0);
+    little = (struct rlimit){address_space() + (600 << 10), before.rlim_max};
+    check_eq(setrlimit(RLIMIT_AS, &little), 0);
+    while (n < 8 && (r = weft_fiber(&handle[n], waits_for_event, event)) == 0)
+        n++;
+    check_eq(setrlimit(RLIMIT_AS, &before), 0);
+    check_eq(r, -ENOMEM);
+    weft_event_set(event);
+    for (int i = 0; i < n; i++)
+        check_eq(weft_await(weft_join(&handle[i])), 0);
+    return n;
+}
+
+Test(fiber_stack, where_memory_ends_the_last_of_it_is_used)
+{
+    weft_runtime *rt = start(1);
+    weft_event    event = {0};
+    int64_t       n;
+
+    test_skip_under_valgrind("it has an address space of its own");
+    n = RUN_FIBER(rt, spawns_in_little_space, &event);
+    check_cmp(n, >=, 1);
+    check_cmp(n, <=, 3);
+    stop(rt);
+}
+#endif
