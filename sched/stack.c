@@ -107,12 +107,6 @@ WF_SELDOM static wf_stack *cut(wf_stack_list *list, uint32_t class)
     return stack;
 }
 
-void wf_stack_free(wf_stack *stack)
-{
-    wf_memcheck_stack_ends(stack->valgrind_id);
-    munmap(wf_stack_bottom(stack) - page(), stack->size + page());
-}
-
 /* ---- lists ---- */
 
 /* Counts the shared ones, under the lock. */
@@ -140,13 +134,12 @@ static wf_stack *pop(wf_stack_list *list)
     return stack;
 }
 
-WF_SELDOM static wf_stack *pop_shared(wf_stacks *shared, uint32_t class, uint32_t keep)
+WF_SELDOM static wf_stack *pop_shared(wf_stacks *shared, uint32_t class)
 {
-    wf_stack *stack = NULL;
+    wf_stack *stack;
 
     wf_lock(&shared->lock); /* [stack-1] */
-    if (shared->of[class].n > keep)
-        stack = pop(&shared->of[class]);
+    stack = pop(&shared->of[class]);
     count(shared, stack ? -1 : 0);
     wf_unlock(&shared->lock);
     return stack;
@@ -158,7 +151,7 @@ wf_stack *wf_stack_take(wf_stacks *own, wf_stacks *shared, size_t size)
     wf_stack *stack = own ? pop(&own->of[class]) : NULL;
 
     if (!stack)
-        stack = pop_shared(shared, class, 0);
+        stack = pop_shared(shared, class);
     if (!stack && own)
         stack = cut(&own->of[class], class);
     return stack ? stack : map_one(class);
@@ -182,26 +175,89 @@ void wf_stack_give(wf_stacks *own, wf_stacks *shared, wf_stack *stack)
         push_shared(shared, stack);
 }
 
+/* ---- back to the kernel ---- */
+
+typedef struct range {
+    char *low, *high;
+} range;
+
+static void unmap(range r)
+{
+    if (r.low < r.high)
+        munmap(r.low, (size_t)(r.high - r.low));
+}
+
+/* Unmaps the stacks of a list, and neighbours together: each call interrupts the CPUs where other
+ * threads of the process run. */
+WF_SELDOM static void unmap_all(wf_stack_list *list)
+{
+    range     r = {NULL, NULL};
+    wf_stack *stack;
+
+    while ((stack = pop(list))) {
+        char *bottom = wf_stack_bottom(stack) - page(), *top = (char *)(stack + 1);
+
+        wf_memcheck_stack_ends(stack->valgrind_id);
+        if (bottom == r.high) {
+            r.high = top;
+        } else if (top == r.low) {
+            r.low = bottom;
+        } else {
+            unmap(r);
+            r = (range){bottom, top};
+        }
+    }
+    unmap(r);
+}
+
+void wf_stack_free(wf_stack *stack)
+{
+    wf_stack_list one = {.first = stack, .n = 1};
+
+    stack->next = NULL;
+    unmap_all(&one);
+}
+
+/* Takes all but a few out of a shared list. */
+WF_SELDOM static wf_stack_list detach(wf_stacks *shared, uint32_t class)
+{
+    wf_stack_list *list = &shared->of[class], rest = {.n = 0};
+    wf_stack      *last;
+
+    wf_lock(&shared->lock); /* [stack-1] */
+    if (list->n > SHARED_MOST) {
+        last = list->first;
+        for (int i = 1; i < SHARED_MOST; i++)
+            last = last->next;
+        rest = (wf_stack_list){.first = last->next, .n = list->n - SHARED_MOST};
+        last->next = NULL;
+        list->n = SHARED_MOST;
+        count(shared, -(int)rest.n);
+    }
+    wf_unlock(&shared->lock);
+    return rest;
+}
+
 void wf_stacks_tidy(wf_stacks *shared)
 {
-    wf_stack *stack;
+    wf_stack_list rest;
 
     if (wf_load(&shared->n, RELAXED) <= SHARED_MOST) /* a look; any time will do */
         return;
-    for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++)
-        while ((stack = pop_shared(shared, class, SHARED_MOST)))
-            wf_stack_free(stack);
+    for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++) {
+        rest = detach(shared, class);
+        unmap_all(&rest);
+    }
 }
 
 void wf_stacks_free(wf_stacks *stacks)
 {
-    wf_stack *stack;
-
     for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++) {
-        while ((stack = pop(&stacks->of[class])))
-            wf_stack_free(stack);
-        if (stacks->of[class].n_uncut > 0)
-            munmap(stacks->of[class].uncut, stacks->of[class].n_uncut * size_of(class));
+        wf_stack_list *list = &stacks->of[class];
+
+        unmap_all(list);
+        if (list->n_uncut > 0)
+            munmap(list->uncut, list->n_uncut * size_of(class));
     }
 }
 
