@@ -3,7 +3,7 @@
 
 run_tests.py BUILD [--suite SUITE] [--wrapper COMMAND] [PATTERN...]
 
-A pattern selects the tests whose names contain it. What a failed test said is printed, indented.
+A pattern selects the tests whose names contain it, and !PATTERN leaves tests out. What a failed test said is printed, indented.
 See unsteady.py for those that load may have failed.
 """
 import argparse
@@ -53,9 +53,11 @@ def run(build, options, names):
 
 
 def named(build, patterns):
-    """The names of the tests that one of the patterns selects."""
+    """The names of the tests that one of the patterns selects, and none leaves out."""
     tests = json.loads(subprocess.check_output(["meson", "introspect", "--tests", build]))
-    names = [test["name"] for test in tests if any(part in test["name"] for part in patterns)]
+    without = [part[1:] for part in patterns if part.startswith("!")]
+    names = [test["name"] for test in tests if any(part in test["name"] for part in patterns)
+             and not any(part in test["name"] for part in without)]
     if not names:
         sys.exit("no test has such a name; there are:\n" + "\n".join(t["name"] for t in tests))
     return names
