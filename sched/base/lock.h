@@ -34,17 +34,22 @@ void wf_lock_none_held(const char *what);
 #define wf_lock_none_held(what) ((void)(what))
 #endif
 
-#define WF_LOCK_NAP 50000 /* ns: the holder has been preempted, or will be done soon */
+/* How long a thread that finds the lock held waits at first, and when it goes to sleep, in rounds of
+ * ck_backoff: 0.2 and 2 us. The first is longer than most hold a lock, so a thread that uses one
+ * again and again does several turns while the memory is in its cache. */
+#define WF_LOCK_FIRST 512
+#define WF_LOCK_LAST  8192
+#define WF_LOCK_NAP   50000 /* ns: the holder has been preempted, or will be done soon */
 
 static inline void wf_lock(uint32_t *lock)
 {
-    ck_backoff_t backoff = 8;
+    ck_backoff_t backoff = WF_LOCK_FIRST;
     uint32_t     seen = 0;
 
     wf_lock_took();
     if (wf_cas(lock, &seen, 1, ACQUIRE)) /* [lock-1] */
         return;
-    while (backoff < 512) {
+    while (backoff < WF_LOCK_LAST) {
         ck_backoff_eb(&backoff);
         seen = 0;
         if (wf_cas(lock, &seen, 1, ACQUIRE)) /* [lock-1] */
@@ -71,7 +76,7 @@ static inline __attribute__((always_inline)) uint64_t wf_lock_bit(uint64_t *word
     uint64_t     was;
 
     while ((was = wf_or(word, bit, ACQ_REL)) & bit) { /* [lock-1] */
-        if (backoff >= 512)
+        if (backoff >= WF_LOCK_LAST)
             nanosleep(&(struct timespec){.tv_nsec = WF_LOCK_NAP}, NULL);
         else
             ck_backoff_eb(&backoff);

@@ -14,7 +14,7 @@
 #include <ck_backoff.h>
 #include <time.h>
 #define ck_backoff_eb(backoff)                                                                     \
-    (*(backoff) = 512) /* a thread that waits for a lock lets others go on */
+    (*(backoff) = WF_LOCK_LAST) /* a thread that waits for a lock lets others go on */
 #define nanosleep(time, left) explore_wait()
 #include "inner.h"
 #include "rt.h"

@@ -7,7 +7,7 @@
 
 #include <ck_backoff.h>
 #include <time.h>
-#define ck_backoff_eb(backoff) (*(backoff) = 512) /* a thread that waits for LOCK yields */
+#define ck_backoff_eb(backoff) (*(backoff) = WF_LOCK_LAST) /* a thread that waits for LOCK yields */
 #define nanosleep(time, left)  explore_wait()
 #include "oneshot.c"
 #include "waker.c"

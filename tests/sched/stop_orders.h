@@ -17,7 +17,7 @@ static void thread_joined(pthread_t thread);
 #include <pthread.h>
 #include <time.h>
 #define clock_gettime(clock, at)  tell_time(at)
-#define ck_backoff_eb(backoff)    (*(backoff) = 512)
+#define ck_backoff_eb(backoff)    (*(backoff) = WF_LOCK_LAST)
 #define nanosleep(time, left)     explore_wait()
 #define pthread_join(thread, ret) thread_joined(thread)
 

@@ -7,7 +7,7 @@
 #include "explore.h"
 
 #include <ck_backoff.h>
-#define ck_backoff_eb(backoff) (*(backoff) = 512)
+#define ck_backoff_eb(backoff) (*(backoff) = WF_LOCK_LAST)
 #include "region.c"
 #include "slab.c"
 

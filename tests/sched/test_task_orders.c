@@ -6,8 +6,9 @@
 #include "explore.h"
 
 #include <ck_backoff.h>
-#define ck_backoff_eb(backoff) (*(backoff) = 512) /* a thread that waits for JLOCK yields */
-#define nanosleep(time, left)  explore_wait()
+#define ck_backoff_eb(backoff)                                                                     \
+    (*(backoff) = WF_LOCK_LAST) /* a thread that waits for JLOCK yields */
+#define nanosleep(time, left) explore_wait()
 #include "join.c"
 #include "task.c"
 #include "waker.c"
