@@ -120,8 +120,9 @@ static void count_signal(int signo)
     n_signals++;
 }
 
-/* Every 200 us a signal interrupts what the host's own thread does in start, block_on and stop;
- * weft's threads block it. */
+/* Every 200 us a signal interrupts what the host's own thread does in start, block_on and stop. It
+ * interrupts a worker, too, if it comes while that thread is still in the handler. The reactor and
+ * the monitor block it. */
 Test(environment, a_storm_of_signals_changes_nothing)
 {
     struct sigaction act = {.sa_handler = count_signal}; /* no SA_RESTART */

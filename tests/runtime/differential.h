@@ -95,12 +95,15 @@ static inline void look(const world *w, int64_t result, int64_t sent, const char
 
 /* ---- calls that may wait ---- */
 
-static volatile sig_atomic_t n_ticks; /* since they were set */
+/* Ticks since they were set. It is atomic because a worker may run the handler. Workers have the
+ * signal mask of the thread that started the runtime. The kernel prefers the main thread, but gives
+ * a tick to a worker while the main thread is still in the handler of the tick before. */
+static atomic_int n_ticks;
 
 static inline void on_tick(int signal)
 {
     (void)signal; /* it interrupts a call that waits */
-    n_ticks = n_ticks + 1;
+    n_ticks++;
 }
 
 /* Until it is called with 0, calls that wait end with -EINTR after a while. */
