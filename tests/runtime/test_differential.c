@@ -468,6 +468,7 @@ Test(differential, a_difference_is_seen, .timeout = 120)
     };
     weft_runtime *rt = begin();
 
+    wants_differences = true;
     patience_most_ms = 1;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check_cmp(run(rt, &wrong[i]), >, 0);

@@ -367,6 +367,7 @@ Test(differential_accept, a_difference_is_seen, .timeout = 120)
     plain_call *const wrong[] = {for_the_child, from_another, the_second};
     weft_runtime     *rt = begin();
 
+    wants_differences = true;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check_cmp(run(rt, wrong[i]), >, 0);
     stop(rt);

@@ -334,6 +334,7 @@ Test(differential_connect, a_difference_is_seen, .timeout = 120)
     plain_call *const wrong[] = {another_error, for_the_child, another_option};
     weft_runtime     *rt = begin();
 
+    wants_differences = true;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check_cmp(run(rt, wrong[i]), >, 0);
     stop(rt);

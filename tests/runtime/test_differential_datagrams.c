@@ -441,6 +441,7 @@ Test(differential_datagrams, a_difference_is_seen, .timeout = 120)
     };
     weft_runtime *rt = begin();
 
+    wants_differences = true;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check_cmp(run(rt, &wrong[i], 4), >, 0);
     check_cmp(run_connects(rt, no_connection), >, 0);

@@ -281,6 +281,7 @@ Test(differential_listen, a_difference_is_seen, .timeout = 120)
     plain_call *const wrong[] = {another_queue, another_option, file_gone};
     weft_runtime     *rt = begin();
 
+    wants_differences = true;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check_cmp(run(rt, wrong[i]), >, 0);
     stop(rt);

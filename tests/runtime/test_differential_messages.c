@@ -431,6 +431,7 @@ Test(differential_messages, a_difference_is_seen, .timeout = 120)
     static const argument enclosed[] = {{"a descriptor", 5, 0, DESCRIPTOR}, {NULL, 0, 0, NOTHING}};
     weft_runtime         *rt = begin();
 
+    wants_differences = true;
     check_cmp(run(rt, other_flags, true, room), >, 0);
     check_cmp(run(rt, no_descriptor, true, room), >, 0);
     check_cmp(run(rt, nothing_enclosed, false, enclosed), >, 0);

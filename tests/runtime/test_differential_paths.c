@@ -250,6 +250,7 @@ Test(differential_paths, a_difference_is_seen, .timeout = 120)
     };
     weft_runtime *rt = begin();
 
+    wants_differences = true;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check_cmp(run(rt, &wrong[i]), >, 0);
     stop(rt);

@@ -230,6 +230,7 @@ Test(differential_splice, a_difference_is_seen, .timeout = 120)
     plain_splice *const wrong[] = {another_result, another_offset, fewer_bytes};
     weft_runtime       *rt = begin();
 
+    wants_differences = true;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int n = run_from(rt, wrong[i], kind("file"), arguments);
 
