@@ -17,6 +17,10 @@
 
 #define WAITS INT64_MIN /* the call would wait for another program */
 
+/* Seconds that a case may take. It sleeps and is woken thousands of times. Where other programs
+ * have the CPUs, each time costs tens of ms, and the usual limit ended cases that did not hang. */
+#define MANY_WAITS 600
+
 /* ---- what has come of a call ---- */
 
 typedef struct outcome {

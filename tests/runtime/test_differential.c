@@ -389,7 +389,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential, operations_do_what_the_system_calls_do, .timeout = 120)
+Test(differential, operations_do_what_the_system_calls_do, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n_bad = 0;
@@ -451,7 +451,7 @@ static int64_t another_byte_written(int fd, const argument *a, char *buffer)
     return n;
 }
 
-Test(differential, a_difference_is_seen, .timeout = 120)
+Test(differential, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     static const argument few[] = {
         {"5 bytes at the position", 5, -1},

@@ -322,7 +322,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_accept, it_does_what_the_system_call_does, .timeout = 120)
+Test(differential_accept, it_does_what_the_system_call_does, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
 
@@ -362,7 +362,7 @@ static int64_t the_second(const scene *s, int *ret, weft_address *ret_from)
     return r;
 }
 
-Test(differential_accept, a_difference_is_seen, .timeout = 120)
+Test(differential_accept, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     plain_call *const wrong[] = {for_the_child, from_another, the_second};
     weft_runtime     *rt = begin();

@@ -291,7 +291,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_connect, it_does_what_the_system_calls_do, .timeout = 120)
+Test(differential_connect, it_does_what_the_system_calls_do, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n = n_fds();
@@ -329,7 +329,7 @@ static int64_t another_option(const spot *s, int *ret)
     return r;
 }
 
-Test(differential_connect, a_difference_is_seen, .timeout = 120)
+Test(differential_connect, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     plain_call *const wrong[] = {another_error, for_the_child, another_option};
     weft_runtime     *rt = begin();

@@ -371,7 +371,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_datagrams, operations_do_what_the_system_calls_do, .timeout = 120)
+Test(differential_datagrams, operations_do_what_the_system_calls_do, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n_bad = 0;
@@ -430,7 +430,7 @@ static int64_t no_connection(int fd, const weft_address *to)
     return 0;
 }
 
-Test(differential_datagrams, a_difference_is_seen, .timeout = 120)
+Test(differential_datagrams, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     static const operation wrong[] = {
         {"weft_send_to", another_error, by_send, letters, true, false},

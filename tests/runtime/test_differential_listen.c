@@ -237,7 +237,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_listen, it_does_what_the_system_calls_do, .timeout = 120)
+Test(differential_listen, it_does_what_the_system_calls_do, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n = n_fds();
@@ -276,7 +276,7 @@ static int64_t file_gone(const spot *s, const argument *a, int type)
     return r;
 }
 
-Test(differential_listen, a_difference_is_seen, .timeout = 120)
+Test(differential_listen, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     plain_call *const wrong[] = {another_queue, another_option, file_gone};
     weft_runtime     *rt = begin();

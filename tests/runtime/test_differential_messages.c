@@ -391,7 +391,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_messages, operations_do_what_the_system_calls_do, .timeout = 120)
+Test(differential_messages, operations_do_what_the_system_calls_do, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n_bad = run(rt, plain_receive, true, receives), n = n_fds();
@@ -425,7 +425,7 @@ static int64_t nothing_enclosed(int fd, letter *l, int flags)
     return plain_send(fd, l, flags);
 }
 
-Test(differential_messages, a_difference_is_seen, .timeout = 120)
+Test(differential_messages, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     static const argument room[] = {{"room", 20, 0, ROOM}, {NULL, 0, 0, NOTHING}};
     static const argument enclosed[] = {{"a descriptor", 5, 0, DESCRIPTOR}, {NULL, 0, 0, NOTHING}};

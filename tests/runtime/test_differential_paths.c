@@ -221,7 +221,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_paths, operations_do_what_the_system_calls_do, .timeout = 120)
+Test(differential_paths, operations_do_what_the_system_calls_do, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n_bad = 0, n = n_fds();
@@ -241,7 +241,7 @@ OPERATION(wrong_file, openat(dir, path, flags, 0640), weft_file_open_at(io, dir,
 OPERATION(wrong_mode, mkdirat(dir, path, (mode_t)flags ^ 1),
           weft_path_make_dir(io, dir, path, (unsigned)flags))
 
-Test(differential_paths, a_difference_is_seen, .timeout = 120)
+Test(differential_paths, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     static const operation wrong[] = {
         {"weft_path_stat", plain_wrong_result, weft_wrong_result, zero, false, false},

@@ -178,7 +178,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_splice, it_does_what_the_system_call_does, .timeout = 120)
+Test(differential_splice, it_does_what_the_system_call_does, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n = n_fds();
@@ -224,7 +224,7 @@ static size_t kind(const char *name)
     return i;
 }
 
-Test(differential_splice, a_difference_is_seen, .timeout = 120)
+Test(differential_splice, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     const argument     *to_an_offset = &arguments[5];
     plain_splice *const wrong[] = {another_result, another_offset, fewer_bytes};

@@ -228,7 +228,7 @@ static weft_runtime *begin(void)
     return start(1);
 }
 
-Test(differential_streams, operations_do_what_the_system_calls_do, .timeout = 120)
+Test(differential_streams, operations_do_what_the_system_calls_do, .timeout = MANY_WAITS)
 {
     weft_runtime *rt = begin();
     int           n_bad = 0;
@@ -265,7 +265,7 @@ static int64_t nothing_shut(int fd, const argument *a, char *buffer)
     return answer(shutdown(fd, SHUT_RD));
 }
 
-Test(differential_streams, a_difference_is_seen, .timeout = 120)
+Test(differential_streams, a_difference_is_seen, .timeout = MANY_WAITS)
 {
     static const argument  five[] = {{"5 bytes", 5, 2}, {NULL, 0, 0}};
     static const argument  write[] = {{"SHUT_WR", SHUT_WR, 0}, {NULL, 0, 0}};
