@@ -168,7 +168,8 @@ bool wf_executor_is_quiet(const wf_executor *s)
         return false;
     for (uint32_t i = 0; i < s->idle.n_slots; i++) {
         const wf_worker *w = s->workers[i];
-        bool stands_by = i >= s->idle.n_workers && !wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
+        bool stands_by = i >= s->idle.n_workers && !wf_load(&w->wanted, ACQUIRE) && /* [worker-2] */
+                         wf_load(&w->n_fibers, RELAXED) == 0; /* a hint; a fiber lasts for longer */
 
         if ((!stands_by && !wf_idle_is_sleeping(&s->idle, i)) ||
             wf_inject_length_any(&w->mailbox) > 0)

@@ -18,12 +18,13 @@
  *
  * Invariants  B1 The stack holds frames of the fiber's own calls only: what it awaits is polled on
  *             the worker's stack, and weft's own code needs little. B2 If its first poll leaves it
- *             waiting, the task is bound to that worker, an ordinary one, since compilers keep
- *             addresses of thread-local variables across calls. B3 The stack belongs to the fiber
- *             from its spawn until it has ended. A fiber that unwinds does not continue, but memory
- *             on its stack may still be lent until what it awaited has been drained. B4 No catch is
- *             on the stack of a fiber that waits: in weft_block_in_place, which makes one, the
- *             thread counts as in no fiber, so its awaits block.
+ *             waiting, the task is bound to that worker, since compilers keep addresses of
+ *             thread-local variables across calls. A spare worker binds only fibers that it starts
+ *             for want of another worker, and counts them. B3 The stack belongs to the fiber from
+ *             its spawn until it has ended. A fiber that unwinds does not continue, but memory on
+ *             its stack may still be lent until what it awaited has been drained. B4 No catch is on
+ *             the stack of a fiber that waits: in weft_block_in_place, which makes one, the thread
+ *             counts as in no fiber, so its awaits block.
  * Ordering    That of tasks. The stack is used by one thread at a time.
  * Failure     None: the stack exists before the task does.
  */

@@ -26,18 +26,56 @@ static inline void bind(wf_fiber *fiber)
         wf_task_bind(task_of(fiber), wf_current_thread.worker->index);
 }
 
-/* The first poll. A spare worker passes the fiber on, since it must not keep tasks: it stands by as
- * soon as another worker is free again (R5 in worker.h). Returns whether the fiber may run. */
-static bool start(wf_fiber *fiber, weft_context *cx)
+static inline bool is_spare(const wf_worker *w)
 {
-    const wf_worker *w = wf_current_thread.worker;
-    uint32_t         n = w->executor->idle.n_workers;
+    return __builtin_expect(w->index >= w->executor->idle.n_workers, 0);
+}
 
-    if (__builtin_expect(w->index >= n, 0)) {
-        wf_task_bind(task_of(fiber), w->random % n);
+/* Returns the ordinary worker that is to run a new fiber, or NULL if all are stuck, and one of them
+ * is in weft_block_in_place. A worker is stuck from when its tasks are moved until it is back for
+ * the next one. */
+static const wf_worker *find_ordinary(const wf_worker *spare)
+{
+    wf_worker      **workers = spare->executor->workers;
+    uint32_t         n = spare->executor->idle.n_workers, start = spare->random % n;
+    const wf_worker *in_place = NULL;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const wf_worker *w = workers[(start + i) % n];
+
+        if (wf_load(&w->in_place, RELAXED)) /* a hint */
+            in_place = w;
+        else if (!wf_load(&w->tasks_moved, RELAXED)) /* a hint */
+            return w;
+    }
+    return in_place ? NULL : workers[start];
+}
+
+/* The first poll on a spare worker, which should not keep tasks: it stands by as soon as another
+ * worker is free again (R5 in worker.h). So it passes the fiber on. But a worker in
+ * weft_block_in_place may be there for long, or wait for this very fiber. If all workers are stuck
+ * and one of them is there, the spare worker keeps the fiber. Returns whether it does. */
+WF_SELDOM static bool start_on_spare(wf_fiber *fiber, wf_worker *w, weft_context *cx)
+{
+    const wf_worker *other = find_ordinary(w);
+
+    if (other) {
+        wf_task_bind(task_of(fiber), other->index);
         weft_context_yield_(cx);
         return false;
     }
+    wf_task_bind(task_of(fiber), w->index);
+    wf_store(&w->n_fibers, w->n_fibers + 1, RELAXED); /* a hint for others */
+    return true;
+}
+
+/* The first poll. Returns whether the fiber may run. */
+static bool start(wf_fiber *fiber, weft_context *cx)
+{
+    wf_worker *w = wf_current_thread.worker;
+
+    if (is_spare(w) && !start_on_spare(fiber, w, cx))
+        return false;
     wf_fiber_prepare(fiber);
     return true;
 }
@@ -48,6 +86,8 @@ static weft_poll end(wf_fiber *fiber, int64_t result)
     weft_poll  poll = weft_frame_finish_(&fiber->frame, result);
 
     wf_fiber_forget(fiber);
+    if (is_spare(w))
+        wf_store(&w->n_fibers, w->n_fibers - 1, RELAXED); /* a hint for others */
     wf_stack_give(&w->stacks, &w->executor->stacks, fiber->in.stack);
     fiber->in.stack = NULL;
     return poll;

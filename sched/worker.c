@@ -58,10 +58,12 @@ static bool has_work(wf_worker *w)
            wf_executor_is_stopping(w->executor);
 }
 
-/* A spare worker is needed until an ordinary worker is free again. */
+/* A spare worker is needed until an ordinary worker is free again, and while it has fibers. */
 static bool is_needed(const wf_worker *w)
 {
-    return w->index < w->executor->idle.n_workers || wf_load(&w->wanted, ACQUIRE); /* [worker-2] */
+    return w->index < w->executor->idle.n_workers ||
+           wf_load(&w->wanted, ACQUIRE) || /* [worker-2] */
+           w->n_fibers > 0;                /* only the owner writes it */
 }
 
 static bool sleeps(const wf_worker *w)

@@ -13,7 +13,8 @@
  *             deque. R4 `mailbox` holds tasks bound to this worker that
  *             other threads have queued, `bound_first` those that it has queued itself or has taken
  *             from the mailbox. R5 a spare worker that is
- *             not needed is not in the mask of sleepers, and its queues are empty.
+ *             not needed is not in the mask of sleepers, and its queues are empty. It is needed
+ *             while it is `wanted`, and while fibers that have started on it are alive.
  * Ordering    See deque.h, inject.h and idle.h. [worker-1] lifo and first_child publish their task.
  *             [worker-2] `wanted` is set before a spare worker is woken. [worker-3] children are
  *             queued without a full barrier, so they are no part of [idle-1]. A store takes a
@@ -92,6 +93,7 @@ typedef struct wf_worker {
     struct wf_task  *polled;     /* that task; it may have ended unless the worker is `polling` */
     bool             away;       /* between leave and enter: no thread is this worker */
     bool             in_place;   /* it is in weft_block_in_place: see stand_in.h */
+    uint32_t         n_fibers;   /* of a spare worker: that have started on it and are alive */
     pid_t            kernel_id;  /* of the worker's thread; 0: none of its own, or not yet */
     wf_lock_counters locks;
 
