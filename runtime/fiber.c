@@ -21,6 +21,16 @@
 
 /* ---- spawning ---- */
 
+/* The spawn has failed. Unless the caller is one of its workers, the runtime may have been stopped
+ * meanwhile, so nothing of it is used any more. */
+WF_SELDOM static void give_back(wf_worker *w, wf_stack *stack)
+{
+    if (w)
+        wf_stack_give(&w->stacks, &w->executor->stacks, stack);
+    else
+        (void)wf_stack_free(stack);
+}
+
 WF_FLATTEN WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_handle,
                                           const weft_fiber_options *options,
                                           weft_fiber_function *function, void *argument,
@@ -51,8 +61,8 @@ WF_FLATTEN WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_han
         return -ENOMEM;
     r = w && !from.pin ? wf_task_spawn_owner(w, &from, ret_handle)
                        : wf_task_spawn_any(rt->executor, &from, ret_handle);
-    if (r < 0) /* the runtime may have been stopped meanwhile, so nothing of it is used any more */
-        wf_stack_free(in.stack);
+    if (r < 0)
+        give_back(w, in.stack);
     return r;
 }
 

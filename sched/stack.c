@@ -20,6 +20,7 @@
 
 #define OWN_MOST    64 /* free ones of a size that a worker keeps */
 #define SHARED_MOST 64 /* that stay while a worker sleeps */
+#define REFUSALS    16 /* of the kernel, after which the others have to wait */
 
 /* What a worker maps at once: so many stacks, or fewer if they are large. */
 #define CHUNK_STACKS 16
@@ -66,6 +67,11 @@ static char *map(uint32_t class, uint32_t n)
     return at;
 }
 
+static void tell_begins(wf_stack *stack)
+{
+    stack->valgrind_id = wf_memcheck_stack_begins(wf_stack_bottom(stack), stack + 1);
+}
+
 /* Makes a stack of what is mapped. Returns NULL if it cannot be guarded. */
 static wf_stack *make(char *at, uint32_t class)
 {
@@ -75,7 +81,7 @@ static wf_stack *make(char *at, uint32_t class)
         return NULL;
     stack->size = WF_STACK_LEAST << class;
     stack->class = class;
-    stack->valgrind_id = wf_memcheck_stack_begins(at + page(), stack + 1);
+    tell_begins(stack);
     return stack;
 }
 
@@ -177,45 +183,67 @@ void wf_stack_give(wf_stacks *own, wf_stacks *shared, wf_stack *stack)
 
 /* ---- back to the kernel ---- */
 
-typedef struct range {
-    char *low, *high;
-} range;
-
-static void unmap(range r)
+/* Takes the first stack of a list, and those behind it that are its neighbours. */
+static wf_stack_list pop_neighbours(wf_stack_list *list, char **ret_low, char **ret_high)
 {
-    if (r.low < r.high)
-        munmap(r.low, (size_t)(r.high - r.low));
+    wf_stack_list run = {.n = 0};
+    wf_stack     *stack = list->first;
+    char         *low = (char *)(stack + 1), *high = low;
+
+    do {
+        if ((char *)(stack + 1) == low)
+            low = wf_stack_bottom(stack) - page();
+        else
+            high = (char *)(stack + 1);
+        push(&run, pop(list));
+        stack = list->first;
+    } while (stack && ((char *)(stack + 1) == low || wf_stack_bottom(stack) - page() == high));
+    *ret_low = low;
+    *ret_high = high;
+    return run;
+}
+
+static bool unmap_neighbours(wf_stack_list *list, wf_stack_list *refused)
+{
+    char         *low, *high;
+    wf_stack_list run = pop_neighbours(list, &low, &high);
+
+    for (const wf_stack *stack = run.first; stack; stack = stack->next)
+        wf_memcheck_stack_ends(stack->valgrind_id);
+    if (munmap(low, (size_t)(high - low)) == 0)
+        return true;
+    while (run.first) {
+        tell_begins(run.first);
+        push(refused, pop(&run));
+    }
+    return false;
 }
 
 /* Unmaps the stacks of a list, and neighbours together: each call interrupts the CPUs where other
- * threads of the process run. */
-WF_SELDOM static void unmap_all(wf_stack_list *list)
+ * threads of the process run. Those that the kernel refuses stay in the list, and after so many
+ * refusals the others, too. Returns whether it took any. */
+WF_SELDOM static bool unmap_all(wf_stack_list *list, uint32_t n_refusals)
 {
-    range     r = {NULL, NULL};
-    wf_stack *stack;
+    wf_stack_list refused = {.n = 0};
+    bool          any = false;
 
-    while ((stack = pop(list))) {
-        char *bottom = wf_stack_bottom(stack) - page(), *top = (char *)(stack + 1);
-
-        wf_memcheck_stack_ends(stack->valgrind_id);
-        if (bottom == r.high) {
-            r.high = top;
-        } else if (top == r.low) {
-            r.low = bottom;
-        } else {
-            unmap(r);
-            r = (range){bottom, top};
-        }
+    while (list->first && n_refusals > 0) {
+        if (unmap_neighbours(list, &refused))
+            any = true;
+        else
+            n_refusals--;
     }
-    unmap(r);
+    while (refused.first)
+        push(list, pop(&refused));
+    return any;
 }
 
-void wf_stack_free(wf_stack *stack)
+bool wf_stack_free(wf_stack *stack)
 {
-    wf_stack_list one = {.first = stack, .n = 1};
+    wf_stack_list one = {.n = 0};
 
-    stack->next = NULL;
-    unmap_all(&one);
+    push(&one, stack);
+    return unmap_all(&one, 1);
 }
 
 /* Takes all but a few out of a shared list. */
@@ -238,6 +266,7 @@ WF_SELDOM static wf_stack_list detach(wf_stacks *shared, uint32_t class)
     return rest;
 }
 
+/* What the kernel refuses goes back to the list: it is used again, or unmapped later. */
 void wf_stacks_tidy(wf_stacks *shared)
 {
     wf_stack_list rest;
@@ -246,16 +275,20 @@ void wf_stacks_tidy(wf_stacks *shared)
         return;
     for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++) {
         rest = detach(shared, class);
-        unmap_all(&rest);
+        unmap_all(&rest, REFUSALS);
+        while (rest.first)
+            push_shared(shared, pop(&rest));
     }
 }
 
+/* Each stack that the kernel takes may make room for one that it has refused before. */
 void wf_stacks_free(wf_stacks *stacks)
 {
     for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++) {
         wf_stack_list *list = &stacks->of[class];
 
-        unmap_all(list);
+        while (unmap_all(list, UINT32_MAX) && list->first)
+            ;
         if (list->n_uncut > 0)
             munmap(list->uncut, list->n_uncut * size_of(class));
     }

@@ -9,17 +9,20 @@
  *             stack that has never run has one page. A3 A worker maps several stacks at once. What
  *             is not yet cut into stacks is address space only.
  * Ordering    [stack-1] the lock of the shared list.
- * Failure     Out of memory, or of mappings: wf_stack_take returns NULL.
+ * Failure     Out of memory, or of mappings: wf_stack_take returns NULL. A stack that the kernel
+ *             does not take back stays in its list.
  *
  * Where the kernel has MADV_GUARD_INSTALL (Linux 6.13), neighbouring stacks are one mapping. Before
  * that each guard page is a mapping of its own, and a process may have vm.max_map_count of them,
- * 65,530 by default.
+ * 65,530 by default. To take a stack out of the middle of a mapping makes two of it, which the
+ * kernel refuses where there is no room for another one.
  */
 #ifndef WF_STACK_H
 #define WF_STACK_H
 
 #include "order.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define WF_STACK_LEAST   ((size_t)16 << 10)
@@ -49,8 +52,8 @@ typedef struct wf_stacks {
 /* Takes a stack of at least `size` bytes. `own` is the calling worker's, or NULL. Returns NULL if
  * there is none. */
 wf_stack *wf_stack_take(wf_stacks *own, wf_stacks *shared, size_t size);
-/* Gives the stack to the kernel. */
-void wf_stack_free(wf_stack *stack);
+/* Gives the stack to the kernel. Returns false if the kernel refuses: the stack is as before. */
+bool wf_stack_free(wf_stack *stack);
 /* Gives back a stack on which nothing runs. */
 void wf_stack_give(wf_stacks *own, wf_stacks *shared, wf_stack *stack);
 /* The worker goes to sleep: gives the kernel what is shared beyond a few. */

@@ -1,14 +1,10 @@
 /* test_fiber_many.c - a hundred thousand fibers that sleep */
 #include "fibers.h"
 
+#include "../guard_pages.h"
 #include "quota.h"
 
-#include <sys/mman.h>
 #include <sys/resource.h>
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
 
 enum { MANY = 100000 };
 
@@ -25,17 +21,6 @@ static int64_t number_in(const char *path, const char *name)
     if (f)
         fclose(f);
     return n;
-}
-
-static bool guards_are_no_mappings(void)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    void  *at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    bool   are = at != MAP_FAILED && madvise(at, page, MADV_GUARD_INSTALL) == 0;
-
-    if (at != MAP_FAILED)
-        munmap(at, page);
-    return are;
 }
 
 static void skip_if_the_machine_is_small(void)
