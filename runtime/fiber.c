@@ -111,9 +111,7 @@ WEFT_API int64_t weft_fiber_sleep(int64_t duration)
 
 WEFT_API bool weft_fiber_is_cancelled(void)
 {
-    const wf_fiber *fiber = wf_current_thread.fiber;
-
-    return fiber && (fiber->in.body->cx->flags & WEFT_CONTEXT_CANCELLED_);
+    return wf_current_thread.fiber && wf_fiber_is_cancelled(wf_current_thread.fiber);
 }
 
 WEFT_API bool weft_fiber_is_current(void)

@@ -197,6 +197,16 @@ void wf_fiber_yield(wf_fiber *fiber)
     wait(fiber->in.body, WF_FIBER_WAITS);
 }
 
+bool wf_fiber_is_cancelled(wf_fiber *fiber)
+{
+    const wf_task *t = weft_container(&fiber->frame, wf_task, frame);
+    weft_context  *cx = fiber->in.body->cx;
+
+    if (wf_load(&t->state, ACQUIRE) & WF_TASK_CANCEL) /* [task-1] */
+        cx->flags |= WEFT_CONTEXT_CANCELLED_;
+    return cx->flags & WEFT_CONTEXT_CANCELLED_;
+}
+
 void wf_fiber_panic(wf_fiber *fiber, const char *message)
 {
     if (fiber->in.body->unwinds)

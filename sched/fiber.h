@@ -91,6 +91,9 @@ void wf_fiber_forget(wf_fiber *fiber);
 int64_t wf_fiber_await(wf_fiber *fiber, weft_future *future);
 /* Lets the worker's other tasks run. */
 void wf_fiber_yield(wf_fiber *fiber);
+/* Whether the fiber has been asked to end, also if that was after its poll began. From then on its
+ * awaits see it, too. */
+bool wf_fiber_is_cancelled(wf_fiber *fiber);
 /* Adds a call that the fiber makes before it ends, and makes the newest of them. */
 void wf_fiber_defer(wf_fiber *fiber, weft_deferred *node);
 void wf_fiber_run_deferred(wf_fiber *fiber, const weft_deferred *node);

@@ -398,6 +398,49 @@ Test(fiber, a_cancel_ends_its_awaits)
     stop(rt);
 }
 
+/* Without an await. */
+static int64_t computes_until_cancelled(void *argument)
+{
+    story *s = argument;
+
+    add(&s->started, 1);
+    while (!weft_fiber_is_cancelled())
+        sched_yield();
+    s->first = weft_fiber_sleep(WEFT_S(100));
+    return 6;
+}
+
+Test(fiber, sees_a_cancel_while_it_computes)
+{
+    weft_runtime *rt = start(2);
+    story         s = {0};
+    weft_handle   handle;
+
+    check_eq(weft_fiber_on(rt, &handle, computes_until_cancelled, &s), 0);
+    spin_until(&s.started, 1);
+    weft_cancel(&handle);
+    check_eq(join(rt, &handle), 6);
+    check_eq(s.first, -ECANCELED);
+    stop(rt);
+}
+
+static int64_t cancels_itself(void *argument)
+{
+    weft_cancel(*(weft_handle **)argument);
+    check(weft_fiber_is_cancelled());
+    return weft_fiber_sleep(WEFT_S(100));
+}
+
+Test(fiber, sees_that_it_has_cancelled_itself)
+{
+    weft_runtime *rt = start(1);
+    weft_handle   handle, *of_itself = &handle;
+
+    check_eq(weft_fiber_on(rt, &handle, cancels_itself, &of_itself), 0);
+    check_eq(join(rt, &handle), -ECANCELED);
+    stop(rt);
+}
+
 Test(fiber, a_stop_cancels_it)
 {
     weft_runtime *rt = start(2);
