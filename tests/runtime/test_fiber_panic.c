@@ -87,6 +87,66 @@ Test(fiber_panic, ends_when_what_it_awaits_panics)
     stop(rt);
 }
 
+/* Some calls deep, with variables that ASan surrounds by marks. */
+static __attribute__((noinline)) int64_t awaits_a_panic_below(int depth)
+{
+    char some[500];
+
+    memset(some, depth, sizeof some);
+    return (depth == 0 ? awaits_a_panic(NULL) : awaits_a_panic_below(depth - 1)) + some[depth];
+}
+
+struct large {
+    char bytes[4096];
+};
+
+static __attribute__((noinline)) int64_t sums_up(const char *bytes)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < sizeof(struct large); i++)
+        sum += bytes[i];
+    return sum;
+}
+
+/* The compiler does not mark an argument on the stack. */
+static __attribute__((noinline)) int64_t sums_up_copy(struct large copy)
+{
+    return sums_up(copy.bytes);
+}
+
+static int64_t awaits_a_panic_deep(void *argument)
+{
+    (void)argument;
+    return awaits_a_panic_below(10);
+}
+
+static int64_t passes_a_copy(void *argument)
+{
+    return sums_up_copy(*(struct large *)argument);
+}
+
+/* Both have the same stack, one after the other. */
+static int64_t spawns_both(void *argument)
+{
+    weft_handle handle;
+
+    check_eq(weft_fiber(&handle, awaits_a_panic_deep, NULL), 0);
+    check_eq(weft_await(weft_join(&handle)), -EOWNERDEAD);
+    check_eq(weft_fiber(&handle, passes_a_copy, argument), 0);
+    return weft_await(weft_join(&handle));
+}
+
+Test(fiber_panic, leaves_a_stack_for_the_next_one)
+{
+    weft_runtime       *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
+    static struct large large = {.bytes = {1, 2, 3}};
+
+    n_order = 0;
+    check_eq(RUN_FIBER(rt, spawns_both, &large), 6);
+    stop(rt);
+}
+
 /* One branch panics while the kernel has the other's memory, which is on the stack. */
 static int64_t selects_a_panic(void *argument)
 {
