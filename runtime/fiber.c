@@ -69,11 +69,12 @@ WF_FLATTEN WEFT_API int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret_han
 /* ---- awaiting ---- */
 
 /* The thread is in a poll: an async function, a combinator or the like has called. A function that
- * weft_block_in_place calls may block. */
+ * weft_block_in_place calls may block, but not the tasks of a current-thread runtime that it
+ * polls. */
 static void refuse_poll(const char *function, const weft_future *future)
 {
-    if (wf_current_thread.catch && !wf_current_thread.lent &&
-        (wf_current_thread.worker || !wf_current_thread.owned))
+    if (wf_current_thread.catch &&
+        (wf_current_thread.worker || (!wf_current_thread.owned && !wf_current_thread.lent)))
         weft_misuse_(function, "called in a poll, where WEFT_AWAIT belongs; is this no fiber?",
                      future->ops->name);
 }

@@ -644,6 +644,27 @@ Test(fiber, an_async_function_must_not_await_as_its_fiber, .signal = SIGABRT)
     RUN_FIBER(rt, awaits_a_body_that_awaits, NULL);
 }
 
+/* The thread of the call in place polls the tasks of another runtime. */
+static int64_t awaits_in_another_runtime(void *argument)
+{
+    weft_runtime          *rt = start_with(&(weft_config){.current_thread = 1});
+    struct awaits_as_fiber frame;
+
+    (void)argument;
+    return weft_block_on(rt, weft_async(awaits_as_fiber, &frame, 0));
+}
+
+static int64_t awaits_there_in_place(void *argument)
+{
+    return weft_block_in_place(awaits_in_another_runtime, argument);
+}
+
+TEST_ABORTS(fiber, an_async_function_must_not_await_as_one_below_a_call_in_place,
+            "weft_await: called in a poll")
+{
+    RUN_FIBER(start(1), awaits_there_in_place, NULL);
+}
+
 Test(fiber, without_a_runtime_is_refused)
 {
     check_eq(weft_fiber(NULL, adds_ten, NULL), -ENXIO);
