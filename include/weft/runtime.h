@@ -228,9 +228,10 @@ WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience
 
 /*
  * Polls a future on the calling thread until it is READY, and sleeps between the polls. The caller
- * still owns the future afterwards. If `rt` is NULL, and the thread is in another weft_block_on, it
- * uses the runtime of that one. If there is none either, the thread polls without a runtime: locks,
- * channels and joins work, and whatever needs a runtime ends with -ENXIO.
+ * still owns the future afterwards. If `rt` is NULL, and the thread is in another weft_block_on or
+ * in weft_block_in_place, it uses the runtime of that one. If there is none either, the thread
+ * polls without a runtime: locks, channels and joins work, and whatever needs a runtime ends with
+ * -ENXIO.
  *
  * Thread:  any thread that does not belong to a runtime.
  * Returns: the result of the future.
