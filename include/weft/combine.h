@@ -195,20 +195,22 @@ static inline uint64_t weft_select_undone(const struct weft_select *select)
 /*
  * Marks a branch of a select that stays pending, and is not cancelled, when it loses. A try_join in
  * which another branch fails leaves it in the same way. It is still pinned then. Await it again,
- * alone or in another select of the same async function, or end it with WEFT_CANCEL. Until it has
- * ended it must not be made again: the function then aborts, in its next group or at its end. An
- * async function that returns while such a branch is pending aborts. A branch that was never polled
- * when it loses stays as it was made. A cancelled task cancels kept branches like all others.
+ * alone or in another select of the same async function or fiber, or end it with WEFT_CANCEL, in a
+ * fiber with weft_await_cancel. Until it has ended it must not be made again: the function then
+ * aborts, in its next group or at its end. A function that returns while such a branch is pending
+ * aborts. A branch that was never polled when it loses stays as it was made. A cancelled task
+ * cancels kept branches like all others.
  *
  * A kept branch is not polled until it is awaited again. A wait for a lock, a semaphore, a once, a
  * notify, a message of an mpmc channel, a permit or the next task of a set in it keeps its place in
  * the queue, but is passed over meanwhile: what it could be given goes to the next. This does not
- * reach waits that a future of your own polls.
+ * reach waits that a future of your own polls. A message that waits to be sent needs no poll: it is
+ * sent as soon as there is room.
  *
  *     weft_read(&self->read, conn, self->buf, sizeof self->buf);
  *     for (;;) {
  *         WEFT_AWAIT(n, weft_select(&self->sel, weft_keep(&self->read.future), ...));
- *         if (n != 0)
+ *         if (n != 0 || self->read.future.result <= 0)
  *             break;
  *         use(self->buf, self->read.future.result);
  *         weft_read(&self->read, conn, self->buf, sizeof self->buf);          the next one

@@ -91,7 +91,8 @@ WEFT_API WEFT_NODISCARD weft_mpmc_receiver *weft_mpmc_receiver_clone(weft_mpmc_r
 /*
  * Waits for a message of an mpmc channel. It is copied to *ret_message, which is borrowed until
  * READY. Receivers that wait are served in the order in which they began to wait. One that has its
- * turn and is not polled keeps a message back from the others until it is polled or cancelled.
+ * turn and is not polled keeps a message back from the others until it is polled or cancelled. One
+ * that a select has left pending (weft_keep) is passed over instead.
  *
  * Returns: 0, with a message.
  * Errors:  WEFT_EOF, no message is left and every sender is closed.

@@ -1,7 +1,8 @@
 /*
  * task.h - tasks: spawning, joining, cancelling, panicking
  *
- * A task is an async function that a runtime polls by itself. A handle refers to one task.
+ * A task is an async function, or a fiber (weft/fiber.h), that a runtime polls by itself. A handle
+ * refers to one task.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
@@ -13,7 +14,8 @@ WEFT_BEGIN_DECLS
 /*
  * A reference to one task, in memory of its owner. It must be detached, or joined until the join
  * is READY. It may move while no join is pending. Any thread may use it, one at a time, also after
- * the runtime has stopped.
+ * the runtime has stopped. Once its task has been joined or detached it is empty: then only
+ * weft_handle_is_empty and weft_handle_panic accept it, and all other functions abort.
  */
 typedef struct weft_handle {
     weft_future     future_;
