@@ -9,7 +9,8 @@
  * A message is `size` bytes, which are copied in and out. The channel needs no runtime. Any thread
  * and any executor may use its ends. If the caller of weft_broadcast_open is run by a runtime, the
  * memory of the channel comes from that runtime's allocator. Each end has one owner, which closes
- * it.
+ * it. A wait borrows its end until READY: end a wait that weft_keep has left before you close its
+ * end.
  */
 #ifndef WEFT_BROADCAST_H
 #define WEFT_BROADCAST_H

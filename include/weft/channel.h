@@ -5,7 +5,7 @@
  * any executor may use their ends. If the caller of ..._open is run by a runtime, the memory of
  * the channel comes from that runtime's allocator. Each end has one owner, which closes it. What
  * can wait is a future in memory of the caller. Messages and the places of results are borrowed
- * until READY.
+ * until READY, and so is the end: end a wait that weft_keep has left before you close its end.
  */
 #ifndef WEFT_CHANNEL_H
 #define WEFT_CHANNEL_H

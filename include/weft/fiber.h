@@ -45,9 +45,10 @@ typedef int64_t weft_fiber_function(void *argument);
 
 /* How a fiber is to run. A field that is 0 has its default. */
 typedef struct weft_fiber_options {
-    size_t   stack_size; /* in bytes, rounded up to a power of 2; default: WEFT_FIBER_STACK */
-    bool     bound;      /* only worker `worker` runs the fiber, from the start */
-    uint32_t worker;     /* an index, from 0, below weft_runtime_workers() */
+    /* In bytes, rounded up to a power of 2, and to 16 KiB at least. Default: WEFT_FIBER_STACK. */
+    size_t   stack_size;
+    bool     bound;  /* only worker `worker` runs the fiber, from the start */
+    uint32_t worker; /* an index, from 0, below weft_runtime_workers() */
 } weft_fiber_options;
 
 /*

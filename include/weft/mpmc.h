@@ -8,7 +8,8 @@
  * A message is `size` bytes, which are copied in and out. The channel needs no runtime. Any thread
  * and any executor may use its ends. If the caller of weft_mpmc_open is run by a runtime, the
  * memory of the channel comes from that runtime's allocator. Each end has one owner, which closes
- * it. Messages and the places of results are borrowed until READY.
+ * it. Messages and the places of results are borrowed until READY, and so is the end: end a wait
+ * that weft_keep has left before you close its end.
  */
 #ifndef WEFT_MPMC_H
 #define WEFT_MPMC_H

@@ -9,7 +9,8 @@
  *
  * Values are copied in and out. A watch needs no runtime. Any thread and any executor may use its
  * ends. If the caller of weft_watch_open is run by a runtime, the memory of the channel comes from
- * that runtime's allocator. Each end has one owner, which closes it.
+ * that runtime's allocator. Each end has one owner, which closes it. A wait borrows its end until
+ * READY: end a wait that weft_keep has left before you close its end.
  */
 #ifndef WEFT_WATCH_H
 #define WEFT_WATCH_H
