@@ -220,8 +220,7 @@ WEFT_API weft_future *weft_spawn_blocking_(struct weft_spawn_blocking *job, weft
  * aborts.
  *
  * Tasks that are bound to the worker wait. So do fibers that have started on it, and the other
- * branches of the caller's task. While all workers block in this way, new fibers wait for one of
- * them, because a spare worker runs no fibers. So the function must not wait for a fiber.
+ * branches of the caller's task. The function must not wait for one of these.
  *
  * If all spare workers are in use, the workers that are left have to do. The caller of a
  * current-thread runtime has no other thread that could poll its tasks: they wait, and
