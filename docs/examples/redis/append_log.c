@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../say.h"
+#include "defers.h"
 #include "resp.h"
 
 #define KEEP (256 * 1024) /* bytes of a buffer that is kept for the next records */
@@ -132,11 +133,6 @@ static void write_at_once(struct append_log *log)
         log->n_done += (size_t)n; /* an error comes again with the next write */
 }
 
-static void unlock(void *mutex)
-{
-    weft_mutex_unlock(mutex);
-}
-
 WEFT_ASYNC_EXTERN(settle_log)
 {
     struct append_log *log = self->in.log;
@@ -146,7 +142,7 @@ WEFT_ASYNC_EXTERN(settle_log)
     WEFT_AWAIT(n, weft_mutex_lock(&self->wait, &log->writing));
     if (n < 0)
         WEFT_RETURN(n);
-    weft_defer(&self->unlock, unlock, &log->writing);
+    weft_defer(&self->unlock, unlock_mutex, &log->writing);
     while (append_log_owes(log, self->in.mark)) {
         if (atomic_load(&log->lost_sync))
             WEFT_RETURN(-EIO);
@@ -177,11 +173,6 @@ WEFT_ASYNC_EXTERN(settle_log)
 
 /* ---- once a second, and at the end ---- */
 
-static void leave(void *tracker)
-{
-    weft_tracker_leave(tracker);
-}
-
 static uint64_t added_now(struct append_log *log)
 {
     uint64_t added;
@@ -198,7 +189,7 @@ WEFT_ASYNC_EXTERN(sync_log)
     int64_t            n;
 
     WEFT_BEGIN();
-    weft_defer(&self->leave, leave, self->in.tracker);
+    weft_defer(&self->leave, leave_tracker, self->in.tracker);
     weft_interval_start(&self->every, WEFT_S(1), WEFT_INTERVAL_SKIP);
     for (;;) {
         WEFT_AWAIT(n, weft_token_run(&self->run, self->in.stop, weft_interval_tick(&self->every)));

@@ -17,6 +17,7 @@
  *     replay.c       ... and reading it at start
  *     rewrite.c, save.c   ... and writing it anew
  *     table.c, list.c, glob.c, bytes.c                hash tables, lists, patterns, memory
+ *     defers.h       what tasks leave to weft_defer
  *
  * Stopping, on SIGINT, SIGTERM or SHUTDOWN: the token ends what waits for a request. What has been
  * read is answered. Then the log is written and synced. The exit status is in server.h.

@@ -8,6 +8,7 @@
 
 #include "../say.h"
 #include "commands.h"
+#include "defers.h"
 #include "save.h"
 
 #define PIECE (256 * 1024) /* bytes of a copy */
@@ -133,11 +134,6 @@ WEFT_ASYNC(catch_up)
 
 /* ---- the new file takes the old one's place ---- */
 
-static void unlock(void *mutex)
-{
-    weft_mutex_unlock(mutex);
-}
-
 /* The new file has its name. The old one is left in fresh->fd, because closing it removes it, and
  * that takes the disk a while. */
 static void exchange(struct fresh_log *fresh, weft_stream *file, uint64_t mark)
@@ -165,11 +161,11 @@ WEFT_ASYNC(replace_log)
     WEFT_AWAIT(n, weft_mutex_lock(&self->wait, &log->syncing_turn));
     if (n < 0)
         WEFT_RETURN(n);
-    weft_defer(&self->unlock_turn, unlock, &log->syncing_turn);
+    weft_defer(&self->unlock_turn, unlock_mutex, &log->syncing_turn);
     WEFT_AWAIT(n, weft_mutex_lock(&self->wait, &log->writing));
     if (n < 0)
         WEFT_RETURN(n);
-    weft_defer(&self->unlock, unlock, &log->writing);
+    weft_defer(&self->unlock, unlock_mutex, &log->writing);
     if (log->n_done < log->taken.size || atomic_load(&log->lost_sync))
         WEFT_RETURN(-EIO);
 
@@ -259,18 +255,13 @@ WEFT_ASYNC(rewrite_log)
     WEFT_END(self->result);
 }
 
-static void leave(void *tracker)
-{
-    weft_tracker_leave(tracker);
-}
-
 WEFT_ASYNC_EXTERN(rewriter)
 {
     struct server *server = self->in.server;
     int64_t        n;
 
     WEFT_BEGIN();
-    weft_defer(&self->leave, leave, &server->tasks);
+    weft_defer(&self->leave, leave_tracker, &server->tasks);
     for (;;) {
         WEFT_AWAIT(n, weft_token_run(&self->run, &server->stop,
                                      weft_notify_wait(&self->wait, &server->log.rewrite_asked)));

@@ -7,6 +7,7 @@
 #include "../say.h"
 #include "commands.h"
 #include "connection.h"
+#include "defers.h"
 
 #define PAUSE      WEFT_MS(100) /* after an error */
 #define SWEEP      WEFT_MS(100)
@@ -24,11 +25,6 @@ void server_lock(struct server *server)
 }
 
 /* ---- taking connections ---- */
-
-static void leave(void *tracker)
-{
-    weft_tracker_leave(tracker);
-}
 
 /* Closes a connection that gets no task. */
 static void turn_away(struct acceptor *self)
@@ -71,7 +67,7 @@ WEFT_ASYNC_EXTERN(acceptor)
     int64_t        n;
 
     WEFT_BEGIN();
-    weft_defer(&self->leave, leave, &server->tasks);
+    weft_defer(&self->leave, leave_tracker, &server->tasks);
     self->failing = false;
     for (;;) {
         WEFT_AWAIT(n, weft_token_run(&self->run, &server->stop,
@@ -102,7 +98,7 @@ WEFT_ASYNC_EXTERN(sweeper)
     int64_t        n;
 
     WEFT_BEGIN();
-    weft_defer(&self->leave, leave, &server->tasks);
+    weft_defer(&self->leave, leave_tracker, &server->tasks);
     weft_interval_start(&self->every, SWEEP, WEFT_INTERVAL_SKIP);
     for (;;) {
         WEFT_AWAIT(n, weft_token_run(&self->run, &server->stop, weft_interval_tick(&self->every)));
