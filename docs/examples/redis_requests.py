@@ -86,7 +86,13 @@ WATCH a -> +OK; MULTI -> +OK; SET a 1 -> +QUEUED; EXEC -> *1 +OK
 WATCH a -> +OK; SET a 0 -> +OK; MULTI -> +OK; SET a 1 -> +QUEUED; EXEC -> *-1; GET a -> $1 0; MULTI -> +OK; EXEC -> *0
 WATCH a -> +OK; SET a 0 -> +OK; UNWATCH -> +OK; MULTI -> +OK; SET a 1 -> +QUEUED; EXEC -> *1 +OK
 LPUSH a x -> :1; WATCH a -> +OK; LPOP a -> $1 x; LPUSH a x -> :1; MULTI -> +OK; EXEC -> *-1
-SET a 1 -> +OK; WATCH a -> +OK; FLUSHALL -> +OK; MULTI -> +OK; EXEC -> *-1
+SET a 1 -> +OK; WATCH a -> +OK; FLUSHALL -> +OK; MULTI -> +OK; EXEC -> *-1; WATCH a -> +OK; FLUSHALL -> +OK; MULTI -> +OK; EXEC -> *0
+WATCH a -> +OK; SET a 1 -> +OK; EXEC -> -ERR EXEC without MULTI; MULTI -> +OK; GET a -> +QUEUED; EXEC -> *-1
+MULTI -> +OK; EXEC now -> -EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command; SET a 1 -> +OK
+WATCH a -> +OK; SET a 1 -> +OK; DEL a -> :1; MULTI -> +OK; EXEC -> *-1
+SET a 1 -> +OK; WATCH b -> +OK; DEL a b -> :1; UNLINK b -> :0; MULTI -> +OK; EXEC -> *0
+RPUSH b x -> :1; RPUSH c x -> :1; WATCH a c -> +OK; BLPOP a b c 0 -> *2 $1 b $1 x; MULTI -> +OK; EXEC -> *0
+WATCH a b -> +OK; RPUSH a x -> :1; UNWATCH -> +OK; WATCH a a b -> +OK; LMOVE a b LEFT LEFT -> $1 x; MULTI -> +OK; EXEC -> *-1
 
 PUBLISH c m -> :0; UNSUBSCRIBE -> *3 $11 unsubscribe $-1 :0; PUNSUBSCRIBE x -> *3 $12 punsubscribe $1 x :0
 SUBSCRIBE c d -> *3 $9 subscribe $1 c :1 *3 $9 subscribe $1 d :2; PING -> *2 $4 pong $0 ''; GET a -> -ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context; UNSUBSCRIBE d -> *3 $11 unsubscribe $1 d :1; PSUBSCRIBE x* -> *3 $10 psubscribe $2 x* :2; UNSUBSCRIBE c -> *3 $11 unsubscribe $1 c :1; PUNSUBSCRIBE -> *3 $12 punsubscribe $2 x* :0; GET a -> $-1

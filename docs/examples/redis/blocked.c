@@ -205,6 +205,7 @@ void blocking_pop_command(struct client *client, const struct slice *argv, size_
         put_bulk(&client->out, argv[i]);
         put_popped(client, argv[i], value, side);
         CLIENT_LOG(client, side == LEFT ? SLICE("LPOP") : SLICE("RPOP"), argv[i]);
+        keys_touch(&client->server->keys, argv[i]);
         return;
     }
     client->from = side;

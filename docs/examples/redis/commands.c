@@ -10,8 +10,8 @@
 
 static const struct command commands[] = {
     /* name, function, arity, flags, keys: first, last, step */
-    {"del", del_command, -2, WRITES, 1, -1, 1},
-    {"unlink", del_command, -2, WRITES, 1, -1, 1},
+    {"del", del_command, -2, WRITES, 0, 0, 0},
+    {"unlink", del_command, -2, WRITES, 0, 0, 0},
     {"exists", exists_command, -2, 0, 1, -1, 1},
     {"type", type_command, 2, 0, 1, 1, 1},
     {"rename", rename_command, 3, WRITES, 1, 2, 1},
@@ -57,8 +57,8 @@ static const struct command commands[] = {
     {"lrem", lrem_command, 4, WRITES, 1, 1, 1},
     {"ltrim", ltrim_command, 4, WRITES, 1, 1, 1},
     {"lmove", lmove_command, 5, WRITES | GROWS, 1, 2, 1},
-    {"blpop", blocking_pop_command, -3, WRITES, 1, -2, 1},
-    {"brpop", blocking_pop_command, -3, WRITES, 1, -2, 1},
+    {"blpop", blocking_pop_command, -3, WRITES, 0, 0, 0},
+    {"brpop", blocking_pop_command, -3, WRITES, 0, 0, 0},
     {"blmove", blmove_command, 6, WRITES | GROWS, 1, 2, 1},
 
     {"hset", hset_command, -4, WRITES | GROWS, 1, 1, 1},
@@ -145,8 +145,8 @@ void put_syntax_error(struct client *client)
     put_error(&client->out, "ERR syntax error");
 }
 
-/* A command has changed something: gives its keys a new version, and looks for clients that wait
- * for one of them. */
+/* A command has changed something: counts that for its keys, and looks for clients that wait for
+ * one of them. */
 static void touch_keys(struct server *server, const struct command *command,
                        const struct slice *argv, size_t argc)
 {
@@ -197,16 +197,19 @@ static bool is_allowed(struct client *client, const struct command *command,
                        const struct slice *argv, size_t argc)
 {
     struct server *server = client->server;
+    bool           is_exec = command && command->run == exec_command;
+    const char    *code = is_exec ? "EXECABORT Transaction discarded because of:" : "ERR";
 
     if (!command)
         put_unknown(client, argv, argc);
     else if (!command_takes(command, argc))
-        put_error(&client->out, "ERR wrong number of arguments for '%s' command", command->name);
+        put_error(&client->out, "%s wrong number of arguments for '%s' command", code,
+                  command->name);
     else if (client_is_subscribed(client) && !(command->flags & LISTENS))
         put_error(&client->out,
-                  "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                  "%s Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                   "RESET are allowed in this context",
-                  command->name);
+                  code, command->name);
     else if (client->in_multi && command->flags & NOT_QUEUED)
         put_error(&client->out, "ERR Command not allowed inside a transaction");
     else if (command->flags & WRITES && atomic_load(&server->log.broken))
@@ -217,6 +220,8 @@ static bool is_allowed(struct client *client, const struct command *command,
     else
         return true;
     client->spoilt |= client->in_multi;
+    if (is_exec)
+        transaction_end(client);
     return false;
 }
 

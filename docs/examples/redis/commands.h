@@ -25,7 +25,9 @@ struct command {
     command_run *run;
     int          arity; /* how many arguments with the name; -n: at least n */
     unsigned     flags;
-    int first, last, step; /* where its keys are; last < 0: counted from the end; 0: none */
+    /* The keys that have changed if it has changed something. last < 0: counted from the end. 0:
+     * it has none, or calls keys_touch itself. */
+    int first, last, step;
 };
 
 /* Makes the table. Call it once, before any command. */

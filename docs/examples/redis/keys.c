@@ -8,7 +8,10 @@ void del_command(struct client *client, const struct slice *argv, size_t argc)
     int64_t          n = 0;
 
     for (size_t i = 1; i < argc; i++)
-        n += keys_find(keys, argv[i]) && keys_remove(keys, argv[i]);
+        if (keys_find(keys, argv[i]) && keys_remove(keys, argv[i])) {
+            keys_touch(keys, argv[i]);
+            n++;
+        }
     client->changed = n > 0;
     put_number(&client->out, n);
 }

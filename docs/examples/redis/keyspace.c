@@ -27,6 +27,7 @@ static bool is_expired(const struct keyspace *keys, const struct value *value)
 static void expire(struct keyspace *keys, struct slice key)
 {
     append_log_add(keys->log, (struct slice[]){SLICE("DEL"), key}, 2); /* K2 */
+    keys_touch(keys, key);
     keys_remove(keys, key);
     keys->n_expired++;
 }
@@ -69,7 +70,6 @@ void keys_put(struct keyspace *keys, struct slice key, struct value *value)
     }
     entry->value = value;
     keys->n_expiring += value->expires_at > 0;
-    value->version = ++keys->version;
 }
 
 struct value *keys_take(struct keyspace *keys, struct slice key)
@@ -94,6 +94,9 @@ bool keys_remove(struct keyspace *keys, struct slice key)
 
 void keys_clear(struct keyspace *keys)
 {
+    TABLE_EACH(&keys->watched, entry)
+    if (table_find(&keys->keys, entry_key(entry)))
+        ((struct watched *)entry->value)->n_changes++;
     table_free(&keys->keys, value_free);
     keys->n_expiring = 0;
 }
@@ -105,13 +108,40 @@ void keys_set_expiry(struct keyspace *keys, struct value *value, int64_t expires
     keys->n_expiring += value->expires_at > 0;
 }
 
+/* ---- watches ---- */
+
 void keys_touch(struct keyspace *keys, struct slice key)
 {
-    struct entry *entry = table_find(&keys->keys, key);
+    struct entry *entry = table_find(&keys->watched, key);
 
     if (entry)
-        ((struct value *)entry->value)->version = ++keys->version;
+        ((struct watched *)entry->value)->n_changes++;
 }
+
+struct watched *keys_watch(struct keyspace *keys, struct slice key)
+{
+    bool            is_new;
+    struct entry   *entry = table_put(&keys->watched, key, &is_new);
+    struct watched *watched = entry->value;
+
+    if (is_new) {
+        entry->value = watched = memory_take(sizeof *watched);
+        *watched = (struct watched){0};
+    }
+    watched->n_watches++;
+    return watched;
+}
+
+void keys_unwatch(struct keyspace *keys, struct slice key)
+{
+    struct watched *watched = table_find(&keys->watched, key)->value;
+    bool            was_there;
+
+    if (--watched->n_watches == 0)
+        memory_give(table_remove(&keys->watched, key, &was_there));
+}
+
+/* ---- sweeping ---- */
 
 void keys_sweep(struct keyspace *keys, size_t n_buckets)
 {

@@ -8,8 +8,7 @@
  *             removes the key.
  *             K2 Whatever removes a key because it has expired logs a DEL of it. So the log says
  *             when keys went, and nothing expires while it is replayed (`now` is 0 then).
- *             K3 A value that has changed has another version than before, and no two values have
- *             the same one. WATCH compares versions.
+ *             K3 Whatever changes, makes or removes a key that a client watches counts that.
  * Ordering    By the server's lock.
  * Failure     None.
  */
@@ -26,12 +25,17 @@ struct value {
     enum kind kind;
     uint32_t  saved;      /* the number of the last saving that is done with it */
     int64_t   expires_at; /* in ms since 1970; 0: never */
-    uint64_t  version;
     union {
         struct buffer string;
         struct list   list;
         struct table  table; /* hash: the values are struct string. set: they are NULL. */
     };
+};
+
+/* A key that clients watch, whether it is there or not. */
+struct watched {
+    size_t   n_watches;
+    uint64_t n_changes;
 };
 
 /* All keys are being saved: save.h. */
@@ -46,7 +50,7 @@ struct keyspace {
     struct table       keys;
     struct append_log *log;
     int64_t            now;     /* in ms since 1970; set when the lock is taken */
-    uint64_t           version; /* the last one that was given */
+    struct table       watched; /* the values are struct watched */
     size_t             n_expiring;
     size_t             swept; /* the bucket where the next sweep begins */
     uint64_t           n_expired;
@@ -74,8 +78,12 @@ void keys_clear(struct keyspace *keys);
 /* Sets when a value expires, in ms since 1970. 0: never. */
 void keys_set_expiry(struct keyspace *keys, struct value *value, int64_t expires_at);
 
-/* Gives a key's value, if there is one, a new version (K3). */
+/* Counts a change of a key if a client watches it (K3). */
 void keys_touch(struct keyspace *keys, struct slice key);
+
+/* Begins and ends a watch of a key. The counts stay in place as long as it lasts. */
+struct watched *keys_watch(struct keyspace *keys, struct slice key);
+void            keys_unwatch(struct keyspace *keys, struct slice key);
 
 /* Empties a value and frees what it holds. */
 void value_clear(struct value *value);

@@ -4,17 +4,11 @@
 #include "commands.h"
 
 struct watch {
-    struct watch  *next;
-    struct string *key;
-    uint64_t       version;
+    struct watch         *next;
+    struct string        *key;
+    const struct watched *watched;
+    uint64_t              n_changes; /* when the watch began */
 };
-
-static uint64_t version_of(struct client *client, struct slice key)
-{
-    const struct value *value = keys_find(&client->server->keys, key);
-
-    return value ? value->version : 0;
-}
 
 static void forget_watches(struct client *client)
 {
@@ -22,6 +16,7 @@ static void forget_watches(struct client *client)
 
     while ((watch = client->watches)) {
         client->watches = watch->next;
+        keys_unwatch(&client->server->keys, string_slice(watch->key));
         memory_give(watch->key);
         memory_give(watch);
     }
@@ -61,9 +56,11 @@ void multi_command(struct client *client, const struct slice *argv, size_t argc)
 
 static bool has_changed(struct client *client)
 {
-    for (const struct watch *watch = client->watches; watch; watch = watch->next)
-        if (version_of(client, string_slice(watch->key)) != watch->version)
+    for (const struct watch *watch = client->watches; watch; watch = watch->next) {
+        keys_find(&client->server->keys, string_slice(watch->key)); /* it may expire now */
+        if (watch->watched->n_changes != watch->n_changes)
             return true;
+    }
     return false;
 }
 
@@ -95,9 +92,11 @@ void exec_command(struct client *client, const struct slice *argv, size_t argc)
 {
     (void)argv;
     (void)argc;
-    if (!client->in_multi)
+    if (!client->in_multi) { /* the watches stay */
         put_error(&client->out, "ERR EXEC without MULTI");
-    else if (client->spoilt || atomic_load(&client->server->log.broken))
+        return;
+    }
+    if (client->spoilt || atomic_load(&client->server->log.broken))
         put_error(&client->out, "EXECABORT Transaction discarded because of previous errors.");
     else if (has_changed(client))
         put_nil_array(&client->out);
@@ -120,7 +119,8 @@ void discard_command(struct client *client, const struct slice *argv, size_t arg
 
 void watch_command(struct client *client, const struct slice *argv, size_t argc)
 {
-    struct watch *watch;
+    struct keyspace *keys = &client->server->keys;
+    struct watch    *watch;
 
     if (client->in_multi) {
         put_error(&client->out, "ERR WATCH inside MULTI is not allowed");
@@ -129,7 +129,9 @@ void watch_command(struct client *client, const struct slice *argv, size_t argc)
     for (size_t i = 1; i < argc; i++) {
         watch = memory_take(sizeof *watch);
         watch->key = string_make(argv[i]);
-        watch->version = version_of(client, argv[i]);
+        keys_find(keys, argv[i]); /* if it has expired, it goes before the watch begins */
+        watch->watched = keys_watch(keys, argv[i]);
+        watch->n_changes = watch->watched->n_changes;
         watch->next = client->watches;
         client->watches = watch;
     }

@@ -2,8 +2,8 @@
  * transaction.h - MULTI, EXEC, WATCH: several commands that run together
  *
  * Purpose     MULTI keeps the requests of a client, and EXEC runs them under the lock. WATCH
- *             remembers the versions of keys (K3), and EXEC runs nothing if one has changed. A key
- *             that was made and removed again counts as unchanged.
+ *             remembers how often keys had changed (K3), and EXEC runs nothing if one has changed
+ *             since.
  * Threads     Those that hold the server's lock.
  * Invariants  None.
  * Ordering    By the server's lock.
