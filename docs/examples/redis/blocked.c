@@ -124,8 +124,12 @@ void blocked_note(struct server *server, struct slice key)
     if (!queue || queue->is_ready)
         return;
     queue->is_ready = true;
-    queue->next_ready = server->ready;
-    server->ready = queue;
+    queue->next_ready = NULL;
+    if (server->ready)
+        server->last_ready->next_ready = queue;
+    else
+        server->ready = queue;
+    server->last_ready = queue;
 }
 
 void blocked_serve(struct server *server)

@@ -54,12 +54,13 @@ struct server {
 
     pthread_mutex_t    lock; /* of all that follows */
     struct keyspace    keys;
-    struct append_log  log;      /* its header says which parts */
-    struct table       channels; /* their subscribers: pubsub.h */
-    struct table       patterns; /* the same */
-    struct table       queues;   /* of clients that wait for a list: blocked.h */
-    struct wait_queue *ready;    /* queues whose list may have got something */
-    bool               in_exec;  /* a transaction is running */
+    struct append_log  log;        /* its header says which parts */
+    struct table       channels;   /* their subscribers: pubsub.h */
+    struct table       patterns;   /* the same */
+    struct table       queues;     /* of clients that wait for a list: blocked.h */
+    struct wait_queue *ready;      /* queues whose list may have got something, in that order */
+    struct wait_queue *last_ready; /* of them; of no meaning if there is none */
+    bool               in_exec;    /* a transaction is running */
     int64_t            n_clients, n_blocked;
     uint64_t           n_commands, n_connections, n_refused;
     uint64_t           last_id;
