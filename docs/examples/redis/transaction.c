@@ -32,7 +32,11 @@ void transaction_end(struct client *client)
 
 void transaction_queue(struct client *client, const struct slice *argv, size_t argc)
 {
-    if (client->queued.size > (size_t)client->server->options.limits.max_request) {
+    const struct server *server = client->server;
+
+    /* In the log, a transaction may take more bytes than a client has sent. */
+    if (!server->log.replaying &&
+        client->queued.size > (size_t)server->options.limits.max_request) {
         put_error(&client->out, "ERR too many bytes in a transaction");
         client->spoilt = true;
         return;
