@@ -112,6 +112,19 @@ static weft_future *next_event(struct connection *self)
     return weft_token_run(&self->run, &self->in.server->stop, future);
 }
 
+/* The server stops. The client leaves its queues, so that no item is handed to it any more. Returns
+ * whether there is something that it has been handed before: that is sent first. */
+static bool stop_waiting(struct connection *self)
+{
+    bool has_more;
+
+    server_lock(self->in.server);
+    blocked_leave(&self->client);
+    has_more = self->client.outbox.size > 0;
+    server_unlock(self->in.server);
+    return has_more;
+}
+
 /* Something has happened. Returns whether the connection goes on. */
 static bool take_event(struct connection *self, int64_t n)
 {
@@ -123,6 +136,8 @@ static bool take_event(struct connection *self, int64_t n)
         self->input.size += (size_t)n_read;
     if (n_read > 0 || (n >= 0 && n_read == -ECANCELED))
         return true; /* a select whose read has lost ends with -ECANCELED in the read */
+    if (n == -ECANCELED)
+        return stop_waiting(self);
     return n == -ETIMEDOUT && self->blocked; /* else it is the end of the stream, or ours */
 }
 
