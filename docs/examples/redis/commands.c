@@ -106,6 +106,9 @@ static const struct command commands[] = {
     {"config", config_command, -2, 0, 0, 0, 0},
     {"info", info_command, -1, 0, 0, 0, 0},
     {"client", client_command, -2, 0, 0, 0, 0},
+
+    {"post", http_command, -1, AT_ONCE | LISTENS, 0, 0, 0},
+    {"host:", http_command, -1, AT_ONCE | LISTENS, 0, 0, 0},
 };
 
 static struct table by_name; /* immutable once it is made; its values point to `commands` */

@@ -71,6 +71,6 @@ command_run multi_command, exec_command, discard_command, watch_command, unwatch
 /* The connection and the server. */
 command_run ping_command, echo_command, select_command, hello_command, quit_command,
     shutdown_command, bgrewriteaof_command, command_command, config_command, info_command,
-    client_command;
+    client_command, http_command;
 
 #endif

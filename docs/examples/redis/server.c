@@ -252,6 +252,15 @@ void info_command(struct client *client, const struct slice *argv, size_t argc)
     put_text(&client->out, text);
 }
 
+/* A web page may make a browser post to this port, and requests could hide in what it posts. No
+ * client says these words, which such a post begins with. */
+void http_command(struct client *client, const struct slice *argv, size_t argc)
+{
+    (void)argv;
+    (void)argc;
+    client->closing = true;
+}
+
 /* Libraries tell their names. They are not kept. */
 void client_command(struct client *client, const struct slice *argv, size_t argc)
 {
