@@ -36,6 +36,7 @@ SET a -9223372036854775808 -> +OK; DECR a -> -ERR increment or decrement would o
 SET a 9223372036854775808 -> +OK; INCR a -> {range}; SET a 01 -> +OK; INCR a -> {range}; SET a +1 -> +OK; INCR a -> {range}; SET a - -> +OK; INCR a -> {range}
 DECRBY a -9223372036854775808 -> -ERR decrement would overflow; EXISTS a -> :0
 SET a abcdef -> +OK; GETRANGE a 1 3 -> $3 bcd; GETRANGE a -2 -1 -> $2 ef; GETRANGE a 4 2 -> $0 ''; GETRANGE a 0 99 -> $6 abcdef; GETRANGE b 0 1 -> $0 ''
+SET a abc -> +OK; GETRANGE a 9223372036854775807 -9223372036854775808 -> $0 ''
 SET a abc -> +OK; SETRANGE a 1 XYZ -> :4; GET a -> $4 aXYZ; SETRANGE a -1 x -> -ERR offset is out of range; SETRANGE b 0 '' -> :0; EXISTS b -> :0
 SETRANGE a 600000000 x -> -ERR string exceeds maximum allowed size (512 MiB); EXISTS a -> :0
 

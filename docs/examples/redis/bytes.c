@@ -104,8 +104,10 @@ bool slice_range(int64_t size, int64_t *first, int64_t *last, int64_t *ret_n)
         *last += size;
     if (*last >= size)
         *last = size - 1;
+    if (*first > *last)
+        return false; /* the difference may not fit into a number */
     *ret_n = *last - *first + 1;
-    return *first <= *last;
+    return true;
 }
 
 struct slice number_text(int64_t number, char text[NUMBER_TEXT])
