@@ -36,9 +36,13 @@ SET a -9223372036854775808 -> +OK; DECR a -> -ERR increment or decrement would o
 SET a 9223372036854775808 -> +OK; INCR a -> {range}; SET a 01 -> +OK; INCR a -> {range}; SET a +1 -> +OK; INCR a -> {range}; SET a - -> +OK; INCR a -> {range}
 DECRBY a -9223372036854775808 -> -ERR decrement would overflow; EXISTS a -> :0
 SET a abcdef -> +OK; GETRANGE a 1 3 -> $3 bcd; GETRANGE a -2 -1 -> $2 ef; GETRANGE a 4 2 -> $0 ''; GETRANGE a 0 99 -> $6 abcdef; GETRANGE b 0 1 -> $0 ''
+SET a 1 EX x FOO -> -ERR syntax error; SET a 1 EX 10 PX 10 -> -ERR syntax error; SET a 1 EX x EX 100 -> +OK; TTL a -> :100
+SET a abc -> +OK; GETRANGE a 0 -9 -> $1 a; GETRANGE a -9 -9 -> $1 a; GETRANGE a -9 -10 -> $0 ''; SETRANGE a 600000000 '' -> :3
+RPUSH l a -> :1; SETRANGE l -1 x -> -ERR offset is out of range; LSET m x y -> -ERR no such key; LINDEX m x -> $-1; LPOP l 1 2 -> -ERR wrong number of arguments for 'lpop' command
+BLPOP l x -> -ERR timeout is not a float or out of range; BLPOP l 1e17 -> -ERR timeout is out of range; BLPOP l -0.1 -> -ERR timeout is negative
 SET a abc -> +OK; GETRANGE a 9223372036854775807 -9223372036854775808 -> $0 ''
 SET a abc -> +OK; SETRANGE a 1 XYZ -> :4; GET a -> $4 aXYZ; SETRANGE a -1 x -> -ERR offset is out of range; SETRANGE b 0 '' -> :0; EXISTS b -> :0
-SETRANGE a 600000000 x -> -ERR string exceeds maximum allowed size (512 MiB); EXISTS a -> :0
+SETRANGE a 600000000 x -> -ERR string exceeds maximum allowed size (proto-max-bulk-len); EXISTS a -> :0
 
 DEL a -> :0; MSET a 1 b 2 -> +OK; DEL a b c -> :2; DBSIZE -> :0; SET a 1 -> +OK; UNLINK a -> :1
 EXPIRE a 10 -> :0; SET a 1 -> +OK; EXPIRE a 10 -> :1; TTL a -> :10; PERSIST a -> :1; PERSIST a -> :0; TTL a -> :-1
@@ -47,7 +51,7 @@ SET a 1 -> +OK; EXPIREAT a 1 -> :1; EXISTS a -> :0; SET a 1 -> +OK; PEXPIREAT a 
 SET a 1 -> +OK; EXPIRE a x -> {range}; EXPIRE a 9223372036854775807 -> -ERR invalid expire time in 'expire' command
 SET a 1 -> +OK; RENAME a b -> +OK; GET b -> $1 1; RENAME a b -> -ERR no such key; SET c 2 -> +OK; RENAME c b -> +OK; GET b -> $1 2; RENAME b b -> +OK; DBSIZE -> :1
 MSET foo 1 fob 2 bar 3 -> +OK; KEYS ba* -> *1 $3 bar; KEYS [f-f]?o -> *1 $3 foo; KEYS [^f]* -> *1 $3 bar; KEYS z -> *0; KEYS \\f*o -> *1 $3 foo
-SET a 1 -> +OK; SCAN 0 COUNT 1000 -> *2 $1 0 *1 $1 a; SCAN 0 MATCH b* COUNT 1000 -> *2 $1 0 *0; SCAN x -> -ERR invalid cursor; SCAN 0 COUNT 0 -> -ERR syntax error
+SET a 1 -> +OK; SCAN 0 COUNT 1000 -> *2 $1 0 *1 $1 a; SCAN 0 MATCH b* COUNT 1000 -> *2 $1 0 *0; SCAN x -> -ERR invalid cursor; SCAN 0 COUNT 0 -> -ERR syntax error; SCAN 0 FOO x COUNT 9 -> -ERR syntax error
 SET a 1 -> +OK; FLUSHALL -> +OK; DBSIZE -> :0; FLUSHALL ASYNC -> +OK; FLUSHALL NOW -> -ERR syntax error
 
 RPUSH l a b c -> :3; LPUSH l z -> :4; LRANGE l 0 -1 -> *4 $1 z $1 a $1 b $1 c; LLEN l -> :4; TYPE l -> +list

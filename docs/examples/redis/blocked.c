@@ -1,11 +1,15 @@
 /* blocked.c - see blocked.h */
 #include "blocked.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "commands.h"
 
-#define MAX_WAIT 1000000000.0 /* seconds; longer is not a wait */
+#define MAX_WAIT 1e9  /* seconds; a longer wait has no end */
+#define MAX_TIME 9e15 /* seconds; a longer time is an error, as in Redis */
 
 /* ---- queues ---- */
 
@@ -150,26 +154,31 @@ void blocked_serve(struct server *server)
 /* Reads a time limit in seconds, where 0 is none. Returns false after an answer. */
 static bool read_limit(struct client *client, struct slice text, int64_t *ret_limit)
 {
-    char   copy[64];
-    char  *end;
-    double seconds;
+    char        copy[512];
+    char       *end;
+    long double seconds;
+    const char *wrong = NULL;
 
-    if (text.size == 0 || text.size >= sizeof copy)
-        goto wrong;
+    if (text.size >= sizeof copy)
+        text.size = 0;
     memcpy(copy, text.data, text.size);
     copy[text.size] = '\0';
-    seconds = strtod(copy, &end);
-    if (*end || !(seconds <= MAX_WAIT && seconds >= -MAX_WAIT))
-        goto wrong;
-    if (seconds < 0) {
-        put_error(&client->out, "ERR timeout is negative");
+    errno = 0;
+    seconds = strtold(copy, &end);
+    if (text.size == 0 || end != copy + text.size || isspace((unsigned char)*copy) || errno != 0 ||
+        isnan(seconds))
+        wrong = "ERR timeout is not a float or out of range";
+    else if (seconds < 0)
+        wrong = "ERR timeout is negative";
+    else if (seconds > MAX_TIME)
+        wrong = "ERR timeout is out of range";
+    if (wrong) {
+        put_error(&client->out, "%s", wrong);
         return false;
     }
-    *ret_limit = seconds > 0 ? weft_now() + (int64_t)(seconds * 1e9) : WEFT_FOREVER;
+    *ret_limit =
+        seconds > 0 && seconds <= MAX_WAIT ? weft_now() + (int64_t)(seconds * 1e9) : WEFT_FOREVER;
     return true;
-wrong:
-    put_error(&client->out, "ERR timeout is not a float or out of range");
-    return false;
 }
 
 /* Makes the client wait for lists. In a transaction it gets nothing at once. */

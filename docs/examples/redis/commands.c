@@ -6,7 +6,8 @@
 #include "blocked.h"
 #include "transaction.h"
 
-#define LONGEST 16 /* bytes in the name of a command, at most */
+#define LONGEST 16  /* bytes in the name of a command, at most */
+#define SHOWN   128 /* bytes of a command that is not known, and of its arguments, in the answer */
 
 static const struct command commands[] = {
     /* name, function, arity, flags, keys: first, last, step */
@@ -179,20 +180,23 @@ void command_execute(struct client *client, const struct command *command, const
     touch_keys(server, command, argv, argc);
 }
 
+/* How many bytes of the slice an answer shows. */
+static int shown(struct slice slice, size_t most)
+{
+    return (int)(slice.size < most ? slice.size : most);
+}
+
 /* Tells a client that there is no such command, with some of what it has sent. */
 static void put_unknown(struct client *client, const struct slice *argv, size_t argc)
 {
-    char text[128] = "";
-    int  n = 0;
+    char   text[SHOWN + 8] = "";
+    size_t n = 0;
 
-    for (size_t i = 1; i < argc && n < 100; i++) {
-        int room = 120 - n, size = (int)(argv[i].size < 100 ? argv[i].size : 100);
-
-        n += snprintf(text + n, sizeof text - (size_t)n, "'%.*s' ",
-                      size < room - 3 ? size : room - 3, argv[i].data);
-    }
+    for (size_t i = 1; i < argc && n < SHOWN; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "'%.*s' ", shown(argv[i], SHOWN - n),
+                              argv[i].data);
     put_error(&client->out, "ERR unknown command '%.*s', with args beginning with: %s",
-              (int)(argv[0].size < 64 ? argv[0].size : 64), argv[0].data, text);
+              shown(argv[0], SHOWN), argv[0].data, text);
 }
 
 /* Returns whether the client may run the command now. If not, it has its answer. */

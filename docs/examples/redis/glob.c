@@ -4,7 +4,7 @@
 /* Matches one byte against what stands at `at` of the pattern. *ret_next is behind that. */
 static bool match_one(struct slice pattern, size_t at, char byte, size_t *ret_next)
 {
-    bool          negated, found = false;
+    bool          negated, escaped, found = false;
     unsigned char low, high, wanted = (unsigned char)byte;
 
     if (pattern.data[at] == '\\' && at + 1 < pattern.size)
@@ -19,10 +19,10 @@ set:
     negated = ++at < pattern.size && pattern.data[at] == '^';
     at += negated;
     while (at < pattern.size && pattern.data[at] != ']') {
-        if (pattern.data[at] == '\\' && at + 1 < pattern.size)
-            at++;
+        escaped = pattern.data[at] == '\\' && at + 1 < pattern.size;
+        at += escaped;
         low = high = (unsigned char)pattern.data[at++];
-        if (at + 1 < pattern.size && pattern.data[at] == '-' && pattern.data[at + 1] != ']') {
+        if (!escaped && at + 1 < pattern.size && pattern.data[at] == '-') {
             high = (unsigned char)pattern.data[at + 1];
             at += 2;
         }

@@ -96,12 +96,13 @@ void scan_command(struct client *client, const struct slice *argv, size_t argc)
             if (!client_number(client, argv[i + 1], &count))
                 return;
         } else {
-            count = 0;
+            put_syntax_error(client);
+            return;
         }
-    }
-    if (count < 1) {
-        put_syntax_error(client);
-        return;
+        if (count < 1) {
+            put_syntax_error(client);
+            return;
+        }
     }
     bucket = (size_t)cursor;
     for (; bucket < table->n_buckets && count > 0; bucket++, count--)

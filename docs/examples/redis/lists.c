@@ -47,7 +47,8 @@ void pop_command(struct client *client, const struct slice *argv, size_t argc)
     int64_t       count = 1;
 
     if (argc > 3) {
-        put_syntax_error(client);
+        put_error(&client->out, "ERR wrong number of arguments for '%s' command",
+                  side == LEFT ? "lpop" : "rpop");
         return;
     }
     if (argc == 3 && (!slice_number(argv[2], &count) || count < 0)) {
@@ -110,10 +111,11 @@ void lindex_command(struct client *client, const struct slice *argv, size_t argc
 {
     struct string **place;
     struct value   *value;
-    int64_t         index;
+    int64_t         index = 0;
 
     (void)argc;
-    if (!client_number(client, argv[2], &index) || !client_find(client, argv[1], LIST, &value))
+    if (!client_find(client, argv[1], LIST, &value) ||
+        (value && !client_number(client, argv[2], &index)))
         return;
     place = place_of(value, index);
     if (place)
@@ -126,10 +128,11 @@ void lset_command(struct client *client, const struct slice *argv, size_t argc)
 {
     struct string **place;
     struct value   *value;
-    int64_t         index;
+    int64_t         index = 0;
 
     (void)argc;
-    if (!client_number(client, argv[2], &index) || !client_find(client, argv[1], LIST, &value))
+    if (!client_find(client, argv[1], LIST, &value) ||
+        (value && !client_number(client, argv[2], &index)))
         return;
     place = place_of(value, index);
     if (!place) {

@@ -205,7 +205,7 @@ void put_array(struct buffer *out, size_t n)
 
 void put_error(struct buffer *out, const char *format, ...)
 {
-    char    text[256];
+    char    text[512];
     va_list arguments;
 
     va_start(arguments, format);

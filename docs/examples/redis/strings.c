@@ -35,16 +35,26 @@ static void put_string(struct client *client, const struct value *value)
 /* ---- SET and its like ---- */
 
 struct set_options {
-    bool    if_new, if_there, keep_expiry, get;
-    int64_t expires_at; /* 0: never */
+    bool         if_new, if_there, keep_expiry, get;
+    const char  *unit; /* of the time: an item of `units`; NULL: there is no time */
+    struct slice time;
 };
 
-/* Reads a time of the option EX, PX, EXAT or PXAT. Returns false after an answer. */
-static bool read_expiry(struct client *client, struct slice unit, struct slice text,
+static const char *const units[] = {"ex", "px", "exat", "pxat"};
+
+static const char *find_unit(struct slice option)
+{
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (slice_is(option, units[i]))
+            return units[i];
+    return NULL;
+}
+
+/* Reads a time in one of the units. Returns false after an answer. */
+static bool read_expiry(struct client *client, const char *unit, struct slice text,
                         const char *command, int64_t *ret_expires_at)
 {
-    bool in_seconds = slice_is(unit, "ex") || slice_is(unit, "exat");
-    bool from_now = slice_is(unit, "ex") || slice_is(unit, "px");
+    bool in_seconds = unit[0] == 'e', from_now = unit[2] == '\0';
 
     if (!client_number(client, text, ret_expires_at))
         return false;
@@ -63,8 +73,7 @@ static bool read_options(struct client *client, const struct slice *argv, size_t
     struct set_options options = {0};
 
     for (size_t i = 3; i < argc; i++) {
-        bool is_time = slice_is(argv[i], "ex") || slice_is(argv[i], "px") ||
-                       slice_is(argv[i], "exat") || slice_is(argv[i], "pxat");
+        const char *unit = find_unit(argv[i]);
 
         if (slice_is(argv[i], "nx") && !options.if_there) {
             options.if_new = true;
@@ -72,12 +81,12 @@ static bool read_options(struct client *client, const struct slice *argv, size_t
             options.if_there = true;
         } else if (slice_is(argv[i], "get")) {
             options.get = true;
-        } else if (slice_is(argv[i], "keepttl") && options.expires_at == 0) {
+        } else if (slice_is(argv[i], "keepttl") && !options.unit) {
             options.keep_expiry = true;
-        } else if (is_time && i + 1 < argc && !options.keep_expiry && options.expires_at == 0) {
-            if (!read_expiry(client, argv[i], argv[i + 1], "set", &options.expires_at))
-                return false;
-            i++;
+        } else if (unit && i + 1 < argc && !options.keep_expiry &&
+                   (!options.unit || options.unit == unit)) {
+            options.unit = unit;
+            options.time = argv[++i];
         } else {
             put_syntax_error(client);
             return false;
@@ -104,13 +113,15 @@ void set_command(struct client *client, const struct slice *argv, size_t argc)
 {
     struct set_options options = {0};
     struct value      *before;
+    int64_t            expires_at = 0;
 
     if (argc == 3) { /* the usual case, and its log is the command itself */
         put_value(client, argv[1], argv[2], 0);
         put_ok(&client->out);
         return;
     }
-    if (!read_options(client, argv, argc, &options))
+    if (!read_options(client, argv, argc, &options) ||
+        (options.unit && !read_expiry(client, options.unit, options.time, "set", &expires_at)))
         return;
     if (options.get) {
         if (!client_find(client, argv[1], STRING, &before))
@@ -120,13 +131,13 @@ void set_command(struct client *client, const struct slice *argv, size_t argc)
         before = keys_find(&client->server->keys, argv[1]);
     }
     if (options.keep_expiry && before)
-        options.expires_at = before->expires_at;
+        expires_at = before->expires_at;
     if ((options.if_new && before) || (options.if_there && !before)) {
         if (!options.get)
             put_nil(&client->out);
         return;
     }
-    set_and_log(client, argv[1], argv[2], options.expires_at);
+    set_and_log(client, argv[1], argv[2], expires_at);
     if (!options.get)
         put_ok(&client->out);
 }
@@ -146,8 +157,8 @@ void setex_command(struct client *client, const struct slice *argv, size_t argc)
     int64_t expires_at;
 
     (void)argc;
-    if (!read_expiry(client, in_seconds ? SLICE("ex") : SLICE("px"), argv[2],
-                     in_seconds ? "setex" : "psetex", &expires_at))
+    if (!read_expiry(client, in_seconds ? "ex" : "px", argv[2], in_seconds ? "setex" : "psetex",
+                     &expires_at))
         return;
     set_and_log(client, argv[1], argv[3], expires_at);
     put_ok(&client->out);
@@ -216,7 +227,7 @@ void append_command(struct client *client, const struct slice *argv, size_t argc
     if (!client_find(client, argv[1], STRING, &value))
         return;
     if (value && value->string.size + argv[2].size > MAX_STRING) {
-        put_error(&client->out, "ERR string exceeds maximum allowed size (512 MiB)");
+        put_error(&client->out, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
         return;
     }
     if (!value)
@@ -239,14 +250,19 @@ void getrange_command(struct client *client, const struct slice *argv, size_t ar
 {
     struct value *value;
     struct slice  part = {0};
-    int64_t       first, last, size;
+    int64_t       first, last, size, n;
+    bool          reversed;
 
     (void)argc;
     if (!client_number(client, argv[2], &first) || !client_number(client, argv[3], &last) ||
         !client_find(client, argv[1], STRING, &value))
         return;
-    if (value && slice_range((int64_t)value->string.size, &first, &last, &size))
-        part = (struct slice){value->string.data + first, (size_t)size};
+    size = value ? (int64_t)value->string.size : 0;
+    reversed = first < 0 && last < 0 && first > last;
+    if (last < -size && size > 0)
+        last = 0; /* an end before the string is its first byte, for this command only */
+    if (value && !reversed && slice_range(size, &first, &last, &n))
+        part = (struct slice){value->string.data + first, (size_t)n};
     put_bulk(&client->out, part);
 }
 
@@ -258,14 +274,18 @@ void setrange_command(struct client *client, const struct slice *argv, size_t ar
     size_t         end;
 
     (void)argc;
-    if (!client_number(client, argv[2], &at) || !client_find(client, argv[1], STRING, &value))
+    if (!client_number(client, argv[2], &at))
         return;
     if (at < 0) {
         put_error(&client->out, "ERR offset is out of range");
-    } else if (argv[3].size == 0) {
+        return;
+    }
+    if (!client_find(client, argv[1], STRING, &value))
+        return;
+    if (argv[3].size == 0) {
         put_number(&client->out, value ? (int64_t)value->string.size : 0);
     } else if (at > MAX_STRING || (end = (size_t)at + argv[3].size) > MAX_STRING) {
-        put_error(&client->out, "ERR string exceeds maximum allowed size (512 MiB)");
+        put_error(&client->out, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     } else {
         if (!value)
             value = keys_make(&client->server->keys, argv[1], STRING);
