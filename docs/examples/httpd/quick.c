@@ -1,7 +1,7 @@
 /*
  * quick.c - see quick.h
  *
- * Purpose     The parser takes 2040 instructions for a request of 49 bytes, this file takes 600.
+ * Purpose     The parser takes 1750 instructions for a request of 49 bytes, this file takes 320.
  * Threads     Any. Nothing is kept between two calls.
  * Invariants  Q1 A request that is taken here is one that the parser would take, with the same
  *                result. test_quick.c compares the two for some 600,000 inputs.
