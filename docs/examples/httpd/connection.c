@@ -2,6 +2,7 @@
 #include "connection.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #include "answer.h"
 
@@ -160,6 +161,16 @@ void connection_file_sent(struct connection *self, int64_t n)
 }
 
 /* ---- after the last answer ---- */
+
+/* A client that has asked for the end should send no more, but some send an empty line. One that
+ * has got the whole answer, which is the usual case, loses nothing by the reset. */
+bool connection_listens_on(const struct connection *self)
+{
+    int n = 0;
+
+    return self->linger || send_queued(self->in.conn) > 0 ||
+           (ioctl(weft_stream_fd(self->in.conn), FIONREAD, &n) == 0 && n > 0);
+}
 
 void connection_end_half(struct connection *self)
 {

@@ -83,8 +83,10 @@ weft_future *connection_send_file(struct connection *self);
 void         connection_file_sent(struct connection *self, int64_t n);
 
 /* After the last answer. Closing while the client still sends would reset the connection, and the
- * client might never see our answer. So connection_end_half ends our half, and what comes is read
- * until the client has ended its own, is silent, or connection_is_overdue. */
+ * client might never see our answer. So, if connection_listens_on, connection_end_half ends our
+ * half, and what comes is read until the client has ended its own, is silent, or
+ * connection_is_overdue. */
+bool         connection_listens_on(const struct connection *self);
 void         connection_end_half(struct connection *self);
 weft_future *connection_read_on(struct connection *self);
 bool         connection_is_overdue(const struct connection *self);

@@ -97,7 +97,7 @@ WEFT_ASYNC(connection_task)
                 goto out;
         }
     }
-    if (connection->linger)
+    if (connection_listens_on(connection))
         WEFT_CALL(n, last_words, &self->last, .connection = connection);
 out:
     connection_end(connection);

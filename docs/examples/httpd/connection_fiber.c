@@ -76,7 +76,7 @@ static void converse(struct connection *self)
         if (answer_input(self) < 0)
             return;
     }
-    if (self->linger)
+    if (connection_listens_on(self))
         hear_last_words(self);
 }
 

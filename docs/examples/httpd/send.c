@@ -4,8 +4,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-/* How many bytes wait in the socket until the peer has them. This doesn't block. */
-static int queued_in(weft_stream *conn)
+int send_queued(weft_stream *conn)
 {
     int n = 0;
 
@@ -31,7 +30,7 @@ static int64_t time_for(const struct send_rest *self)
 static bool goes_on(struct send_rest *self, int64_t written)
 {
     int64_t now = weft_now();
-    int     queued = queued_in(self->in.conn);
+    int     queued = send_queued(self->in.conn);
 
     if (written > 0 || queued < self->queued)
         self->moved = now;
@@ -45,7 +44,7 @@ WEFT_ASYNC_EXTERN(send_rest)
 
     WEFT_BEGIN();
     self->begun = self->moved = weft_now();
-    self->queued = queued_in(self->in.conn);
+    self->queued = send_queued(self->in.conn);
     self->owed = (int64_t)self->in.size + self->queued;
     while (self->in.size > 0) {
         WEFT_AWAIT(n, write_some(self));

@@ -14,6 +14,9 @@
 
 #define SEND_STEPS 4 /* looks at the progress within the patience */
 
+/* How many bytes wait in the socket until the peer has them. This doesn't block. */
+int send_queued(weft_stream *conn);
+
 /* Sends the rest: an async function. It continues as long as bytes are sent or the peer
  * acknowledges some, for `patience` and a second for each `rate` bytes that the peer has taken.
  * Result: 0; -ETIMEDOUT: that time is over, or nothing has moved for `patience`, or a quarter more;
