@@ -167,8 +167,6 @@ static void end_sides(wf_socket *s, unsigned sides, bool half, wf_wakes *wakes)
     wake_waiter(&s->out, wakes);
     if (half)
         shutdown(s->fd, SHUT_WR);
-    else if (s->lent)
-        end_lent(s);
 }
 
 void wf_socket_end(wf_socket *s, unsigned sides)
@@ -207,6 +205,7 @@ void wf_socket_close(const void *handle)
     unsigned   sides = WF_SIDE_BOTH & ~(unsigned)(uintptr_t)handle, before;
     wf_wakes   wakes = {0};
     wf_socket *s;
+    bool       last;
 
     if (wf_reactor_is_child(wf_socket_of(handle)->reactor)) {
         close_in_child(handle, sides);
@@ -217,11 +216,14 @@ void wf_socket_close(const void *handle)
         return;
     /* RELAXED: an operation that waits reads it after it has had the lock. */
     before = closed_sides(NULL, wf_or(&s->refs, (uint64_t)sides << WF_SOCKET_SIDE, RELAXED));
+    last = before != WF_SIDE_BOTH && (before | sides) == WF_SIDE_BOTH;
     wf_lock(&s->lock);
     end_sides(s, sides & ~before, sides != WF_SIDE_BOTH, &wakes);
+    if (last && s->lent) /* also if the writing half was closed before */
+        end_lent(s);
     wf_unlock(&s->lock);
     wf_wakes_flush(&wakes);
-    if (before != WF_SIDE_BOTH && (before | sides) == WF_SIDE_BOTH)
+    if (last)
         wf_socket_unref(s); /* the owner's reference */
     wf_socket_unref(s);
 }

@@ -421,7 +421,7 @@ static void fill(weft_stream *s, const char *data)
 }
 
 /* The peer neither reads nor closes, and the kernel has memory that it has not even sent. */
-Test(stream_options, closing_with_a_reset_ends_a_zero_copy_write)
+static void check_reset_ends(void (*close_it)(weft_stream *s))
 {
     weft_runtime *rt = start_with(&(weft_config){.workers = 1, .backend = WEFT_BACKEND_URING});
     weft_stream  *s;
@@ -435,13 +435,52 @@ Test(stream_options, closing_with_a_reset_ends_a_zero_copy_write)
     check_eq(weft_spawn_on(rt, &h, write_zero_copy, .stream = s, .data = data, .size = LARGE), 0);
     EVENTUALLY(n_unsent(s) > before);
     check_eq(weft_stream_set_reset(s, true), 0);
-    weft_stream_close(s);
+    close_it(s);
     n = join(rt, &h);
     check((n >= 0 && n < LARGE) || n == -ECANCELED);
     EVENTUALLY(counters(rt).streams_open == 0);
     close(fd);
     free(data);
     stop(rt);
+}
+
+Test(stream_options, closing_with_a_reset_ends_a_zero_copy_write)
+{
+    check_reset_ends(weft_stream_close);
+}
+
+static void close_writer_first(weft_stream *s)
+{
+    weft_stream *reader, *writer;
+
+    check_eq(weft_stream_split(s, &reader, &writer), 0);
+    weft_stream_close(writer);
+    weft_stream_close(reader);
+}
+
+static void close_reader_first(weft_stream *s)
+{
+    weft_stream *reader, *writer;
+
+    check_eq(weft_stream_split(s, &reader, &writer), 0);
+    weft_stream_close(reader);
+    weft_stream_close(writer);
+}
+
+static void close_writer_and_all(weft_stream *s)
+{
+    weft_stream *reader, *writer;
+
+    check_eq(weft_stream_split(s, &reader, &writer), 0);
+    weft_stream_close(writer);
+    weft_stream_close(s);
+}
+
+Test(stream_options, closing_both_halves_with_a_reset_ends_it_too)
+{
+    check_reset_ends(close_writer_first);
+    check_reset_ends(close_reader_first);
+    check_reset_ends(close_writer_and_all);
 }
 
 Test(stream_options, a_peer_that_is_gone_ends_a_zero_copy_write)
