@@ -55,6 +55,8 @@ bool wf_entry_may_wait(const struct io_uring_sqe *sqe)
     case IORING_OP_SPLICE:
         return may_wait(sqe->fd, wf_type_of(sqe->fd), true) ||
                may_wait(sqe->splice_fd_in, wf_type_of(sqe->splice_fd_in), false);
+    case IORING_OP_SEND:
+        return true;
     case IORING_OP_OPENAT:
         return sqe->flags & IOSQE_ASYNC; /* open.c looked: a FIFO or a device */
     default:
@@ -342,6 +344,8 @@ int32_t wf_entry_run(const struct io_uring_sqe *sqe, int interrupt)
     case IORING_OP_READV:
     case IORING_OP_WRITEV:
         return move_vector(sqe, sqe->opcode == IORING_OP_WRITEV, interrupt);
+    case IORING_OP_SEND:
+        return move_buffer(sqe, true, interrupt);
     case IORING_OP_SPLICE:
         return run_splice(sqe, interrupt);
     case IORING_OP_OPENAT:

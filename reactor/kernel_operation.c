@@ -101,29 +101,38 @@ static int64_t at_once(weft_io *io, weft_context *cx)
     return n == WF_IO_MORE || !op->end ? n : op->end(io, n, false);
 }
 
+static wf_reactor *reactor_of(const weft_io *io, const weft_context *cx)
+{
+    const wf_kernel_op *op = wf_kernel_op_of(io);
+
+    if (op->reactor)
+        return op->reactor(io);
+    return cx->runtime ? cx->runtime->reactor : NULL;
+}
+
 /* The polls until the operation is handed over, or has ended without that. */
 static weft_poll begin(weft_io *io, weft_context *cx)
 {
     const wf_kernel_op *op = wf_kernel_op_of(io);
     weft_future        *future = &io->future;
+    wf_reactor         *r = reactor_of(io, cx);
     int64_t             n;
-    int                 r;
 
     if (weft_future_is_cancelled(future))
         return weft_ready(future, -ECANCELED);
-    if (!cx->runtime)
+    if (!r)
         return weft_ready(future, -ENXIO);
-    if (wf_reactor_is_child(cx->runtime->reactor))
+    if (wf_reactor_is_child(r))
         return weft_ready(future, -ECHILD);
     if (!weft_context_spend(cx))
         return WEFT_PENDING;
-    if (op->needs & ~cx->runtime->reactor->ring.features)
+    if (op->needs & ~r->ring.features)
         return end_without(io);
     if ((n = at_once(io, cx)) != WF_IO_MORE)
         return weft_ready(future, n);
-    if (op->begin && (r = op->begin(io, cx)) < 0)
-        return weft_ready(future, r);
-    io->target_ = cx->runtime->reactor;
+    if (op->begin && (n = op->begin(io, cx)) < 0)
+        return weft_ready(future, n);
+    io->target_ = r;
     return start(io, cx);
 }
 

@@ -26,6 +26,9 @@ typedef struct wf_kernel_op {
     uint32_t needs;
     /* The arguments begin with a wf_place, which says whether this operation takes turns. */
     bool takes_turns;
+    /* The reactor that runs the operation, or NULL. If this is NULL, it is that of the runtime that
+     * polls. */
+    wf_reactor *(*reactor)(const weft_io *io);
     /* Does in the caller's thread what need not wait, before `begin`. Returns WF_IO_MORE if the
      * kernel has to run the operation, or the rest of it. May be NULL. */
     int64_t (*at_once)(weft_io *io, weft_context *cx);

@@ -360,10 +360,19 @@ WEFT_API int64_t weft_stream_try_write(weft_stream *stream, const void *buffer, 
 /* ---- zero-copy writes ---- */
 
 typedef struct zero_copy {
-    transfer     what;
+    const char  *memory;
+    wf_reactor  *reactor; /* the stream's */
     weft_stream *stream;
     wf_socket   *socket; /* valid once the operation has begun */
+    unsigned     size;
+    bool         copies; /* the kernel can't do without a copy */
 } zero_copy;
+
+/* The stream's reactor may have another kind of ring than that of the runtime that polls. */
+static wf_reactor *zero_copy_reactor(const weft_io *io)
+{
+    return WF_ARGS(io, zero_copy)->reactor;
+}
 
 static int begin_zero_copy(weft_io *io, weft_context *cx)
 {
@@ -389,25 +398,37 @@ static int begin_zero_copy(weft_io *io, weft_context *cx)
 static void prepare_zero_copy(const weft_io *io, struct io_uring_sqe *sqe)
 {
     const zero_copy *args = WF_ARGS(io, zero_copy);
+    int              fd = args->socket->fd;
 
-    /* With MSG_WAITALL the kernel continues after a short write by itself. */
-    io_uring_prep_send_zc(sqe, args->socket->fd, args->what.memory, args->what.size,
-                          MSG_NOSIGNAL | MSG_WAITALL, 0);
+    if (args->copies)
+        io_uring_prep_send(sqe, fd, args->memory, args->size, MSG_NOSIGNAL);
+    else
+        /* With MSG_WAITALL the kernel continues after a short write by itself. */
+        io_uring_prep_send_zc(sqe, fd, args->memory, args->size, MSG_NOSIGNAL | MSG_WAITALL, 0);
 }
 
+/* -EOPNOTSUPP says that this can't be done without a copy: the socket has kernel TLS, or the ring
+ * has been lost. Then the operation is done once more, with one. */
 static int64_t end_zero_copy(weft_io *io, int64_t result, bool cancelled)
 {
-    wf_socket *s = WF_ARGS(io, zero_copy)->socket;
-    bool       closed = wf_socket_regain(s);
+    zero_copy *args = WF_ARGS(io, zero_copy);
+    wf_socket *s = args->socket;
+    bool       closed;
 
+    if (result == -EOPNOTSUPP && !cancelled && !args->copies) {
+        args->copies = true;
+        return WF_IO_MORE;
+    }
+    closed = wf_socket_regain(s);
     wf_socket_let_go(&s->out);
     wf_socket_unref(s);
     return result < 0 && (closed || cancelled) ? -ECANCELED : result;
 }
 
-const wf_kernel_op wf_op_write_zero_copy = {WF_KERNEL_OP("weft_write_zero_copy"),
-                                            .begin = begin_zero_copy, .prepare = prepare_zero_copy,
-                                            .needs = WF_RING_SEND_ZC, .end = end_zero_copy};
+const wf_kernel_op wf_op_write_zero_copy = {
+    WF_KERNEL_OP("weft_write_zero_copy"), .needs = WF_RING_SEND_ZC,
+    .reactor = zero_copy_reactor,         .begin = begin_zero_copy,
+    .prepare = prepare_zero_copy,         .end = end_zero_copy};
 
 /* A submission entry has room for this size. */
 #define ZERO_COPY_MOST (1u << 30)
@@ -424,8 +445,10 @@ WEFT_API weft_future *weft_write_zero_copy(weft_io *io, weft_stream *stream, con
     }
     if (!can || size == 0)
         return weft_write(io, stream, buffer, size);
-    *WF_ARGS(io, zero_copy) = (zero_copy){
-        .what = {(void *)(uintptr_t)buffer, size < ZERO_COPY_MOST ? size : ZERO_COPY_MOST},
-        .stream = stream};
+    *WF_ARGS(io, zero_copy) =
+        (zero_copy){.memory = buffer,
+                    .reactor = wf_socket_of(stream)->reactor,
+                    .stream = stream,
+                    .size = size < ZERO_COPY_MOST ? (unsigned)size : ZERO_COPY_MOST};
     return wf_kernel_op_init(io, &wf_op_write_zero_copy);
 }

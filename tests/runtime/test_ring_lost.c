@@ -309,3 +309,30 @@ Test(ring_lost, also_without_deferred_work)
     test_skip_under_valgrind("it makes calls of its own");
     check_cancelled(deny_enter, 7);
 }
+
+/* The stream is of the time before the loss, and its runtime had zero-copy writes. */
+Test(ring_lost, a_zero_copy_write_copies_then)
+{
+    weft_runtime *rt = start_with(
+        &(weft_config){.workers = 1, .log = weft_log_none, .backend = WEFT_BACKEND_URING});
+    weft_stream *stream;
+    weft_io      io;
+    int          peer = pair(rt, &stream), ends[2];
+    char         byte;
+
+    check_eq(pipe2(ends, O_CLOEXEC), 0);
+    weft_write_zero_copy(&io, stream, "x", 1);
+    close_ring();
+    notice_loss(rt, ends[1], -EBADF);
+    check_eq(weft_block_on(rt, &io.future), 1);
+    raw_read(peer, &byte, 1);
+    check_eq(byte, 'x');
+    check_eq(weft_block_on(rt, weft_write_zero_copy(&io, stream, "y", 1)), 1);
+    raw_read(peer, &byte, 1);
+    check_eq(byte, 'y');
+    weft_stream_close(stream);
+    close(peer);
+    close(ends[0]);
+    close(ends[1]);
+    stop(rt);
+}

@@ -502,3 +502,43 @@ Test(stream_options, a_peer_that_is_gone_ends_a_zero_copy_write)
     free(data);
     stop(rt);
 }
+
+/* Each runtime has the other backend, or no zero-copy writes. */
+Test(stream_options, a_task_of_another_runtime_may_write_without_a_copy)
+{
+    weft_runtime *ours = start_with(&(weft_config){.workers = 1, .backend = WEFT_BACKEND_URING});
+    weft_runtime *other = start_with(&(weft_config){.workers = 1, .backend = WEFT_BACKEND_EPOLL});
+    weft_stream  *s;
+    int           fd = pair(ours, &s);
+
+    check_arrives(other, s, fd);
+    weft_stream_close(s);
+    close(fd);
+    fd = pair(other, &s);
+    check_arrives(ours, s, fd);
+    weft_stream_close(s);
+    close(fd);
+    EVENTUALLY(counters(ours).streams_open == 0);
+    stop(other);
+    stop(ours);
+}
+
+Test(stream_options, an_executor_without_a_runtime_may_write_without_a_copy)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .backend = WEFT_BACKEND_URING});
+    weft_stream  *s;
+    struct hand   hand;
+    weft_io       io;
+    char          byte;
+    int           fd = pair(rt, &s);
+
+    hand_init(&hand, NULL);
+    weft_write_zero_copy(&io, s, "x", 1);
+    while (!hand_poll(&hand, &io.future))
+        EVENTUALLY(__atomic_load_n(&hand.woken, __ATOMIC_ACQUIRE));
+    check_eq(io.future.result, 1);
+    raw_read(fd, &byte, 1);
+    weft_stream_close(s);
+    close(fd);
+    stop(rt);
+}
