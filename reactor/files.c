@@ -85,13 +85,13 @@ void wf_files_reserve(wf_files *f)
     f->unused = first;
 }
 
-wf_file_job *wf_files_take(wf_files *f, weft_io *io, bool waits)
+wf_file_job *wf_files_take(wf_files *f, weft_io *io)
 {
     wf_file_job *job = pop_unused(f);
 
     if (job)
-        *job = (wf_file_job){
-            .io = io, .files = f, .waits = waits, .interrupt = -1, .set = -1, .fd = -1};
+        *job =
+            (wf_file_job){.io = io, .files = f, .interrupt = -1, .set = -1, .fd = -1};
     return job;
 }
 
@@ -198,8 +198,9 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* One more thread if jobs would wait without it. Under the lock. -errno: there is none at all. */
-static int provide_thread(wf_files *f)
+/* One more thread if jobs would wait without it. `n_others` is how many other jobs may wait. Under
+ * the lock. -errno: those have all threads there are. */
+static int provide_thread(wf_files *f, uint32_t n_others)
 {
     pthread_t thread;
     int       r;
@@ -208,14 +209,15 @@ static int provide_thread(wf_files *f)
         return 0;
     r = wf_thread_start(&thread, thread_main, f);
     f->n_threads += r == 0;
-    return f->n_threads > 0 ? 0 : r;
+    return f->n_threads > n_others ? 0 : r;
 }
 
 /* What may wait for another program can be ended, and outlives a close of its descriptor. 0 or
  * -errno. */
 static int prepare_to_wait(wf_file_job *job)
 {
-    if (!wf_entry_may_wait(&job->sqe))
+    job->waits = wf_entry_may_wait(&job->sqe);
+    if (!job->waits)
         return 0;
     job->interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (job->interrupt < 0)
@@ -238,7 +240,7 @@ static int begin_job(wf_file_job *job)
         return r;
     pthread_mutex_lock(&f->lock);
     f->n_waiting += job->waits;
-    r = provide_thread(f);
+    r = provide_thread(f, f->n_waiting - job->waits);
     if (r == 0) {
         enqueue(f, job);
         pthread_cond_signal(&f->work);

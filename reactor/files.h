@@ -66,7 +66,7 @@ void wf_files_stop(wf_files *f);
 void wf_files_reserve(wf_files *f);
 /* Takes the reserved job for the operation, whose entry is to be prepared in job->sqe. NULL: memory
  * is short. */
-wf_file_job *wf_files_take(wf_files *f, weft_io *io, bool waits);
+wf_file_job *wf_files_take(wf_files *f, weft_io *io);
 /* Begins it. 0; -errno, and the job is gone: no thread, no descriptor. `back.take` gets it when it
  * is done. */
 int wf_files_begin(wf_file_job *job);

@@ -251,7 +251,7 @@ static void job_done(void *reactor, wf_submission *back)
  * has begun. */
 static int give_to_files(wf_reactor *r, weft_io *io)
 {
-    wf_file_job *job = wf_files_take(&r->files, io, waits_long(io));
+    wf_file_job *job = wf_files_take(&r->files, io);
     int          result;
 
     if (!job)
