@@ -91,7 +91,7 @@ wf_file_job *wf_files_take(wf_files *f, weft_io *io)
 
     if (job)
         *job =
-            (wf_file_job){.io = io, .files = f, .interrupt = -1, .set = -1, .fd = -1};
+            (wf_file_job){.io = io, .files = f, .interrupt = -1, .set = -1, .fd = -1, .fd_in = -1};
     return job;
 }
 
@@ -104,6 +104,8 @@ void wf_files_give_back(wf_file_job *job)
         close(job->interrupt);
     if (job->fd >= 0)
         close(job->fd);
+    if (job->fd_in >= 0)
+        close(job->fd_in);
     job->next = job->files->unused;
     job->files->unused = job;
 }
@@ -212,23 +214,32 @@ static int provide_thread(wf_files *f, uint32_t n_others)
     return f->n_threads > n_others ? 0 : r;
 }
 
-/* What may wait for another program can be ended, and outlives a close of its descriptor. 0 or
+/* Replaces the descriptor of an entry by a duplicate, or by -1 if it is not open: the system call
+ * decides whether that matters. Returns 0 or -errno. */
+static int hold(int *fd, int *ret_duplicate)
+{
+    *fd = *ret_duplicate = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return *fd < 0 && errno != EBADF ? -errno : 0;
+}
+
+/* What may wait for another program can be ended, and outlives a close of its descriptors. 0 or
  * -errno. */
 static int prepare_to_wait(wf_file_job *job)
 {
-    job->waits = wf_entry_may_wait(&job->sqe);
+    struct io_uring_sqe *sqe = &job->sqe;
+    int                  r = 0;
+
+    job->waits = wf_entry_may_wait(sqe);
     if (!job->waits)
         return 0;
     job->interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (job->interrupt < 0)
         return -errno;
-    if (job->sqe.opcode == IORING_OP_OPENAT && job->sqe.fd == AT_FDCWD)
-        return 0;
-    job->fd = fcntl(job->sqe.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (job->fd < 0)
-        return -errno;
-    job->sqe.fd = job->fd;
-    return 0;
+    if (sqe->opcode != IORING_OP_OPENAT || sqe->fd != AT_FDCWD)
+        r = hold(&sqe->fd, &job->fd);
+    if (r == 0 && sqe->opcode == IORING_OP_SPLICE)
+        r = hold(&sqe->splice_fd_in, &job->fd_in);
+    return r;
 }
 
 static int begin_job(wf_file_job *job)

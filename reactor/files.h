@@ -35,6 +35,7 @@ typedef struct wf_file_job {
     int                 interrupt; /* ends a wait for another program; -1: it does not wait */
     int                 set;       /* of a wait for a descriptor: an epoll set with it, or -1 */
     int                 fd;        /* a duplicate of the descriptor while it is waited for, or -1 */
+    int                 fd_in;     /* of a splice that waits: a duplicate of the source, or -1 */
     struct io_uring_sqe sqe;
 } wf_file_job;
 

@@ -226,6 +226,51 @@ Test(backend, what_gets_no_thread_beside_waiting_reads_says_so)
     stop(rt);
 }
 
+struct splices {
+    WEFT_FRAME;
+    struct {
+        int from, to;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(splices)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_splice(&self->io, self->in.from, -1, self->in.to, -1, 1, 0));
+    WEFT_END(n);
+}
+
+/* The number of the descriptor that it waits for belongs to another file then. */
+Test(backend, a_splice_holds_both_files)
+{
+    weft_runtime *rt = start_epoll(1);
+    weft_handle   h;
+    int           from[2], to[2], other[2];
+    char          byte = 0;
+
+    check_eq(pipe2(from, O_CLOEXEC), 0);
+    check_eq(pipe2(to, O_CLOEXEC), 0);
+    check_eq(pipe2(other, O_CLOEXEC), 0);
+    check_eq(weft_spawn_on(rt, &h, splices, .from = from[0], .to = to[1]), 0);
+    pause_ms(20);
+    check_eq(dup3(other[0], from[0], O_CLOEXEC), from[0]);
+    check_eq(write(other[1], "n", 1), 1);
+    pause_ms(20);
+    check(!weft_is_finished(&h));
+    check_eq(write(from[1], "y", 1), 1);
+    check_eq(join(rt, &h), 1);
+    check_eq(read(to[0], &byte, 1), 1);
+    check_eq(byte, 'y');
+    for (int i = 0; i < 2; i++) {
+        close(from[i]);
+        close(to[i]);
+        close(other[i]);
+    }
+    stop(rt);
+}
+
 /* Opens that wait take no thread from other operations, even if there are more than the limit. */
 Test(backend, opens_of_fifos_wait_and_hold_up_nothing)
 {
@@ -250,6 +295,25 @@ Test(backend, opens_of_fifos_wait_and_hold_up_nothing)
     check_cmp(fd, >=, 0);
     close(fd);
     close(other);
+    unlink(path);
+    stop(rt);
+}
+
+/* openat(2) does not look at the folder then. */
+Test(backend, an_absolute_path_to_a_fifo_needs_no_folder)
+{
+    weft_runtime *rt = start_epoll(1);
+    char          path[] = "/tmp/weft-fifo-XXXXXX";
+    weft_io       io;
+    int           fd = mkstemp(path);
+    int64_t       n;
+
+    close(fd);
+    unlink(path);
+    check_eq(mkfifo(path, 0600), 0);
+    n = weft_block_on(rt, weft_file_open_at(&io, -1, path, O_RDWR, 0));
+    check_cmp(n, >=, 0);
+    close((int)n);
     unlink(path);
     stop(rt);
 }
