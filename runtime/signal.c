@@ -253,9 +253,12 @@ static int open_fd(struct weft_signal_wait *self)
     return handled == self->set_ ? open_eventfd(self) : -EINVAL;
 }
 
+/* -ECHILD comes from the wait for readiness: the process is a fork of the one that has the list. A
+ * thread of that process may have held the lock at the fork, and weft_signal_block empties the
+ * list. */
 static weft_poll signal_ready(struct weft_signal_wait *self, int64_t result)
 {
-    if (self->handled_)
+    if (self->handled_ && result != -ECHILD)
         delist(self);
     close(self->fd_);
     return weft_ready(&self->future, result);

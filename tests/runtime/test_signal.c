@@ -337,6 +337,45 @@ Test(signal, a_forked_child_may_wait_for_signals_of_its_own)
     stop(rt);
 }
 
+/* The child polls a wait that the parent has begun, and that is in the parent's list only. */
+static void check_wait_in_child(bool blocks)
+{
+    weft_runtime           *rt = begin(USR1);
+    struct weft_signal_wait wait;
+    struct hand             hand;
+    int                     status;
+    pid_t                   pid;
+
+    skip_under_sanitizers();
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_signal_wait(&wait, USR1)));
+    pid = fork();
+    if (pid == 0) {
+        alarm(20);
+        if (blocks)
+            check_eq(weft_signal_block(USR1), 0);
+        _exit(hand_poll(&hand, &wait.future) && wait.future.result == -ECHILD ? 0 : 1);
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check_eq(status, 0);
+    raise(SIGUSR1);
+    EVENTUALLY(__atomic_load_n(&hand.woken, __ATOMIC_ACQUIRE));
+    while (!hand_poll(&hand, &wait.future))
+        EVENTUALLY(__atomic_load_n(&hand.woken, __ATOMIC_ACQUIRE));
+    check_eq(wait.future.result, SIGUSR1);
+    stop(rt);
+}
+
+Test(signal, a_wait_of_the_parent_ends_in_a_forked_child)
+{
+    check_wait_in_child(false);
+}
+
+Test(signal, also_if_the_child_has_a_list_of_its_own)
+{
+    check_wait_in_child(true);
+}
+
 /* Waits come and go while handlers read their list. */
 Test(signal, waits_that_come_and_go_are_safe_from_handlers)
 {
