@@ -15,8 +15,8 @@
  *             until it has got there.
  * Threads     The owner polls and cancels. The reactor's thread takes, begins and completes.
  * Invariants  O3 and O4 in kernel_operation.h.
- * Ordering    lock_; [inbox-1]. [reactor-3] the end of an operation is counted before its owner
- *             knows.
+ * Ordering    lock_; [inbox-1]. [reactor-3] an operation is counted until its owner has seen its
+ *             end, because until then the owner comes to the reactor.
  * Failure     See kernel_operation.h.
  */
 #include "kernel_operation.h"
@@ -57,7 +57,6 @@ static weft_poll start(weft_io *io, weft_context *cx)
     wf_waker_store(&io->waker_, cx->waker);
     io->answer_ = -ECANCELED; /* unless the ring gives another */
     io->phase_ = 0;
-    wf_add(&r->n_asked, 1, RELAXED); /* [reactor-3] its end is what counts */
     submit(io);
     wf_driver_hint(&r->driver, WF_DRIVER_NOW);
     return WEFT_PENDING;
@@ -72,6 +71,16 @@ static weft_poll end_without(weft_io *io)
     return weft_ready(&io->future, op->plain ? op->plain(io) : -EOPNOTSUPP);
 }
 
+/* The operation is READY. Nothing uses its reactor after this, which may be freed. */
+static weft_poll finish(weft_io *io, int64_t result)
+{
+    wf_reactor *r = io->target_;
+
+    WF_ASSERT(wf_peek(&r->n_asked) > 0);
+    wf_sub(&r->n_asked, 1, RELEASE); /* [reactor-3] */
+    return weft_ready(&io->future, result);
+}
+
 static weft_poll end(weft_io *io, weft_context *cx)
 {
     const wf_kernel_op *op = wf_kernel_op_of(io);
@@ -80,7 +89,7 @@ static weft_poll end(weft_io *io, weft_context *cx)
     int64_t             result = unseen && cancelled ? -ECANCELED : io->answer_;
 
     if (unseen && !cancelled && op->plain)
-        return weft_ready(&io->future, op->plain(io));
+        return finish(io, op->plain(io));
     if (result == -ERESTARTSYS)
         result = -EINTR;
     /* The kernel interrupts operations that run on a thread of its own. An interrupted close has
@@ -89,7 +98,7 @@ static weft_poll end(weft_io *io, weft_context *cx)
         result = -ECANCELED;
     if (op->end)
         result = op->end(io, result, cancelled);
-    return result == WF_IO_MORE ? start(io, cx) : weft_ready(&io->future, result);
+    return result == WF_IO_MORE ? start(io, cx) : finish(io, result);
 }
 
 /* Tries the operation here, on the worker. Returns its result, or WF_IO_MORE if it has to wait. */
@@ -133,6 +142,7 @@ static weft_poll begin(weft_io *io, weft_context *cx)
     if (op->begin && (n = op->begin(io, cx)) < 0)
         return weft_ready(future, n);
     io->target_ = r;
+    wf_add(&r->n_asked, 1, RELAXED); /* [reactor-3] its end is what counts */
     return start(io, cx);
 }
 
@@ -180,8 +190,6 @@ static void settle(wf_reactor *r, weft_io *io)
     if (io->phase_ & (IN_INBOX | IN_RING | IN_FILES))
         return;
     WF_ASSERT(!(io->phase_ & (QUEUED | DONE))); /* O3 */
-    WF_ASSERT(wf_peek(&r->n_asked) > 0);
-    wf_sub(&r->n_asked, 1, RELEASE); /* [reactor-3] before its owner can know */
     io->phase_ |= DONE;
     wf_waker_fire(&io->waker_, &r->wakes);
 }

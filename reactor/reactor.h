@@ -59,7 +59,7 @@ typedef struct wf_reactor {
     uint32_t    started; /* 1 once `start_result` is valid */
     int         start_result;
     bool        stopping;
-    uint32_t    n_asked; /* operations that have begun and not ended */
+    uint32_t    n_asked; /* operations that have begun, and whose end their owners have not seen */
 
     /* -- the worker that has set `busy` -- */
     WF_ALIGNED struct {

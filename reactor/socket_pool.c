@@ -143,6 +143,28 @@ const char *wf_socket_pool_open_ones(wf_reactor *r, char *text, size_t size)
     return text;
 }
 
+/* The references of operations and calls: all but the owner's, which the last close releases. */
+static uint32_t uses_of(const wf_socket *s)
+{
+    uint64_t refs = wf_load(&s->refs, ACQUIRE); /* [socket-2] */
+    uint32_t n = (uint32_t)(refs & WF_SOCKET_COUNT);
+    bool     is_owned = (refs & WF_SOCKET_CLOSED) != WF_SOCKET_CLOSED;
+
+    return refs & WF_SOCKET_UNUSED || n < is_owned ? 0 : n - is_owned;
+}
+
+uint32_t wf_socket_pool_uses(wf_reactor *r)
+{
+    uint32_t n = 0;
+
+    wf_lock(&r->sockets.lock);
+    for (const wf_socket_chunk *chunk = r->sockets.chunks; chunk; chunk = chunk->next)
+        for (int i = 0; i < WF_SOCKETS_SPARE; i++)
+            n += uses_of(&chunk->socket[i]);
+    wf_unlock(&r->sockets.lock);
+    return n;
+}
+
 void wf_socket_pool_stop(wf_reactor *r)
 {
     wf_socket_chunk *chunk, *next;

@@ -38,6 +38,8 @@ void              wf_socket_pool_give(struct wf_reactor *r, struct wf_socket *s)
 /* Writes "a stream of 10.0.0.7:4711, a listener on [::]:80, ...", of up to three sockets that are
  * still open. By the stopping thread. Returns text. */
 const char *wf_socket_pool_open_ones(struct wf_reactor *r, char *text, size_t size);
+/* How many operations and calls use sockets. By the stopping thread. */
+uint32_t wf_socket_pool_uses(struct wf_reactor *r);
 /* Closes all sockets that are still open and frees all memory. */
 void wf_socket_pool_stop(struct wf_reactor *r);
 

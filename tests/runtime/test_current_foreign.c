@@ -140,6 +140,59 @@ Test(current_foreign, stopping_waits_for_an_operation_of_another_executor)
     close(end[1]);
 }
 
+/* Its owner comes to the reactor once more: in its next poll. */
+Test(current_foreign, stopping_waits_for_an_operation_whose_end_was_not_seen)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = weft_log_none});
+    struct hand   hand;
+    weft_io       io;
+    int           end[2];
+
+    check_eq(pipe2(end, O_CLOEXEC), 0);
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_fd_ready(&io, end[0], POLLIN)));
+    check_eq(write(end[1], "x", 1), 1);
+    EVENTUALLY(__atomic_load_n(&hand.woken, __ATOMIC_ACQUIRE));
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+    check_eq(hand_run(&hand, &io.future), POLLIN);
+    stop(rt);
+    close(end[0]);
+    close(end[1]);
+}
+
+/* The socket is memory of the runtime's. */
+static void check_socket(bool closes)
+{
+    struct lines  log = LINES;
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &log});
+    weft_stream  *stream;
+    struct hand   hand;
+    weft_io       io;
+    char          byte;
+    int           fd = pair(rt, &stream);
+
+    hand_init(&hand, NULL);
+    check(!hand_poll(&hand, weft_read(&io, stream, &byte, 1)));
+    if (closes)
+        weft_stream_close(stream);
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+    check_str_contains(log.text, "other executors are under way: 1;");
+    check_eq(hand_cancel(&hand, &io.future), -ECANCELED);
+    weft_stream_close(stream);
+    stop(rt);
+    close(fd);
+}
+
+Test(current_foreign, stopping_waits_for_an_operation_on_a_socket)
+{
+    check_socket(false);
+}
+
+Test(current_foreign, stopping_waits_for_an_operation_on_a_closed_socket)
+{
+    check_socket(true);
+}
+
 /* A poll in which the reactor goes to its gate, and after which the thread leaves. */
 struct leaver {
     WEFT_FRAME;
