@@ -72,9 +72,9 @@ static uint64_t offset(const weft_io *io)
 }
 
 /* Keeps a long copy off the reactor's thread: X3. */
-static void bound(struct io_uring_sqe *sqe, size_t size)
+static void bound(struct io_uring_sqe *sqe, const weft_io *io, size_t size)
 {
-    if (size > CACHED_MOST)
+    if (size > CACHED_MOST || WF_ARGS(io, wf_place)->needs_thread)
         sqe->flags |= IOSQE_ASYNC;
 }
 
@@ -93,7 +93,7 @@ static size_t size_of(const pieces *args)
 static void prepare_transfer(int code, const weft_io *io, struct io_uring_sqe *sqe)
 {
     io_uring_prep_rw(code, sqe, fd_of(io), rest(io), length(io), offset(io));
-    bound(sqe, length(io));
+    bound(sqe, io, length(io));
 }
 
 static void prepare_read(const weft_io *io, struct io_uring_sqe *sqe)
@@ -111,7 +111,7 @@ static void prepare_pieces(int code, const weft_io *io, struct io_uring_sqe *sqe
     const pieces *args = WF_ARGS(io, pieces);
 
     io_uring_prep_rw(code, sqe, fd_of(io), args->first, (unsigned)args->n, offset(io));
-    bound(sqe, size_of(args));
+    bound(sqe, io, size_of(args));
 }
 
 static void prepare_readv(const weft_io *io, struct io_uring_sqe *sqe)
@@ -137,6 +137,7 @@ static int begin_transfer(weft_io *io, weft_context *cx)
     if (place->offset < NO_OFFSET)
         return -EINVAL;
     type = wf_type_of(place->fd);
+    place->needs_thread = type == S_IFCHR && isatty(place->fd);
     if (type == S_IFREG || type == S_IFBLK)
         place->takes_turns = place->offset == NO_OFFSET;
     else if (place->offset != NO_OFFSET && lseek(place->fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)

@@ -23,6 +23,9 @@ typedef struct wf_place {
     int64_t  offset;
     int      fd;
     bool     takes_turns; /* the operation is at the file's position */
+    /* A thread of the kernel runs it, since a terminal waits for the rest of a write in spite of
+     * flags against waiting. */
+    bool needs_thread;
 } wf_place;
 
 typedef struct wf_positions {

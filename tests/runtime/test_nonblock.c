@@ -279,6 +279,55 @@ Test(nonblock, a_socket_too)
     stop(rt);
 }
 
+/* ---- writing to a terminal by weft_file_write ---- */
+
+struct writes {
+    WEFT_FRAME;
+    struct {
+        int    fd;
+        size_t size;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(writes)
+{
+    static char bytes[128 << 10];
+    int64_t     n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_file_write_all(&self->io, self->in.fd, bytes, self->in.size, -1));
+    WEFT_END(n);
+}
+
+/* The terminal takes a part, and the rest only when it is read. A timer and an operation on a file
+ * need the thread that makes the first attempt. */
+Test(nonblock, a_terminal_that_is_not_read_holds_up_no_other_operation)
+{
+    weft_runtime     *rt = start_with(&(weft_config){.workers = 1, .backend = WEFT_BACKEND_URING});
+    weft_handle       h;
+    struct weft_sleep nap;
+    weft_io           io;
+    int               master, slave;
+    static char       bytes[4096];
+
+    if (openpty(&master, &slave, NULL, NULL, NULL) < 0)
+        test_skip("no pseudo-terminals here");
+    check_eq(weft_spawn_on(rt, &h, writes, .fd = slave, .size = 100000), 0);
+    pause_ms(20);
+    check_eq(weft_block_on(rt, weft_sleep(&nap, WEFT_MS(1))), 0);
+    check_eq(weft_block_on(rt, weft_fd_ready(&io, master, POLLIN)), POLLIN);
+    check(!weft_is_finished(&h));
+    weft_cancel(&h);
+    check_eq(join(rt, &h), -ECANCELED);
+    while (poll(&(struct pollfd){master, POLLIN, 0}, 1, 0) > 0)
+        check_cmp(read(master, bytes, sizeof bytes), >, 0);
+    check_eq(weft_spawn_on(rt, &h, writes, .fd = slave, .size = 4), 0);
+    check_eq(join(rt, &h), 4);
+    close(slave);
+    close(master);
+    stop(rt);
+}
+
 /* ---- sending files ---- */
 
 static int make_file(void)
