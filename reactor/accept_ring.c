@@ -4,6 +4,7 @@
 #include "invariant.h"
 #include "lock.h"
 #include "memcheck.h"
+#include "ring.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -16,13 +17,12 @@ enum { ACCEPT = 1, CANCEL, N_ENTRIES = 2 };
  * that is disabled, so this one is until its number is known to be another. */
 static bool open_locked(wf_accept_ring *ring)
 {
-    int fd;
+    struct io_uring *uring = &ring->uring;
 
-    if (io_uring_queue_init(N_ENTRIES, &ring->uring, IORING_SETUP_R_DISABLED) < 0)
+    if (io_uring_queue_init(N_ENTRIES, uring, IORING_SETUP_R_DISABLED) < 0)
         return false;
-    fd = ring->uring.ring_fd;
-    if (fd == ring->reactors_fd ||
-        io_uring_register((unsigned)fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0) {
+    if (wf_ring_leave_standard(uring) < 0 || uring->ring_fd == ring->reactors_fd ||
+        io_uring_register((unsigned)uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0) {
         io_uring_queue_exit(&ring->uring);
         return false;
     }

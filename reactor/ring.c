@@ -139,19 +139,17 @@ static int check_kernel(wf_ring *ring, uint32_t mask)
     return r < 0 ? r : 0;
 }
 
-/* Keeps the standard descriptors free, see descriptor.h. The duplicate must be the only descriptor
- * of the ring, so the original is closed. */
-static int leave_standard(wf_ring *ring)
+int wf_ring_leave_standard(struct io_uring *uring)
 {
-    int fd = ring->uring.ring_fd;
+    int fd = uring->ring_fd;
 
     if (fd > STDERR_FILENO)
         return 0;
     fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (fd < 0)
         return -errno;
-    close(ring->uring.ring_fd);
-    ring->uring.ring_fd = ring->uring.enter_ring_fd = fd;
+    close(uring->ring_fd);
+    uring->ring_fd = uring->enter_ring_fd = fd;
     return 0;
 }
 
@@ -195,7 +193,8 @@ int wf_ring_open(wf_ring *ring, const weft_config *config)
         mask |= WF_RING_DEFER_TASKRUN; /* see enter_under_valgrind */
     *ring = (wf_ring){.config = config};
     r = set_up_patiently(ring, mask);
-    if (r == 0 && ((r = leave_standard(ring)) < 0 || (r = check_kernel(ring, mask)) < 0))
+    if (r == 0 &&
+        ((r = wf_ring_leave_standard(&ring->uring)) < 0 || (r = check_kernel(ring, mask)) < 0))
         io_uring_queue_exit(&ring->uring);
     if (r < 0) {
         explain(config, r);

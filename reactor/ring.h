@@ -56,6 +56,9 @@ typedef struct wf_ring {
 int wf_ring_open(wf_ring *ring, const weft_config *config);
 /* A second call does nothing. */
 void wf_ring_close(wf_ring *ring);
+/* Keeps the standard descriptors free, see descriptor.h. The duplicate must be the only descriptor
+ * of the ring, so the original is closed. Returns 0 or -errno. */
+int wf_ring_leave_standard(struct io_uring *uring);
 
 /* Gives up the ring for good, logs that, and makes the kernel end the operations that it has. */
 void wf_ring_break(wf_ring *ring, int error);
