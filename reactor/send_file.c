@@ -5,8 +5,8 @@
  *             the bytes are copied instead, because send(2) has a flag against waiting.
  * Threads     The future's owner.
  * Invariants  F1 one attempt reads at most PORTION bytes, because the worker is blocked while they
- *             come from a disk. F2 the operation raises no SIGPIPE (write_signal.h). F3 it never
- *             waits for the stream.
+ *             come from a disk. F2 the operation raises neither SIGPIPE nor SIGXFSZ
+ *             (write_signal.h). F3 it never waits for the stream.
  * Ordering    socket.h.
  * Failure     -errno as sendfile(2), after io->done bytes have been sent.
  */
@@ -40,7 +40,7 @@ static int64_t send_pages(int file, off_t offset, const wf_socket *s, size_t siz
 {
     wf_write_signal quiet;
 
-    wf_write_signal_begin(&quiet, SIGPIPE);
+    wf_write_signal_begin(&quiet, s->is_file ? SIGXFSZ : SIGPIPE);
     return wf_write_signal_end(&quiet, sendfile(s->fd, file, &offset, size), size);
 }
 

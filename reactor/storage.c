@@ -9,6 +9,7 @@
  */
 #include "calls.h"
 #include "kernel_operation.h"
+#include "write_signal.h"
 
 #include <unistd.h>
 
@@ -69,15 +70,18 @@ static void prepare_truncate(const weft_io *io, struct io_uring_sqe *sqe)
     io_uring_prep_rw(WF_RING_OP_FTRUNCATE, sqe, args->fd, NULL, 0, (uint64_t)args->size);
 }
 
+/* Beyond RLIMIT_FSIZE the worker would get SIGXFSZ, which a thread of the kernel does not. */
 static int64_t plain_truncate(const weft_io *io)
 {
-    const range *args = WF_ARGS(io, range);
-    int          r;
+    const range    *args = WF_ARGS(io, range);
+    wf_write_signal quiet;
+    int             r;
 
+    wf_write_signal_begin(&quiet, SIGXFSZ);
     do
         r = ftruncate(args->fd, args->size);
     while (r < 0 && errno == EINTR);
-    return r < 0 ? -errno : 0;
+    return wf_write_signal_end(&quiet, r, 0);
 }
 
 const wf_kernel_op wf_op_file_truncate = {WF_KERNEL_OP("weft_file_truncate"),

@@ -104,7 +104,7 @@ static WF_SELDOM int64_t write_at_once(const wf_socket *s, const struct iovec *v
     wf_write_signal quiet;
     ssize_t         r;
 
-    wf_write_signal_begin(&quiet, SIGPIPE);
+    wf_write_signal_begin(&quiet, s->is_file ? SIGXFSZ : SIGPIPE);
     r = s->is_file ? writev(s->fd, vector, n) : wf_writev_nowait(s->fd, vector, n);
     if (!s->is_file && is_refused(r)) {
         insist(s->fd);

@@ -230,14 +230,15 @@ Test(limits, a_full_device_is_an_error)
     stop(rt);
 }
 
-Test(limits, the_limit_of_file_sizes_is_an_error_and_no_signal)
+static void check_file_size(const weft_config *config)
 {
     static char   data[8192];
     struct rlimit limit = {4096, 4096};
-    weft_runtime *rt = start(1);
+    weft_runtime *rt = start_with(config);
     char          path[] = "/tmp/weft-fault-XXXXXX";
+    weft_stream  *stream;
     weft_io       io;
-    int           fd;
+    int           fd, source;
 
     close(mkstemp(path));
     check_cmp(run_file(rt, path, &fd), >=, 0);
@@ -246,8 +247,31 @@ Test(limits, the_limit_of_file_sizes_is_an_error_and_no_signal)
              0); /* beyond it comes SIGXFSZ, and nobody ignores it */
     check_eq(weft_block_on(rt, weft_file_write(&io, fd, data, sizeof data, 0)), 4096);
     check_eq(weft_block_on(rt, weft_file_write(&io, fd, data, sizeof data, 4096)), -EFBIG);
-    check_eq(weft_block_on(rt, weft_file_close(&io, fd)), 0);
+    check_eq(weft_block_on(rt, weft_file_truncate(&io, fd, 8192)), -EFBIG);
+    check_eq(lseek(fd, 0, SEEK_SET), 0);
+    source = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    check_eq(weft_stream_adopt(rt, fd, &stream), 0);
+    check_eq(weft_block_on(rt, weft_write_all(&io, stream, data, sizeof data)), -EFBIG);
+    check_eq(io.done, 4096);
+    check_eq(weft_block_on(rt, weft_send_file(&io, stream, source, 0, 4096)), -EFBIG);
+    weft_stream_close(stream);
+    close(source);
     stop(rt);
+}
+
+Test(limits, the_limit_of_file_sizes_is_an_error_and_no_signal)
+{
+    check_file_size(&(weft_config){.workers = 1});
+}
+
+Test(limits, also_where_the_worker_truncates)
+{
+    check_file_size(&(weft_config){.workers = 1, .ring_mask = 8});
+}
+
+Test(limits, and_without_a_ring)
+{
+    check_file_size(&(weft_config){.workers = 1, .backend = WEFT_BACKEND_EPOLL});
 }
 
 Test(limits, a_full_disk_keeps_what_was_written)
