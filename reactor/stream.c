@@ -113,6 +113,33 @@ static WF_SELDOM int64_t write_at_once(const wf_socket *s, const struct iovec *v
     return wf_write_signal_end(&quiet, r, n == 1 ? vector->iov_len : SIZE_MAX);
 }
 
+static int64_t move_pieces(const wf_socket *s, const struct iovec *vector, int n, bool writes)
+{
+    return writes ? write_at_once(s, vector, n) : read_at_once(s, vector, n);
+}
+
+/* Moves the first pieces of a vector that is valid: so many that they are a portion at most, or a
+ * part of one that is longer. */
+static int64_t move_portion(const wf_socket *s, const struct iovec *vector, int n, bool writes)
+{
+    struct iovec part;
+    size_t       size = 0;
+    int          n_whole = 0;
+
+    while (n_whole < n && vector[n_whole].iov_len <= FILE_PORTION - size)
+        size += vector[n_whole++].iov_len;
+    if (size > 0 || n_whole == n)
+        return move_pieces(s, vector, n_whole, writes);
+    part = (struct iovec){.iov_base = vector[n_whole].iov_base, .iov_len = FILE_PORTION};
+    return move_pieces(s, &part, 1, writes);
+}
+
+/* Moves the bytes of a vector where there is no socket. */
+static int64_t move_vector(const wf_socket *s, const struct iovec *vector, int n, bool writes)
+{
+    return s->is_file ? move_portion(s, vector, n, writes) : move_pieces(s, vector, n, writes);
+}
+
 /* ---- reading ---- */
 
 /* A function of its own, so that reading a socket needs no stack for the vector. */
@@ -216,7 +243,7 @@ static int64_t attempt_readv(weft_io *io, wf_socket *s)
     if (is_empty(args))
         return 0; /* recvmsg would wait for data */
     return s->is_socket ? answer(recvmsg(s->fd, &message, MSG_DONTWAIT))
-                        : read_at_once(s, args->first, args->n);
+                        : move_vector(s, args->first, args->n, false);
 }
 
 const wf_socket_op wf_op_readv = {WF_SOCKET_OP("weft_readv"), .side = WF_SIDE_IN,
@@ -298,7 +325,7 @@ static int64_t attempt_writev(weft_io *io, wf_socket *s)
     if ((unsigned)args->n > IOV_MOST)
         return -EINVAL;
     return s->is_socket ? answer(sendmsg(s->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL))
-                        : write_at_once(s, args->first, args->n);
+                        : move_vector(s, args->first, args->n, true);
 }
 
 const wf_socket_op wf_op_writev = {WF_SOCKET_OP("weft_writev"), .side = WF_SIDE_OUT,

@@ -234,3 +234,25 @@ Test(standard, a_long_file_is_read_in_portions_and_its_position_moves)
     close(shared);
     stop(rt);
 }
+
+/* The worker copies the bytes, and its other tasks wait meanwhile. */
+Test(standard, pieces_of_a_file_are_moved_in_portions_too)
+{
+    weft_runtime *rt = start(1);
+    weft_stream  *s;
+    weft_io       io;
+    ends          e = a_file();
+    static char   buffer[1 << 20];
+    struct iovec  large[] = {{buffer, 0}, {buffer, sizeof buffer}, {buffer, 1}};
+    struct iovec  small[] = {{buffer, 100 << 10}, {buffer, 0}, {buffer, 100 << 10}};
+
+    check_eq(ftruncate(e.ours, sizeof buffer), 0);
+    check_eq(weft_stream_adopt(rt, e.ours, &s), 0);
+    check_eq(weft_block_on(rt, weft_readv(&io, s, large, 3)), 128 << 10);
+    check_eq(weft_block_on(rt, weft_readv(&io, s, small, 3)), 100 << 10);
+    check_eq(weft_block_on(rt, weft_writev(&io, s, large, 3)), 128 << 10);
+    check_eq(weft_block_on(rt, weft_writev(&io, s, small, 3)), 100 << 10);
+    check_eq(weft_block_on(rt, weft_readv(&io, s, small, 1)), 100 << 10);
+    weft_stream_close(s);
+    stop(rt);
+}
