@@ -57,10 +57,11 @@ static bool give_permit_back(void *object, weft_wait *wait)
     return true;
 }
 
-static void leave(void *object, weft_wait *wait)
+static int64_t leave(void *object, weft_wait *wait)
 {
     (void)wait;
     drop_permits(object);
+    return -ECANCELED;
 }
 
 static const wf_wait_kind kind = {.take = wf_notify_take,

@@ -189,7 +189,7 @@ static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wai
     if (wait->state_ == QUEUED) {
         dequeue(waits, wait);
         if (kind->leave)
-            kind->leave(object, wait);
+            answer = kind->leave(object, wait);
     } else if (wait->state_ == ANSWERED && !kind->give_back(object, wait)) {
         answer = see(wait, kind);
     }

@@ -44,8 +44,9 @@ typedef struct wf_wait_kind {
      * True: the object took the answer back. False: the answer stands, which is not allowed of
      * kinds whose waits are kept. */
     bool (*give_back)(void *object, weft_wait *wait);
-    /* Called for a cancelled wait that leaves the queue without an answer. May be NULL. */
-    void (*leave)(void *object, weft_wait *wait);
+    /* Called for a cancelled wait that leaves the queue without an answer. Returns its answer,
+     * mostly -ECANCELED. May be NULL. */
+    int64_t (*leave)(void *object, weft_wait *wait);
     /* Called when the owner of the wait gets its answer, after which it is not given back. May be
      * NULL. */
     void (*seen)(void *object, weft_wait *wait);

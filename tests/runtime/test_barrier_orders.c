@@ -2,6 +2,7 @@
 #include "channel_orders.h"
 
 #include "barrier.c"
+#define FOREIGN_AT_ONCE 1 /* so that three waits are many */
 #include "waits.c"
 #include "waker.c"
 
@@ -25,6 +26,16 @@ static void set_up_two(void)
 static void set_up_three(void)
 {
     set_up_for(3);
+}
+
+/* All but the leader wait before the threads begin. */
+static void set_up_waiting(void)
+{
+    set_up_for(4);
+    for (int i = 0; i < 3; i++) {
+        weft_barrier_wait(&of[i].wait, &barrier);
+        check(!poll(i));
+    }
 }
 
 /* ---- the threads ---- */
@@ -91,6 +102,24 @@ static void give_up_and_pass_1(void)
         note(r);
 }
 
+static void lead(void)
+{
+    weft_barrier_wait(&of[3].wait, &barrier);
+    note(run(3));
+}
+
+/* Comes again if it had not passed. */
+static void give_up_2(void)
+{
+    int64_t r = run_or_cancel(2);
+
+    if (r == -ECANCELED) {
+        weft_barrier_wait(&of[2].wait, &barrier);
+        r = run(2);
+    }
+    note(r);
+}
+
 /* ---- the claims ---- */
 
 static void all_passed(int rounds)
@@ -111,6 +140,13 @@ static void both_passed_twice(void)
     all_passed(2);
 }
 
+static void all_passed_the_leader(void)
+{
+    for (int i = 0; i < 2; i++)
+        note(run(i));
+    all_passed_once();
+}
+
 Test(barrier_orders, all_pass_together_and_one_leads)
 {
     explore(2, 1, set_up_three, all_passed_once, 3,
@@ -127,4 +163,11 @@ Test(barrier_orders, one_that_gives_up_is_not_counted)
 {
     explore(4, 1, set_up_two, all_passed_once, 2,
             (void (*const[])(void)){pass_0, give_up_and_pass_1});
+}
+
+/* The third wait is answered in another hold of the lock. */
+Test(barrier_orders, one_that_gives_up_too_late_has_passed)
+{
+    explore(4, 1, set_up_waiting, all_passed_the_leader, 2,
+            (void (*const[])(void)){lead, give_up_2});
 }

@@ -544,6 +544,8 @@ MUTANTS = {
         ("the leader begins no round", "runtime/sync/barrier.c:take", "b->round_++;", ""),
         ("one that gives up is not told that all have passed", "runtime/sync/barrier.c:give_back",
          "return false;", "return true;"),
+        ("one that gives up too late is not told that all have passed", "runtime/sync/barrier.c:leave",
+         "return 0;", "return -ECANCELED;"),
     ],
     "runtime/watch": [
         ("a new value wakes no receiver", "runtime/sync/watch.c:store_unlock",
