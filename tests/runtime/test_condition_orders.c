@@ -10,6 +10,7 @@
 #undef wait_ops
 #undef wait_poll
 #include "condition.c"
+#define FOREIGN_AT_ONCE 1 /* so that three waits are many */
 #include "waits.c"
 #include "waker.c"
 
@@ -31,6 +32,17 @@ static void lock(int i)
 {
     weft_mutex_lock(&of[i].wait, &mutex);
     check_eq(run(i), 0);
+}
+
+/* Three wait before the threads begin. */
+static void set_up_waiting(void)
+{
+    set_up();
+    for (int i = 0; i < 3; i++) {
+        lock(i);
+        weft_condition_wait(&of[i].wait, &condition, &mutex);
+        check(!poll(i));
+    }
 }
 
 static int items(void)
@@ -103,6 +115,16 @@ static void put_two_and_signal_twice(void)
     put_one_and_signal();
 }
 
+static void broadcast(void)
+{
+    weft_condition_broadcast(&condition);
+}
+
+static void signal_one(void)
+{
+    weft_condition_signal(&condition);
+}
+
 /* ---- the claims ---- */
 
 static void none_waits(void)
@@ -124,6 +146,22 @@ static void one_was_taken(void)
     check(n_items == 0 && n_taken == 1);
 }
 
+/* There was a wait to signal, or none. In neither case is a signal left for a later one. */
+static void all_ended_and_no_signal_is_left(void)
+{
+    check(!condition.notify_.waits_.first_);
+    for (int i = 0; i < 3; i++) {
+        check_eq(run(i), 0);
+        weft_mutex_unlock(&mutex);
+    }
+    lock(0);
+    weft_condition_wait(&of[0].wait, &condition, &mutex);
+    check(!poll(0));
+    check_eq(cancel(0), -ECANCELED);
+    weft_mutex_unlock(&mutex);
+    none_waits();
+}
+
 static void explore_three(void (*claim)(void), void (*a)(void), void (*b)(void), void (*c)(void))
 {
     explore(2, 1, set_up, claim, 3, (void (*const[])(void)){a, b, c});
@@ -142,4 +180,11 @@ Test(condition_orders, each_signal_ends_a_wait)
 Test(condition_orders, a_wait_that_is_cancelled_loses_no_signal)
 {
     explore_three(one_was_taken, take_0, give_up_1, put_one_and_signal);
+}
+
+/* The third wait is answered in another hold of the lock. */
+Test(condition_orders, a_signal_beside_a_broadcast_is_not_stored)
+{
+    explore(3, 1, set_up_waiting, all_ended_and_no_signal_is_left, 2,
+            (void (*const[])(void)){broadcast, signal_one});
 }

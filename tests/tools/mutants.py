@@ -512,6 +512,8 @@ MUTANTS = {
          "return false;", "return true;"),
         ("a signal wakes no wait", "runtime/sync/condition.c:weft_condition_signal",
          "wf_wait_settle_unlock(&n->waits_, &kind, condition);", "wf_unlock(&n->waits_.lock_);"),
+        ("a signal for waits that a broadcast ends is stored", "runtime/sync/condition.c:weft_condition_signal",
+         "n->permits_ = last && !wf_wait_is_of_past_round(last, n->round_);", "n->permits_ = last != NULL;"),
         ("a broadcast begins no round", "runtime/sync/condition.c:weft_condition_broadcast", "n->round_++;", ""),
         ("a cancelled wait does not lock the mutex again", "runtime/sync/condition.c:wait_poll",
          "if (wf_held_poll(wait, cx, false, true, &m->waits_, &wf_mutex_kind) == -EAGAIN)",
