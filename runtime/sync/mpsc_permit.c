@@ -113,12 +113,13 @@ static bool is_before(const weft_wait *a, const weft_wait *b)
     return (int32_t)((a->answer_ >> WF_MPSC_TICKET) - (b->answer_ >> WF_MPSC_TICKET)) < 0;
 }
 
-/* Puts a wait that was kept back to its place in the queue: M5. */
+/* Puts a wait that was kept back to its place in the queue: M5. It comes behind one with the same
+ * ticket, whose places make_first has left to that one. */
 static void link_again(mpsc *c, weft_wait *wait)
 {
     weft_wait *next = c->first;
 
-    while (next && is_before(next, wait))
+    while (next && !is_before(wait, next))
         next = next->next_;
     wait->next_ = next;
     wait->prev_ = next ? next->prev_ : c->last;

@@ -388,3 +388,39 @@ Test(kept, wait_for_many_permits_does_not_wait_for_the_part_of_one_behind_it)
     give_back(ROOMS, &second);
     end(ROOMS);
 }
+
+/* The second one had its places when a wait stood first that had come right after the keeper. */
+Test(kept, waits_for_many_permits_that_return_do_not_wait_for_the_part_of_each_other)
+{
+    static struct returns keeper_2;
+    struct event          lose_2, gate_2;
+    struct hand           hand_2, hand_of_third;
+    weft_mpsc_permit     *permit;
+    weft_wait             third;
+    int                   got;
+
+    start_keeper(ROOMS, false, false);
+    lose_select();
+    event(&lose_2);
+    event(&gate_2);
+    hand_init(&hand_2, NULL);
+    hand_init(&hand_of_third, NULL);
+    for (int i = 0; i < 2; i++)
+        check_eq(weft_mpsc_try_receive(mpsc_receiver, &got), 0);
+    check(!hand_poll_budget(
+        &hand_2, weft_async(returns, &keeper_2, ROOMS, &lose_2, &gate_2, .gives_up = false), 0));
+    check(!hand_poll(&hand_of_third, weft_mpsc_reserve(&third, mpsc_sender, &permit)));
+    event_set(&lose_2, 0);
+    check(!hand_poll(&hand_2, &keeper_2.weft_frame_.future));
+    check(hand_poll(&hand_of_third, &third.future));
+    event_set(&gate, 0);
+    check(!poll_keeper()); /* it has one place, and lacks that of the third */
+    event_set(&gate_2, 0);
+    check(!hand_poll(&hand_2, &keeper_2.weft_frame_.future));
+    weft_mpsc_permit_close(permit);
+    check(poll_keeper());
+    give_back(ROOMS, &keeper.want);
+    check(hand_poll(&hand_2, &keeper_2.weft_frame_.future));
+    give_back(ROOMS, &keeper_2.want);
+    end(ROOMS);
+}
