@@ -2,6 +2,7 @@
 #include "held.h"
 
 #include "lock_waits.h"
+#include "rt.h"
 
 int64_t wf_held_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bool has_budget,
                      weft_waits_ *waits, const wf_wait_kind *kind)
@@ -23,6 +24,21 @@ int64_t wf_held_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bo
     else if (!is_new && answer != -EAGAIN)
         wf_lock_waits_end(age);
     return answer;
+}
+
+WF_SELDOM weft_poll wf_held_begin_unpaid(weft_wait *wait, const weft_context *cx,
+                                         weft_waits_ *waits, const wf_wait_kind *kind)
+{
+    uint32_t age = wf_lock_waits_age();
+
+    wait->answer_ = (int64_t)wf_owner_of(cx); /* E1 */
+    wait->n_ |= age << WF_HELD_OWN_BITS;      /* E2 */
+    (void)wf_wait_poll(wait, cx, false, false, waits, kind);
+    if (wf_wait_is_new(wait))
+        wait->n_ -= age << WF_HELD_OWN_BITS; /* the next poll begins it */
+    else
+        wf_lock_waits_begin(age);
+    return WEFT_PENDING;
 }
 
 weft_poll wf_held_poll_future(weft_future *future, weft_context *cx, weft_waits_ *waits,

@@ -34,6 +34,10 @@ bool wf_held_find(const weft_future *future, weft_waits_ *waits, const uint64_t 
 /* Polls a wait, as wf_wait_poll does. */
 int64_t wf_held_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bool has_budget,
                      weft_waits_ *waits, const wf_wait_kind *kind);
+/* The first poll of a wait, which has no budget: PENDING. The wait may still be new: S7 in
+ * waits.h. */
+weft_poll wf_held_begin_unpaid(weft_wait *wait, const weft_context *cx, weft_waits_ *waits,
+                               const wf_wait_kind *kind);
 /* The complete poll function of a wait, as wf_wait_poll_future. */
 weft_poll wf_held_poll_future(weft_future *future, weft_context *cx, weft_waits_ *waits,
                               const wf_wait_kind *kind);

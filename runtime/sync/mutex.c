@@ -63,7 +63,8 @@ static bool give_back(void *object, weft_wait *wait)
     return true;
 }
 
-const wf_wait_kind wf_mutex_kind = {.take = take, .give_back = give_back, .ends_alone = true};
+const wf_wait_kind wf_mutex_kind = {
+    .take = take, .give_back = give_back, .needs_budget = true, .ends_alone = true};
 
 bool wf_mutex_find_holder(const weft_future *future, wf_held_by *ret)
 {
@@ -86,10 +87,10 @@ static weft_poll lock_poll(weft_future *future, weft_context *cx)
     int64_t     answer;
 
     if (!cancelled && wf_wait_is_new(wait)) {
-        if (!has_budget && wf_load(&m->state_, RELAXED) == FREE)
-            return WEFT_PENDING; /* S7: the next poll looks again */
-        if (has_budget && wf_cas(&m->state_, &seen, wf_owner_of(cx) | HELD, ACQUIRE))
-            return weft_ready(future, 0); /* [mutex-1] */
+        if (!has_budget)
+            return wf_held_begin_unpaid(wait, cx, &m->waits_, &wf_mutex_kind);
+        if (wf_cas(&m->state_, &seen, wf_owner_of(cx) | HELD, ACQUIRE)) /* [mutex-1] */
+            return weft_ready(future, 0);
     }
     answer = wf_held_poll(wait, cx, cancelled, has_budget, &m->waits_, &wf_mutex_kind);
     return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);

@@ -81,7 +81,8 @@ static bool give_back(void *object, weft_wait *wait)
     return true;
 }
 
-static const wf_wait_kind kind = {.take = take, .give_back = give_back, .ends_alone = true};
+static const wf_wait_kind kind = {
+    .take = take, .give_back = give_back, .needs_budget = true, .ends_alone = true};
 
 static weft_poll lock_poll(weft_future *future, weft_context *cx)
 {
@@ -89,14 +90,13 @@ static weft_poll lock_poll(weft_future *future, weft_context *cx)
     weft_rwlock *l = wait->object_;
     bool         cancelled = weft_future_is_cancelled(future);
     bool         has_budget = cancelled || weft_context_spend(cx);
-    bool         writes = wants_to_write(wait);
     uint64_t     seen;
     int64_t      answer;
 
     if (!cancelled && wf_wait_is_new(wait)) {
-        if (!has_budget && admits(wf_load(&l->holders_, RELAXED), writes))
-            return WEFT_PENDING; /* S7: the next poll looks again */
-        if (has_budget && lock_at_once(l, writes, wf_owner_of(cx), &seen))
+        if (!has_budget)
+            return wf_held_begin_unpaid(wait, cx, &l->waits_, &kind);
+        if (lock_at_once(l, wants_to_write(wait), wf_owner_of(cx), &seen))
             return weft_ready(future, 0);
     }
     answer = wf_held_poll(wait, cx, cancelled, has_budget, &l->waits_, &kind);

@@ -65,7 +65,8 @@ static bool give_back(void *object, weft_wait *wait)
     return true;
 }
 
-static const wf_wait_kind kind = {.take = take, .give_back = give_back, .ends_alone = true};
+static const wf_wait_kind kind = {
+    .take = take, .give_back = give_back, .needs_budget = true, .ends_alone = true};
 
 static weft_poll acquire_poll(weft_future *future, weft_context *cx)
 {
@@ -76,12 +77,8 @@ static weft_poll acquire_poll(weft_future *future, weft_context *cx)
     uint64_t        seen;
     int64_t         answer;
 
-    if (!cancelled && wf_wait_is_new(wait)) {
-        if (!has_budget && has_at_once(wf_load(&s->available_, RELAXED), wait->n_))
-            return WEFT_PENDING; /* S7: the next poll looks again */
-        if (has_budget && take_at_once(s, wait->n_, &seen))
-            return weft_ready(future, 0);
-    }
+    if (!cancelled && wf_wait_is_new(wait) && has_budget && take_at_once(s, wait->n_, &seen))
+        return weft_ready(future, 0);
     answer = wf_wait_poll(wait, cx, cancelled, has_budget, &s->waits_, &kind);
     return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
 }

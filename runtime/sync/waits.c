@@ -199,8 +199,9 @@ static int64_t withdraw_unlock(weft_wait *wait, weft_waits_ *waits, const wf_wai
 }
 
 /* The first poll. If it gets its answer without budget, it keeps the answer for the next poll, for
- * which its task has been woken. */
-static void begin(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
+ * which its task has been woken, or leaves it (S7). */
+static inline __attribute__((always_inline)) void begin(weft_wait *wait, weft_waits_ *waits,
+                                                        const wf_wait_kind *kind)
 {
     int64_t answer = -EAGAIN;
 
@@ -230,6 +231,26 @@ WF_SELDOM static void resume(weft_wait *wait, weft_waits_ *waits, const wf_wait_
     wait->answer_ = answer;
 }
 
+/* A poll that has no budget. What it is given now it gives back, and the next poll looks again: S7.
+ * An answer that it was given before it keeps. */
+WF_SELDOM static void advance_unpaid(weft_wait *wait, weft_waits_ *waits, const wf_wait_kind *kind)
+{
+    uint16_t before = wait->state_;
+
+    if (before == NEW)
+        begin(wait, waits, kind);
+    else if (before == KEPT)
+        resume(wait, waits, kind);
+    if (!kind->needs_budget || before == ANSWERED || wait->state_ != ANSWERED || wait->answer_ != 0)
+        return;
+    wf_store(&wait->state_, NEW, RELAXED); /* under the lock */
+    if (before == KEPT) {
+        enqueue_first(waits, wait);
+        begin_kept(waits, wait);
+    }
+    (void)kind->give_back(wait->object_, wait);
+}
+
 /* Whether the wait has its answer, and the thread that gave it has unlocked since. That thread no
  * longer uses the object then (S5), so the owner of the wait need not take the lock. */
 static bool is_settled(const weft_wait *wait, const weft_waits_ *waits)
@@ -251,7 +272,9 @@ int64_t wf_wait_poll(weft_wait *wait, const weft_context *cx, bool cancelled, bo
     wf_lock(&waits->lock_);
     if (cancelled)
         return withdraw_unlock(wait, waits, kind);
-    if (wait->state_ == NEW)
+    if (__builtin_expect(!has_budget, 0))
+        advance_unpaid(wait, waits, kind);
+    else if (wait->state_ == NEW)
         begin(wait, waits, kind);
     else if (__builtin_expect(wait->state_ == KEPT, 0))
         resume(wait, waits, kind);

@@ -18,10 +18,11 @@
  *             it, so the next holder may not free its memory until that call has returned.
  *             S6 A kept wait (keep.h) has its place in the queue and no answer. What it had been
  *             given and its task had not seen was given back. Its next poll asks it.
- *             S7 A mutex or rwlock that is free, and permits of a semaphore, are left by a first
- *             poll that has no budget. Its task yields, and would hold what it can't use meanwhile.
- *             All others would queue for it, and once there is a queue each unlock is a switch of
- *             tasks. If it is not free, S2 holds.
+ *             S7 A mutex or rwlock that is free, and permits of a semaphore, are left by a poll
+ *             that has no budget, the first one or the first since the wait was kept. Its task
+ *             yields, and would hold what it can't use meanwhile. All others would queue for it,
+ *             and once there is a queue each unlock is a switch of tasks. If it is not free, S2
+ *             holds.
  * Ordering    The queue's lock: a thread that takes it sees all that was written before the last
  *             unlock. [waits-1] An answer is released to the poll that finds it without the lock.
  * Failure     None.
@@ -52,6 +53,8 @@ typedef struct wf_wait_kind {
     void (*seen)(void *object, weft_wait *wait);
     /* The object counts its waits: a new one is asked to take even if others wait. */
     bool counts;
+    /* A poll without budget leaves what it could have: S7. An answer of 0 can be given back. */
+    bool needs_budget;
     /* The poll that finds an answer changes nothing in the object, so it does without the lock. */
     bool ends_alone;
 } wf_wait_kind;

@@ -210,6 +210,24 @@ Test(kept, lock_that_was_given_back_is_left_free_by_a_poll_without_budget)
     }
 }
 
+Test(kept, lock_is_left_free_by_a_poll_again_without_budget)
+{
+    for (enum kind kind = MUTEX; kind <= PERMIT; kind++) {
+        start_keeper(kind, false, false);
+        lose_select();
+        give(kind);
+        event_set(&gate, 0);
+        check(!hand_poll_budget(&hand, &keeper.weft_frame_.future, 0));
+        check_eq(hand.woken, true);
+        check(hand_poll(&other, want(kind == READER ? WRITER : kind, &second)));
+        check(!hand_poll_budget(&hand, &keeper.weft_frame_.future, 0));
+        give_back(kind == READER ? WRITER : kind, &second);
+        check(poll_keeper());
+        give_back(kind, &keeper.want);
+        end(kind);
+    }
+}
+
 /* The notification of all has reached it as well, so it has ended, whoever takes the single one. */
 Test(kept, notify_that_gives_its_permit_back_still_has_the_notification_of_all)
 {

@@ -41,6 +41,12 @@ static void lock_or_give_up(int i)
         use();
 }
 
+static void set_up_without_budget(void)
+{
+    set_up();
+    spend_budgets();
+}
+
 /* ---- the threads ---- */
 
 static void lock_0(void)
@@ -67,6 +73,13 @@ static void keep_1(void)
 {
     weft_mutex_lock(&of[1].wait, &mutex);
     result[1] = run_kept(1);
+    use();
+}
+
+static void keep_1_without_budget(void)
+{
+    weft_mutex_lock(&of[1].wait, &mutex);
+    result[1] = run_kept_without_budget(1);
     use();
 }
 
@@ -142,4 +155,14 @@ Test(mutex_orders, one_that_is_kept_is_passed_over)
     explore_three(lock_0, keep_1, lock_and_tell_2);
     explore(2, 1, set_up, all_had_it, 3,
             (void (*const[])(void)){lock_0, keep_and_give_up_1, lock_and_tell_2});
+}
+
+Test(mutex_orders, without_budget_it_is_left_free_or_waited_for)
+{
+    explore(2, 1, set_up_without_budget, all_had_it, 3,
+            (void (*const[])(void)){lock_0, give_up_1, lock_2});
+    explore(2, 1, set_up_without_budget, all_had_it, 3,
+            (void (*const[])(void)){lock_0, lock_1, lock_2});
+    explore(2, 1, set_up, all_had_it, 3,
+            (void (*const[])(void)){lock_0, keep_1_without_budget, lock_and_tell_2});
 }

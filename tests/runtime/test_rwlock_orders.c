@@ -20,6 +20,12 @@ static void set_up(void)
         result[i] = 1;
 }
 
+static void set_up_without_budget(void)
+{
+    set_up();
+    spend_budgets();
+}
+
 /* Thread 0 reads. */
 static void set_up_read(void)
 {
@@ -209,4 +215,10 @@ Test(rwlock_orders, one_that_is_kept_is_passed_over)
     explore_three(set_up, write_0, keep_writing_1, read_and_tell_2);
     explore_three(set_up, write_0, keep_writing_1, write_and_tell_2);
     explore_three(set_up, write_0, keep_reading_1, write_and_tell_2);
+}
+
+Test(rwlock_orders, without_budget_it_is_left_free_or_waited_for)
+{
+    explore_three(set_up_without_budget, write_0, give_up_writing_1, read_2);
+    explore_three(set_up_without_budget, write_0, give_up_reading_1, write_2);
 }

@@ -28,6 +28,12 @@ static void set_up_none(void)
     set_up(0);
 }
 
+static void set_up_one_without_budget(void)
+{
+    set_up_one();
+    spend_budgets();
+}
+
 /* ---- the threads ---- */
 
 /* Has the only permit: counts, and gives it back. */
@@ -74,6 +80,13 @@ static void keep_1(void)
 {
     weft_semaphore_acquire(&of[1].wait, &semaphore, 1);
     result[1] = run_kept(1);
+    use();
+}
+
+static void keep_1_without_budget(void)
+{
+    weft_semaphore_acquire(&of[1].wait, &semaphore, 1);
+    result[1] = run_kept_without_budget(1);
     use();
 }
 
@@ -207,4 +220,12 @@ Test(semaphore_orders, a_close_ends_the_waits)
 Test(semaphore_orders, a_wait_that_is_kept_is_passed_over)
 {
     explore_three(set_up_one, all_had_it, use_0, keep_1, use_and_tell_2);
+}
+
+Test(semaphore_orders, without_budget_a_permit_is_left_or_waited_for)
+{
+    explore(2, 1, set_up_one_without_budget, all_had_it, 3,
+            (void (*const[])(void)){use_0, give_up_1, use_2});
+    explore(2, 1, set_up_one, all_had_it, 3,
+            (void (*const[])(void)){use_0, keep_1_without_budget, use_and_tell_2});
 }

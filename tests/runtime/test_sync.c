@@ -124,6 +124,40 @@ Test(sync, a_wait_without_budget_leaves_free_what_is_free)
     check_eq(weft_semaphore_available(&s), 1);
 }
 
+/* They are free, although waits have been there. */
+Test(sync, a_wait_without_budget_leaves_free_what_waits_have_left)
+{
+    weft_rwlock    l = {0};
+    weft_semaphore s = {0};
+    weft_wait      before[2], wait[2];
+    struct hand    hand[4];
+
+    for (int i = 0; i < 4; i++)
+        hand_init(&hand[i], NULL);
+    check_eq(weft_rwlock_try_write(&l), 0);
+    weft_rwlock_read(&before[0], &l);
+    weft_semaphore_acquire(&before[1], &s, 1);
+    for (int i = 0; i < 2; i++)
+        check(!polls(&hand[i], &before[i]));
+    weft_rwlock_unlock_write(&l);
+    weft_semaphore_release(&s, 2);
+    for (int i = 0; i < 2; i++)
+        check(polls(&hand[i], &before[i]));
+    weft_rwlock_read(&wait[0], &l);
+    weft_semaphore_acquire(&wait[1], &s, 1);
+    for (int i = 0; i < 2; i++)
+        check(!hand_poll_budget(&hand[2 + i], &wait[i].future, 0));
+    weft_rwlock_unlock_read(&l);
+    check_eq(weft_rwlock_try_write(&l), 0);
+    check_eq(weft_semaphore_try_acquire(&s, 1), 0);
+    weft_rwlock_unlock_write(&l);
+    weft_semaphore_release(&s, 1);
+    for (int i = 0; i < 2; i++)
+        check(polls(&hand[2 + i], &wait[i]));
+    weft_rwlock_unlock_read(&l);
+    check_eq(weft_rwlock_try_write(&l), 0);
+}
+
 /* ---- semaphore ---- */
 
 Test(sync, a_wait_for_many_permits_holds_up_those_behind_it)

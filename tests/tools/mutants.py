@@ -419,6 +419,8 @@ MUTANTS = {
          "wf_wait_settle_unlock(waits, kind, wait->object_);", "wf_unlock(&waits->lock_);"),
         ("a kept wait that is polled again is not asked", "runtime/sync/waits.c:resume",
          "if (wf_wait_first(waits) == wait || kind->counts)", "if (0)"),
+        ("a kept wait that is polled without budget is passed the mutex", "runtime/sync/waits.c:advance_unpaid",
+         "begin_kept(waits, wait);", "wf_store(&wait->state_, QUEUED, RELAXED);"),
         ("a mutex is passed to none", "runtime/sync/mutex.c:pass",
          "wf_wait_first(&m->waits_) ? PASSES : FREE", "m->waits_.first_ ? PASSES : FREE"),
         ("a free mutex is taken without acquire", "runtime/sync/mutex.c:lock_poll",
