@@ -54,7 +54,8 @@ WEFT_API void weft_oneshot_sender_close(weft_oneshot_sender *sender);
 
 /*
  * Waits until the receiver of a oneshot channel is closed, so that a message that is not wanted any
- * more need not be made. The wait must have ended before its sender sends or is closed.
+ * more need not be made. The wait must have ended before its sender sends or is closed: both abort
+ * while it is pending.
  *
  * Returns: 0.
  * Errors:  -EBUSY, another wait on this sender is pending.
@@ -87,8 +88,8 @@ WEFT_API WEFT_NODISCARD int weft_oneshot_try_receive(weft_oneshot_receiver *rece
                                                      void                  *ret_message);
 
 /*
- * Closes the receiver of a oneshot channel. A later weft_oneshot_send gets -EPIPE. `receiver` may
- * be NULL.
+ * Closes the receiver of a oneshot channel. A later weft_oneshot_send gets -EPIPE. Aborts if a wait
+ * on the receiver is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver);
 

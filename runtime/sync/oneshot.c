@@ -12,14 +12,13 @@
  *             [oneshot-2] WAITING publishes the waker to the sender, and CLOSING that of the
  *             sender to the receiver. LOCK orders all later uses of it.
  *             [oneshot-3] The end that closes second acquires what the first one did.
- * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the sender is closed.
+ * Failure     -EPIPE when the receiver is closed, WEFT_EOF when the sender is closed. Closing an
+ *             end while a wait on it is pending aborts.
  */
 #include "alloc.h"
 #include "copy.h"
-#include "invariant.h"
-#include "lock.h"
 #include "rt.h"
-#include "waker.h"
+#include "waits.h"
 
 #include <string.h>
 #include <weft/channel.h>
@@ -116,9 +115,17 @@ INLINE bool close_end(oneshot *c, uint64_t how, side other, uint64_t other_close
     return state & other_closed;
 }
 
+/* The wait would use the memory of the channel after its end. */
+static inline void refuse_wait(const oneshot *c, const weft_wait *wait, const char *function)
+{
+    if (__builtin_expect(wait != NULL, 0))
+        wf_sync_misuse(function, "a wait on this end is pending", "oneshot channel", c);
+}
+
 /* Closes the sender. `how` is DONE, or SENT | DONE. */
 static int sender_close(oneshot *c, uint64_t how)
 {
+    refuse_wait(c, c->closer, how & SENT ? "weft_oneshot_send" : "weft_oneshot_sender_close");
     if (!close_end(c, how, RECEIVER(c), CLOSED))
         return 0;
     channel_free(c);
@@ -169,6 +176,7 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
 
     if (!c)
         return;
+    refuse_wait(c, c->waiter, "weft_oneshot_receiver_close");
     /* Mostly the sender is closed by now. */
     if ((wf_load(&c->state, ACQUIRE) & DONE) || receiver_close(c)) /* [oneshot-3] */
         channel_free(c);
@@ -282,28 +290,21 @@ static weft_poll closed_poll(weft_future *future, weft_context *cx)
     return weft_ready(future, cancelled ? -ECANCELED : 0);
 }
 
-static void wait_cancel(weft_future *future)
-{
-    (void)future; /* the next poll withdraws it */
-}
-
 static const weft_future_ops receive_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
-                                            "weft_oneshot_receive", receive_poll, wait_cancel};
+                                            "weft_oneshot_receive", receive_poll, wf_wait_cancel};
 
 WEFT_API weft_future *weft_oneshot_receive(weft_wait *wait, weft_oneshot_receiver *receiver,
                                            void *ret_message)
 {
-    *wait = (weft_wait){.object_ = receiver, .second_ = ret_message};
-    weft_future_init(&wait->future, &receive_ops);
+    wf_wait_init(wait, &receive_ops, receiver, 0);
+    wait->second_ = ret_message;
     return &wait->future;
 }
 
 static const weft_future_ops closed_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
-                                           "weft_oneshot_closed", closed_poll, wait_cancel};
+                                           "weft_oneshot_closed", closed_poll, wf_wait_cancel};
 
 WEFT_API weft_future *weft_oneshot_closed(weft_wait *wait, weft_oneshot_sender *sender)
 {
-    *wait = (weft_wait){.object_ = sender};
-    weft_future_init(&wait->future, &closed_ops);
-    return &wait->future;
+    return wf_wait_init(wait, &closed_ops, sender, 0);
 }

@@ -166,6 +166,32 @@ Test(oneshot, carries_64_kib_and_no_more)
     weft_oneshot_receiver_close(receiver);
 }
 
+/* ---- an end that is closed while a wait on it is pending ---- */
+
+TEST_ABORTS(oneshot, that_is_sent_while_its_sender_waits_aborts,
+            "weft_oneshot_send: a wait on this end is pending (the oneshot channel at")
+{
+    begin();
+    check(!hand_poll(&hand, weft_oneshot_closed(&wait, sender)));
+    send_one(7);
+}
+
+TEST_ABORTS(oneshot, whose_sender_is_closed_while_it_waits_aborts,
+            "weft_oneshot_sender_close: a wait on this end is pending")
+{
+    begin();
+    check(!hand_poll(&hand, weft_oneshot_closed(&wait, sender)));
+    weft_oneshot_sender_close(sender);
+}
+
+TEST_ABORTS(oneshot, whose_receiver_is_closed_while_it_waits_aborts,
+            "weft_oneshot_receiver_close: a wait on this end is pending")
+{
+    begin();
+    check(!hand_poll(&hand, receive()));
+    weft_oneshot_receiver_close(receiver);
+}
+
 /* ---- threads ---- */
 
 struct answers {
