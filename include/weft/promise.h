@@ -23,7 +23,8 @@
  *
  * The promise must stay in place while a wait is pending. It is not closed: its memory may be freed
  * once no wait is pending and no thread will complete it. The owner of the last wait may free it as
- * soon as that wait is READY, even if the completing thread has not returned yet.
+ * soon as that wait is READY, even if the completing thread has not returned yet. If more than 64
+ * plain threads and tasks of other executors wait, that thread must have returned, too.
  *
  * C can't tell that the code that was to complete a promise has ended without doing so, and the
  * waits go on then. A deferred call (weft_defer) that completes the promise with an error makes

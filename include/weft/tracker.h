@@ -6,7 +6,9 @@
  *
  * A tracker is a struct in memory of yours. All bytes zero is an open tracker without tasks.
  * Nothing is allocated, and no runtime is needed. It must stay in place until the last task has
- * left and the last wait has ended. Any thread may call any of these functions.
+ * left and the last wait has ended. If more than 64 plain threads and tasks of other executors
+ * wait, the call that ends their waits must have returned, too. Any thread may call any of these
+ * functions.
  *
  *     weft_tracker_enter(&server->sessions);                 before the spawn, or a wait may end
  *     if (weft_spawn(NULL, session, .conn = conn) < 0)
