@@ -17,16 +17,18 @@ enum { SWITCHES = 100000, STACK = 64 << 10 };
 struct stacks {
     void   *main, *second;
     int64_t n_came;
+    bool    ends;
 };
 
 static void *second(void *argument)
 {
     struct stacks *stacks = argument;
 
-    for (;;) {
+    while (!stacks->ends) {
         stacks->n_came++;
         wf_switch_leave(&stacks->second, stacks->main);
     }
+    return stacks->main;
 }
 
 void bench_fiber_switch(struct bench_run *run, int argument)
@@ -43,6 +45,8 @@ void bench_fiber_switch(struct bench_run *run, int argument)
             wf_switch_enter(&stacks.main, stacks.second);
         went += n;
     } while (bench_more(run));
+    stacks.ends = true;
+    wf_switch_enter(&stacks.main, stacks.second);
     expect("the number of switches to the second stack", stacks.n_came, went + 1);
     run->ops = 2 * went;
 }

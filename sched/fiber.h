@@ -48,13 +48,13 @@ typedef enum wf_fiber_state {
 typedef struct wf_fiber_body {
     /* The stack begins below the struct, where calls need a multiple of 16. */
     _Alignas(16) wf_fiber_state state;
-    bool                      yields;   /* WAITS: for its next turn */
-    bool                      unwinds;  /* when it continues, it only makes the deferred calls */
-    int64_t                   result;   /* ENDED */
-    const char               *panic;    /* PANICS: the message */
-    void                     *own;      /* WAITS, PANICS: the stack pointer; NULL before the start */
-    void                     *worker;   /* RUNS: the stack pointer of the worker */
-    weft_context             *cx;       /* RUNS: of the poll */
+    bool                      yields;  /* WAITS: for its next turn */
+    bool                      unwinds; /* when it continues, it only makes the deferred calls */
+    int64_t                   result;  /* ENDED */
+    const char               *panic;   /* PANICS: the message */
+    void                     *own;     /* WAITS, PANICS: the stack pointer; NULL before the start */
+    void                     *worker;  /* RUNS: the stack pointer of the worker */
+    weft_context             *cx;      /* RUNS: of the poll */
     weft_deferred            *deferred; /* the newest */
     struct weft_fiber_local_ *locals;   /* the newest */
     /* For sanitizers: the fiber's fake stack and shadow, and the worker's. */
