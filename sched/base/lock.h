@@ -34,8 +34,8 @@ void wf_lock_none_held(const char *what);
 #define wf_lock_none_held(what) ((void)(what))
 #endif
 
-/* How long a thread that finds the lock held waits at first, and when it goes to sleep, in rounds of
- * ck_backoff: 0.2 and 2 us. The first is longer than most hold a lock, so a thread that uses one
+/* How long a thread that finds the lock held waits at first, and when it goes to sleep, in rounds
+ * of ck_backoff: 0.2 and 2 us. The first is longer than most hold a lock, so a thread that uses one
  * again and again does several turns while the memory is in its cache. */
 #define WF_LOCK_FIRST 512
 #define WF_LOCK_LAST  8192

@@ -7,10 +7,10 @@
  * Threads     The thread that runs on the stack. A stack may be continued by another thread, but
  *             compilers keep addresses of thread-local variables across calls.
  * Invariants  W1 A stack that stands still begins with a saved frame, whose address is its stack
- *             pointer: see switch_*.S. W2 A stack that has changed the control bits of the floating-point unit
- *             (rounding, masked exceptions) keeps its own, and the thread gets back those that it
- *             had. A stack that has not changed them may have the thread's. A switch makes no
- *             system call, so all stacks of a thread share one signal mask.
+ *             pointer: see switch_*.S. W2 A stack that has changed the control bits of the
+ *             floating-point unit (rounding, masked exceptions) keeps its own, and the thread gets
+ *             back those that it had. A stack that has not changed them may have the thread's. A
+ *             switch makes no system call, so all stacks of a thread share one signal mask.
  * Ordering    None.
  * Failure     None.
  *
@@ -48,11 +48,11 @@ typedef void *wf_switch_function(void *argument);
 
 #if WF_SWITCH_EXISTS
 /* Leaves the thread's stack for a new one and calls function(argument) there. `top` is that stack's
- * highest address, a multiple of 16. Stores the current stack pointer in *ret_from, and returns when
- * a switch or the end of the function continues at that. */
+ * highest address, a multiple of 16. Stores the current stack pointer in *ret_from, and returns
+ * when a switch or the end of the function continues at that. */
 void wf_switch_start(void **ret_from, void *top, wf_switch_function *function, void *argument);
-/* Leaves the thread's stack for one that was left, and leaves that one for the thread's. Each stores
- * the current stack pointer in *ret_from and continues at `to`. */
+/* Leaves the thread's stack for one that was left, and leaves that one for the thread's. Each
+ * stores the current stack pointer in *ret_from and continues at `to`. */
 void wf_switch_enter(void **ret_from, void *to);
 void wf_switch_leave(void **ret_from, void *to);
 /* The caller of the function that wf_switch_start has started. Never called from C. */

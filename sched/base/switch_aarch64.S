@@ -143,8 +143,8 @@ wf_switch_begin:
 	mov	sp, x0
 	.cfi_endproc
 	.size	wf_switch_begin, .-wf_switch_begin
-/* Back on the thread's stack. All calls of the new one have returned, so the processor predicts this
- * return and those of its callers. */
+/* Back on the thread's stack. All calls of the new one have returned, so the processor predicts
+ * this return and those of its callers. */
 	.cfi_startproc
 	saved_cfi
 	restore

@@ -69,8 +69,8 @@
 .endm
 
 /* Goes on where the current stack has stopped. A return would be predicted to go to the caller of
- * this switch. Where indirect branches are tracked (CET), the prefix lets this one go behind a call,
- * where there is no endbr64. */
+ * this switch. Where indirect branches are tracked (CET), the prefix lets this one go behind a
+ * call, where there is no endbr64. */
 .macro continue
 	restore
 	pop	%rdx
@@ -79,9 +79,9 @@
 	notrack jmp	*%rdx
 .endm
 
-/* Sets the flag "equal" if the control words of the current stack, which lie where its stack pointer
- * points, are those at `other`. The six low bits of mxcsr are flags of what happened, which no
- * function preserves. */
+/* Sets the flag "equal" if the control words of the current stack, which lie where its stack
+ * pointer points, are those at `other`. The six low bits of mxcsr are flags of what happened, which
+ * no function preserves. */
 .macro compare_controls other
 	mov	(%rsp), %ecx
 	movzwl	4(%rsp), %edx
@@ -185,8 +185,8 @@ wf_switch_begin:
 	mov	%rax, %rsp
 	.cfi_endproc
 	.size	wf_switch_begin, .-wf_switch_begin
-/* Back on the thread's stack. All calls of the new one have returned, so the processor predicts this
- * return and those of its callers. */
+/* Back on the thread's stack. All calls of the new one have returned, so the processor predicts
+ * this return and those of its callers. */
 	.cfi_startproc
 	saved_cfi
 	restore
