@@ -336,7 +336,8 @@ typedef struct weft_deferred {
     ((condition) ? (void)0 : weft_panic_(WEFT_HERE_ ": check failed: " #condition "\0"))
 #endif
 
-/* Reports whether the async function has been asked to end. Its awaits then answer -ECANCELED. */
+/* Reports whether the async function has been asked to end. Its awaits then answer -ECANCELED. What
+ * is asked while the function computes is seen after its next await that was not READY at once. */
 #define WEFT_CANCELLED() ((cx->flags & WEFT_CONTEXT_CANCELLED_) != 0)
 
 /* ---- what the macros call ---- */
