@@ -316,8 +316,8 @@ WEFT_API void weft_mpsc_receiver_stop(weft_mpsc_receiver *receiver);
 /*
  * Closes the receiver of an mpsc channel. Senders that wait and later ones get -EPIPE. Messages
  * that were not received are dropped. If a message owns something, for example the sender of a
- * oneshot channel, stop the receiver first, and take the messages until WEFT_EOF. `receiver` may be
- * NULL.
+ * oneshot channel, stop the receiver first, and take the messages until WEFT_EOF. Aborts if a
+ * receive is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver);
 

@@ -340,6 +340,8 @@ WEFT_API void weft_mpsc_receiver_close(weft_mpsc_receiver *receiver)
 
     if (!c)
         return;
+    if (c->receiver) /* it would use the memory of the channel after its end */
+        wf_sync_misuse("weft_mpsc_receiver_close", "a receive is pending", "mpsc channel", c);
     refuse(c);
     wf_lock(&c->lock);
     c->receiver_gone = true;

@@ -317,3 +317,19 @@ Test(mpsc, carries_messages_of_no_bytes)
     weft_mpsc_sender_close(signal);
     weft_mpsc_receiver_close(to);
 }
+
+TEST_ABORTS(mpsc, whose_receiver_is_closed_while_it_waits_aborts,
+            "weft_mpsc_receiver_close: a receive is pending (the mpsc channel at")
+{
+    begin(1);
+    check(!hand_poll(&hand, receive()));
+    weft_mpsc_receiver_close(receiver);
+}
+
+Test(mpsc, whose_receive_was_cancelled_may_be_closed)
+{
+    begin(1);
+    check(!hand_poll(&hand, receive()));
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    end();
+}
