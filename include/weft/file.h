@@ -25,7 +25,7 @@
  * first polls. So tasks that read records from one descriptor get each record once. Each step of
  * weft_file_read_exact and weft_file_write_all is a turn of its own. The turns go by the
  * descriptor's number: they do not wait for duplicates of it, for other runtimes, or for read(2) on
- * other threads.
+ * other threads. weft_splice takes no turn.
  */
 #ifndef WEFT_FILE_H
 #define WEFT_FILE_H

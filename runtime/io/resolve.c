@@ -25,7 +25,7 @@ static int64_t error_of(int code)
     case EAI_MEMORY:
         return -ENOMEM;
     case EAI_SYSTEM:
-        return -errno;
+        return errno ? -errno : -EIO; /* some resolvers forget to say why */
     default:
         return -EIO;
     }
