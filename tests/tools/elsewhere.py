@@ -19,7 +19,7 @@ NO_RING = [
     ("test_reactor_socket_room", None, "needs a ring"),
     ("test_runtime_ring_lost", None, "needs a ring"),
     ("test_runtime_backend", "*/where_the_ring_may_not_be_entered_*", "needs a ring"),
-    ("test_runtime_stream_options", "*zero_copy_write*", "needs a ring"),
+    ("test_runtime_zero_copy", None, "needs a ring"),
     ("test_runtime_ring_denied", "*/too_few_descriptors_name_the_limit", "needs a ring"),
     ("test_runtime_ring_denied", "*a_filter_on_io_uring_*", "needs a ring"),
     ("test_fault_environment", "*locked_memory*", "needs a ring"),
@@ -31,7 +31,7 @@ TMPFS = [
      "the machine's files are on tmpfs, which this kernel can't read without waiting"),
 ]
 NO_ZERO_COPY = [
-    ("test_runtime_stream_options", "*zero_copy_write*", "SEND_ZC is of Linux 6.0"),
+    ("test_runtime_zero_copy", None, "SEND_ZC is of Linux 6.0"),
 ]
 # Before Linux 4.20.
 OLD = [
