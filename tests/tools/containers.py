@@ -53,7 +53,8 @@ TESTS = {
 }
 # These look into /proc themselves.
 LOOK_INTO_PROC = {
-    "backend": ["where_*_epoll_takes_its_place", "a_file_is_always_ready", "stopping_ends_what_waits_in_threads"],
+    "backend": ["where_*_epoll_takes_its_place", "a_file_is_always_ready", "stopping_ends_what_waits_in_threads",
+                "what_gets_no_thread_beside_waiting_reads_says_so"],
     "file": ["what_was_written_is_read_again", "a_large_file_is_written_and_read",
              "opens_and_reads_cancelled_at_any_moment_leave_nothing_behind"],
     "file_paths": ["are_opened_below_a_directory"],
