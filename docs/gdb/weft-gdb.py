@@ -55,7 +55,11 @@ def string(pointer):
 
 
 def runtimes():
-    listed = value("wf_runtimes")
+    """LTO describes the list once more, without its address, and gdb finds either first."""
+    found = [symbol.value() for symbol in gdb.lookup_static_symbols("wf_runtimes")]
+    listed = next((one for one in found if not one.is_optimized_out), None)
+    if listed is None:
+        raise gdb.GdbError("this program has no weft, or weft has no debug information")
     low, high = listed.type.range()
     return [listed[i].dereference() for i in range(low, high + 1) if int(listed[i])]
 
