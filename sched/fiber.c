@@ -49,8 +49,8 @@ static void tell_leave(wf_fiber_body *b, bool ends)
 #endif
 }
 
-/* It has arrived there. TSan counts the calls and returns of a stack: not before all have returned
- * may it be told of the other one. */
+/* It has arrived there. TSan counts calls and returns. Told before the switch, it would count the
+ * return of the fiber's first function as one on the worker's stack. */
 static void tell_left(const wf_fiber_body *b, void *fake)
 {
     (void)b, (void)fake;

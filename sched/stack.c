@@ -97,18 +97,18 @@ WF_SELDOM static wf_stack *map_one(uint32_t class)
 
 /* Cuts a stack off what the worker has mapped, of which it maps more if need be. Returns NULL if
  * there is no room for several. */
-WF_SELDOM static wf_stack *cut(wf_stack_list *list, uint32_t class)
+WF_SELDOM static wf_stack *cut(wf_stack_space *uncut, uint32_t class)
 {
     size_t    most = CHUNK_BYTES / size_of(class);
     uint32_t  n = most < CHUNK_STACKS ? (uint32_t)most : CHUNK_STACKS;
     wf_stack *stack;
 
-    if (list->n_uncut == 0 && n > 1 && (list->uncut = map(class, n)))
-        list->n_uncut = n;
-    stack = list->n_uncut > 0 ? make(list->uncut, class) : NULL;
+    if (uncut->n == 0 && n > 1 && (uncut->at = map(class, n)))
+        uncut->n = n;
+    stack = uncut->n > 0 ? make(uncut->at, class) : NULL;
     if (stack) {
-        list->uncut += size_of(class);
-        list->n_uncut--;
+        uncut->at += size_of(class);
+        uncut->n--;
     }
     return stack;
 }
@@ -159,7 +159,7 @@ wf_stack *wf_stack_take(wf_stacks *own, wf_stacks *shared, size_t size)
     if (!stack)
         stack = pop_shared(shared, class);
     if (!stack && own)
-        stack = cut(&own->of[class], class);
+        stack = cut(&own->uncut[class], class);
     return stack ? stack : map_one(class);
 }
 
@@ -285,12 +285,13 @@ void wf_stacks_tidy(wf_stacks *shared)
 void wf_stacks_free(wf_stacks *stacks)
 {
     for (uint32_t class = 0; class < WF_STACK_CLASSES; class ++) {
-        wf_stack_list *list = &stacks->of[class];
+        wf_stack_list  *list = &stacks->of[class];
+        wf_stack_space *uncut = &stacks->uncut[class];
 
         while (unmap_all(list, UINT32_MAX) && list->first)
             ;
-        if (list->n_uncut > 0)
-            munmap(list->uncut, list->n_uncut * size_of(class));
+        if (uncut->n > 0)
+            munmap(uncut->at, uncut->n * size_of(class));
     }
 }
 

@@ -39,14 +39,19 @@ typedef struct wf_stack {
 typedef struct wf_stack_list {
     wf_stack *first;
     uint32_t  n;
-    uint32_t  n_uncut; /* A3 */
-    char     *uncut;
 } wf_stack_list;
+
+/* Address space for n stacks: A3. */
+typedef struct wf_stack_space {
+    char    *at;
+    uint32_t n;
+} wf_stack_space;
 
 /* Free stacks by size. All zero is empty. */
 typedef struct wf_stacks {
-    wf_stack_list of[WF_STACK_CLASSES];
-    uint32_t      lock, n; /* of the shared ones: their lock, and how many there are */
+    wf_stack_list  of[WF_STACK_CLASSES];
+    wf_stack_space uncut[WF_STACK_CLASSES]; /* not of the shared ones */
+    uint32_t       lock, n; /* of the shared ones: their lock, and how many there are */
 } wf_stacks;
 
 /* Takes a stack of at least `size` bytes. `own` is the calling worker's, or NULL. Returns NULL if

@@ -10,11 +10,11 @@
  *             `lifo` is the task that the running task woke last; at most WF_LIFO_RUN of those run
  *             in a row. The owner fills `lifo`; the monitor may empty it when the worker is stuck.
  *             R3 `first_child` is older than all `children`, so a child that comes alone needs no
- *             deque. R4 `mailbox` holds tasks bound to this worker that
- *             other threads have queued, `bound_first` those that it has queued itself or has taken
- *             from the mailbox. R5 a spare worker that is
- *             not needed is not in the mask of sleepers, and its queues are empty. It is needed
- *             while it is `wanted`, and while fibers that have started on it are alive.
+ *             deque. R4 `mailbox` holds tasks bound to this worker that other threads have queued,
+ *             `bound_first` those that it has queued itself or has taken from the mailbox. R5 a
+ *             spare worker that is not needed is not in the mask of sleepers, and its queues are
+ *             empty. It is needed while it is `wanted`, and while fibers that have started on it
+ *             are alive.
  * Ordering    See deque.h, inject.h and idle.h. [worker-1] lifo and first_child publish their task.
  *             [worker-2] `wanted` is set before a spare worker is woken. [worker-3] children are
  *             queued without a full barrier, so they are no part of [idle-1]. A store takes a

@@ -214,10 +214,9 @@ WEFT_API weft_future *weft_spawn_blocking_(struct weft_spawn_blocking *job, weft
  *
  * In the function the thread is none of the runtime's. It may call what any thread may: spawn on
  * the runtime, send, wake, and weft_block_on. A NULL runtime is that of the task there. Only
- * weft_runtime_stop is refused, with -EDEADLK.
- * What the function needs is passed in `argument`: it must neither rely on the task's values of
- * keys (weft/task_local.h) nor set any. On a worker it does not see them, and weft_fiber_set_local
- * aborts.
+ * weft_runtime_stop is refused, with -EDEADLK. What the function needs is passed in `argument`: it
+ * must neither rely on the task's values of keys (weft/task_local.h) nor set any. On a worker it
+ * does not see them, and weft_fiber_set_local aborts.
  *
  * Tasks that are bound to the worker wait. So do fibers that have started on it, and the other
  * branches of the caller's task. The function must not wait for one of these.

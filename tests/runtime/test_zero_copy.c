@@ -191,31 +191,29 @@ Test(zero_copy, closing_with_a_reset_ends_a_zero_copy_write)
     check_reset_ends(weft_stream_close);
 }
 
+/* Closes two of the handles of a stream: 0 is its reader, 1 its writer, 2 the whole. */
+static void close_two(weft_stream *s, int first, int second)
+{
+    weft_stream *handle[3] = {[2] = s};
+
+    check_eq(weft_stream_split(s, &handle[0], &handle[1]), 0);
+    weft_stream_close(handle[first]);
+    weft_stream_close(handle[second]);
+}
+
 static void close_writer_first(weft_stream *s)
 {
-    weft_stream *reader, *writer;
-
-    check_eq(weft_stream_split(s, &reader, &writer), 0);
-    weft_stream_close(writer);
-    weft_stream_close(reader);
+    close_two(s, 1, 0);
 }
 
 static void close_reader_first(weft_stream *s)
 {
-    weft_stream *reader, *writer;
-
-    check_eq(weft_stream_split(s, &reader, &writer), 0);
-    weft_stream_close(reader);
-    weft_stream_close(writer);
+    close_two(s, 0, 1);
 }
 
 static void close_writer_and_all(weft_stream *s)
 {
-    weft_stream *reader, *writer;
-
-    check_eq(weft_stream_split(s, &reader, &writer), 0);
-    weft_stream_close(writer);
-    weft_stream_close(s);
+    close_two(s, 1, 2);
 }
 
 Test(zero_copy, closing_both_halves_with_a_reset_ends_it_too)
