@@ -49,6 +49,8 @@ USER = [
     ("test_runtime_standard", "*/a_child_that_closes_does_not_give_the_flag_back", FORK),
     ("test_runtime_signal", "*/a_forked_child_may_wait_for_signals_of_its_own",
      "qemu-user aborts in the child, by an assertion of its own"),
+    ("test_runtime_signal", "*/a_wait_of_the_parent_ends_in_a_forked_child", FORK),
+    ("test_runtime_signal", "*/also_if_the_child_has_a_list_of_its_own", FORK),
     ("test_runtime_stderr", "*/an_abort_does_not_wait_for_a_full_pipe",
      "qemu-user writes a line of its own when a program aborts, and waits for the pipe"),
     ("test_runtime_fiber_stack", "*/dies_at_the_end_of_its_stack", GUARD),

@@ -20,6 +20,7 @@ NO_RING = [
     ("test_runtime_ring_lost", None, "needs a ring"),
     ("test_runtime_backend", "*/where_the_ring_may_not_be_entered_*", "needs a ring"),
     ("test_runtime_zero_copy", None, "needs a ring"),
+    ("test_runtime_nonblock", "*/a_terminal_that_is_not_read_*", "needs a ring"),
     ("test_runtime_ring_denied", "*/too_few_descriptors_name_the_limit", "needs a ring"),
     ("test_runtime_ring_denied", "*a_filter_on_io_uring_*", "needs a ring"),
     ("test_fault_environment", "*locked_memory*", "needs a ring"),
