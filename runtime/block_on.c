@@ -21,7 +21,6 @@
 #include "panic.h"
 #include "rt.h"
 #include "stderr.h"
-#include "timer.h"
 
 #include <weft/task.h>
 
@@ -32,8 +31,7 @@ typedef struct wf_sleeper {
     uint32_t       refs;
     weft_allocator alloc; /* a copy: the runtime may be gone */
     /* -- the runtime's list -- */
-    struct wf_sleeper *next;
-    bool               listed;
+    struct wf_sleeper *next, *prev;
 } sleeper;
 
 static weft_waker sleeper_clone(void *data);
@@ -86,25 +84,26 @@ static void sleep_until_woken(sleeper *s)
 
 /* ---- the list of callers that a test's clock waits for ---- */
 
+/* Also where the clock is no test's: the future, or another thread, may make it one meanwhile. */
 static void enlist(weft_runtime *rt, sleeper *s)
 {
-    s->listed = wf_clock_is_used(&rt->timers->clock);
-    if (!s->listed)
-        return;
     wf_lock(&rt->blocked_lock);
     s->next = rt->blocked;
+    if (s->next)
+        s->next->prev = s;
     rt->blocked = s;
     wf_unlock(&rt->blocked_lock);
 }
 
 static void delist(weft_runtime *rt, sleeper *s)
 {
-    sleeper **at = &rt->blocked;
-
     wf_lock(&rt->blocked_lock);
-    while (*at != s)
-        at = &(*at)->next;
-    *at = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        rt->blocked = s->next;
     wf_unlock(&rt->blocked_lock);
 }
 
@@ -180,7 +179,7 @@ static int64_t block_beside_workers(weft_runtime *rt, weft_future *future)
     if (rt)
         enlist(rt, s);
     result = poll_until_ready(rt, future, s);
-    if (s->listed)
+    if (rt)
         delist(rt, s);
     wf_current_thread = before;
     sleeper_drop(s);

@@ -3,7 +3,8 @@
  *
  * Purpose     Tells a test's clock whether all threads in weft_block_on sleep. It jumps only then.
  * Threads     Any.
- * Invariants  The list holds only calls that began while the clock was in use.
+ * Invariants  The list holds all calls that poll with the runtime, but those of a current-thread
+ *             runtime, whose clock looks at its worker.
  * Ordering    The list's lock. [block-1] A thread that sleeps has stored ASLEEP.
  * Failure     None.
  */
@@ -12,7 +13,7 @@
 
 #include "rt.h"
 
-/* Whether all listed threads sleep, and none of them has been woken. */
+/* Whether all these threads sleep, and none of them has been woken. */
 bool wf_blocked_are_asleep(weft_runtime *rt);
 
 #endif
