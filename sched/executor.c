@@ -161,20 +161,23 @@ uint64_t wf_executor_progress(const wf_executor *s)
     return n;
 }
 
+/* Whether the worker polls nothing, and will not of itself. */
+static bool is_at_rest(const wf_executor *s, uint32_t i)
+{
+    const wf_worker *w = s->workers[i];
+
+    return wf_idle_is_sleeping(&s->idle, i) ||
+           wf_worker_stands_by_any(w, s->idle.n_workers);
+}
+
 bool wf_executor_is_quiet(const wf_executor *s)
 {
     /* Outside of weft_block_on no thread polls the tasks of a current-thread runtime. */
     if (s->rt->config.current_thread && wf_load(&s->workers[0]->away, RELAXED)) /* only tests ask */
         return false;
-    for (uint32_t i = 0; i < s->idle.n_slots; i++) {
-        const wf_worker *w = s->workers[i];
-        bool stands_by = i >= s->idle.n_workers && !wf_load(&w->wanted, ACQUIRE) && /* [worker-2] */
-                         wf_load(&w->n_fibers, RELAXED) == 0; /* a hint; a fiber lasts for longer */
-
-        if ((!stands_by && !wf_idle_is_sleeping(&s->idle, i)) ||
-            wf_inject_length_any(&w->mailbox) > 0)
+    for (uint32_t i = 0; i < s->idle.n_slots; i++)
+        if (!is_at_rest(s, i) || wf_inject_length_any(&s->workers[i]->mailbox) > 0)
             return false;
-    }
     return wf_dispatch_backlog(s) == 0;
 }
 

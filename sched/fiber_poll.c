@@ -65,7 +65,7 @@ WF_SELDOM static bool start_on_spare(wf_fiber *fiber, wf_worker *w, weft_context
         return false;
     }
     wf_task_bind(task_of(fiber), w->index);
-    wf_store(&w->n_fibers, w->n_fibers + 1, RELAXED); /* a hint for others */
+    w->n_fibers++;
     return true;
 }
 
@@ -87,7 +87,7 @@ static weft_poll end(wf_fiber *fiber, int64_t result)
 
     wf_fiber_forget(fiber);
     if (is_spare(w))
-        wf_store(&w->n_fibers, w->n_fibers - 1, RELAXED); /* a hint for others */
+        w->n_fibers--;
     wf_stack_give(&w->stacks, &w->executor->stacks, fiber->in.stack);
     fiber->in.stack = NULL;
     return poll;

@@ -95,10 +95,7 @@ static bool worker_sleeps(const wf_monitor *m, uint32_t i)
 
 static bool stands_by(const wf_worker *w)
 {
-    return w->index >= w->executor->idle.n_workers &&
-           !wf_load(&w->wanted, RELAXED) &&     /* the monitor wrote it */
-           !wf_load(&w->polls_site, RELAXED) && /* a hint: otherwise it has tasks to end */
-           wf_load(&w->n_fibers, RELAXED) == 0; /* a hint: the same */
+    return wf_worker_stands_by_any(w, w->executor->idle.n_workers);
 }
 
 static void log_all_stuck(wf_monitor *m, int64_t now)

@@ -63,7 +63,7 @@ static bool is_needed(const wf_worker *w)
 {
     return w->index < w->executor->idle.n_workers ||
            wf_load(&w->wanted, ACQUIRE) || /* [worker-2] */
-           w->n_fibers > 0;                /* only the owner writes it */
+           w->n_fibers > 0;
 }
 
 static bool sleeps(const wf_worker *w)
@@ -277,12 +277,14 @@ static void stand_by(wf_worker *w)
     wf_heap_tidy_owner(&w->heap);
     wf_stacks_tidy(&w->executor->stacks);
     wf_store(&w->polls_site, NULL, RELAXED); /* a hint for the monitor */
+    wf_store(&w->serves, false, RELEASE);    /* [worker-4] */
     while (!is_needed(w) && !wf_executor_is_stopping(s)) {
         wf_park_commit(&w->park, key, INT64_MAX);
         key = wf_park_prepare(&w->park);
         if (!is_needed(w))
             wf_heap_tidy_owner(&w->heap); /* the monitor woke us to tidy up */
     }
+    wf_store(&w->serves, true, RELEASE); /* [worker-4] */
 }
 
 /* A spare worker stands by if it isn't needed and has no task of its own left. */
@@ -301,6 +303,7 @@ static void *worker_main(void *worker)
     wf_thread_name("%u", w->index);
     wf_store(&w->kernel_id, (pid_t)syscall(SYS_gettid), RELAXED); /* for log lines */
     wf_thread_run_as_host(&w->executor->host);
+    wf_store(&w->serves, true, RELEASE); /* [worker-4] */
     settle(w);
     wf_executor_hook(w->executor, WEFT_THREAD_STARTS, w->index);
     while (!wf_executor_is_stopping(w->executor)) {

@@ -16,7 +16,8 @@
  *             empty. It is needed while it is `wanted`, and while fibers that have started on it
  *             are alive.
  * Ordering    See deque.h, inject.h and idle.h. [worker-1] lifo and first_child publish their task.
- *             [worker-2] `wanted` is set before a spare worker is woken. [worker-3] children are
+ *             [worker-2] `wanted` is set before a spare worker is woken. [worker-4] `serves` is set
+ *             before the spare worker takes a task, and cleared once it has none. [worker-3] children are
  *             queued without a full barrier, so they are no part of [idle-1]. A store takes a
  *             moment to leave the owner's core. A worker that falls asleep in that moment may miss
  *             the last children, and the owner may not see that it sleeps. These children are not
@@ -77,6 +78,7 @@ typedef struct wf_worker {
     bool     searching;
     bool     polling;
     bool     has_affinity; /* to one CPU */
+    uint32_t n_fibers;     /* of a spare worker: that have started on it and are alive */
     int64_t  busy_since;   /* when load.c last looked at the clock */
     uint32_t busy_polls;   /* polls since then */
     uint32_t n_kept;       /* tasks for which load.c has woken no worker */
@@ -93,7 +95,7 @@ typedef struct wf_worker {
     struct wf_task  *polled;     /* that task; it may have ended unless the worker is `polling` */
     bool             away;       /* between leave and enter: no thread is this worker */
     bool             in_place;   /* it is in weft_block_in_place: see stand_in.h */
-    uint32_t         n_fibers;   /* of a spare worker: that have started on it and are alive */
+    bool             serves;     /* a spare worker that does not stand by */
     pid_t            kernel_id;  /* of the worker's thread; 0: none of its own, or not yet */
     wf_lock_counters locks;
 
@@ -121,6 +123,13 @@ void wf_worker_turn_owner(wf_worker *w, int64_t until);
 static inline struct wf_task *wf_worker_take_slot_any(struct wf_task **slot)
 {
     return wf_load(slot, RELAXED) ? wf_swap(slot, NULL, ACQUIRE) : NULL; /* [worker-1] */
+}
+
+/* Whether the worker is a spare one that is not needed, and has no task left: R5. */
+static inline bool wf_worker_stands_by_any(const wf_worker *w, uint32_t n_workers)
+{
+    return w->index >= n_workers && !wf_load(&w->wanted, ACQUIRE) && /* [worker-2] */
+           !wf_load(&w->serves, ACQUIRE);                            /* [worker-4] */
 }
 
 /* How many tasks wait in the worker's queues, without those that are bound to it. */

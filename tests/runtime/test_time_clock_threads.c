@@ -35,3 +35,58 @@ Test(time_clock_threads, clock_that_begins_to_jump_within_block_on_waits_for_the
     check_eq(weft_block_on(rt, weft_async(computes, &frame)), 0);
     stop(rt);
 }
+
+/* Runs on a spare worker while the worker is in the call in place, and for a while after that. */
+struct stays {
+    WEFT_FRAME;
+    struct {
+        int64_t *begun;
+    } in;
+};
+WEFT_ASYNC(stays)
+{
+    int64_t now;
+
+    WEFT_BEGIN();
+    now = weft_now();
+    add(self->in.begun, 1);
+    pause_ms(50);
+    check_eq(weft_now(), now);
+    WEFT_END(0);
+}
+
+static int64_t waits_for(void *begun)
+{
+    spin_until(begun, 1);
+    return 0;
+}
+
+struct calls_and_sleeps {
+    WEFT_FRAME;
+    struct {
+        int64_t *begun;
+    } in;
+    struct weft_sleep nap;
+};
+WEFT_ASYNC(calls_and_sleeps)
+{
+    int64_t n;
+
+    WEFT_BEGIN();
+    check_eq(weft_spawn(NULL, stays, self->in.begun), 0);
+    check_eq(weft_block_in_place(waits_for, self->in.begun), 0);
+    WEFT_AWAIT(n, weft_sleep(&self->nap, WEFT_S(3600)));
+    WEFT_END(n);
+}
+
+Test(time_clock_threads,
+     clock_does_not_jump_while_a_spare_worker_computes_that_is_not_needed_any_more)
+{
+    weft_runtime *rt = start_jumping(1);
+    int64_t       begun = 0;
+    weft_handle   handle;
+
+    check_eq(weft_spawn_on(rt, &handle, calls_and_sleeps, &begun), 0);
+    check_eq(join(rt, &handle), 0);
+    stop(rt);
+}
