@@ -10,6 +10,7 @@
  * Ordering    [block-1] A wake stores WOKEN (release) before the thread reads it (acquire). A
  *             thread stores ASLEEP (release) after its poll.
  *             [block-2] The thread that drops the last reference acquires what the others did.
+ *             [block-3] The caller is listed before its lent worker counts as in weft_block_on.
  * Failure     -EDEADLK on a runtime's thread, -ENOMEM, -ECHILD in a forked child.
  */
 #include "blocked.h"
@@ -84,6 +85,16 @@ static void sleep_until_woken(sleeper *s)
 
 /* ---- the list of callers that a test's clock waits for ---- */
 
+/* A worker that is in weft_block_in_place does not count as busy while its thread is in this call,
+ * which counts instead. */
+static void count_lent(const weft_runtime *rt, int32_t change)
+{
+    wf_worker *lent = wf_current_thread.lent;
+
+    if (lent && lent->executor == rt->executor)
+        wf_store(&lent->n_block_on, lent->n_block_on + (uint32_t)change, RELEASE); /* [block-3] */
+}
+
 /* Also where the clock is no test's: the future, or another thread, may make it one meanwhile. */
 static void enlist(weft_runtime *rt, sleeper *s)
 {
@@ -93,10 +104,12 @@ static void enlist(weft_runtime *rt, sleeper *s)
         s->next->prev = s;
     rt->blocked = s;
     wf_unlock(&rt->blocked_lock);
+    count_lent(rt, 1);
 }
 
 static void delist(weft_runtime *rt, sleeper *s)
 {
+    count_lent(rt, -1);
     wf_lock(&rt->blocked_lock);
     if (s->next)
         s->next->prev = s->prev;

@@ -161,12 +161,14 @@ uint64_t wf_executor_progress(const wf_executor *s)
     return n;
 }
 
-/* Whether the worker polls nothing, and will not of itself. */
+/* Whether the worker polls nothing, and will not of itself. A thread in weft_block_on counts as
+ * such, and not as a worker. */
 static bool is_at_rest(const wf_executor *s, uint32_t i)
 {
     const wf_worker *w = s->workers[i];
 
     return wf_idle_is_sleeping(&s->idle, i) ||
+           wf_load(&w->n_block_on, ACQUIRE) > 0 || /* [block-3] */
            wf_worker_stands_by_any(w, s->idle.n_workers);
 }
 

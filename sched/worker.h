@@ -16,8 +16,7 @@
  *             empty. It is needed while it is `wanted`, and while fibers that have started on it
  *             are alive.
  * Ordering    See deque.h, inject.h and idle.h. [worker-1] lifo and first_child publish their task.
- *             [worker-2] `wanted` is set before a spare worker is woken. [worker-4] `serves` is set
- *             before the spare worker takes a task, and cleared once it has none. [worker-3] children are
+ *             [worker-2] `wanted` is set before a spare worker is woken. [worker-3] children are
  *             queued without a full barrier, so they are no part of [idle-1]. A store takes a
  *             moment to leave the owner's core. A worker that falls asleep in that moment may miss
  *             the last children, and the owner may not see that it sleeps. These children are not
@@ -25,7 +24,8 @@
  *             monitor looks every 5 ms while a worker is awake, as the owner is, and by then the
  *             store has left the core. So a missed child waits for the end of the poll that spawned
  *             it, or of the polls that its owner runs before it. If one of these blocks, the child
- *             waits for 5 ms (K1 in monitor.h) at most.
+ *             waits for 5 ms (K1 in monitor.h) at most. [worker-4] `serves` is set before a spare
+ *             worker takes a task, and cleared once it has none.
  * Failure     A deque that can't grow leaves the task to the injection queue.
  */
 #ifndef WF_WORKER_H
@@ -95,6 +95,7 @@ typedef struct wf_worker {
     struct wf_task  *polled;     /* that task; it may have ended unless the worker is `polling` */
     bool             away;       /* between leave and enter: no thread is this worker */
     bool             in_place;   /* it is in weft_block_in_place: see stand_in.h */
+    uint32_t         n_block_on; /* calls that its thread is in, within weft_block_in_place */
     bool             serves;     /* a spare worker that does not stand by */
     pid_t            kernel_id;  /* of the worker's thread; 0: none of its own, or not yet */
     wf_lock_counters locks;

@@ -90,3 +90,46 @@ Test(time_clock_threads,
     check_eq(join(rt, &handle), 0);
     stop(rt);
 }
+
+static int64_t sleeps_an_hour(void *unused)
+{
+    struct weft_sleep nap;
+
+    (void)unused;
+    return weft_block_on(NULL, weft_sleep(&nap, WEFT_S(3600)));
+}
+
+/* Before it blocks it computes for a while. */
+static int64_t computes_and_sleeps(void *unused)
+{
+    int64_t begun = weft_now();
+
+    pause_ms(10);
+    check_eq(weft_now(), begun);
+    return weft_block_in_place(sleeps_an_hour, unused) + sleeps_an_hour(unused);
+}
+
+struct blocks_in_place {
+    WEFT_FRAME;
+    struct {
+    } in;
+};
+WEFT_ASYNC(blocks_in_place)
+{
+    WEFT_BEGIN();
+    WEFT_END(weft_block_in_place(computes_and_sleeps, NULL));
+}
+
+Test(time_clock_threads, clock_jumps_in_block_on_within_block_in_place)
+{
+    for (int64_t workers = 1; workers <= 8; workers *= 2) {
+        weft_runtime *rt = start_jumping(workers);
+        weft_handle   handle[2]; /* a worker and a spare worker */
+
+        for (int i = 0; i < 2; i++)
+            check_eq(weft_spawn_on(rt, &handle[i], blocks_in_place), 0);
+        for (int i = 0; i < 2; i++)
+            check_eq(join(rt, &handle[i]), 0);
+        stop(rt);
+    }
+}
