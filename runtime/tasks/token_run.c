@@ -39,12 +39,19 @@ static weft_poll run_drain(struct weft_token_run *self, weft_context *cx)
     return weft_poll_is_ready(poll) ? run_end(self, cx) : WEFT_PENDING;
 }
 
+/* Whether the wait is queued with the context's waker. Another executor's waker may be a copy on
+ * the stack, and later that of another task at the same address, so it is none that is known. */
+static bool is_known(const struct weft_token_run *self, const weft_waker *waker)
+{
+    return is_queued(self) && waker->vtable->notify_ && self->seen_.vtable == waker->vtable &&
+           self->seen_.data == waker->data;
+}
+
 /* Whether the token has been cancelled. If not, the wait is queued with the context's waker. As
  * long as that is the same waker, the queue's lock need not be taken: the slot holds it already. */
 static bool run_look(struct weft_token_run *self, weft_context *cx)
 {
-    if (is_queued(self) && self->seen_.vtable == cx->waker->vtable &&
-        self->seen_.data == cx->waker->data)
+    if (is_known(self, cx->waker))
         return weft_token_is_cancelled(token_of(self));
     self->seen_ = *cx->waker;
     return wf_token_poll(&self->wait_, cx);

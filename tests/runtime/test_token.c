@@ -419,3 +419,54 @@ Test(token, a_run_wakes_the_task_that_polled_it_last)
     check_eq(hand_run(&b, &run.future), -ECANCELED);
     check_eq(b.n_wakers, 0);
 }
+
+/* An executor's waker that is borrowed for a poll, and only its clones last: it is at the same
+ * address for each task. */
+static struct hand *polling;
+
+static weft_waker lent_clone(void *data)
+{
+    (void)data;
+    return weft_waker_clone(&polling->waker);
+}
+
+static void lent_wake_by_ref(void *data)
+{
+    (void)data;
+    weft_waker_wake_by_ref(&polling->waker);
+}
+
+static void lent_drop(void *data)
+{
+    (void)data;
+}
+
+static bool poll_lent(struct hand *hand, weft_future *future)
+{
+    static const weft_waker_vtable vtable = {lent_clone, lent_wake_by_ref, lent_wake_by_ref,
+                                             lent_drop, NULL};
+    weft_waker                     waker = {&vtable, NULL};
+
+    polling = hand;
+    weft_context_init(&hand->cx, &waker, NULL);
+    return weft_poll_is_ready(weft_future_poll(future, &hand->cx));
+}
+
+Test(token, a_run_knows_wakers_of_other_executors_by_their_clones)
+{
+    weft_token            token = {0};
+    struct weft_token_run run;
+    struct event          e;
+    struct hand           a, b;
+
+    hand_init(&a, NULL);
+    hand_init(&b, NULL);
+    weft_token_run(&run, &token, event(&e));
+    check(!poll_lent(&a, &run.future));
+    check(!poll_lent(&b, &run.future));
+    weft_token_cancel(&token);
+    check_eq(a.n_wakes, 0);
+    check_eq(b.n_wakes, 1);
+    check_eq(hand_run(&b, &run.future), -ECANCELED);
+    check_eq(a.n_wakers + b.n_wakers, 0);
+}
