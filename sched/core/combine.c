@@ -305,7 +305,7 @@ static void begin(weft_group *g, weft_context *cx)
     g->start_ = 0;
     if (g->kind_ != WEFT_GROUP_SELECT_ || g->n_ == 0)
         return;
-    g->start_ = (cx->random_ >> 16) % g->n_;
+    g->start_ = (uint32_t)((uint64_t)cx->random_ * g->n_ >> 32);
     cx->random_ = cx->random_ * 1664525 + 1013904223;
 }
 

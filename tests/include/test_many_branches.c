@@ -281,3 +281,37 @@ Test(many_branches, another_executor_polls_all)
     check(hand_poll(&hand, &group.future));
     tear_down();
 }
+
+static weft_poll ready_poll(weft_future *future, weft_context *cx)
+{
+    (void)cx;
+    return weft_ready(future, 0);
+}
+
+static const weft_future_ops ready_ops = {sizeof(weft_future), WEFT_FUTURE_WITHDRAWS, "ready",
+                                          ready_poll, NULL};
+
+/* If only branches of the first half can win, this sees it, but for one run of 2^40. */
+Test(many_branches, any_branch_of_a_select_may_win)
+{
+    enum { MANY = 1 << 17, SELECTS = 40 };
+    weft_future *ready = calloc(MANY, sizeof *ready);
+    weft_branch *all = calloc(MANY, sizeof *all);
+    int          n_second = 0;
+    struct hand  hand;
+
+    hand_init(&hand, NULL);
+    for (int k = 0; k < SELECTS; k++) {
+        for (int i = 0; i < MANY; i++) {
+            weft_future_init(&ready[i], &ready_ops);
+            all[i].future = &ready[i];
+        }
+        weft_select_array(&group.select, all, MANY);
+        check(hand_poll(&hand, &group.future));
+        n_second += group.future.result >= MANY / 2;
+    }
+    check_cmp(n_second, >, 0);
+    check_cmp(n_second, <, SELECTS);
+    free(all);
+    free(ready);
+}
