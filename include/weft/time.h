@@ -41,6 +41,14 @@ struct weft_sleep {
 WEFT_API int64_t weft_now(void);
 
 /*
+ * Returns the current instant of a runtime's clock. If `rt` is NULL, it is the runtime of the
+ * calling thread, and without one the function aborts.
+ *
+ * Thread:  any.
+ */
+WEFT_API int64_t weft_clock_now(const weft_runtime *rt);
+
+/*
  * Sleeps for `duration` nanoseconds. The duration counts from this call. There is one exception:
  * if the future is polled by another runtime than the caller's, and one of the two has a test's
  * clock, the duration counts from the first poll.
@@ -246,7 +254,7 @@ static inline int64_t weft_deadline_left(const weft_context *cx)
 
     if (cx->deadline == WEFT_FOREVER)
         return WEFT_FOREVER;
-    now = weft_now();
+    now = cx->runtime ? weft_clock_now(cx->runtime) : weft_now();
     return cx->deadline > now ? cx->deadline - now : 0;
 }
 
@@ -311,14 +319,6 @@ WEFT_API void weft_clock_set(weft_runtime *rt, weft_clock mode);
  *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
  */
 WEFT_API WEFT_NODISCARD int weft_clock_advance(weft_runtime *rt, int64_t duration);
-
-/*
- * Returns the current instant of a runtime's clock. If `rt` is NULL, it is the runtime of the
- * calling thread, and without one the function aborts.
- *
- * Thread:  any.
- */
-WEFT_API int64_t weft_clock_now(const weft_runtime *rt);
 
 WEFT_END_DECLS
 

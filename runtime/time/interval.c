@@ -17,10 +17,11 @@
 /* A value of `next_`: the time at which the first tick is delivered. */
 #define NOW INT64_MIN
 
-/* Delivers the tick and sets the next one. Returns by how many periods the tick is late. */
-static int64_t interval_go_on(weft_interval *self)
+/* Delivers the tick and sets the next one. Returns by how many periods the tick is late. The clock
+ * is that of the poll's runtime, also in another executor, on a thread without a runtime. */
+static int64_t interval_go_on(weft_interval *self, const weft_context *cx)
 {
-    int64_t now = weft_now(), late, n;
+    int64_t now = cx->runtime ? weft_clock_now(cx->runtime) : weft_now(), late, n;
 
     if (self->next_ == NOW)
         self->next_ = now;
@@ -46,7 +47,7 @@ static weft_poll interval_poll(weft_future *future, weft_context *cx)
     if (!weft_poll_is_ready(weft_future_poll_inner(&self->nap_.future, cx)))
         return WEFT_PENDING;
     return weft_ready(future, self->nap_.future.result < 0 ? self->nap_.future.result
-                                                           : interval_go_on(self));
+                                                           : interval_go_on(self, cx));
 }
 
 static void interval_cancel(weft_future *future)

@@ -50,6 +50,8 @@ static weft_poll shield_poll(weft_future *future, weft_context *cx)
     if (cancelled && !self->counts_) {
         self->counts_ = true;
         weft_sleep(&self->nap_, self->patience_);
+        if (cx->runtime)
+            wf_nap_settle(&self->nap_, cx->runtime);
     }
     if (self->counts_ && weft_future_is_ready(&self->nap_.future))
         return shield_drain(self, cx);

@@ -23,8 +23,7 @@ static void end(void)
     check_eq(hand.n_wakers, 0);
 }
 
-/* A tick, or -EAGAIN if none is due; that one has been cancelled. weft_now() is for the runtime's
- * threads, so the polls are weft_block_on's. */
+/* A tick, or -EAGAIN if none is due; that one has been cancelled. */
 struct once {
     weft_future  future;
     weft_future *inner;
@@ -149,6 +148,64 @@ Test(time_interval, interval_tick_that_is_cancelled_before_or_after_its_time_is_
     check_eq(hand_cancel(&hand, &every.future), -ECANCELED);
     check_eq(tick(), 0);
     check_eq(tick(), -EAGAIN);
+    end();
+}
+
+/* ---- an executor on a thread without a runtime: the clock is that of the polls' runtime ---- */
+
+Test(time_interval, interval_is_late_by_the_clock_of_the_runtime_that_another_executor_polls_with)
+{
+    begin(WEFT_INTERVAL_SKIP);
+    check_eq(hand_run(&hand, weft_interval_tick(&every)), 0);
+    to(WEFT_MS(1050));
+    check_eq(hand_run(&hand, weft_interval_tick(&every)), 9);
+    check(!hand_poll(&hand, weft_interval_tick(&every)));
+    check_eq(hand_cancel(&hand, &every.future), -ECANCELED);
+    end();
+}
+
+/* Asks in each poll how much time is left. Ends when it is cancelled. */
+static int64_t left;
+
+static weft_poll asks_poll(weft_future *future, weft_context *cx)
+{
+    left = weft_deadline_left(cx);
+    return weft_future_is_cancelled(future) ? weft_ready(future, -ECANCELED) : WEFT_PENDING;
+}
+
+static void asks_cancel(weft_future *future)
+{
+    (void)future;
+}
+
+static const weft_future_ops asks_ops = {sizeof(weft_future), WEFT_FUTURE_WITHDRAWS, "asks",
+                                         asks_poll, asks_cancel};
+
+Test(time_interval, what_is_left_of_a_limit_and_a_shield_is_by_the_clock_of_the_polls_runtime)
+{
+    struct weft_timeout limit;
+    struct weft_shield  guard;
+    weft_future         asks;
+
+    begin(WEFT_INTERVAL_SKIP);
+    to(WEFT_S(3600));
+    weft_future_init(&asks, &asks_ops);
+    weft_timeout(&limit, weft_shield(&guard, &asks, WEFT_S(2)), WEFT_S(5));
+    check(!hand_poll(&hand, &limit.future));
+    check_eq(left, WEFT_FOREVER); /* a shield hides limits around it */
+    check(!weft_poll_is_ready(weft_future_cancel(&limit.future)));
+    check(!hand_poll(&hand, &limit.future));
+    check_eq(left, WEFT_S(2));
+    check_eq(weft_clock_advance(rt, WEFT_S(2) + TICK), 0);
+    while (!hand_poll(&hand, &limit.future))
+        sched_yield();
+    check_eq(limit.future.result, -ECANCELED);
+
+    weft_future_init(&asks, &asks_ops);
+    weft_timeout(&limit, &asks, WEFT_S(5));
+    check(!hand_poll(&hand, &limit.future));
+    check_eq(left, WEFT_S(5));
+    check_eq(hand_cancel(&hand, &limit.future), -ECANCELED);
     end();
 }
 
