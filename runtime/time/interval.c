@@ -30,7 +30,7 @@ static int64_t interval_go_on(weft_interval *self, const weft_context *cx)
     n = late > 0 ? late / self->period_ : 0;
     if (self->late_ == WEFT_INTERVAL_SKIP)
         self->next_ += n * self->period_;
-    else if (self->late_ == WEFT_INTERVAL_DELAY && late > LATE)
+    else if (self->late_ == WEFT_INTERVAL_DELAY && late >= LATE)
         self->next_ = now;
     self->next_ = wf_after(self->next_, self->period_);
     return n;

@@ -103,6 +103,12 @@ Test(time_interval, interval_that_is_delayed_shifts)
     check_eq(tick(), 0);
     to(WEFT_MS(650));
     check_eq(tick(), 0);
+    to(WEFT_MS(755)); /* the first lateness that shifts */
+    check_eq(tick(), 0);
+    to(WEFT_MS(855) - 1);
+    check_eq(tick(), -EAGAIN);
+    to(WEFT_MS(855));
+    check_eq(tick(), 0);
     end();
 }
 
