@@ -311,7 +311,9 @@ WEFT_API void weft_clock_set(weft_runtime *rt, weft_clock mode);
 
 /*
  * Moves a stopped clock by `duration` nanoseconds. Timers that are then due fire soon after, in
- * the order of their milliseconds. If `rt` is NULL, it is the runtime of the calling thread.
+ * the order of their milliseconds. Timers that wait already fire late by up to 2^20 ns (1.05 ms)
+ * here, too. So advance by WEFT_MS(12) to be sure that a sleep of WEFT_MS(10) ends. If `rt` is
+ * NULL, it is the runtime of the calling thread.
  *
  * Thread:  any.
  * Returns: 0.
