@@ -90,9 +90,17 @@ static size_t size_of(const pieces *args)
     return size;
 }
 
+/* Where an operation begins that has its turn. */
+static uint64_t start_of(const weft_io *io)
+{
+    const wf_place *place = WF_ARGS(io, wf_place);
+
+    return place->moved_by ? (uint64_t)lseek(place->fd, 0, SEEK_CUR) : offset(io);
+}
+
 static void prepare_transfer(int code, const weft_io *io, struct io_uring_sqe *sqe)
 {
-    io_uring_prep_rw(code, sqe, fd_of(io), rest(io), length(io), offset(io));
+    io_uring_prep_rw(code, sqe, fd_of(io), rest(io), length(io), start_of(io));
     bound(sqe, io, length(io));
 }
 
@@ -110,7 +118,7 @@ static void prepare_pieces(int code, const weft_io *io, struct io_uring_sqe *sqe
 {
     const pieces *args = WF_ARGS(io, pieces);
 
-    io_uring_prep_rw(code, sqe, fd_of(io), args->first, (unsigned)args->n, offset(io));
+    io_uring_prep_rw(code, sqe, fd_of(io), args->first, (unsigned)args->n, start_of(io));
     bound(sqe, io, size_of(args));
 }
 
@@ -124,29 +132,55 @@ static void prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
     prepare_pieces(IORING_OP_WRITEV, io, sqe);
 }
 
+/* The ring does not move the position of an O_DIRECT file, because the disk has the bytes only after
+ * the call. So lseek(2) moves it before the next operation has its turn. What was appended is at
+ * the end of the file. */
+static uint8_t moved_by(int fd, bool writes)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || !(flags & O_DIRECT))
+        return 0;
+    return writes && flags & O_APPEND ? SEEK_END : SEEK_CUR;
+}
+
 /* Checks the offset, because the ring ignores one where there is no position, while pread(2) and
  * pwrite(2) refuse it. The ring does not lock a file's position either, as read(2) does. So
  * operations at the position take turns. Pipes, terminals and sockets have no position, and their
  * operations must not take turns, because a read may wait there while a write goes ahead. */
-static int begin_transfer(weft_io *io, weft_context *cx)
+static int begin_transfer(weft_io *io, bool writes)
 {
     wf_place *place = WF_ARGS(io, wf_place);
+    bool      at_position = place->offset == NO_OFFSET;
     mode_t    type;
 
-    (void)cx;
     if (place->offset < NO_OFFSET)
         return -EINVAL;
     type = wf_type_of(place->fd);
     place->needs_thread = type == S_IFCHR && isatty(place->fd);
-    if (type == S_IFREG || type == S_IFBLK)
-        place->takes_turns = place->offset == NO_OFFSET;
-    else if (place->offset != NO_OFFSET && lseek(place->fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)
+    place->takes_turns = at_position && (type == S_IFREG || type == S_IFBLK);
+    if (place->takes_turns)
+        place->moved_by = moved_by(place->fd, writes);
+    else if (!at_position && lseek(place->fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)
         return -ESPIPE;
     return 0;
 }
 
+static int begin_read(weft_io *io, weft_context *cx)
+{
+    (void)cx;
+    return begin_transfer(io, false);
+}
+
+static int begin_write(weft_io *io, weft_context *cx)
+{
+    (void)cx;
+    return begin_transfer(io, true);
+}
+
 /* Members of the rows of transfers. */
-#define PLACE .takes_turns = true, .begin = begin_transfer
+#define READS  .takes_turns = true, .begin = begin_read
+#define WRITES .takes_turns = true, .begin = begin_write
 
 /* Reads 0 bytes by the system call, which does not wait. The ring would wait for a terminal, and
  * would not refuse a directory. */
@@ -363,7 +397,7 @@ static weft_future *make_pieces(weft_io *io, const wf_kernel_op *op, int fd,
     return wf_kernel_op_init(io, op);
 }
 
-const wf_kernel_op wf_op_file_read = {WF_KERNEL_OP("weft_file_read"), PLACE, .at_once = read_cached,
+const wf_kernel_op wf_op_file_read = {WF_KERNEL_OP("weft_file_read"), READS, .at_once = read_cached,
                                       .prepare = prepare_read, .end = end_read};
 
 WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t size, int64_t at)
@@ -371,7 +405,7 @@ WEFT_API weft_future *weft_file_read(weft_io *io, int fd, void *buffer, size_t s
     return make_transfer(io, &wf_op_file_read, fd, buffer, size, at);
 }
 
-const wf_kernel_op wf_op_file_read_exact = {WF_KERNEL_OP("weft_file_read_exact"), PLACE,
+const wf_kernel_op wf_op_file_read_exact = {WF_KERNEL_OP("weft_file_read_exact"), READS,
                                             .at_once = read_cached, .prepare = prepare_read,
                                             .end = end_read_exact};
 
@@ -381,7 +415,7 @@ WEFT_API weft_future *weft_file_read_exact(weft_io *io, int fd, void *buffer, si
     return make_transfer(io, &wf_op_file_read_exact, fd, buffer, size, at);
 }
 
-const wf_kernel_op wf_op_file_readv = {WF_KERNEL_OP("weft_file_readv"), PLACE,
+const wf_kernel_op wf_op_file_readv = {WF_KERNEL_OP("weft_file_readv"), READS,
                                        .at_once = readv_nothing, .prepare = prepare_readv,
                                        .end = end_readv};
 
@@ -391,7 +425,7 @@ WEFT_API weft_future *weft_file_readv(weft_io *io, int fd, const struct iovec *v
     return make_pieces(io, &wf_op_file_readv, fd, vector, n, at);
 }
 
-const wf_kernel_op wf_op_file_write = {WF_KERNEL_OP("weft_file_write"), PLACE,
+const wf_kernel_op wf_op_file_write = {WF_KERNEL_OP("weft_file_write"), WRITES,
                                        .at_once = write_cached, .prepare = prepare_write,
                                        .end = end_write};
 
@@ -401,7 +435,7 @@ WEFT_API weft_future *weft_file_write(weft_io *io, int fd, const void *buffer, s
     return make_transfer(io, &wf_op_file_write, fd, buffer, size, at);
 }
 
-const wf_kernel_op wf_op_file_write_all = {WF_KERNEL_OP("weft_file_write_all"), PLACE,
+const wf_kernel_op wf_op_file_write_all = {WF_KERNEL_OP("weft_file_write_all"), WRITES,
                                            .at_once = write_cached, .prepare = prepare_write,
                                            .end = end_write_all};
 
@@ -411,7 +445,7 @@ WEFT_API weft_future *weft_file_write_all(weft_io *io, int fd, const void *buffe
     return make_transfer(io, &wf_op_file_write_all, fd, buffer, size, at);
 }
 
-const wf_kernel_op wf_op_file_writev = {WF_KERNEL_OP("weft_file_writev"), PLACE,
+const wf_kernel_op wf_op_file_writev = {WF_KERNEL_OP("weft_file_writev"), WRITES,
                                         .at_once = writev_nothing, .prepare = prepare_writev};
 
 WEFT_API weft_future *weft_file_writev(weft_io *io, int fd, const struct iovec *vector, int n,

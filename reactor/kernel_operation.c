@@ -454,6 +454,8 @@ void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32
         wf_unlock(&io->lock_);
         return;
     }
+    if (takes_turns(io))
+        wf_position_move(io, result);
     next = leave_ring(token.r, io);
     io->answer_ = flags & IORING_CQE_F_NOTIF ? io->answer_ >> 32 : result;
     if (io->answer_ == -ECANCELED && !(io->phase_ & CANCEL))

@@ -3,6 +3,8 @@
 
 #include "operation.h"
 
+#include <unistd.h>
+
 static wf_place *place_of(const weft_io *io)
 {
     return WF_ARGS(io, wf_place);
@@ -68,4 +70,12 @@ weft_io *wf_positions_leave(wf_positions *p, weft_io *io)
 
     *link_to(list, io) = place->next;
     return had_turn ? find(place->next, place->fd) : NULL;
+}
+
+void wf_position_move(const weft_io *io, int64_t n_bytes)
+{
+    const wf_place *place = place_of(io);
+
+    if (place->moved_by != 0 && n_bytes > 0)
+        (void)lseek(place->fd, place->moved_by == SEEK_CUR ? n_bytes : 0, place->moved_by);
 }

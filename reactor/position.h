@@ -26,6 +26,9 @@ typedef struct wf_place {
     /* A thread of the kernel runs it, since a terminal waits for the rest of a write in spite of
      * flags against waiting. */
     bool needs_thread;
+    /* How lseek(2) moves the position after the operation, SEEK_CUR or SEEK_END. 0: the kernel moves
+     * it. */
+    uint8_t moved_by;
 } wf_place;
 
 typedef struct wf_positions {
@@ -37,6 +40,9 @@ bool wf_positions_enter(wf_positions *p, weft_io *io);
 /* Removes an operation. Returns the operation that now gets its turn. Returns NULL if there is none
  * or the removed one did not have its turn. */
 weft_io *wf_positions_leave(wf_positions *p, weft_io *io);
+/* Moves the file's position behind the bytes of an operation that still has its turn, if the kernel
+ * has not done so. */
+void wf_position_move(const weft_io *io, int64_t n_bytes);
 
 /* For assertions: whether the operation is in the list, and whether it has its turn. */
 bool wf_positions_has(const wf_positions *p, const weft_io *io);

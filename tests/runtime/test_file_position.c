@@ -7,6 +7,8 @@
 #define RECORD  (256 << 10) /* so long a one is copied by a thread of the kernel's, beside others */
 #define RECORDS 160
 
+#define RUN_IO(...) weft_block_on(rt, __VA_ARGS__)
+
 static char path[] = "/tmp/weft-test-XXXXXX";
 static char taken[RECORDS];
 static int  record[TASKS + 1][RECORD / sizeof(int)]; /* a task's; the last: the test's */
@@ -124,6 +126,71 @@ Test(file_position, records_that_tasks_take_are_taken_once)
         for (int i = 0; i < RECORDS; i++)
             check_eq(taken[i], 1);
     }
+    close(fd);
+    stop(rt);
+}
+
+#define BLOCK 4096
+
+static _Alignas(BLOCK) char block[BLOCK];
+
+/* Opens the file once more with O_DIRECT, for which the memory, too, has to be aligned. */
+static int make_direct(int fd, int flags)
+{
+    char name[64];
+    int  direct;
+
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    direct = open(name, O_RDWR | O_DIRECT | O_CLOEXEC | flags);
+    if (direct < 0)
+        test_skip("the file system has no O_DIRECT");
+    return direct;
+}
+
+Test(file_position, an_o_direct_file_moves_its_position)
+{
+    weft_runtime *rt = start(1);
+    int           fd = make_file(), direct = make_direct(fd, 0);
+    struct iovec  piece = {block, BLOCK};
+    weft_io       io;
+
+    for (int i = 0; i < 4; i++) {
+        memset(block, 'a' + i, BLOCK);
+        check_eq(RUN_IO(i % 2 ? weft_file_writev(&io, direct, &piece, 1, -1)
+                              : weft_file_write(&io, direct, block, BLOCK, -1)),
+                 BLOCK);
+        check_eq(lseek(direct, 0, SEEK_CUR), (i + 1) * BLOCK);
+    }
+    check_eq(lseek(direct, BLOCK, SEEK_SET), BLOCK);
+    for (int i = 1; i < 4; i++) {
+        check_eq(RUN_IO(i % 2 ? weft_file_readv(&io, direct, &piece, 1, -1)
+                              : weft_file_read_exact(&io, direct, block, BLOCK, -1)),
+                 BLOCK);
+        check_eq(block[0], 'a' + i);
+        check_eq(lseek(direct, 0, SEEK_CUR), (i + 1) * BLOCK);
+    }
+    check_eq(RUN_IO(weft_file_read(&io, direct, block, BLOCK, -1)), 0);
+    check_eq(lseek(direct, 0, SEEK_CUR), 4 * BLOCK);
+    close(direct);
+    close(fd);
+    stop(rt);
+}
+
+Test(file_position, what_is_appended_to_an_o_direct_file_moves_it_to_the_end)
+{
+    weft_runtime *rt = start(1);
+    int           fd = make_file(), direct = make_direct(fd, O_APPEND);
+    weft_io       io;
+
+    check_eq(ftruncate(fd, 2 * BLOCK), 0);
+    check_eq(RUN_IO(weft_file_write_all(&io, direct, block, BLOCK, -1)), BLOCK);
+    check_eq(lseek(direct, 0, SEEK_END), 3 * BLOCK);
+    check_eq(lseek(direct, BLOCK, SEEK_SET), BLOCK);
+    check_eq(RUN_IO(weft_file_read(&io, direct, block, BLOCK, -1)), BLOCK);
+    check_eq(lseek(direct, 0, SEEK_CUR), 2 * BLOCK);
+    check_eq(RUN_IO(weft_file_write(&io, direct, block, BLOCK, -1)), BLOCK);
+    check_eq(lseek(direct, 0, SEEK_CUR), 4 * BLOCK);
+    close(direct);
     close(fd);
     stop(rt);
 }
