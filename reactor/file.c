@@ -132,7 +132,7 @@ static void prepare_writev(const weft_io *io, struct io_uring_sqe *sqe)
     prepare_pieces(IORING_OP_WRITEV, io, sqe);
 }
 
-/* The ring does not move the position of an O_DIRECT file, because the disk has the bytes only after
+/* The ring does not move the position of an O_DIRECT file, because the disk moves the bytes after
  * the call. So lseek(2) moves it before the next operation has its turn. What was appended is at
  * the end of the file. */
 static uint8_t moved_by(int fd, bool writes)
@@ -142,6 +142,12 @@ static uint8_t moved_by(int fd, bool writes)
     if (flags < 0 || !(flags & O_DIRECT))
         return 0;
     return writes && flags & O_APPEND ? SEEK_END : SEEK_CUR;
+}
+
+/* Whether pread(2) or pwrite(2) refuses every offset. A vector without pieces moves nothing. */
+static bool has_no_offsets(int fd, bool writes)
+{
+    return (writes ? pwritev(fd, NULL, 0, 0) : preadv(fd, NULL, 0, 0)) < 0 && errno == ESPIPE;
 }
 
 /* Checks the offset, because the ring ignores one where there is no position, while pread(2) and
@@ -161,7 +167,8 @@ static int begin_transfer(weft_io *io, bool writes)
     place->takes_turns = at_position && (type == S_IFREG || type == S_IFBLK);
     if (place->takes_turns)
         place->moved_by = moved_by(place->fd, writes);
-    else if (!at_position && lseek(place->fd, 0, SEEK_CUR) < 0 && errno == ESPIPE)
+    else if (!at_position && type != S_IFREG && type != S_IFBLK &&
+             has_no_offsets(place->fd, writes))
         return -ESPIPE;
     return 0;
 }

@@ -26,8 +26,8 @@ typedef struct wf_place {
     /* A thread of the kernel runs it, since a terminal waits for the rest of a write in spite of
      * flags against waiting. */
     bool needs_thread;
-    /* How lseek(2) moves the position after the operation, SEEK_CUR or SEEK_END. 0: the kernel moves
-     * it. */
+    /* How lseek(2) moves the position after the operation: SEEK_CUR or SEEK_END. 0: the kernel
+     * moves it. */
     uint8_t moved_by;
 } wf_place;
 

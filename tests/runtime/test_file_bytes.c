@@ -3,6 +3,7 @@
  */
 #include "../helpers.h"
 
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -219,6 +220,27 @@ Test(file_bytes, bad_offsets_and_descriptors_are_errors)
     check_eq(RUN_IO(weft_file_allocate(&io, fd, 0, 0, 0)), -EINVAL);
     check_eq(RUN_IO(weft_file_truncate(&io, fd, -1)), -EINVAL);
     close(dir);
+    close(fd);
+    stop(rt);
+}
+
+/* lseek(2) succeeds on an eventfd, but pread(2) does not. */
+Test(file_bytes, an_offset_where_there_is_none_is_an_error)
+{
+    weft_runtime *rt = start(1);
+    int           fd = eventfd(5, EFD_CLOEXEC);
+    uint64_t      value = 0;
+    struct iovec  piece = {&value, sizeof value};
+    weft_io       io;
+
+    check_eq(RUN_IO(weft_file_read(&io, fd, &value, sizeof value, 0)), -ESPIPE);
+    check_eq(RUN_IO(weft_file_read_exact(&io, fd, &value, sizeof value, 8)), -ESPIPE);
+    check_eq(RUN_IO(weft_file_readv(&io, fd, &piece, 1, 0)), -ESPIPE);
+    check_eq(RUN_IO(weft_file_write(&io, fd, &value, sizeof value, 0)), -ESPIPE);
+    check_eq(RUN_IO(weft_file_write_all(&io, fd, &value, sizeof value, 8)), -ESPIPE);
+    check_eq(RUN_IO(weft_file_writev(&io, fd, &piece, 1, 0)), -ESPIPE);
+    check_eq(RUN_IO(weft_file_read(&io, fd, &value, sizeof value, -1)), sizeof value);
+    check_eq(value, 5);
     close(fd);
     stop(rt);
 }
