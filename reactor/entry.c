@@ -34,12 +34,15 @@ static bool is_open(int fd, bool writes)
     return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != (writes ? O_RDONLY : O_WRONLY);
 }
 
+/* An eventfd, a timerfd and the like have no type. */
+#define ANONYMOUS 0
+
 /* Like the ring, weft waits even if the descriptor has O_NONBLOCK. It does not wait if the
  * descriptor is open for the other direction only, because the system call reports that error at
  * once. */
 static bool may_wait(int fd, mode_t type, bool writes)
 {
-    return (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && isatty(fd))) &&
+    return (type == S_IFIFO || type == S_IFSOCK || type == S_IFCHR || type == ANONYMOUS) &&
            is_open(fd, writes);
 }
 
@@ -64,8 +67,9 @@ bool wf_entry_may_wait(const struct io_uring_sqe *sqe)
     }
 }
 
-/* Returns 0 or -errno. POLLERR and the like count as ready, since the system call that follows
- * reports the error. */
+/* Returns the events that the descriptor shows, or -errno. POLLERR and the like count as ready,
+ * since the system call that follows reports the error. An interrupt comes first, because a call
+ * may answer EAGAIN for ever although poll(2) reports that it is ready. */
 static int wait_for(int fd, short events, int interrupt)
 {
     struct pollfd fds[] = {{fd, events, 0}, {interrupt, POLLIN, 0}};
@@ -76,7 +80,7 @@ static int wait_for(int fd, short events, int interrupt)
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n > 0)
-            return fds[0].revents ? 0 : -ECANCELED;
+            return fds[1].revents ? -ECANCELED : fds[0].revents;
     }
 }
 
@@ -105,14 +109,13 @@ static int64_t move_by_socket(const struct move *m)
                      : recvmsg(m->fd, &message, MSG_DONTWAIT);
 }
 
-#define PIECES 16
+#define PIECES       16
+#define TERMINAL_BUF 256 /* a pseudo terminal counts its room in buffers of this size */
 
-/* Stores the pieces of the vector after the first `done` bytes, PIPE_BUF bytes at most. A pipe or
- * terminal that poll(2) reports as writable has room for that many. */
-static int next_bytes(const struct move *m, size_t done, struct iovec *ret_pieces)
+/* Stores the pieces of the vector after the first `done` bytes, `room` bytes at most. */
+static int next_bytes(const struct move *m, size_t done, size_t room, struct iovec *ret_pieces)
 {
-    size_t room = PIPE_BUF;
-    int    n = 0;
+    int n = 0;
 
     for (int i = 0; i < m->n && n < PIECES && room > 0; i++) {
         struct iovec piece = m->vector[i];
@@ -138,8 +141,8 @@ static bool has_room(int fd)
 }
 
 /* Writes where the kernel does not support RWF_NOWAIT: terminals, FIFOs, and pipes before Linux
- * 6.4. While poll(2) reports room, a write of at most PIPE_BUF bytes does not block. */
-static int64_t write_in_steps(const struct move *m)
+ * 6.4. While poll(2) reports room, a write of at most `room` bytes does not block. */
+static int64_t write_in_steps(const struct move *m, size_t room)
 {
     struct iovec pieces[PIECES];
     size_t       done = 0;
@@ -147,20 +150,26 @@ static int64_t write_in_steps(const struct move *m)
     int          n_pieces;
 
     do {
-        n_pieces = next_bytes(m, done, pieces);
+        n_pieces = next_bytes(m, done, room, pieces);
         n = n_pieces > 0 ? writev(m->fd, pieces, n_pieces) : 0;
         done += n > 0 ? (size_t)n : 0;
     } while (n > 0 && has_room(m->fd));
     return done > 0 ? (int64_t)done : n;
 }
 
-static int64_t move_by_pipe(const struct move *m)
+/* A packet or a value that a device or an eventfd takes must not be cut. Devices do not get
+ * RWF_NOWAIT: terminals refuse it, and a long read of /dev/zero would end early. */
+static int64_t move_by_pipe(const struct move *m, mode_t type)
 {
-    int64_t n = move_at_once(m, RWF_NOWAIT);
+    if (type != S_IFCHR) {
+        int64_t n = move_at_once(m, RWF_NOWAIT);
 
-    if (n >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
-        return n;
-    return m->writes ? write_in_steps(m) : move_at_once(m, 0);
+        if (n >= 0 || (errno != EOPNOTSUPP && errno != EINVAL))
+            return n;
+    }
+    if (m->writes && type == S_IFIFO)
+        return write_in_steps(m, PIPE_BUF);
+    return m->writes && isatty(m->fd) ? write_in_steps(m, TERMINAL_BUF) : move_at_once(m, 0);
 }
 
 static bool is_empty(const struct move *m)
@@ -171,24 +180,35 @@ static bool is_empty(const struct move *m)
     return true;
 }
 
+static int64_t attempt(const struct move *m, mode_t type, bool waits)
+{
+    if (type == S_IFSOCK && (waits || m->writes))
+        return move_by_socket(m);
+    return waits ? move_by_pipe(m, type) : move_at_once(m, 0);
+}
+
+/* A socket is tried before it is waited for, since poll(2) never reports that one is not connected.
+ * At the end of a datagram socket that was shut down for reading, the attempt returns EAGAIN. */
 static int32_t move(struct move m, int interrupt)
 {
     mode_t  type = wf_type_of(m.fd);
     bool    waits = may_wait(m.fd, type, m.writes) && !is_empty(&m);
+    bool    is_first = true;
+    int     shown = 0;
     int64_t n;
-    int     r;
 
-    if (type == S_IFIFO || type == S_IFSOCK || (type == S_IFCHR && waits))
+    if (type == S_IFIFO || type == S_IFSOCK)
         /* A stream has no offset. The ring ignores it, too. */
         m.offset = -1;
-    for (;;) {
-        if (waits && (r = wait_for(m.fd, m.writes ? POLLOUT : POLLIN, interrupt)) < 0)
-            return r;
-        n = type == S_IFSOCK && (waits || m.writes) ? move_by_socket(&m)
-            : waits                                 ? move_by_pipe(&m)
-                                                    : move_at_once(&m, 0);
+    for (;; is_first = false) {
+        if (waits && !(is_first && type == S_IFSOCK) &&
+            (shown = wait_for(m.fd, m.writes ? POLLOUT : POLLIN | POLLRDHUP, interrupt)) < 0)
+            return shown;
+        n = attempt(&m, type, waits);
         if (n >= 0 || !waits || errno != EAGAIN)
             return answer(n);
+        if (shown & POLLRDHUP)
+            return 0;
     }
 }
 
@@ -246,7 +266,8 @@ static struct end end_of(int fd, bool writes)
     return (struct end){.fd = fd,
                         .events = writes ? POLLOUT : POLLIN,
                         .type = type,
-                        .is_stream = may_wait(fd, type, writes),
+                        .is_stream = may_wait(fd, type, writes) &&
+                                     (type == S_IFIFO || type == S_IFSOCK || isatty(fd)),
                         .is_nonblocking = flags >= 0 && flags & O_NONBLOCK};
 }
 

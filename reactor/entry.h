@@ -4,9 +4,9 @@
  * Purpose     Operations prepare entries for the ring. Where io_uring is denied, a thread of
  *             files.h runs the same entries.
  * Threads     Any thread that may block.
- * Invariants  A read or write that has to wait for a pipe, a terminal or a socket waits in poll(2),
- *             together with the thread's interrupt, so that another thread can end it. Files, and
- *             devices that are always ready, do not wait.
+ * Invariants  A read or write that has to wait for a pipe, a socket, a terminal or another device,
+ *             or an eventfd and the like waits in poll(2), together with the thread's interrupt, so
+ *             that another thread can end it. Files do not wait.
  * Ordering    None.
  * Failure     -errno, as in the ring's completions. -ECANCELED if the entry was interrupted before
  *             it moved anything.

@@ -14,6 +14,7 @@
 #include "entry.h"
 #include "executor.h"
 #include "invariant.h"
+#include "own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,12 +223,24 @@ static int hold(int *fd, int *ret_duplicate)
     return *fd < 0 && errno != EBADF ? -errno : 0;
 }
 
+/* As hold, but a terminal is opened once more, without blocking, because a write to a terminal may
+ * wait although poll(2) reports room. The master of a pseudo terminal can't be opened again. */
+static int hold_to_move(int *fd, int *ret_duplicate)
+{
+    int own = wf_own_kind(*fd) == WF_OWN_TERMINAL ? wf_descriptor(wf_own_open(*fd)) : -1;
+
+    if (own < 0)
+        return hold(fd, ret_duplicate);
+    *fd = *ret_duplicate = own;
+    return 0;
+}
+
 /* What may wait for another program can be ended, and outlives a close of its descriptors. 0 or
  * -errno. */
 static int prepare_to_wait(wf_file_job *job)
 {
     struct io_uring_sqe *sqe = &job->sqe;
-    int                  r = 0;
+    int                  r;
 
     job->waits = wf_entry_may_wait(sqe);
     if (!job->waits)
@@ -235,11 +248,13 @@ static int prepare_to_wait(wf_file_job *job)
     job->interrupt = wf_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (job->interrupt < 0)
         return -errno;
-    if (sqe->opcode != IORING_OP_OPENAT || sqe->fd != AT_FDCWD)
+    if (sqe->opcode == IORING_OP_SPLICE) {
         r = hold(&sqe->fd, &job->fd);
-    if (r == 0 && sqe->opcode == IORING_OP_SPLICE)
-        r = hold(&sqe->splice_fd_in, &job->fd_in);
-    return r;
+        return r < 0 ? r : hold(&sqe->splice_fd_in, &job->fd_in);
+    }
+    if (sqe->opcode != IORING_OP_OPENAT)
+        return hold_to_move(&sqe->fd, &job->fd);
+    return sqe->fd == AT_FDCWD ? 0 : hold(&sqe->fd, &job->fd);
 }
 
 static int begin_job(wf_file_job *job)

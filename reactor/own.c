@@ -41,16 +41,24 @@ int wf_own_kind(int fd)
     }
 }
 
-/* Replaces the shared open file by a non-blocking one of weft's own. Fails without /proc, without
- * the right to open the file (a terminal of another user), and for a pipe that has no reader. */
-static bool reopen(int fd, int flags)
+int wf_own_open(int fd)
 {
+    int  flags = fcntl(fd, F_GETFL);
     char path[32];
-    int  own, close_on_exec = fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0, r;
 
+    if (flags < 0)
+        return -1;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    own =
-        open(path, (flags & (O_ACCMODE | O_APPEND | O_DIRECT)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    flags &= O_ACCMODE | O_APPEND | O_DIRECT;
+    return open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* Replaces the shared open file by one of weft's own. */
+static bool reopen(int fd)
+{
+    int own = wf_own_open(fd);
+    int close_on_exec = fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0, r;
+
     if (own < 0)
         return false;
     r = dup3(own, fd, close_on_exec);
@@ -68,7 +76,7 @@ int wf_own_begin(wf_socket *s, int kind)
     if (flags & O_NONBLOCK || s->is_file)
         return 0;
     s->came_blocking = true;
-    if ((kind == WF_OWN_PIPE || kind == WF_OWN_TERMINAL) && reopen(s->fd, flags))
+    if ((kind == WF_OWN_PIPE || kind == WF_OWN_TERMINAL) && reopen(s->fd))
         return 0;
     if (fcntl(s->fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return -errno;

@@ -21,6 +21,11 @@
 enum { WF_OWN_PIPE = 100, WF_OWN_TERMINAL, WF_OWN_DEVICE, WF_OWN_FILE };
 int wf_own_kind(int fd);
 
+/* Opens the descriptor's file once more: non-blocking, close-on-exec, and shared with no other
+ * program. Fails without /proc, without the right to open the file (a terminal of another user),
+ * and for a pipe that has no reader. Returns a descriptor or -1. */
+int wf_own_open(int fd);
+
 /* Makes the descriptor non-blocking. Returns 0 or -errno. */
 int wf_own_begin(wf_socket *s, int kind);
 /* Undoes that before the descriptor is closed or released. */

@@ -9,10 +9,14 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <pty.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 static weft_runtime *start_epoll(int64_t threads)
 {
@@ -105,14 +109,14 @@ struct reads {
         int fd;
     } in;
     weft_io io;
-    char    byte;
+    char    bytes[8]; /* an eventfd gives so many, a pipe what it has */
 };
 WEFT_ASYNC(reads)
 {
     int64_t n;
 
     WEFT_BEGIN();
-    WEFT_AWAIT(n, weft_file_read(&self->io, self->in.fd, &self->byte, 1, -1));
+    WEFT_AWAIT(n, weft_file_read(&self->io, self->in.fd, self->bytes, sizeof self->bytes, -1));
     WEFT_END(n);
 }
 
@@ -172,6 +176,98 @@ Test(backend, a_read_of_a_pipe_waits_for_its_byte)
     check_eq(write(ends[1], "x", 1), 1);
     check_eq(join(rt, &h), 1);
     check_eq(fcntl(ends[0], F_GETFL) & O_NONBLOCK, 0); /* its flags are as they were */
+    close(ends[0]);
+    close(ends[1]);
+    stop(rt);
+}
+
+/* Waits until the task sleeps in a thread for files, or ends before it does. */
+static void check_ends(weft_runtime *rt, weft_handle *h)
+{
+    pause_ms(20);
+    check_works(rt);
+    weft_cancel(h);
+    check_eq(join(rt, h), -ECANCELED);
+}
+
+Test(backend, reads_of_an_eventfd_and_the_like_end_when_they_are_cancelled)
+{
+    weft_runtime *rt = start_epoll(1);
+    weft_handle   h;
+    int           fd[] = {eventfd(0, EFD_CLOEXEC), timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+                          inotify_init1(IN_CLOEXEC)};
+    uint64_t      one = 1;
+
+    for (int i = 0; i < 3; i++) {
+        check_eq(weft_spawn_on(rt, &h, reads, .fd = fd[i]), 0);
+        check_ends(rt, &h);
+    }
+    check_eq(weft_spawn_on(rt, &h, reads, .fd = fd[0]), 0);
+    pause_ms(5);
+    check_eq(write(fd[0], &one, sizeof one), sizeof one);
+    check_eq(join(rt, &h), sizeof one);
+    for (int i = 0; i < 3; i++)
+        close(fd[i]);
+    stop(rt);
+}
+
+#define MORE_THAN_FITS (256 << 10)
+
+struct writes_much {
+    WEFT_FRAME;
+    struct {
+        int fd;
+    } in;
+    weft_io io;
+};
+WEFT_ASYNC(writes_much)
+{
+    static const char much[MORE_THAN_FITS];
+    int64_t           n;
+
+    WEFT_BEGIN();
+    WEFT_AWAIT(n, weft_file_write_all(&self->io, self->in.fd, much, sizeof much, -1));
+    WEFT_END(n);
+}
+
+Test(backend, writes_to_a_terminal_that_is_not_read_end_when_they_are_cancelled)
+{
+    weft_runtime *rt = start_epoll(1);
+
+    for (int by_master = 0; by_master < 2; by_master++) {
+        struct termios raw;
+        weft_handle    h;
+        int            master, slave;
+
+        if (openpty(&master, &slave, NULL, NULL, NULL) < 0)
+            test_skip("no pseudo terminals here");
+        check_eq(tcgetattr(slave, &raw), 0);
+        cfmakeraw(&raw);
+        check_eq(tcsetattr(slave, TCSANOW, &raw), 0);
+        check_eq(weft_spawn_on(rt, &h, writes_much, .fd = by_master ? master : slave), 0);
+        check_ends(rt, &h);
+        check_eq(fcntl(slave, F_GETFL) & O_NONBLOCK, 0); /* its flags are as they were */
+        close(master);
+        close(slave);
+    }
+    stop(rt);
+}
+
+/* poll(2) reports for ever that the one is ready, and never that the other is. */
+Test(backend, reads_of_sockets_that_give_nothing_end)
+{
+    weft_runtime *rt = start_epoll(1);
+    int           ends[2], listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    weft_io       io;
+    char          byte;
+
+    check_eq(listen(listener, 1), 0);
+    check_eq(weft_block_on(rt, weft_file_read(&io, listener, &byte, 1, -1)), -ENOTCONN);
+    check_eq(weft_block_on(rt, weft_file_write(&io, listener, &byte, 1, -1)), -EPIPE);
+    check_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+    check_eq(shutdown(ends[0], SHUT_RD), 0);
+    check_eq(weft_block_on(rt, weft_file_read(&io, ends[0], &byte, 1, -1)), 0);
+    close(listener);
     close(ends[0]);
     close(ends[1]);
     stop(rt);
