@@ -328,6 +328,8 @@ static int begin_wait(wf_file_job *job)
     if (epoll_ctl(job->set, EPOLL_CTL_ADD, job->fd, &event) < 0) {
         if (errno != EPERM)
             return -errno;
+        if (!(events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)))
+            return -EINVAL; /* as the ring: the wait would not end */
         wait_is_over(job, (int32_t)(events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)));
         return 0;
     }

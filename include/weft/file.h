@@ -330,7 +330,8 @@ WEFT_API weft_future *weft_path_symlink(weft_io *io, const char *target, int dir
  * close.
  *
  * Returns: the events that the descriptor shows.
- * Errors:  -EBADF, the descriptor is not open. -EAGAIN, the kernel could make no thread and nothing
+ * Errors:  -EBADF, the descriptor is not open. -EINVAL, it is always ready, but shows none of these
+ *          events, as a file shows no POLLPRI. -EAGAIN, the kernel could make no thread and nothing
  *          was done.
  * Cancel:  DRAINS; the events, or -ECANCELED.
  */

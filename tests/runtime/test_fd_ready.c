@@ -211,6 +211,8 @@ Test(fd_ready, files_and_directories_are_always_ready)
 
     check_eq(RUN_IO(weft_fd_ready(&io, file, POLLIN)), POLLIN);
     check_eq(RUN_IO(weft_fd_ready(&io, dir, POLLIN | POLLOUT)), POLLIN | POLLOUT);
+    check_eq(RUN_IO(weft_fd_ready(&io, file, POLLPRI)), -EINVAL); /* or it would never end */
+    check_eq(RUN_IO(weft_fd_ready(&io, dir, 0)), -EINVAL);
     close(file);
     close(dir);
     stop(rt);
