@@ -189,15 +189,23 @@ static int begin_write(weft_io *io, weft_context *cx)
 #define READS  .takes_turns = true, .begin = begin_read
 #define WRITES .takes_turns = true, .begin = begin_write
 
-/* Reads 0 bytes by the system call, which does not wait. The ring would wait for a terminal, and
- * would not refuse a directory. */
+/* Reads 0 bytes by the system call. The ring would wait for a terminal, and would not refuse a
+ * directory. read(2) may wait for a device, and does so for an inotify descriptor, but a vector
+ * without pieces never does. */
 static int64_t read_nothing(const weft_io *io)
 {
     const wf_place *place = WF_ARGS(io, wf_place);
+    mode_t          type = wf_type_of(place->fd);
+    bool            may_wait = type == S_IFCHR || type == 0;
     char            none;
-    ssize_t         n = place->offset == NO_OFFSET ? read(place->fd, &none, 0)
-                                                   : pread(place->fd, &none, 0, place->offset);
+    struct iovec    piece = {.iov_base = &none, .iov_len = 0};
+    ssize_t         n;
 
+    if (place->offset != NO_OFFSET)
+        n = may_wait ? preadv(place->fd, &piece, 0, place->offset)
+                     : pread(place->fd, &none, 0, place->offset);
+    else
+        n = may_wait ? readv(place->fd, &piece, 0) : read(place->fd, &none, 0);
     return n < 0 ? -errno : n;
 }
 

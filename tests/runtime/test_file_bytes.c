@@ -4,6 +4,7 @@
 #include "../helpers.h"
 
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -241,6 +242,20 @@ Test(file_bytes, an_offset_where_there_is_none_is_an_error)
     check_eq(RUN_IO(weft_file_writev(&io, fd, &piece, 1, 0)), -ESPIPE);
     check_eq(RUN_IO(weft_file_read(&io, fd, &value, sizeof value, -1)), sizeof value);
     check_eq(value, 5);
+    close(fd);
+    stop(rt);
+}
+
+/* read(2) of no bytes waits there for an event, which must not block the worker. */
+Test(file_bytes, a_read_of_nothing_blocks_no_worker)
+{
+    weft_runtime *rt = start(1);
+    int           fd = inotify_init1(IN_CLOEXEC);
+    char          byte;
+    weft_io       io;
+
+    check_eq(RUN_IO(weft_file_read(&io, fd, &byte, 0, -1)), 0);
+    check_eq(RUN_IO(weft_file_read_exact(&io, fd, &byte, 0, -1)), 0);
     close(fd);
     stop(rt);
 }
