@@ -169,7 +169,12 @@ static int64_t move_by_pipe(const struct move *m, mode_t type)
     }
     if (m->writes && type == S_IFIFO)
         return write_in_steps(m, PIPE_BUF);
-    return m->writes && isatty(m->fd) ? write_in_steps(m, TERMINAL_BUF) : move_at_once(m, 0);
+    if (!m->writes || !isatty(m->fd))
+        return move_at_once(m, 0);
+    if (has_room(m->fd))
+        return write_in_steps(m, TERMINAL_BUF);
+    errno = EAGAIN; /* it has only told that its other end is closed */
+    return -1;
 }
 
 static bool is_empty(const struct move *m)
@@ -186,6 +191,8 @@ static int64_t attempt(const struct move *m, mode_t type, bool waits)
         return move_by_socket(m);
     return waits ? move_by_pipe(m, type) : move_at_once(m, 0);
 }
+
+#define HUNG_UP_MS 10
 
 /* A socket is tried before it is waited for, since poll(2) never reports that one is not connected.
  * At the end of a datagram socket that was shut down for reading, the attempt returns EAGAIN. */
@@ -209,6 +216,8 @@ static int32_t move(struct move m, int interrupt)
             return answer(n);
         if (shown & POLLRDHUP)
             return 0;
+        if (shown & POLLHUP) /* poll(2) would report that at once, again and again */
+            poll(&(struct pollfd){interrupt, POLLIN, 0}, 1, HUNG_UP_MS);
     }
 }
 
