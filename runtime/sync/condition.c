@@ -96,12 +96,9 @@ WEFT_API weft_future *weft_condition_wait(weft_wait *wait, weft_condition *condi
 WEFT_API void weft_condition_signal(weft_condition *condition)
 {
     weft_notify *n = &condition->notify_;
-    weft_wait   *last;
 
-    wf_lock(&n->waits_.lock_);
-    last = n->waits_.last_;
-    /* The waits that a broadcast is about to end want no signal: S5 in waits.h. */
-    n->permits_ = last && !wf_wait_is_of_past_round(last, n->round_);
+    wf_notify_lock(n, &kind);
+    n->permits_ = n->waits_.first_ != NULL;
     wf_wait_settle_unlock(&n->waits_, &kind, condition);
 }
 

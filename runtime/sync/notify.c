@@ -96,9 +96,20 @@ WEFT_API weft_future *weft_notify_wait(weft_wait *wait, weft_notify *notify)
     return wf_wait_init(wait, &wait_ops.ops, notify, 0);
 }
 
+void wf_notify_lock(weft_notify *n, const wf_wait_kind *its_kind)
+{
+    weft_wait *first;
+
+    wf_lock(&n->waits_.lock_);
+    while ((first = wf_wait_first(&n->waits_)) && wf_wait_is_of_past_round(first, n->round_)) {
+        wf_wait_settle_unlock(&n->waits_, its_kind, n); /* S5 in waits.h */
+        wf_lock(&n->waits_.lock_);
+    }
+}
+
 WEFT_API void weft_notify_one(weft_notify *notify)
 {
-    wf_lock(&notify->waits_.lock_);
+    wf_notify_lock(notify, &kind);
     store_permit(notify);
     wf_wait_settle_unlock(&notify->waits_, &kind, notify);
 }

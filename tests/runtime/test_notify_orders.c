@@ -27,6 +27,16 @@ static void set_up_waiting(void)
     }
 }
 
+/* So many that two threads in turn end a part of them. */
+static weft_wait many[4];
+
+static void set_up_many(void)
+{
+    set_up();
+    for (int i = 0; i < 4; i++)
+        check(!poll_future(0, weft_notify_wait(&many[i], &notify)));
+}
+
 /* ---- the threads ---- */
 
 static void end_wait(int i)
@@ -93,6 +103,28 @@ static void tell_all(void)
     weft_notify_all(&notify);
 }
 
+/* Tells one, while it waits itself. */
+static void wait_and_tell_one(int i)
+{
+    bool done;
+
+    weft_notify_wait(&of[i].wait, &notify);
+    done = poll(i);
+    weft_notify_one(&notify);
+    if (!done)
+        check_eq(run(i), 0);
+}
+
+static void wait_and_tell_one_1(void)
+{
+    wait_and_tell_one(1);
+}
+
+static void wait_and_tell_one_2(void)
+{
+    wait_and_tell_one(2);
+}
+
 /* A wait that begins after a notify of all. */
 static void wait_late(void)
 {
@@ -131,6 +163,14 @@ static void all_have_their_answers(void)
     none_waits();
 }
 
+static void many_have_ended(void)
+{
+    check(!notify.waits_.first_);
+    for (int i = 0; i < 4; i++)
+        check(poll_future(0, &many[i].future));
+    none_waits();
+}
+
 static void explore_three(void (*claim)(void), void (*a)(void), void (*b)(void), void (*c)(void))
 {
     explore(2, 1, set_up, claim, 3, (void (*const[])(void)){a, b, c});
@@ -150,6 +190,12 @@ Test(notify_orders, a_notify_of_all_ends_the_waits_that_were_there)
 {
     explore(3, 1, set_up_waiting, all_have_their_answers, 2,
             (void (*const[])(void)){tell_all, wait_late});
+}
+
+Test(notify_orders, two_permits_beside_a_notify_of_many_end_two_waits)
+{
+    explore(3, 0, set_up_many, many_have_ended, 3,
+            (void (*const[])(void)){tell_all, wait_and_tell_one_1, wait_and_tell_one_2});
 }
 
 Test(notify_orders, a_wait_that_is_kept_is_passed_over)

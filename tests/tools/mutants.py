@@ -515,7 +515,7 @@ MUTANTS = {
         ("a signal wakes no wait", "runtime/sync/condition.c:weft_condition_signal",
          "wf_wait_settle_unlock(&n->waits_, &kind, condition);", "wf_unlock(&n->waits_.lock_);"),
         ("a signal for waits that a broadcast ends is stored", "runtime/sync/condition.c:weft_condition_signal",
-         "n->permits_ = last && !wf_wait_is_of_past_round(last, n->round_);", "n->permits_ = last != NULL;"),
+         "wf_notify_lock(n, &kind);", "wf_lock(&n->waits_.lock_);"),
         ("a broadcast begins no round", "runtime/sync/condition.c:weft_condition_broadcast", "n->round_++;", ""),
         ("a cancelled wait does not lock the mutex again", "runtime/sync/condition.c:wait_poll",
          "if (wf_held_poll(wait, cx, false, true, &m->waits_, &wf_mutex_kind) == -EAGAIN)",
@@ -525,6 +525,8 @@ MUTANTS = {
     "runtime/notify": [
         ("a permit wakes no wait", "runtime/sync/notify.c:weft_notify_one",
          "wf_wait_settle_unlock(&notify->waits_, &kind, notify);", "wf_unlock(&notify->waits_.lock_);"),
+        ("a permit beside a notify of many is lost", "runtime/sync/notify.c:weft_notify_one",
+         "wf_notify_lock(notify, &kind);", "wf_lock(&notify->waits_.lock_);"),
         ("a permit ends all waits", "runtime/sync/notify.c:wf_notify_take", "n->permits_--;", ""),
         ("a cancelled wait keeps its permit", "runtime/sync/notify.c:give_permit_back", "store_permit(n);", ""),
         ("a notify of all begins no round", "runtime/sync/notify.c:weft_notify_all", "notify->round_++;", ""),
