@@ -207,13 +207,22 @@ WEFT_API void weft_chunks_init(weft_chunks *chunks, weft_sequence *sequence, voi
  *
  * Returns: how many items the chunk has, at least 1.
  * Errors:  WEFT_EOF, there are no more items.
- *   An error of the sequence. The items that came before it are a chunk of their own, which comes
- *   first.
- *   -ENXIO, there is no runtime. The items stay in the array, for the next wait.
+ *   An error of the sequence, or -ENXIO: there is no runtime for the time limit. The items that
+ *   came before the error are a chunk of their own, which comes first.
  * Cancel:  DRAINS, as long as the sequence does, with -ECANCELED. No item is lost: those that have
- *          come stay in the array, and the next wait adds to them. Their time goes on.
+ *          come stay in the array, and the next wait adds to them. Their time goes on. A function
+ *          that is itself being cancelled has no next wait: weft_chunks_count() says how many items
+ *          are there.
  */
 WEFT_API weft_future *weft_chunks_next(weft_chunks *chunks);
+
+/*
+ * Returns how many items have come for the next chunk. After a wait that was cancelled they are at
+ * the beginning of the array. After any other wait there are none.
+ *
+ * Thread: the owner of the chunks, not while weft_chunks_next is pending.
+ */
+WEFT_API uint32_t weft_chunks_count(const weft_chunks *chunks);
 
 WEFT_END_DECLS
 

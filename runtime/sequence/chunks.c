@@ -133,11 +133,15 @@ WEFT_API void weft_chunks_init(weft_chunks *chunks, weft_sequence *sequence, voi
         .from_ = sequence, .items_ = items, .size_ = size, .most_ = most, .duration_ = duration};
 }
 
+WEFT_API uint32_t weft_chunks_count(const weft_chunks *chunks)
+{
+    return chunks->returned_ ? 0 : chunks->n_;
+}
+
 WEFT_API weft_future *weft_chunks_next(weft_chunks *chunks)
 {
     weft_future_init(&chunks->future, &chunks_ops.ops);
-    if (chunks->returned_)
-        chunks->n_ = 0;
+    chunks->n_ = weft_chunks_count(chunks);
     chunks->returned_ = chunks->is_over_ = false;
     weft_sleep_until(&chunks->nap_, chunks->instant_);
     return &chunks->future;

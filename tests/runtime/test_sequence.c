@@ -343,21 +343,25 @@ Test(sequence, a_cancelled_chunk_keeps_its_items_for_the_next_wait)
     struct chunked c;
 
     begin_chunks(&c, 10, WEFT_FOREVER);
+    check_eq(weft_chunks_count(&c.chunks), 0);
     c.items.hole = 2;
     check(!hand_poll(&c.hand, weft_chunks_next(&c.chunks)));
     check_eq(hand_cancel(&c.hand, &c.chunks.future), -ECANCELED);
+    check_eq(weft_chunks_count(&c.chunks), 2);
     check_eq(c.items.n_cancels, 1);
     check_eq(c.hand.n_wakers, 0);
     check(!hand_poll(&c.hand, weft_chunks_next(&c.chunks)));
     check_eq(hand_cancel(&c.hand, &c.chunks.future), -ECANCELED);
     items_fill(&c.items, -1);
     check_eq(chunk_of(&c), 4);
+    check_eq(weft_chunks_count(&c.chunks), 0);
 
     /* A wait that completes although it was cancelled adds its item. */
     c.items.hole = 5;
     c.items.lingers = true;
     check(!hand_poll(&c.hand, weft_chunks_next(&c.chunks)));
     check_eq(hand_cancel(&c.hand, &c.chunks.future), -ECANCELED);
+    check_eq(weft_chunks_count(&c.chunks), 2);
     check_eq(c.items.next, 6);
     c.items.hole = -1;
     check_eq(chunk_of(&c), 4);

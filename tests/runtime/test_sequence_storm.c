@@ -104,8 +104,8 @@ static void take(struct consumes *self, const struct message *message)
 /* What the merge had taken when it ended is in its place, or among the items of a chunk. */
 static void take_the_rest(struct consumes *self)
 {
-    if (self->in.in_chunks && !self->chunks.returned_)
-        for (uint32_t i = 0; i < self->chunks.n_; i++)
+    if (self->in.in_chunks)
+        for (uint32_t i = 0; i < weft_chunks_count(&self->chunks); i++)
             take(self, &self->message[i]);
     for (int i = 0; i < CHANNELS; i++) {
         struct message message;

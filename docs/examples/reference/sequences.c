@@ -196,7 +196,7 @@ WEFT_ASYNC(sequences)
         EXPECT(n <= 4 && self->items[0] == self->n_items);
         self->n_items += (int)n;
     }
-    EXPECT(n == WEFT_EOF && self->n_items == 10);
+    EXPECT(n == WEFT_EOF && self->n_items == 10 && weft_chunks_count(&self->chunks) == 0);
     weft_mpsc_receiver_close(self->receiver);
 
     /* Ticks have no bytes. */
