@@ -88,10 +88,24 @@ WEFT_API WEFT_NODISCARD int weft_oneshot_try_receive(weft_oneshot_receiver *rece
                                                      void                  *ret_message);
 
 /*
- * Closes the receiver of a oneshot channel. A later weft_oneshot_send gets -EPIPE. Aborts if a wait
- * on the receiver is pending. `receiver` may be NULL.
+ * Closes the receiver of a oneshot channel. A later weft_oneshot_send gets -EPIPE. A message that
+ * was sent before and not received is dropped: see weft_oneshot_receiver_finish. Aborts if a wait on
+ * the receiver is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver);
+
+/*
+ * Closes the receiver of a oneshot channel, and receives the message if it has been sent, in one
+ * step. A message is either received here, or its weft_oneshot_send gets -EPIPE. So a message that
+ * owns something, for example a descriptor, is not lost where a receive had a time limit. It is
+ * copied to *ret_message. Aborts if a wait on the receiver is pending.
+ *
+ * Returns: 0, with the message.
+ * Errors:  WEFT_EOF, there is no message, or it has been received before. The receiver is closed all
+ *   the same.
+ */
+WEFT_API WEFT_NODISCARD int weft_oneshot_receiver_finish(weft_oneshot_receiver *receiver,
+                                                         void                  *ret_message);
 
 /* ---- mpsc: many senders, one receiver, at most `capacity` messages waiting ---- */
 

@@ -170,16 +170,31 @@ WEFT_API int weft_oneshot_try_receive(weft_oneshot_receiver *receiver, void *ret
     return take((oneshot *)receiver, ret_message);
 }
 
+/* Closes the receiver. True: the caller frees the channel. Mostly the sender is closed by now. */
+static inline bool receiver_end(oneshot *c, const char *function)
+{
+    refuse_wait(c, c->waiter, function);
+    return (wf_load(&c->state, ACQUIRE) & DONE) || receiver_close(c); /* [oneshot-3] */
+}
+
 WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver)
 {
     oneshot *c = (oneshot *)receiver;
 
-    if (!c)
-        return;
-    refuse_wait(c, c->waiter, "weft_oneshot_receiver_close");
-    /* Mostly the sender is closed by now. */
-    if ((wf_load(&c->state, ACQUIRE) & DONE) || receiver_close(c)) /* [oneshot-3] */
+    if (c && receiver_end(c, "weft_oneshot_receiver_close"))
         channel_free(c);
+}
+
+WEFT_API int weft_oneshot_receiver_finish(weft_oneshot_receiver *receiver, void *ret_message)
+{
+    oneshot *c = (oneshot *)receiver;
+    int      r;
+
+    if (!receiver_end(c, "weft_oneshot_receiver_finish"))
+        return WEFT_EOF;
+    r = take(c, ret_message);
+    channel_free(c);
+    return r;
 }
 
 /* ---- waiting ---- */

@@ -107,6 +107,30 @@ Test(oneshot, may_be_closed_from_both_sides_in_any_order_and_with_null)
     weft_oneshot_receiver_close(NULL);
 }
 
+Test(oneshot, receiver_that_finishes_has_the_message_or_the_sender_keeps_it)
+{
+    int value = 1;
+
+    begin();
+    send_one(7);
+    check_eq(weft_oneshot_receiver_finish(receiver, &got), 0);
+    check_eq(got, 7);
+
+    begin(); /* not sent yet */
+    check_eq(weft_oneshot_receiver_finish(receiver, &got), WEFT_EOF);
+    check_eq(weft_oneshot_send(sender, &value), -EPIPE);
+
+    begin(); /* closed without a message */
+    weft_oneshot_sender_close(sender);
+    check_eq(weft_oneshot_receiver_finish(receiver, &got), WEFT_EOF);
+
+    begin(); /* received before */
+    send_one(8);
+    check_eq(hand_run(&hand, receive()), 0);
+    check_eq(weft_oneshot_receiver_finish(receiver, &got), WEFT_EOF);
+    check_eq(got, 8);
+}
+
 Test(oneshot, receive_that_was_cancelled_has_taken_nothing)
 {
     begin();

@@ -206,6 +206,16 @@ static void try_twice(void)
     close_receiver();
 }
 
+static void try_and_finish(void)
+{
+    received = weft_oneshot_try_receive(receiver, &got);
+    wf_store(&left[1], 1, RELAXED); /* ordered by CLOSED */
+    if (received == -EAGAIN)
+        received = weft_oneshot_receiver_finish(receiver, &got);
+    else
+        weft_oneshot_receiver_close(receiver);
+}
+
 /* ---- the claims ---- */
 
 static void nothing_is_left(void)
@@ -250,6 +260,14 @@ static void it_came_or_not(void)
     check(sent == 0 || (sent == -EPIPE && received != 0));
 }
 
+static void it_came_or_the_sender_has_it(void)
+{
+    nothing_is_left();
+    check(received == 0 || received == WEFT_EOF);
+    check_eq(sent, received == 0 ? 0 : -EPIPE);
+    check_eq(got, received == 0 ? 7 : 0);
+}
+
 static void try_all(void (*a)(void), void (*b)(void), void (*claim)(void))
 {
     explore(6, 2, set_up, claim, 2, (void (*const[])(void)){a, b});
@@ -288,6 +306,12 @@ Test(oneshot_orders, who_gave_up_and_receives_again_is_told_that_the_sender_is_c
 Test(oneshot_orders, who_tries_gets_it_or_closes_and_one_side_frees)
 {
     try_all(try_twice, send_it, it_came_or_not);
+}
+
+Test(oneshot_orders, a_receiver_that_finishes_loses_no_message)
+{
+    try_all(try_and_finish, send_it, it_came_or_the_sender_has_it);
+    try_all(try_and_finish, give_up_and_send, it_came_or_the_sender_has_it);
 }
 
 Test(oneshot_orders, a_sender_that_waits_is_told_that_the_receiver_is_closed)

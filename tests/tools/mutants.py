@@ -807,6 +807,8 @@ MUTANTS = {
          "return weft_token_is_cancelled(token_of(self));", "return false;"),
     ],
     "runtime/oneshot": [
+        ("a receiver that finishes leaves the message", "runtime/sync/oneshot.c:weft_oneshot_receiver_finish",
+         "r = take(c, ret_message);", "r = WEFT_EOF;"),
         ("DONE and CLOSED do not release", "runtime/sync/oneshot.c:close_end",
          "state | how, ACQ_REL))", "state | how, RELAXED))"),
         ("an end ignores that the other one has just begun to wait", "runtime/sync/oneshot.c:close_end",

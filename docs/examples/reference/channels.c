@@ -44,7 +44,8 @@ WEFT_ASYNC(ask)
         weft_oneshot_sender_close(sender); /* the receiver gets WEFT_EOF */
     WEFT_AWAIT(n, weft_oneshot_receive(&self->wait, self->receiver, &self->value));
     EXPECT(n == 0 && self->value == 42);
-    weft_oneshot_receiver_close(self->receiver);
+    /* It has been received. After a time limit, for example, it would be received here. */
+    EXPECT(weft_oneshot_receiver_finish(self->receiver, &self->value) == WEFT_EOF);
     WEFT_END(n);
 }
 
