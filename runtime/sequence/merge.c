@@ -117,7 +117,7 @@ WEFT_API weft_sequence *weft_sequence_merge(weft_merge *merge, weft_merge_input 
     merge->sequence.next = merge_next;
     merge->inputs_ = inputs;
     merge->size_ = size;
-    wf_future_set_init(&merge->set_, &inputs->slot_, sizeof *inputs, branches, n);
+    wf_future_set_init(&merge->set_, n > 0 ? &inputs->slot_ : NULL, sizeof *inputs, branches, n);
     for (uint32_t i = 0; i < n; i++) {
         inputs[i].result = 0;
         add(merge, i);

@@ -192,6 +192,19 @@ Test(sequence, an_input_that_fails_is_left_out_and_the_others_go_on)
     check_eq(m.input[2].result, -EIO);
 }
 
+Test(sequence, a_merge_of_nothing_is_at_its_end)
+{
+    weft_merge     merge;
+    weft_sequence *s = weft_sequence_merge(&merge, NULL, NULL, 0, sizeof(int64_t));
+    struct hand    hand;
+    int64_t        item;
+
+    hand_init(&hand, NULL);
+    check_eq(next_of(&hand, s, &item), WEFT_EOF);
+    check_eq(next_of(&hand, s, &item), WEFT_EOF);
+    check_eq(hand_run(&hand, weft_merge_close(&merge)), 0);
+}
+
 Test(sequence, a_cancelled_wait_on_a_merge_loses_nothing)
 {
     struct merged m;
