@@ -152,7 +152,7 @@ WEFT_API WEFT_NODISCARD int weft_broadcast_resubscribe(weft_broadcast_receiver  
 
 /*
  * Closes a receiver of a broadcast channel. Once the last one is closed, weft_broadcast_send gets
- * -EPIPE. `receiver` may be NULL.
+ * -EPIPE. Aborts if a wait on the receiver is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_broadcast_receiver_close(weft_broadcast_receiver *receiver);
 

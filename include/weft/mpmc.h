@@ -115,7 +115,8 @@ WEFT_API WEFT_NODISCARD int weft_mpmc_try_receive(weft_mpmc_receiver *receiver, 
 
 /*
  * Closes a receiver of an mpmc channel. Once the last one is closed, senders that wait and later
- * ones get -EPIPE, and messages that were not received are dropped. `receiver` may be NULL.
+ * ones get -EPIPE, and messages that were not received are dropped. Aborts if no end of the channel
+ * is left, and a receive that weft_keep has left is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_mpmc_receiver_close(weft_mpmc_receiver *receiver);
 

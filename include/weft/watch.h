@@ -173,8 +173,8 @@ WEFT_API WEFT_NODISCARD int weft_watch_receiver_clone(weft_watch_receiver  *rece
                                                       weft_watch_receiver **ret_receiver);
 
 /*
- * Closes a receiver of a watch. Once the last one is closed, weft_watch_send gets -EPIPE.
- * `receiver` may be NULL.
+ * Closes a receiver of a watch. Once the last one is closed, weft_watch_send gets -EPIPE. Aborts if
+ * a wait on the receiver is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_watch_receiver_close(weft_watch_receiver *receiver);
 

@@ -210,8 +210,6 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         n = weft_broadcast_try_receive(r, wait->second_);
     while (n == -EAGAIN) {
         n = wf_wait_poll(wait, cx, cancelled, has_budget, &c->fanout.news, &kind);
-        if (n == -EAGAIN)
-            return WEFT_PENDING;
         if (n < 0)
             break;
         /* The owner may have taken the message while this wait was pending: then it waits on. */
@@ -219,7 +217,7 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         wf_wait_renew(wait);
         wait->n_ = 0;
     }
-    return weft_ready(future, n);
+    return wf_fanout_polled(&r->end, wait, n);
 }
 
 static const weft_future_ops receive_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
@@ -241,5 +239,6 @@ WEFT_API int weft_broadcast_resubscribe(weft_broadcast_receiver  *receiver,
 
 WEFT_API void weft_broadcast_receiver_close(weft_broadcast_receiver *receiver)
 {
-    wf_fanout_close_receiver((wf_fanout_receiver *)receiver);
+    wf_fanout_close_receiver((wf_fanout_receiver *)receiver, "weft_broadcast_receiver_close",
+                             "broadcast channel");
 }

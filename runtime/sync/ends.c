@@ -101,7 +101,7 @@ static wf_fanout_receiver *receiver_new(wf_fanout *c, uint64_t place)
     wf_fanout_receiver *r = wf_alloc(&c->alloc, sizeof *r);
 
     if (r)
-        *r = (wf_fanout_receiver){c, place};
+        *r = (wf_fanout_receiver){.channel = c, .place = place};
     return r;
 }
 
@@ -145,13 +145,15 @@ void wf_fanout_close_sender(wf_fanout *c, const wf_wait_kind *receiving)
     leave_fanout(c);
 }
 
-void wf_fanout_close_receiver(wf_fanout_receiver *r)
+void wf_fanout_close_receiver(wf_fanout_receiver *r, const char *function, const char *what)
 {
     wf_fanout *c;
 
     if (!r)
         return;
     c = r->channel;
+    if (r->waiter) /* it would use the memory of the receiver after its end */
+        wf_sync_misuse(function, "a wait on this receiver is pending", what, c);
     wf_ends_close_receiver(&c->ends);
     wf_release(&c->alloc, r, sizeof *r);
     leave_fanout(c);

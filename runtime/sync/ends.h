@@ -75,9 +75,22 @@ typedef struct wf_fanout {
 
 /* The first member of a receiver. */
 typedef struct wf_fanout_receiver {
-    wf_fanout *channel;
-    uint64_t   place; /* how far it is; see the channel's file */
+    wf_fanout       *channel;
+    uint64_t         place;  /* how far it is; see the channel's file */
+    const weft_wait *waiter; /* the owner's: the last wait that was left pending, or NULL */
 } wf_fanout_receiver;
+
+/* The end of a poll of the receiver's wait. -EAGAIN: it is pending, and uses the receiver. */
+static inline weft_poll wf_fanout_polled(wf_fanout_receiver *r, weft_wait *wait, int64_t answer)
+{
+    if (answer == -EAGAIN) {
+        r->waiter = wait;
+        return WEFT_PENDING;
+    }
+    if (r->waiter == wait)
+        r->waiter = NULL;
+    return weft_ready(&wait->future, answer);
+}
 
 /* Makes a channel of `bytes` bytes, with a sender and a receiver whose place is 0. Only its head is
  * written. Returns NULL if there is no memory. */
@@ -86,7 +99,8 @@ wf_fanout *wf_fanout_new(size_t bytes, wf_fanout_receiver **ret_receiver);
 int wf_fanout_subscribe(wf_fanout *c, uint64_t place, wf_fanout_receiver **ret_receiver);
 /* `c` and `r` may be NULL. */
 void wf_fanout_close_sender(wf_fanout *c, const wf_wait_kind *receiving);
-void wf_fanout_close_receiver(wf_fanout_receiver *r);
+/* Aborts if the receiver has a wait that is pending. `what` is the kind of channel. */
+void wf_fanout_close_receiver(wf_fanout_receiver *r, const char *function, const char *what);
 void wf_fanout_close_weak(wf_fanout *c);
 
 #endif

@@ -41,12 +41,16 @@ typedef struct mpmc {
     _Alignas(16) char buffer[];
 } mpmc;
 
-static void leave(mpmc *c)
+/* Once all ends are closed all waits have their answers, but those that are kept (keep.h). */
+static void leave(mpmc *c, const char *function)
 {
     weft_allocator alloc = c->alloc;
 
-    if (wf_ends_leave(&c->ends))
-        wf_release(&alloc, c, sizeof *c + c->ring.size * c->ring.capacity);
+    if (!wf_ends_leave(&c->ends))
+        return;
+    if (c->receivers.first_) /* it would use the memory of the channel after its end */
+        wf_sync_misuse(function, "a receive is pending", "mpmc channel", c);
+    wf_release(&alloc, c, sizeof *c + c->ring.size * c->ring.capacity);
 }
 
 WEFT_API int weft_mpmc_open(size_t size, size_t capacity, weft_mpmc_sender **ret_sender,
@@ -200,7 +204,7 @@ WEFT_API void weft_mpmc_sender_close(weft_mpmc_sender *sender)
         return;
     if (wf_ends_close_sender(&c->ends))
         ask_receivers(c);
-    leave(c);
+    leave(c, "weft_mpmc_sender_close");
 }
 
 WEFT_API int weft_mpmc_try_send(weft_mpmc_sender *sender, const void *message)
@@ -317,5 +321,5 @@ WEFT_API void weft_mpmc_receiver_close(weft_mpmc_receiver *receiver)
         wf_lock(&c->senders.lock_);
         wf_wait_settle_unlock(&c->senders, &sending, c);
     }
-    leave(c);
+    leave(c, "weft_mpmc_receiver_close");
 }

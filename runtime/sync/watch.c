@@ -117,7 +117,7 @@ static weft_poll changed_poll(weft_future *future, weft_context *cx)
         wf_wait_renew(wait);
         wait->n_ = 0;
     }
-    return answer == -EAGAIN ? WEFT_PENDING : weft_ready(future, answer);
+    return wf_fanout_polled(&r->end, wait, answer);
 }
 
 static const weft_future_ops changed_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,
@@ -290,5 +290,5 @@ WEFT_API int weft_watch_receiver_clone(weft_watch_receiver  *receiver,
 
 WEFT_API void weft_watch_receiver_close(weft_watch_receiver *receiver)
 {
-    wf_fanout_close_receiver((wf_fanout_receiver *)receiver);
+    wf_fanout_close_receiver((wf_fanout_receiver *)receiver, "weft_watch_receiver_close", "watch");
 }

@@ -52,6 +52,14 @@ static weft_broadcast_receiver *subscribe(void)
     return r;
 }
 
+TEST_ABORTS(broadcast, whose_receiver_is_closed_while_it_waits_aborts,
+            "weft_broadcast_receiver_close: a wait on this receiver is pending (the broadcast")
+{
+    begin(1);
+    check(!hand_poll(&hand, receive()));
+    weft_broadcast_receiver_close(receiver);
+}
+
 /* ---- messages ---- */
 
 Test(broadcast, gives_each_receiver_each_message_in_order)

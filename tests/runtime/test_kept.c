@@ -442,3 +442,12 @@ Test(kept, waits_for_many_permits_that_return_do_not_wait_for_the_part_of_each_o
     give_back(ROOMS, &keeper_2.want);
     end(ROOMS);
 }
+
+TEST_ABORTS(kept, receive_of_a_channel_of_which_no_end_is_left_aborts,
+            "weft_mpmc_receiver_close: a receive is pending (the mpmc channel at")
+{
+    start_keeper(MESSAGE, false, false);
+    lose_select();
+    weft_mpmc_sender_close(mpmc_sender);
+    weft_mpmc_receiver_close(mpmc_receiver);
+}

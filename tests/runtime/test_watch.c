@@ -49,6 +49,14 @@ static weft_future *changed(void)
     return weft_watch_changed(&wait, receiver);
 }
 
+TEST_ABORTS(watch, whose_receiver_is_closed_while_it_waits_aborts,
+            "weft_watch_receiver_close: a wait on this receiver is pending (the watch at")
+{
+    begin(1);
+    check(!hand_poll(&hand, changed()));
+    weft_watch_receiver_close(receiver);
+}
+
 static weft_watch_receiver *subscribe(void)
 {
     weft_watch_receiver *r = NULL;
