@@ -1,5 +1,5 @@
 /*
- * main.c - weft_main: a runtime around one async function
+ * main.c - weft_main: a runtime around one task
  *
  * Purpose     What a program's main() needs and nothing else.
  * Threads     The main thread.
@@ -11,7 +11,7 @@
 #include "stop.h"
 
 #include <string.h>
-#include <weft/task.h>
+#include <weft/fiber.h>
 
 static int fail(const weft_config *config, const char *what, const char *name, int64_t error)
 {
@@ -27,20 +27,34 @@ static int stop(weft_runtime *rt, const char *name)
     return r < 0 ? fail(&config, "could not stop", name, r) : 0;
 }
 
+/* `spawned` is what the spawn of the main task has returned. */
+static int run(weft_runtime *rt, weft_handle *handle, int spawned, const char *name)
+{
+    int64_t result = spawned < 0 ? spawned : weft_block_on(rt, weft_join(handle));
+    int     status = result < 0 ? fail(&rt->config, "failed", name, result) : 0;
+
+    return stop(rt, name) | status;
+}
+
 WEFT_API int weft_main_(const weft_config *config, const weft_future_ops *ops, uint32_t at,
                         const void *args, size_t size, const char *name)
 {
     weft_runtime *rt;
     weft_handle   handle;
-    int64_t       result;
-    int           status = 0;
 
     if (weft_runtime_start(config, &rt) < 0)
         return 1; /* logged */
-    result = weft_spawn_(rt, &handle, WEFT_ANYWHERE_, ops, at, args, size, name);
-    if (result == 0)
-        result = weft_block_on(rt, weft_join(&handle));
-    if (result < 0)
-        status = fail(&rt->config, "failed", name, result);
-    return stop(rt, name) | status;
+    return run(rt, &handle, weft_spawn_(rt, &handle, WEFT_ANYWHERE_, ops, at, args, size, name),
+               name);
+}
+
+WEFT_API int weft_main_fiber_(const weft_config *config, weft_fiber_function *function,
+                              void *argument, const char *site)
+{
+    weft_runtime *rt;
+    weft_handle   handle;
+
+    if (weft_runtime_start(config, &rt) < 0)
+        return 1; /* logged */
+    return run(rt, &handle, weft_fiber_spawn_(rt, &handle, NULL, function, argument, site), site);
 }

@@ -89,8 +89,8 @@ WEFT_API WEFT_NODISCARD int weft_oneshot_try_receive(weft_oneshot_receiver *rece
 
 /*
  * Closes the receiver of a oneshot channel. A later weft_oneshot_send gets -EPIPE. A message that
- * was sent before and not received is dropped: see weft_oneshot_receiver_finish. Aborts if a wait on
- * the receiver is pending. `receiver` may be NULL.
+ * was sent before and not received is dropped: see weft_oneshot_receiver_finish. Aborts if a wait
+ * on the receiver is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver);
 
@@ -101,8 +101,8 @@ WEFT_API void weft_oneshot_receiver_close(weft_oneshot_receiver *receiver);
  * copied to *ret_message. Aborts if a wait on the receiver is pending.
  *
  * Returns: 0, with the message.
- * Errors:  WEFT_EOF, there is no message, or it has been received before. The receiver is closed all
- *   the same.
+ * Errors:  WEFT_EOF, there is no message, or it has been received before. The receiver is closed
+ *   all the same.
  */
 WEFT_API WEFT_NODISCARD int weft_oneshot_receiver_finish(weft_oneshot_receiver *receiver,
                                                          void                  *ret_message);

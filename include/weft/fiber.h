@@ -121,6 +121,116 @@ WEFT_API WEFT_NODISCARD int weft_fiber_spawn_(weft_runtime *rt, weft_handle *ret
                                               weft_fiber_function *function, void *argument,
                                               const char *site);
 
+/* The state of a weft_fiber_call, in memory of the caller. */
+struct weft_fiber_call {
+    weft_future          future;
+    weft_handle          handle_;
+    weft_fiber_options   options_;
+    weft_fiber_function *function_;
+    void                *argument_;
+    const char          *site_;
+    bool                 begun_;
+};
+
+/*
+ * Makes a future that calls function(argument) in a fiber of its own, and ends when that has ended.
+ * So straight-line code gets what futures have: it can be the body of a weft_scope, have a time
+ * limit, be a branch of a select, and be awaited by an async function. Unlike a fiber that is
+ * spawned and joined, it never outlives the await. So it may use the caller's variables.
+ *
+ *     call = weft_fiber_call(&self->call, handshake, &self->peer);
+ *     WEFT_AWAIT(n, weft_timeout(&self->limit, call, WEFT_S(5)));
+ *
+ * The fiber starts at the first poll, on the runtime that polls. It is a task of its own, with its
+ * own budget, and without the values of task-locals of the caller.
+ *
+ * Returns: the result of the function.
+ * Errors:  those of the function. -EOWNERDEAD, the fiber panicked: weft_fiber_call_panic.
+ *   -ENOMEM, there is no memory, or no mapping is left for another stack (vm.max_map_count).
+ *   -ENXIO, there is no runtime.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is the
+ *   result of the function, or -ECANCELED if that had not begun.
+ */
+#define weft_fiber_call(call, function, argument)                                                  \
+    weft_fiber_call_((call), NULL, (function), (argument), #function "\0" WEFT_HERE_)
+
+/*
+ * Makes a future that calls function(argument) in a fiber of its own with options, and with a name
+ * of its own in logs and dumps. `literal` is that name, a string literal. `options` may be NULL and
+ * is not kept. It is weft_fiber_call otherwise.
+ *
+ *     weft_fiber_options large = {.stack_size = 1 << 20};
+ *
+ *     n = weft_await(weft_fiber_call_with(&call, "parser", &large, parse, text));
+ *
+ * Returns: the result of the function.
+ * Errors:  those of the function. -EOWNERDEAD, the fiber panicked: weft_fiber_call_panic.
+ *   -EINVAL, the stack size is above 64 MiB, or there is no such worker.
+ *   -ENOMEM, there is no memory, or no mapping is left for another stack (vm.max_map_count).
+ *   -ENXIO, there is no runtime.
+ *   -ESHUTDOWN, the runtime is stopping.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is the
+ *   result of the function, or -ECANCELED if that had not begun.
+ */
+#define weft_fiber_call_with(call, literal, options, function, argument)                           \
+    weft_fiber_call_((call), (options), (function), (argument), literal "\0" WEFT_HERE_)
+
+WEFT_API weft_future *weft_fiber_call_(struct weft_fiber_call   *call,
+                                       const weft_fiber_options *options,
+                                       weft_fiber_function *function, void *argument,
+                                       const char *site);
+
+/*
+ * Returns the panic's text of a weft_fiber_call whose result is -EOWNERDEAD, as weft_handle_panic
+ * does.
+ *
+ * Thread:  the owner of the call, once it is READY.
+ * Returns: the text, which stays valid for ever. NULL if the fiber did not panic.
+ */
+static inline const char *weft_fiber_call_panic(const struct weft_fiber_call *call)
+{
+    return weft_handle_panic(&call->handle_);
+}
+
+/*
+ * Starts a runtime, runs a fiber as its main task, and stops the runtime. The fiber calls
+ * function(argument). The configuration comes from the environment. It is weft_main for a fiber.
+ *
+ *     int main(void)
+ *     {
+ *         return weft_main_fiber(server, "7000");
+ *     }
+ *
+ * Stopping waits up to stop_ms (see weft_config) for the other tasks. It does not wait for
+ * look-ups and detachable jobs that were given up: the process may exit while they run.
+ *
+ * Returns: the exit status of main. 0 on success. 1, with one line on standard error, if starting
+ *   or stopping failed or if the function's result was an error.
+ */
+#define weft_main_fiber(function, argument)                                                        \
+    weft_main_fiber_with((const weft_config *)0, function, argument)
+
+/*
+ * Starts a runtime with a weft_config, runs a fiber as its main task, and stops it. It is
+ * weft_main_fiber with a configuration. `config` is read at the start and not kept. Its fields take
+ * precedence over the environment.
+ *
+ *     return weft_main_fiber_with(&config, server, "7000");
+ *
+ * Returns: the exit status of main. 0 on success. 1, with one line on standard error, if starting
+ *   or stopping failed or if the function's result was an error.
+ */
+#define weft_main_fiber_with(config, function, argument)                                           \
+    weft_main_fiber_((config), (function), (argument), #function "\0weft_main_fiber")
+
+WEFT_API int weft_main_fiber_(const weft_config *config, weft_fiber_function *function,
+                              void *argument, const char *site);
+
 /*
  * Waits for the future and returns its result. In a fiber the worker runs other tasks meanwhile. On
  * a thread that is no part of a runtime the thread sleeps: it is weft_block_on(NULL, future).

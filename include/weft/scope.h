@@ -79,6 +79,47 @@ WEFT_API weft_future *weft_scope(struct weft_scope *scope, weft_scope_policy pol
     weft_task_set_spawn(&(scope)->set_, member, name, __VA_ARGS__)
 
 /*
+ * Spawns a fiber as a child of a scope, on the runtime of the calling thread. It calls
+ * function(argument). `member` must stay in place until the scope is READY, and tells the same as
+ * that of weft_scope_spawn. The body of the scope may be a fiber, too: weft_fiber_call.
+ *
+ *     n = weft_scope_fiber(page->scope, &page->part[i].member, fetch_part, &page->part[i]);
+ *
+ * Thread:  the body of the scope, or one of its children.
+ * Memory:  `argument` is passed on as it is. It may point into the frame that holds the scope.
+ * Returns: 0.
+ * Errors:  -ENOMEM, there is no memory, or no mapping is left for another stack
+ *   (vm.max_map_count).
+ *   -ESHUTDOWN, the scope has not begun or is ending, or the runtime is stopping.
+ *   -ENXIO, the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ */
+#define weft_scope_fiber(scope, member, function, argument)                                        \
+    weft_task_set_fiber(&(scope)->set_, (member), function, (argument))
+
+/*
+ * Spawns a fiber with options as a child of a scope, and with a name of its own in logs and dumps.
+ * `literal` is that name, a string literal. `options` may be NULL and is not kept. It is
+ * weft_scope_fiber otherwise.
+ *
+ *     n = weft_scope_fiber_with(scope, &part->member, "fetcher", &small, fetch_part, part);
+ *
+ * Thread:  the body of the scope, or one of its children.
+ * Memory:  `argument` is passed on as it is. It may point into the frame that holds the scope.
+ * Returns: 0.
+ * Errors:  -EINVAL, the stack size is above 64 MiB, or there is no such worker.
+ *   -ENOMEM, there is no memory, or no mapping is left for another stack (vm.max_map_count).
+ *   -ESHUTDOWN, the scope has not begun or is ending, or the runtime is stopping.
+ *   -ENXIO, the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ */
+#define weft_scope_fiber_with(scope, member, literal, options, function, argument)                 \
+    weft_task_set_fiber_with(NULL, &(scope)->set_, (member), literal, (options), (function),       \
+                             (argument))
+
+/*
  * Returns the member whose result is the result of a scope.
  *
  * Thread:  the owner of the scope, once it is READY.

@@ -23,8 +23,8 @@
 #ifndef WEFT_TASK_SET_H
 #define WEFT_TASK_SET_H
 
+#include <weft/fiber.h>
 #include <weft/sync.h>
-#include <weft/task.h>
 
 WEFT_BEGIN_DECLS
 
@@ -89,6 +89,58 @@ typedef struct weft_task_set {
 WEFT_API WEFT_NODISCARD int weft_task_set_spawn_(weft_runtime *rt, weft_task_set *set,
                                                  weft_member *member, const weft_future_ops *ops,
                                                  uint32_t at, const void *args, size_t size,
+                                                 const char *site);
+
+/*
+ * Spawns a fiber as a task of a set, on the runtime of the calling thread. It calls
+ * function(argument). After an error nothing has run, and the member is not in the set.
+ *
+ *     n = weft_task_set_fiber(set, &member, fetch, name);
+ *
+ * Thread:  any that has a runtime.
+ * Memory:  `argument` is passed on as it is. What it points to must live as long as the function
+ *   uses it.
+ * Returns: 0.
+ * Errors:  -ENOMEM, there is no memory, or no mapping is left for another stack
+ *   (vm.max_map_count).
+ *   -ESHUTDOWN, the set is closed, or the runtime is stopping.
+ *   -ENXIO, the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ */
+#define weft_task_set_fiber(set, member, function, argument)                                       \
+    weft_task_set_fiber_(NULL, (set), (member), NULL, (function), (argument),                      \
+                         #function "\0" WEFT_HERE_)
+
+/*
+ * Spawns a fiber with options as a task of a set, and with a name of its own in logs and dumps.
+ * `literal` is that name, a string literal. `options` may be NULL and is not kept. `rt` must not
+ * have been stopped. If it is NULL, it is the runtime of the calling thread. After an error nothing
+ * has run, and the member is not in the set.
+ *
+ *     weft_fiber_options small = {.stack_size = 16 << 10};
+ *
+ *     n = weft_task_set_fiber_with(rt, set, &member, "fetcher", &small, fetch, name);
+ *
+ * Thread:  any.
+ * Memory:  `argument` is passed on as it is. What it points to must live as long as the function
+ *   uses it.
+ * Returns: 0.
+ * Errors:  -EINVAL, the stack size is above 64 MiB, or there is no such worker.
+ *   -ENOMEM, there is no memory, or no mapping is left for another stack (vm.max_map_count).
+ *   -ESHUTDOWN, the set is closed, or the runtime is stopping.
+ *   -ENXIO, `rt` is NULL and the calling thread has no runtime.
+ *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ENOSYS, weft has no fibers on this processor.
+ */
+#define weft_task_set_fiber_with(rt, set, member, literal, options, function, argument)            \
+    weft_task_set_fiber_((rt), (set), (member), (options), (function), (argument),                 \
+                         literal "\0" WEFT_HERE_)
+
+WEFT_API WEFT_NODISCARD int weft_task_set_fiber_(weft_runtime *rt, weft_task_set *set,
+                                                 weft_member              *member,
+                                                 const weft_fiber_options *options,
+                                                 weft_fiber_function *function, void *argument,
                                                  const char *site);
 
 /*

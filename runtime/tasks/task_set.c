@@ -190,18 +190,11 @@ static void enlist(weft_task_set *set, weft_member *m)
     wf_wakes_flush(&wakes);
 }
 
-WEFT_API int weft_task_set_spawn_(weft_runtime *rt, weft_task_set *set, weft_member *member,
-                                  const weft_future_ops *ops, uint32_t at, const void *args,
-                                  size_t size, const char *site)
+/* Ends a spawn, which has returned `r`. */
+static int entered(weft_task_set *set, weft_member *member, int r)
 {
     weft_waker waker = {&member_vtable, member};
-    int        r;
 
-    if (!enter(set))
-        return -ESHUTDOWN;
-    *member = (weft_member){.set_ = set};
-    r = rt ? weft_spawn_(rt, &member->handle_, WEFT_ANYWHERE_, ops, at, args, size, site)
-           : weft_spawn_here_(&member->handle_, ops, at, args, size, site);
     if (r < 0) {
         turn_back(set);
         return r;
@@ -210,6 +203,31 @@ WEFT_API int weft_task_set_spawn_(weft_runtime *rt, weft_task_set *set, weft_mem
     if (wf_join_await(member->handle_.task_, &member->handle_, &waker))
         member_ended(member);
     return 0;
+}
+
+WEFT_API int weft_task_set_spawn_(weft_runtime *rt, weft_task_set *set, weft_member *member,
+                                  const weft_future_ops *ops, uint32_t at, const void *args,
+                                  size_t size, const char *site)
+{
+    int r;
+
+    if (!enter(set))
+        return -ESHUTDOWN;
+    *member = (weft_member){.set_ = set};
+    r = rt ? weft_spawn_(rt, &member->handle_, WEFT_ANYWHERE_, ops, at, args, size, site)
+           : weft_spawn_here_(&member->handle_, ops, at, args, size, site);
+    return entered(set, member, r);
+}
+
+WEFT_API int weft_task_set_fiber_(weft_runtime *rt, weft_task_set *set, weft_member *member,
+                                  const weft_fiber_options *options, weft_fiber_function *function,
+                                  void *argument, const char *site)
+{
+    if (!enter(set))
+        return -ESHUTDOWN;
+    *member = (weft_member){.set_ = set};
+    return entered(set, member,
+                   weft_fiber_spawn_(rt, &member->handle_, options, function, argument, site));
 }
 
 /* ---- waiting ---- */

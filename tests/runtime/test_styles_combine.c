@@ -39,6 +39,7 @@ struct state {
     struct weft_try_join         try_join;
     struct weft_scope            scope;
     struct scope_body            body;
+    struct weft_fiber_call       call;
     struct weft_task_local_scope local;
     weft_member                 *member;
 };
@@ -52,6 +53,13 @@ BODY(obeys)
     WEFT_BEGIN();
     AWAIT(n, weft_promise_get(&self->wait, self->in.promise));
     WEFT_END(n);
+}
+
+static int64_t gets(void *promise)
+{
+    weft_wait wait;
+
+    return weft_await(weft_promise_get(&wait, promise));
 }
 
 WEFT_ASYNC(scope_body)
@@ -102,6 +110,7 @@ static weft_branch *branches(struct scene *s, struct state *state)
 
 DO(complete_a, check_eq(weft_promise_complete(&s->a, 7), 0))
 DO(complete_b, check_eq(weft_promise_complete(&s->b, 7), 0))
+DO(fail_a, check_eq(weft_promise_complete(&s->a, -EIO), 0))
 DO(complete_both, complete_a(s); complete_b(s))
 DO(fail_b, check_eq(weft_promise_complete(&s->b, -EIO), 0))
 
@@ -116,6 +125,8 @@ BEGIN(try_join_array, weft_try_join_array(&state->try_join, branches(s, state), 
 BEGIN(scope, weft_scope(&state->scope, WEFT_SCOPE_FAIL_FAST,
                         weft_async(scope_body, &state->body, .scope = &state->scope, .own = &s->a,
                                    .childs = &s->b)))
+BEGIN(fiber_call, weft_fiber_call(&state->call, gets, &s->a))
+BEGIN(fiber_call_with, weft_fiber_call_with(&state->call, "getter", NULL, gets, &s->a))
 BEGIN(task_local_scope,
       weft_task_local_scope(&state->local, &s->key, &state->local, get_a(s, state)))
 BEGIN(join, weft_join(&s->child))
@@ -136,6 +147,9 @@ static const row rows[] = {
     {"weft_try_join_array", begin_try_join_array, complete_both, .result = 0, .or_else = fail_b,
      .other = -EIO},
     {"weft_scope", begin_scope, complete_both, .result = 7, .or_else = fail_b, .other = -EIO},
+    {"weft_fiber_call", begin_fiber_call, complete_a, .result = 7, .or_else = fail_a,
+     .other = -EIO},
+    {"weft_fiber_call_with", begin_fiber_call_with, complete_a, .result = 7},
     {"weft_task_local_scope", begin_task_local_scope, complete_a, .result = 7},
     {"weft_join", begin_join, complete_b, .result = 7, .or_else = fail_b, .other = -EIO},
     {"weft_task_set_next", begin_task_set_next, complete_b, .result = 7, .take = take_member,

@@ -8,6 +8,8 @@
 
 #include "channel_orders.h"
 
+#include <weft/fiber.h>
+
 #include "join.c"
 #include "task.c"
 #include "waits.c"
@@ -88,6 +90,14 @@ int weft_spawn_(weft_runtime *runtime, weft_handle *ret_handle, int64_t pin,
     (void)runtime;
     (void)pin;
     return weft_spawn_here_(ret_handle, ops, at, args, size, site);
+}
+
+int weft_fiber_spawn_(weft_runtime *runtime, weft_handle *ret_handle,
+                      const weft_fiber_options *options, weft_fiber_function *function,
+                      void *argument, const char *site)
+{
+    (void)runtime, (void)ret_handle, (void)options, (void)function, (void)argument, (void)site;
+    return -ENOSYS; /* a fiber is a task to a set: only async functions are explored */
 }
 
 /* The workers poll it themselves. */

@@ -760,10 +760,10 @@ MUTANTS = {
          "wf_task_unref_handle(t);", "wf_task_unref_handle(t); wf_lock(&set->waits_.lock_); "
          "wf_unlock(&set->waits_.lock_);"),
         ("an ended task is kept", "runtime/tasks/task_set.c:member_ended", "wf_task_unref_handle(t);", ""),
-        ("a task that ended before its join is forgotten", "runtime/tasks/task_set.c:weft_task_set_spawn_",
+        ("a task that ended before its join is forgotten", "runtime/tasks/task_set.c:entered",
          "if (wf_join_await(member->handle_.task_, &member->handle_, &waker)) member_ended(member);",
          "(void)wf_join_await(member->handle_.task_, &member->handle_, &waker);"),
-        ("a task is joined before it is a member", "runtime/tasks/task_set.c:weft_task_set_spawn_",
+        ("a task is joined before it is a member", "runtime/tasks/task_set.c:entered",
          "enlist(set, member); if (wf_join_await(member->handle_.task_, &member->handle_, &waker)) "
          "member_ended(member);",
          "bool ended = wf_join_await(member->handle_.task_, &member->handle_, &waker); enlist(set, member); "

@@ -63,6 +63,40 @@ static int64_t waits(void *argument)
     return weft_fiber_sleep(WEFT_S(100)); /* until it is cancelled */
 }
 
+static int64_t never_ends(void *seconds)
+{
+    int64_t n;
+
+    do
+        n = weft_fiber_sleep(WEFT_S(1));
+    while (n == 0 && ++*(int *)seconds < 100);
+    return n;
+}
+
+static int64_t fails(void *unused)
+{
+    (void)unused;
+    weft_panic("out of luck");
+}
+
+/* A call may use the caller's variables: it has ended when the await has. */
+static int64_t calls(void *unused)
+{
+    static const weft_fiber_options large = {.stack_size = 1 << 20};
+
+    struct weft_fiber_call call;
+    struct weft_timeout    limit;
+    int                    seconds = 0;
+    int64_t                n;
+
+    (void)unused;
+    n = weft_await(weft_timeout(&limit, weft_fiber_call(&call, never_ends, &seconds), WEFT_MS(10)));
+    EXPECT(n == -ETIMEDOUT && seconds == 0);
+    n = weft_await(weft_fiber_call_with(&call, "unlucky", &large, fails, NULL));
+    EXPECT(n == -EOWNERDEAD && strstr(weft_fiber_call_panic(&call), "out of luck"));
+    return 0;
+}
+
 struct tour {
     WEFT_FRAME;
     struct {
@@ -101,6 +135,8 @@ WEFT_ASYNC(tour)
 
 int main(void)
 {
+    static const weft_config one_worker = {.workers = 1};
+
     int           numbers[] = {8, 6, 7, 5};
     weft_runtime *rt;
     weft_handle   handle;
@@ -111,5 +147,6 @@ int main(void)
     EXPECT(weft_await(weft_join(&handle)) == 5); /* this thread sleeps until then */
     if (weft_runtime_stop(rt, WEFT_S(1)) < 0)
         return 1;
-    return weft_main(tour);
+    return weft_main(tour) || weft_main_fiber(calls, NULL) ||
+           weft_main_fiber_with(&one_worker, calls, NULL);
 }

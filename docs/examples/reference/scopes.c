@@ -86,6 +86,52 @@ WEFT_ASYNC(whole)
     WEFT_END(n);
 }
 
+/* ---- the same by fibers: body and children share the stack of the fiber that awaits them ---- */
+
+struct shared {
+    struct weft_scope scope;
+    struct part       parts[PARTS];
+};
+
+static int64_t adds_one(void *argument)
+{
+    struct part *part = argument;
+    int64_t      n = weft_fiber_sleep(WEFT_MS(1));
+
+    part->sum++;
+    return n;
+}
+
+static int64_t spawns(void *argument)
+{
+    static const weft_fiber_options small = {.stack_size = 16 << 10};
+
+    struct shared *shared = argument;
+    struct part   *part = shared->parts;
+    int64_t        n = 0;
+
+    for (int i = 0; i < PARTS - 1 && n == 0; i++, part++)
+        n = weft_scope_fiber(&shared->scope, &part->member, adds_one, part);
+    return n < 0 ? n
+                 : weft_scope_fiber_with(&shared->scope, &part->member, "last", &small, adds_one,
+                                         part);
+}
+
+static int64_t whole_by_fibers(void *unused)
+{
+    struct shared          shared = {.parts = {{.sum = 0}}};
+    struct weft_fiber_call body;
+    int64_t                n;
+
+    (void)unused;
+    n = weft_await(
+        weft_scope(&shared.scope, WEFT_SCOPE_FAIL_FAST, weft_fiber_call(&body, spawns, &shared)));
+    for (int i = 0; i < PARTS; i++)
+        n += shared.parts[i].sum;
+    EXPECT(n == PARTS);
+    return 0;
+}
+
 struct tour {
     WEFT_FRAME;
     struct {
@@ -106,5 +152,5 @@ WEFT_ASYNC(tour)
 
 int main(void)
 {
-    return weft_main(tour);
+    return weft_main(tour) || weft_main_fiber(whole_by_fibers, NULL);
 }

@@ -32,6 +32,14 @@ WEFT_ASYNC(panics)
     WEFT_END(0);
 }
 
+/* The same by a fiber. */
+static int64_t fetches(void *ms)
+{
+    int64_t n = weft_fiber_sleep(WEFT_MS(*(int *)ms));
+
+    return n < 0 ? n : *(int *)ms;
+}
+
 /* A member is part of what the program knows of its task. */
 struct order {
     weft_member member;
@@ -49,7 +57,8 @@ struct tour {
 };
 WEFT_ASYNC(tour)
 {
-    static const int ms[3] = {1, 100000, 200000};
+    static const weft_fiber_options small = {.stack_size = 16 << 10};
+    static int                      ms[3] = {1, 100000, 200000};
 
     int64_t n;
 
@@ -81,7 +90,14 @@ WEFT_ASYNC(tour)
 
     EXPECT(weft_task_set_spawn_on(weft_runtime_current(), &self->set, self->m, fetch,
                                   .ms = 100000) == 0);
-    WEFT_WAIT(weft_task_set_close(&self->wait, &self->set)); /* cancels it, and waits for it */
+    n = weft_task_set_fiber(&self->set, &self->order[0].member, fetches, &ms[0]);
+    EXPECT(n == 0);
+    n = weft_task_set_fiber_with(NULL, &self->set, &self->order[2].member, "slow", &small, fetches,
+                                 &ms[2]);
+    EXPECT(n == 0);
+    WEFT_AWAIT(n, weft_task_set_next(&self->wait, &self->set, &self->m));
+    EXPECT(n == 0 && self->m->result == 1);
+    WEFT_WAIT(weft_task_set_close(&self->wait, &self->set)); /* cancels them, and waits for them */
     WEFT_END(0);
 }
 
