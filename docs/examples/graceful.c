@@ -152,13 +152,23 @@ WEFT_ASYNC(server)
     WEFT_END(0); /* weft_main stops the runtime, which cancels what is left */
 }
 
+/* The number that a text is, or -1 unless it is one of at most `most`. */
+static long number(const char *text, long most)
+{
+    char *end;
+    long  n = strtol(text, &end, 10);
+
+    return *text < '0' || *text > '9' || *end || n > most ? -1 : n;
+}
+
 int main(int argc, char **argv)
 {
-    long port = argc > 1 ? strtol(argv[1], NULL, 10) : -1;
-    long grace = argc > 2 ? strtol(argv[2], NULL, 10) : 5000;
+    long port = argc > 1 ? number(argv[1], 65535) : -1;
+    long grace = argc > 2 ? number(argv[2], 3600000) : 5000;
 
-    if (argc > 3 || port < 0 || port > 65535 || grace < 0) {
-        fprintf(stderr, "usage: graceful PORT [GRACE-MS]\n");
+    if (argc > 3 || port < 0 || grace < 0) {
+        fprintf(stderr, "usage: graceful PORT [GRACE-MS]\n"
+                        "PORT is 0 (any free one) to 65535, GRACE-MS 0 to 3600000.\n");
         return 2;
     }
     say_open();

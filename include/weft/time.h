@@ -271,7 +271,9 @@ struct weft_shield {
  * Delays a cancel of a future by `patience` nanoseconds, so that clean-up code can await. When its
  * task or a select cancels it, the guarded future is cancelled only `patience` later. It is
  * cancelled at once if there is no runtime to count the time, or if the task panicked. In a task
- * that is cancelled already the guarded future begins all the same.
+ * that is cancelled already the guarded future begins all the same, if the shield itself is
+ * awaited. A limit or a group around a shield is cancelled before it begins: let the shield be the
+ * outer one.
  *
  *     future = weft_write_all(&self->io, conn, bye, 4);
  *     WEFT_AWAIT(n, weft_shield(&self->guard, future, WEFT_MS(500)));
