@@ -150,11 +150,21 @@ static bool has_no_offsets(int fd, bool writes)
     return (writes ? pwritev(fd, NULL, 0, 0) : preadv(fd, NULL, 0, 0)) < 0 && errno == ESPIPE;
 }
 
+/* Whether a thread of the kernel must run the operation. A terminal waits for the rest of a write
+ * in spite of flags against waiting. With a pipe that may block, Linux 5.19 may try again for ever,
+ * within the system call of the reactor. */
+static bool needs_thread(int fd, mode_t type, const weft_context *cx)
+{
+    bool is_before_6_0 = !(cx->runtime->reactor->ring.features & WF_RING_SEND_ZC);
+
+    return type == S_IFIFO ? is_before_6_0 : type == S_IFCHR && isatty(fd);
+}
+
 /* Checks the offset, because the ring ignores one where there is no position, while pread(2) and
  * pwrite(2) refuse it. The ring does not lock a file's position either, as read(2) does. So
  * operations at the position take turns. Pipes, terminals and sockets have no position, and their
  * operations must not take turns, because a read may wait there while a write goes ahead. */
-static int begin_transfer(weft_io *io, bool writes)
+static int begin_transfer(weft_io *io, const weft_context *cx, bool writes)
 {
     wf_place *place = WF_ARGS(io, wf_place);
     bool      at_position = place->offset == NO_OFFSET;
@@ -163,7 +173,7 @@ static int begin_transfer(weft_io *io, bool writes)
     if (place->offset < NO_OFFSET)
         return -EINVAL;
     type = wf_type_of(place->fd);
-    place->needs_thread = type == S_IFCHR && isatty(place->fd);
+    place->needs_thread = needs_thread(place->fd, type, cx);
     place->takes_turns = at_position && (type == S_IFREG || type == S_IFBLK);
     if (place->takes_turns)
         place->moved_by = moved_by(place->fd, writes);
@@ -175,14 +185,12 @@ static int begin_transfer(weft_io *io, bool writes)
 
 static int begin_read(weft_io *io, weft_context *cx)
 {
-    (void)cx;
-    return begin_transfer(io, false);
+    return begin_transfer(io, cx, false);
 }
 
 static int begin_write(weft_io *io, weft_context *cx)
 {
-    (void)cx;
-    return begin_transfer(io, true);
+    return begin_transfer(io, cx, true);
 }
 
 /* Members of the rows of transfers. */

@@ -22,10 +22,8 @@ typedef struct wf_place {
     weft_io *next; /* in the list */
     int64_t  offset;
     int      fd;
-    bool     takes_turns; /* the operation is at the file's position */
-    /* A thread of the kernel runs it, since a terminal waits for the rest of a write in spite of
-     * flags against waiting. */
-    bool needs_thread;
+    bool     takes_turns;  /* the operation is at the file's position */
+    bool     needs_thread; /* of the kernel, which runs the operation */
     /* How lseek(2) moves the position after the operation: SEEK_CUR or SEEK_END. 0: the kernel
      * moves it. */
     uint8_t moved_by;
