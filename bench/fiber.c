@@ -93,6 +93,34 @@ static int64_t spawn_join(void *argument)
 
 BENCH_FIBER(spawn_join)
 
+struct spawn_join_async {
+    WEFT_FRAME;
+    struct {
+        struct bench_run *run;
+    } in;
+    weft_handle handle;
+    int64_t     k;
+};
+
+WEFT_ASYNC(spawn_join_async)
+{
+    struct bench_run *run = self->in.run;
+    int64_t           n;
+
+    WEFT_BEGIN();
+    do
+        for (self->k = bench_scaled(run, FIBER_JOINS); self->k > 0; self->k--) {
+            must(weft_fiber(&self->handle, child, &self->k));
+            WEFT_AWAIT(n, weft_join(&self->handle));
+            expect("the child's result", n, self->k);
+            run->ops++;
+        }
+    while (bench_more(run));
+    WEFT_END(0);
+}
+
+BENCH_ASYNC(spawn_join_async)
+
 /* ---- ping_pong ---- */
 
 struct player {
@@ -144,6 +172,7 @@ static struct bench benches[] = {
     {"fiber/await_ready", run_await_ready, 0, false, false},
     {"fiber/yield_pair", run_yield_pair, 0, false, false},
     {"fiber/spawn_join", run_spawn_join, 0, false, false},
+    {"fiber/spawn_join_async", run_spawn_join_async, 0, false, false},
     {"fiber/ping_pong", run_ping_pong, 0, false, false},
     {"fiber/sleep_100k", bench_fiber_sleep, FIBER_MANY, true, false},
     {"fiber/sleep_1m", bench_fiber_sleep, FIBER_MOST | SMALL, true, false},

@@ -84,6 +84,7 @@ BENCHES = [
     Bench("fiber/await_ready", "an await that is READY at once"),
     Bench("fiber/yield_pair", "two tasks yield; per yield"),
     Bench("fiber/spawn_join", "spawn a task, join it, and again"),
+    Bench("fiber/spawn_join_async", "an async function spawns a fiber, joins it, and again"),
     Bench("fiber/ping_pong", "two tasks, two channels of one place; per message"),
     Bench("fiber/sleep_100k", "100,000 tasks sleep, and are cancelled; resident with all, and after",
           True, MEMORY),

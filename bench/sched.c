@@ -310,6 +310,7 @@ static struct bench benches[] = {
     {"fiber/await_ready", bench_stackless_await_ready, 0, false, false},
     {"fiber/yield_pair", bench_stackless_yield_pair, 0, false, false},
     {"fiber/spawn_join", run_spawn_join, 0, false, false},
+    {"fiber/spawn_join_async", run_spawn_join, 0, false, false},
     {"fiber/ping_pong", bench_stackless_ping_pong, 0, false, false},
     {"fiber/sleep_100k", bench_stackless_sleep, FIBER_MANY, true, false},
     {"fiber/sleep_1m", bench_stackless_sleep, FIBER_MOST, true, false},

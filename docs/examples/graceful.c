@@ -167,8 +167,9 @@ int main(int argc, char **argv)
     long grace = argc > 2 ? number(argv[2], 3600000) : 5000;
 
     if (argc > 3 || port < 0 || grace < 0) {
-        fprintf(stderr, "usage: graceful PORT [GRACE-MS]\n"
-                        "PORT is 0 (any free one) to 65535, GRACE-MS 0 to 3600000.\n");
+        fprintf(stderr,
+                "usage: graceful PORT [GRACE-MS]\n"
+                "PORT is 0 (any free one) to 65535, GRACE-MS 0 to 3600000.\n");
         return 2;
     }
     say_open();
