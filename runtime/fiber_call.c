@@ -1,5 +1,5 @@
 /*
- * fiber_call.c - a call that a fiber makes, as a future
+ * fiber_call.c - a call of a function in a fiber of its own, as a future
  *
  * Purpose     Spawns a fiber at the first poll, and joins it. Unlike a join it cancels the fiber
  *             and waits for it.

@@ -264,7 +264,7 @@ Test(fiber_call, a_set_that_closes_waits_for_its_fibers)
 
 /* ---- scopes ---- */
 
-/* A scope whose body and children are fibers. They share the stack of the fiber that awaits it. */
+/* A scope whose body and children are fibers. They use variables of the fiber that awaits it. */
 struct party {
     struct weft_scope scope;
     weft_event       *event;

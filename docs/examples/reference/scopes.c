@@ -86,7 +86,7 @@ WEFT_ASYNC(whole)
     WEFT_END(n);
 }
 
-/* ---- the same by fibers: body and children share the stack of the fiber that awaits them ---- */
+/* ---- the same by fibers, which use a variable of the fiber that awaits them ---- */
 
 struct shared {
     struct weft_scope scope;
