@@ -55,7 +55,7 @@ WEFT_API void weft_mpmc_sender_close(weft_mpmc_sender *sender);
  * are served in the order in which they began to wait. The message is borrowed until READY.
  *
  * Returns: 0.
- * Errors:  -EPIPE, all receivers are closed.
+ * Errors:  -EPIPE, all receivers are closed, or the channel is stopped.
  * Cancel:  WITHDRAWS. With -ECANCELED the message has not been sent. If it had been sent, the
  *   result is 0.
  */
@@ -68,12 +68,12 @@ WEFT_API weft_future *weft_mpmc_send(weft_wait *wait, weft_mpmc_sender *sender,
  * Thread:  any.
  * Returns: 0.
  * Errors:  -EAGAIN, the channel is full, or other senders wait.
- *   -EPIPE, all receivers are closed.
+ *   -EPIPE, all receivers are closed, or the channel is stopped.
  */
 WEFT_API WEFT_NODISCARD int weft_mpmc_try_send(weft_mpmc_sender *sender, const void *message);
 
 /*
- * Waits until all receivers of an mpmc channel are closed.
+ * Waits until all receivers of an mpmc channel are closed, or the channel is stopped.
  *
  * Returns: 0.
  * Cancel:  WITHDRAWS, with -ECANCELED.
@@ -96,7 +96,7 @@ WEFT_API WEFT_NODISCARD weft_mpmc_receiver *weft_mpmc_receiver_clone(weft_mpmc_r
  * that a select has left pending (weft_keep) is passed over instead.
  *
  * Returns: 0, with a message.
- * Errors:  WEFT_EOF, no message is left and every sender is closed.
+ * Errors:  WEFT_EOF, no message is left, and every sender is closed or the channel is stopped.
  * Cancel:  WITHDRAWS, with -ECANCELED. A cancelled wait has taken nothing.
  */
 WEFT_API weft_future *weft_mpmc_receive(weft_wait *wait, weft_mpmc_receiver *receiver,
@@ -109,14 +109,30 @@ WEFT_API weft_future *weft_mpmc_receive(weft_wait *wait, weft_mpmc_receiver *rec
  * Thread:  any.
  * Returns: 0, with a message.
  * Errors:  -EAGAIN, there is no message, or other receivers wait for it.
- *   WEFT_EOF, no message is left and every sender is closed.
+ *   WEFT_EOF, no message is left, and every sender is closed or the channel is stopped.
  */
 WEFT_API WEFT_NODISCARD int weft_mpmc_try_receive(weft_mpmc_receiver *receiver, void *ret_message);
 
 /*
+ * Returns how many messages wait in an mpmc channel. It may be another number a moment later.
+ *
+ * Thread:  any.
+ */
+WEFT_API WEFT_NODISCARD size_t weft_mpmc_count(weft_mpmc_receiver *receiver);
+
+/*
+ * Stops an mpmc channel: senders that wait and later ones get -EPIPE. The receivers still get the
+ * messages that were sent, and then WEFT_EOF. Each receiver must be closed all the same.
+ *
+ * Thread:  any.
+ */
+WEFT_API void weft_mpmc_receiver_stop(weft_mpmc_receiver *receiver);
+
+/*
  * Closes a receiver of an mpmc channel. Once the last one is closed, senders that wait and later
- * ones get -EPIPE, and messages that were not received are dropped. Aborts if no end of the channel
- * is left, and a receive that weft_keep has left is pending. `receiver` may be NULL.
+ * ones get -EPIPE, and messages that were not received are dropped. If a message owns something,
+ * stop the channel first, and take the messages until WEFT_EOF. Aborts if no end of the channel is
+ * left, and a receive that weft_keep has left is pending. `receiver` may be NULL.
  */
 WEFT_API void weft_mpmc_receiver_close(weft_mpmc_receiver *receiver);
 

@@ -6,7 +6,7 @@ static int64_t take_closed(void *object, weft_wait *wait)
     const wf_ends *ends = object;
 
     (void)wait;
-    return ends->n_receivers == 0 ? 0 : -EAGAIN;
+    return wf_ends_refuse(ends) ? 0 : -EAGAIN;
 }
 
 static bool give_back_closed(void *object, weft_wait *wait)
@@ -67,6 +67,13 @@ bool wf_ends_close_receiver(wf_ends *ends)
     wf_store(&ends->n_receivers, left, RELAXED); /* under the lock */
     wf_wait_settle_unlock(&ends->closing, &closing, ends);
     return left == 0;
+}
+
+void wf_ends_stop(wf_ends *ends)
+{
+    wf_lock(&ends->closing.lock_);
+    wf_store(&ends->stopped, true, RELAXED); /* under the lock */
+    wf_wait_settle_unlock(&ends->closing, &closing, ends);
 }
 
 bool wf_ends_leave(wf_ends *ends)

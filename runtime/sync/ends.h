@@ -23,6 +23,7 @@
 typedef struct wf_ends {
     weft_waits_ closing;     /* senders that wait until there is no receiver */
     size_t      n_receivers; /* written under the lock of `closing`; read also without it */
+    bool        stopped;     /* likewise: the receivers take no more than was sent */
     size_t      n_senders;   /* atomic */
     size_t      n_ends;      /* atomic */
 } wf_ends;
@@ -37,6 +38,13 @@ static inline wf_ends wf_ends_of(size_t n_receivers)
 static inline size_t wf_ends_receivers(const wf_ends *ends)
 {
     return wf_load(&ends->n_receivers, RELAXED); /* the number alone is used */
+}
+
+/* Whether a message that is sent now would reach no receiver. */
+static inline bool wf_ends_refuse(const wf_ends *ends)
+{
+    return wf_ends_receivers(ends) == 0 ||
+           wf_load(&ends->stopped, RELAXED); /* the channel's lock orders it: see mpmc.c */
 }
 
 /* Whether all senders are closed. The answer true is final. */
@@ -56,10 +64,12 @@ WEFT_NODISCARD bool wf_ends_close_sender(wf_ends *ends);
 void                wf_ends_add_receiver(wf_ends *ends);
 /* Wakes the senders that wait for it if it was the last one. Returns whether it was. */
 bool wf_ends_close_receiver(wf_ends *ends);
+/* From now on the channel refuses messages. Wakes the senders that wait for it. */
+void wf_ends_stop(wf_ends *ends);
 /* The end that was closed no longer uses the channel. Returns whether the caller must free it. */
 WEFT_NODISCARD bool wf_ends_leave(wf_ends *ends);
 
-/* The poll of a wait whose object is the ends: READY with 0 once there is no receiver. */
+/* The poll of a wait whose object is the ends: READY with 0 once the ends refuse messages. */
 weft_poll wf_ends_closed_poll(weft_future *future, weft_context *cx);
 
 /* ---- fan-outs ---- */

@@ -12,13 +12,15 @@
  *             P3 After messages were added, and after the last sender has closed and the last
  *             message was taken, the waiting receivers are asked.
  *             P4 The end of the stream is told only once no message is left. While messages are
- *             claimed, a claim may still be given back.
+ *             claimed, a claim may still be given back. No message is sent after it: a sender that
+ *             takes the lock of `senders` later than the receiver sees that the channel was stopped.
  *             P5 `receivers_wait` is set before a receiver is queued, or polled again after it was
  *             kept (keep.h). So the lock of `senders` is all that a send or a receive needs while
  *             none waits, and no receiver overtakes.
  * Ordering    The lock of `senders` guards the ring and the claims. The lock of `receivers` is
  *             taken before it, never the other way round.
- * Failure     -EPIPE when all receivers are closed, WEFT_EOF when all senders are closed.
+ * Failure     -EPIPE when all receivers are closed or the channel is stopped, WEFT_EOF when all
+ *             senders are closed or it is stopped.
  */
 #include "alloc.h"
 #include "ends.h"
@@ -74,11 +76,17 @@ WEFT_API int weft_mpmc_open(size_t size, size_t capacity, weft_mpmc_sender **ret
 
 /* ---- what waits are asked ---- */
 
+/* Whether no message will be sent any more. The answer true is final. */
+static bool is_over(const mpmc *c)
+{
+    return wf_ends_no_sender(&c->ends) || wf_ends_refuse(&c->ends);
+}
+
 static int64_t take_room(void *object, weft_wait *wait)
 {
     mpmc *c = object;
 
-    if (wf_ends_receivers(&c->ends) == 0)
+    if (wf_ends_refuse(&c->ends))
         return -EPIPE;
     if (c->ring.n == c->ring.capacity)
         return -EAGAIN;
@@ -104,7 +112,7 @@ static int64_t claim(void *object, weft_wait *wait)
     if (c->claimed < c->ring.n) {
         c->claimed++;
         r = 0;
-    } else if (c->ring.n == 0 && wf_ends_no_sender(&c->ends)) {
+    } else if (c->ring.n == 0 && is_over(c)) {
         r = WEFT_EOF; /* P4 */
     } else if (wait) {
         c->receivers_wait = true; /* P5 */
@@ -145,7 +153,7 @@ static void take_unlock(mpmc *c, void *ret_message)
 
     wf_line_take(&c->ring, c->buffer, ret_message);
     /* A sender that waits adds its message now. */
-    ask = c->senders.first_ || (c->ring.n == 0 && wf_ends_no_sender(&c->ends));
+    ask = c->senders.first_ || (c->ring.n == 0 && is_over(c));
     wf_wait_settle_unlock(&c->senders, &sending, c);
     if (ask)
         ask_receivers(c);
@@ -179,7 +187,7 @@ static int64_t send_at_once(mpmc *c, const void *message)
     bool      ask;
 
     wf_lock(&c->senders.lock_);
-    if (!c->senders.first_ || wf_ends_receivers(&c->ends) == 0)
+    if (!c->senders.first_ || wf_ends_refuse(&c->ends))
         r = take_room(c, &wait);
     ask = r == 0 && c->receivers_wait;
     wf_unlock(&c->senders.lock_);
@@ -311,15 +319,40 @@ WEFT_API weft_future *weft_mpmc_receive(weft_wait *wait, weft_mpmc_receiver *rec
     return &wait->future;
 }
 
+WEFT_API size_t weft_mpmc_count(weft_mpmc_receiver *receiver)
+{
+    mpmc  *c = (mpmc *)receiver;
+    size_t n;
+
+    wf_lock(&c->senders.lock_);
+    n = c->ring.n;
+    wf_unlock(&c->senders.lock_);
+    return n;
+}
+
+/* The senders that wait are refused. */
+static void refuse_senders(mpmc *c)
+{
+    wf_lock(&c->senders.lock_);
+    wf_wait_settle_unlock(&c->senders, &sending, c);
+}
+
+WEFT_API void weft_mpmc_receiver_stop(weft_mpmc_receiver *receiver)
+{
+    mpmc *c = (mpmc *)receiver;
+
+    wf_ends_stop(&c->ends);
+    refuse_senders(c);
+    ask_receivers(c);
+}
+
 WEFT_API void weft_mpmc_receiver_close(weft_mpmc_receiver *receiver)
 {
     mpmc *c = (mpmc *)receiver;
 
     if (!c)
         return;
-    if (wf_ends_close_receiver(&c->ends)) {
-        wf_lock(&c->senders.lock_);
-        wf_wait_settle_unlock(&c->senders, &sending, c);
-    }
+    if (wf_ends_close_receiver(&c->ends))
+        refuse_senders(c);
     leave(c, "weft_mpmc_receiver_close");
 }

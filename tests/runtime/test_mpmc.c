@@ -281,3 +281,54 @@ Test(mpmc, whose_last_receiver_closed_answers_epipe_to_waiting_and_later_senders
     weft_mpmc_sender_close(sender);
     check_eq(hand.n_wakers, 0);
 }
+
+/* ---- stopping ---- */
+
+Test(mpmc, that_is_stopped_refuses_senders_and_gives_what_was_sent_and_then_the_end)
+{
+    weft_wait closed, last;
+    int       message = 3;
+
+    begin(2);
+    check_eq(try_send(1), 0);
+    check_eq(try_send(2), 0);
+    check(!hand_poll(&hand, weft_mpmc_send(&wait, sender, &message)));
+    check(!hand_poll(&hand, weft_mpmc_closed(&closed, sender)));
+    weft_mpmc_receiver_stop(receiver);
+    weft_mpmc_receiver_stop(receiver);
+    check_eq(hand.n_wakes, 2);
+    check_eq(hand_run(&hand, &wait.future), -EPIPE);
+    check_eq(hand_run(&hand, &closed.future), 0);
+    check_eq(try_send(4), -EPIPE);
+    check_eq(hand_run(&hand, weft_mpmc_send(&wait, sender, &message)), -EPIPE);
+    check_eq(hand_run(&hand, weft_mpmc_closed(&closed, sender)), 0);
+    check_eq(weft_mpmc_count(receiver), 2);
+    check_eq(received(), 1);
+    check_eq(hand_run(&hand, receive()), 0);
+    check_eq(got, 2);
+    check_eq(weft_mpmc_count(receiver), 0);
+    check_eq(received(), WEFT_EOF);
+    check_eq(hand_run(&hand, weft_mpmc_receive(&last, receiver, &got)), WEFT_EOF);
+    end();
+}
+
+Test(mpmc, that_is_stopped_tells_all_receivers_that_wait_also_behind_a_claim)
+{
+    weft_mpmc_receiver *other;
+    weft_wait           waits[3];
+    int                 also[3];
+
+    begin(2);
+    other = weft_mpmc_receiver_clone(receiver);
+    for (int i = 0; i < 3; i++)
+        check(!hand_poll(&hand, weft_mpmc_receive(&waits[i], other, &also[i])));
+    check_eq(try_send(7), 0);
+    weft_mpmc_receiver_stop(receiver);
+    check(!hand_poll(&hand, &waits[1].future)); /* the first may still give its turn back */
+    check_eq(hand_cancel(&hand, &waits[0].future), -ECANCELED);
+    check_eq(hand_run(&hand, &waits[1].future), 0);
+    check_eq(also[1], 7);
+    check_eq(hand_run(&hand, &waits[2].future), WEFT_EOF);
+    weft_mpmc_receiver_close(other);
+    end();
+}

@@ -78,6 +78,13 @@ static void receive_0(void)
     receive_all(0);
 }
 
+/* What was sent before it is not lost. */
+static void stop_and_receive_all(void)
+{
+    weft_mpmc_receiver_stop(receiver[0]);
+    receive_all(0);
+}
+
 static void receive_1(void)
 {
     receive_all(1);
@@ -247,11 +254,18 @@ static void what_was_sent_or_refused_came(void)
     check(sent[2] == 0 || sent[2] == -EAGAIN);
 }
 
-/* The message that was there came first. */
 static void what_was_sent_came_too(void)
 {
     sum -= 4;
     what_was_sent_or_refused_came();
+}
+
+/* The message that was there came first. */
+static void what_was_sent_before_the_stop_came(void)
+{
+    sum -= 4;
+    what_was_sent_came();
+    check_sender_was_told();
 }
 
 /* One that has two receivers. Late reads of the ends are for the tests with two senders. */
@@ -320,6 +334,18 @@ Test(mpmc_orders, a_sender_that_tries_sends_or_not)
 Test(mpmc_orders, the_last_receiver_ends_the_waits_of_senders)
 {
     explore_senders(set_up_full, check_sender_was_told, close_0, send_1, outlast_2);
+}
+
+Test(mpmc_orders, a_stopped_channel_gives_what_was_sent_to_all_and_then_the_end)
+{
+    explore_senders(set_up_full, what_was_sent_before_the_stop_came, stop_and_receive_all, send_1,
+                    outlast_2);
+}
+
+Test(mpmc_orders, a_stop_tells_another_receiver_that_waits)
+{
+    explore(2, 1, set_up_receivers, what_was_sent_came, 3,
+            (void (*const[])(void)){stop_and_receive_all, receive_1, send_2});
 }
 
 Test(mpmc_orders, a_receiver_that_is_kept_is_passed_over)

@@ -45,8 +45,13 @@ static void without_waiting(void)
     weft_mpmc_sender_close(other);
     EXPECT(weft_mpmc_try_receive(receiver, &job) == 0);
     EXPECT(weft_mpmc_try_receive(receiver, &job) == -EAGAIN); /* empty */
-    weft_mpmc_receiver_close(receiver);
+    EXPECT(weft_mpmc_try_send(sender, &job) == 0);
+    weft_mpmc_receiver_stop(receiver);
     EXPECT(weft_mpmc_try_send(sender, &job) == -EPIPE);
+    EXPECT(weft_mpmc_count(receiver) == 1); /* what was sent is not lost */
+    EXPECT(weft_mpmc_try_receive(receiver, &job) == 0);
+    EXPECT(weft_mpmc_try_receive(receiver, &job) == WEFT_EOF);
+    weft_mpmc_receiver_close(receiver);
     weft_mpmc_sender_close(sender);
 }
 
