@@ -228,6 +228,7 @@ static void add_worker(struct weft_runtime_counters *to, const struct weft_worke
     to->overdue += from->overdue;
     to->in_place_joins += from->in_place_joins;
     to->parks += from->parks;
+    to->yields += from->yields;
 }
 
 WEFT_API weft_backend weft_runtime_backend(const weft_runtime *rt)

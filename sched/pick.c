@@ -78,9 +78,14 @@ WF_SELDOM static void take_mail(wf_worker *w)
 
 static wf_task *take_bound(wf_worker *w)
 {
+    wf_task *t;
+
     if (wf_inject_length_any(&w->mailbox) > 0)
         take_mail(w);
-    return wf_bound_pop_owner(w);
+    t = wf_bound_pop_owner(w);
+    if (t)
+        w->may_yield = true;
+    return t;
 }
 
 static wf_task *take_lifo(wf_worker *w)

@@ -207,6 +207,28 @@ WF_SELDOM static void park(wf_worker *w, int64_t until)
     wf_wakes_flush(&wakes);
 }
 
+/*
+ * A worker that has run dry after tasks bound to it, mostly fibers, lets other threads of its CPU
+ * run once before it sleeps, and then looks again. Another worker that is awake takes the events of
+ * all sockets, and soon has some for this one. To sleep until then would open the reactor's gate,
+ * and be a wake-up of this worker and one of the reactor for each few events. Returns whether the
+ * worker must look again.
+ */
+WF_SELDOM static bool yield(wf_worker *w)
+{
+    if (!w->may_yield || !wf_idle_is_another_awake(&w->executor->idle, w->index))
+        return false;
+    w->may_yield = false;
+    leave_searchers(w);
+    if (has_work(w)) /* a pusher may have relied on its search [idle-1] */
+        return true;
+    wf_count(&w->counters.yields, 1);
+    wf_load_measure_owner(w);
+    sched_yield();
+    w->busy_since = wf_now();
+    return true;
+}
+
 WF_FLATTEN void wf_worker_turn_owner(wf_worker *w, int64_t until)
 {
     wf_task *t = wf_pick_task_owner(w);
@@ -214,7 +236,7 @@ WF_FLATTEN void wf_worker_turn_owner(wf_worker *w, int64_t until)
 
     if (t)
         wf_run_task_owner(w, t, &budget);
-    else
+    else if (!yield(w))
         park(w, until);
 }
 

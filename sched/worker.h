@@ -77,6 +77,7 @@ typedef struct wf_worker {
     uint32_t depth; /* tasks that run in place, one within the other */
     bool     searching;
     bool     polling;
+    bool     may_yield;    /* it has taken a task bound to it since it last yielded */
     bool     has_affinity; /* to one CPU */
     uint32_t n_fibers;     /* of a spare worker: that have started on it and are alive */
     int64_t  busy_since;   /* when load.c last looked at the clock */

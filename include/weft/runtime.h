@@ -132,6 +132,7 @@ struct weft_worker_counters {
     uint64_t overdue;        /* unstarted tasks taken because they had waited for long */
     uint64_t in_place_joins; /* tasks that ran within the poll of the task that joined them */
     uint64_t parks;          /* times the worker went to sleep */
+    uint64_t yields;         /* times it let other threads run first, after a task bound to it */
 };
 
 #define WEFT_LATE_BUCKETS  16
@@ -149,7 +150,7 @@ struct weft_worker_counters {
  */
 struct weft_runtime_counters {
     uint64_t tasks_spawned, tasks_ended, polls;
-    uint64_t searches, steals, lifo_hits, overdue, in_place_joins, parks;
+    uint64_t searches, steals, lifo_hits, overdue, in_place_joins, parks, yields;
     uint64_t injected;       /* tasks queued by threads that are not workers */
     uint64_t reactor_enters; /* system calls of the reactor */
     uint64_t reactor_wakes;  /* times that another thread had to wake the reactor in the kernel */

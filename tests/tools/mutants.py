@@ -655,7 +655,7 @@ MUTANTS = {
         ("the last sender wakes no receiver", "runtime/sync/mpmc.c:weft_mpmc_sender_close",
          "if (wf_ends_close_sender(&c->ends)) ask_receivers(c);", "(void)wf_ends_close_sender(&c->ends);"),
         ("the last receiver wakes no sender", "runtime/sync/mpmc.c:weft_mpmc_receiver_close",
-         "wf_wait_settle_unlock(&c->senders, &sending, c);", "wf_unlock(&c->senders.lock_);"),
+         "refuse_senders(c);", ";"),
         ("the last end frees without acquire", "runtime/sync/ends.c:wf_ends_leave",
          "wf_sub(&ends->n_ends, 1, ACQ_REL)", "wf_sub(&ends->n_ends, 1, RELEASE)"),
         ("an end leaves without release", "runtime/sync/ends.c:wf_ends_leave",
