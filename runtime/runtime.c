@@ -167,11 +167,10 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
     int              left;
     const wf_worker *lent = wf_current_thread.lent;
 
-    if ((wf_current_thread.owned && wf_current_thread.rt == rt) ||
-        (lent && lent->executor == rt->executor))
-        return -EDEADLK;
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
+    if (wf_current_thread.rt == rt || (lent && lent->executor == rt->executor))
+        return -EDEADLK;
     patience = patience > 0 ? patience : 0;
     until = wf_after(now, patience);
     wf_tasks_close(rt->executor);

@@ -222,7 +222,7 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
  * Errors:  -ETIMEDOUT, tasks or blocking jobs remain, or operations or sleeps that other executors
  *   have begun. The log names the jobs, and up to 1000 tasks. Nothing has been freed: call
  *   weft_runtime_stop again.
- *   -EDEADLK, one of the runtime's own threads called it.
+ *   -EDEADLK, one of the runtime's own threads called it, or one that is in weft_block_on with it.
  *   -ECHILD, the process is a fork of the process that started the runtime. Its memory stays.
  */
 WEFT_API WEFT_NODISCARD int weft_runtime_stop(weft_runtime *rt, int64_t patience);

@@ -332,6 +332,16 @@ Test(runtime, stop_from_a_task_of_the_runtime_is_refused)
     stop(rt);
 }
 
+Test(runtime, stop_from_a_future_that_block_on_polls_is_refused)
+{
+    weft_runtime       *rt = start(1), *other = start(1);
+    static struct stops frame;
+
+    check_eq(weft_block_on(rt, weft_async(stops, &frame, rt)), -EDEADLK);
+    check_eq(weft_block_on(rt, weft_async(stops, &frame, other)), 0);
+    stop(rt);
+}
+
 static void live_once(struct memory *memory)
 {
     weft_runtime *rt = start_with(
