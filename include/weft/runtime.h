@@ -219,9 +219,9 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
  *
  * Thread:  any but the runtime's own threads, one at a time.
  * Returns: 0, and `rt` is freed.
- * Errors:  -ETIMEDOUT, tasks or blocking jobs remain, or operations or sleeps that other executors
- *   have begun. The log names the jobs, and up to 1000 tasks. Nothing has been freed: call
- *   weft_runtime_stop again.
+ * Errors:  -ETIMEDOUT, tasks or blocking jobs remain, or other executors have not seen the end of
+ *   operations, sleeps or jobs that they have begun. The log names the jobs, and up to 1000 tasks.
+ *   Nothing has been freed: call weft_runtime_stop again.
  *   -EDEADLK, one of the runtime's own threads called it, or one that is in weft_block_on with it.
  *   -ECHILD, the process is a fork of the process that started the runtime. Its memory stays.
  */

@@ -24,9 +24,10 @@ typedef struct wf_pools {
 
 /* Makes the two pools and sets rt->pools. Starts no thread. 0 or -errno. */
 int wf_pools_start(weft_runtime *rt);
-/* Waits for running jobs and ends all threads: 0. If `until` comes first: -ETIMEDOUT, logged. With
- * `leave` it does not wait for jobs that were given up. If some of these run on, it returns 1, and
- * the pools' memory stays and must stay. */
+/* Waits for running jobs, ends all threads, and waits until futures have seen the ends of their
+ * jobs: 0. If `until` comes first: -ETIMEDOUT, logged. With `leave` it does not wait for jobs that
+ * were given up. If some of these run on, it returns 1, and the pools' memory stays and must stay.
+ */
 int wf_pools_stop(weft_runtime *rt, int64_t until, bool leave);
 /* Logs the running jobs. No pool may be opened or closed meanwhile. */
 void wf_pools_report(weft_runtime *rt, const char *what);

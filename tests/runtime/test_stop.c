@@ -372,6 +372,38 @@ Test(stop, waits_for_a_sleep_that_was_reset_as_long_as_it_is_under_way)
     check_eq(hand_cancel(&hand, &nap.future), -ECANCELED);
 }
 
+/* ---- jobs of other executors ---- */
+
+struct returns_seven {
+    int unused;
+};
+WEFT_BLOCKING(returns_seven)
+{
+    (void)self;
+    return 7;
+}
+
+/* Until then the future may look into the runtime at any time. */
+Test(stop, waits_for_the_job_of_another_executor_until_its_end_is_seen)
+{
+    struct lines               lines = LINES;
+    struct memory              memory;
+    weft_runtime              *rt;
+    struct hand                hand;
+    struct weft_spawn_blocking job;
+
+    rt = start_with(&(weft_config){
+        .workers = 1, .allocator = memory_hooks(&memory), .log = lines_add, .log_arg = &lines});
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_spawn_blocking(&job, returns_seven, 0)));
+    await_wake(&hand);
+    check_eq(weft_runtime_stop(rt, WEFT_MS(5)), -ETIMEDOUT);
+    check_str_contains(lines.text, "stop: blocking jobs of other executors have ended: 1");
+    check_eq(hand_run(&hand, &job.future), 7);
+    stop(rt);
+    check_eq(memory.live, 0);
+}
+
 /* ---- calls while it stops ---- */
 
 /* Stays pending until the test ends it, however often it is cancelled. */
