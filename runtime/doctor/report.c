@@ -103,6 +103,7 @@ static void print_text(const wf_report *r)
 
 /* ---- as JSON ---- */
 
+/* Bytes that are not ASCII come from the environment, and may be no UTF-8, which JSON has to be. */
 static void print_string(const char *text)
 {
     if (!text || !*text) {
@@ -117,6 +118,8 @@ static void print_string(const char *text)
             printf("\\%c", c);
         else if (c < 0x20)
             printf("\\u%04x", c);
+        else if (c >= 0x80)
+            printf("\\ufffd");
         else
             putchar(c);
     }
