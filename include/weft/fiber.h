@@ -149,7 +149,7 @@ struct weft_fiber_call {
  *   -ENOMEM, there is no memory, or no mapping is left for another stack (vm.max_map_count).
  *   -ENXIO, there is no runtime.
  *   -ESHUTDOWN, the runtime is stopping.
- *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ECHILD, in a forked child, if the call begins there: one that had begun is the parent's.
  *   -ENOSYS, weft has no fibers on this processor.
  * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is the
  *   result of the function, or -ECANCELED if that had not begun.
@@ -172,7 +172,7 @@ struct weft_fiber_call {
  *   -ENOMEM, there is no memory, or no mapping is left for another stack (vm.max_map_count).
  *   -ENXIO, there is no runtime.
  *   -ESHUTDOWN, the runtime is stopping.
- *   -ECHILD, the process is a fork of the process that started the runtime.
+ *   -ECHILD, in a forked child, if the call begins there: one that had begun is the parent's.
  *   -ENOSYS, weft has no fibers on this processor.
  * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is the
  *   result of the function, or -ECANCELED if that had not begun.

@@ -191,6 +191,77 @@ Test(fiber_call, ends_when_its_runtime_stops)
     stop(rt);
 }
 
+/* ---- calls that another executor polls ---- */
+
+static void await_wake(const struct hand *hand)
+{
+    while (!__atomic_load_n(&hand->woken, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+Test(fiber_call, ends_under_another_executor)
+{
+    weft_runtime          *rt = start(2);
+    weft_event             event = {0};
+    struct visit           visit = {.event = &event};
+    struct weft_fiber_call call;
+    struct hand            hand;
+
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_fiber_call(&call, visits, &visit)));
+    weft_event_set(&event);
+    await_wake(&hand);
+    check_eq(hand_run(&hand, &call.future), 7);
+    check(visit.has_ended);
+    check_eq(hand.n_wakers, 0);
+    stop(rt);
+}
+
+Test(fiber_call, cancelled_by_another_executor_ends_after_its_fiber)
+{
+    weft_runtime *rt = start(2);
+
+    for (int i = 0; i < 100; i++) {
+        weft_event             never = {0};
+        struct visit           visit = {.event = &never};
+        struct weft_fiber_call call;
+        struct hand            hand;
+
+        hand_init(&hand, rt);
+        check(!hand_poll(&hand, weft_fiber_call(&call, visits, &visit)));
+        if (i % 2)
+            pause_ms(1);
+        check(!weft_poll_is_ready(weft_future_cancel(&call.future)));
+        while (!hand_poll(&hand, &call.future))
+            await_wake(&hand);
+        check_eq(call.future.result, -ECANCELED);
+        check_eq(visit.has_ended, visit.has_begun);
+        check_eq(hand.n_wakers, 0);
+    }
+    stop(rt);
+}
+
+/* The runtime does not wait for the owner of the call, which sees the end later. */
+Test(fiber_call, of_another_executor_ends_when_its_runtime_stops)
+{
+    struct memory memory;
+    weft_runtime *rt = start_with(
+        &(weft_config){.workers = 2, .log = weft_log_none, .allocator = memory_hooks(&memory)});
+    weft_event             never = {0};
+    struct visit           visit = {.event = &never};
+    struct weft_fiber_call call;
+    struct hand            hand;
+
+    hand_init(&hand, rt);
+    check(!hand_poll(&hand, weft_fiber_call(&call, visits, &visit)));
+    stop(rt);
+    check(hand.woken && visit.has_ended == visit.has_begun);
+    hand.rt = NULL;
+    check_eq(hand_run(&hand, &call.future), -ECANCELED);
+    check_eq(hand.n_wakers, 0);
+    check_eq(memory.live, 0);
+}
+
 /* ---- members of sets ---- */
 
 enum { N = 16 };

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <weft/blocking.h>
+#include <weft/fiber.h>
 
 /* Runs the body in a child, which must end by itself and well. */
 static void in_child(void (*body)(void *arg), void *arg)
@@ -275,6 +276,58 @@ Test(fork_operations, sleeps_and_jobs_say_echild_and_the_parent_s_go_on)
     __atomic_store_n(&p.go_on, 1, __ATOMIC_RELEASE);
     check_eq(weft_block_on(p.rt, &p.job.future), 7);
     stop(p.rt);
+}
+
+/* ---- fiber calls ---- */
+
+struct calling {
+    weft_runtime          *rt;
+    struct weft_fiber_call begun, another;
+    int64_t                go_on, n_begun;
+};
+
+static int64_t waits_for_it(void *argument)
+{
+    struct calling *c = argument;
+    int64_t         n = 0;
+
+    add(&c->n_begun, 1);
+    while (n == 0 && !get(&c->go_on))
+        n = weft_fiber_sleep(WEFT_MS(1));
+    return n < 0 ? n : 7;
+}
+
+static void begin_call(void *arg)
+{
+    struct calling *c = arg;
+    weft_future    *call = weft_fiber_call(&c->another, waits_for_it, c);
+
+    check(poll_once(c->rt, call));
+    check_eq(call->result, -ECHILD);
+    check_eq(c->n_begun, 1);
+}
+
+/* Its fiber is the parent's, and never ends here. */
+static void poll_and_cancel_call(void *arg)
+{
+    struct calling *c = arg;
+
+    check(!poll_once(c->rt, &c->begun.future));
+    check(!weft_poll_is_ready(weft_future_cancel(&c->begun.future)));
+    check(!poll_once(c->rt, &c->begun.future));
+}
+
+Test(fork_operations, fiber_calls_do_not_begin_in_the_child_and_the_parent_s_goes_on)
+{
+    struct calling c = {.rt = start(1)};
+
+    check(!poll_once(c.rt, weft_fiber_call(&c.begun, waits_for_it, &c)));
+    spin_until(&c.n_begun, 1);
+    in_child(begin_call, &c);
+    in_child(poll_and_cancel_call, &c);
+    add(&c.go_on, 1);
+    check_eq(weft_block_on(c.rt, &c.begun.future), 7);
+    stop(c.rt);
 }
 
 /* ---- beside a leader ---- */
