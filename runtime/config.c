@@ -290,6 +290,22 @@ static void check_names(const weft_config *config)
 
 /* ---- completing a configuration ---- */
 
+/* Memory of one allocator would go to another one. 0, or -EINVAL. */
+static int complete_allocator(weft_config *config)
+{
+    weft_allocator *a = &config->allocator;
+
+    if (!a->allocate != !a->release) {
+        wf_log(config, WEFT_LOG_ERROR,
+               "start: the allocator lacks its function %s; set both functions, or none",
+               a->allocate ? "release" : "allocate");
+        return -EINVAL;
+    }
+    if (!a->allocate)
+        *a = wf_alloc_default;
+    return 0;
+}
+
 int wf_config_complete(weft_config *ret, const weft_config *given)
 {
     weft_config    config = given ? *given : (weft_config){0};
@@ -299,10 +315,8 @@ int wf_config_complete(weft_config *ret, const weft_config *given)
 
     if (!config.log)
         config.log = wf_stderr_log;
-    if (!config.allocator.allocate || !config.allocator.release)
-        config.allocator = wf_alloc_default;
     check_names(&config);
-    if ((r = read_environment(&config, show, &shown)) < 0)
+    if ((r = complete_allocator(&config)) < 0 || (r = read_environment(&config, show, &shown)) < 0)
         return r;
     for (size_t i = 0; i < wf_n_knobs; i++)
         if ((r = complete(&config, &wf_knobs[i], shown)) < 0)

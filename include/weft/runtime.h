@@ -118,7 +118,7 @@ typedef struct weft_config {
     void             *log_arg; /* the first argument of `log` */
     weft_thread_hook *thread_hook;     /* default: none */
     void             *thread_hook_arg; /* its first argument */
-    weft_allocator    allocator;       /* default: malloc and free */
+    weft_allocator    allocator;       /* default: malloc and free; both functions or none */
 } weft_config;
 
 /* What one worker has done since the runtime started. */

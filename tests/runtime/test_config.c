@@ -157,6 +157,23 @@ Test(config, a_field_out_of_range_is_refused_and_named)
     check_str_contains(lines.text, "from 1 to 512");
 }
 
+/* What one of its functions has made would go to libc's, or the other way round. */
+Test(config, an_allocator_with_one_function_is_refused_and_the_other_named)
+{
+    struct memory memory;
+    weft_config   config = given(), complete;
+
+    clean();
+    config.allocator = memory_hooks(&memory);
+    config.allocator.release = NULL;
+    check_eq(wf_config_complete(&complete, &config), -EINVAL);
+    check_str_contains(lines.text, "start: the allocator lacks its function release; set both");
+    config.allocator = memory_hooks(&memory);
+    config.allocator.allocate = NULL;
+    check_eq(wf_config_complete(&complete, &config), -EINVAL);
+    check_str_contains(lines.text, "start: the allocator lacks its function allocate; set both");
+}
+
 Test(config, the_bounds_themselves_are_accepted)
 {
     weft_config c;
