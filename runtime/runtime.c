@@ -179,7 +179,8 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
         wf_pools_report(rt, "stop: "); /* a task may wait for its job */
         return -ETIMEDOUT;
     }
-    if (!wf_reactor_wait_unused(rt, until) || !wf_timers_wait_unused(rt->timers, until))
+    if (!wf_stop_wait(wf_reactor_wait_unused, rt, until) ||
+        !wf_stop_wait(wf_timers_wait_unused, rt, until))
         return -ETIMEDOUT;
     WF_ASSERT(wf_tasks_alive(rt->executor) == 0); /* U2 */
     wf_clock_end(&rt->timers->clock);

@@ -33,15 +33,16 @@ int wf_timers_start(weft_runtime *rt)
     return 0;
 }
 
-bool wf_timers_wait_unused(wf_timers *timers, int64_t until)
+bool wf_timers_wait_unused(weft_runtime *rt, int64_t until)
 {
-    uint32_t n;
+    wf_timers *timers = rt->timers;
+    uint32_t   n;
 
     while ((n = wf_load(&timers->n_foreign, ACQUIRE)) > 0) { /* [timer-2] */
         int64_t now = wf_now(), next = now + WEFT_MS(1);     /* no wake comes, as this is rare */
 
         if (now >= until) {
-            wf_log(&timers->rt->config, WEFT_LOG_WARNING,
+            wf_log(&rt->config, WEFT_LOG_WARNING,
                    "stop: sleeps of other executors are under way: %u; cancel them, and poll them "
                    "to their end",
                    n);

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "executor.h"
 #include "lock.h"
+#include "stop.h"
 #include "timer.h"
 #include "visit.h"
 
@@ -179,7 +180,7 @@ int wf_pools_stop(weft_runtime *rt, int64_t until, bool leave)
     for (weft_pool *p = pools->first; p; p = p->next)
         if (p->left_behind)
             return 1;
-    if (!wait_seen(rt, until))
+    if (!wf_stop_wait(wait_seen, rt, until))
         return -ETIMEDOUT;
     for (weft_pool *p = pools->first, *next; p; p = next) {
         next = p->next;

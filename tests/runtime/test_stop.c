@@ -6,6 +6,7 @@
 #include "executor.h"
 #include "visit.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -402,6 +403,58 @@ Test(stop, waits_for_the_job_of_another_executor_until_its_end_is_seen)
     check_eq(hand_run(&hand, &job.future), 7);
     stop(rt);
     check_eq(memory.live, 0);
+}
+
+/* ---- what it says meanwhile ---- */
+
+static void *stop_for_ever(void *rt)
+{
+    check_eq(weft_runtime_stop(rt, WEFT_FOREVER), 0);
+    return NULL;
+}
+
+/* Stops without a time limit, until the log says what the stop waits for. */
+static void expect_said(struct hand *hand, struct lines *lines, weft_future *future,
+                        const char *said)
+{
+    pthread_t t;
+
+    check(!hand_poll(hand, future));
+    t = thread(stop_for_ever, hand->rt);
+    EVENTUALLY(lines_count(lines) == 1);
+    check_str_contains(lines->text, said);
+    check(!weft_poll_is_ready(weft_future_cancel(future)));
+    while (!hand_poll(hand, future))
+        await_wake(hand);
+    pthread_join(t, NULL);
+}
+
+static void start_to_be_stopped(struct hand *hand, struct lines *lines)
+{
+    lines_clear(lines);
+    hand_init(hand, start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = lines}));
+}
+
+Test(stop, without_a_time_limit_says_after_a_second_what_of_other_executors_it_waits_for)
+{
+    struct lines               lines = LINES;
+    struct hand                hand;
+    struct weft_sleep          nap;
+    struct weft_spawn_blocking job;
+    weft_io                    io;
+    int                        fd[2];
+
+    start_to_be_stopped(&hand, &lines);
+    expect_said(&hand, &lines, weft_sleep(&nap, WEFT_S(1000)), unfinished);
+    start_to_be_stopped(&hand, &lines);
+    expect_said(&hand, &lines, weft_spawn_blocking(&job, returns_seven, 0),
+                "stop: blocking jobs of other executors have ended: 1");
+    check_eq(pipe(fd), 0);
+    start_to_be_stopped(&hand, &lines);
+    expect_said(&hand, &lines, weft_fd_ready(&io, fd[0], POLLIN),
+                "stop: operations of other executors are under way: 1");
+    close(fd[0]);
+    close(fd[1]);
 }
 
 /* ---- calls while it stops ---- */
