@@ -36,6 +36,17 @@ def value(text):
     return gdb.parse_and_eval(text)
 
 
+def number(text):
+    """The number that the user has written, as a line to the user if it is none."""
+    try:
+        found = int(value(text))
+    except gdb.error as error:
+        raise gdb.GdbError(f"{text} is no number: {error}") from None
+    if found < 0:
+        raise gdb.GdbError(f"{text} is less than 0")
+    return found
+
+
 def word(address):
     return struct.unpack("<Q", gdb.selected_inferior().read_memory(address, 8).tobytes())[0]
 
@@ -188,10 +199,10 @@ def tasks(only_fibers=False):
 
 def find(text):
     """The task of that number or address."""
-    wanted = int(value(text))
-    for number, address, rt in tasks():
-        if wanted in (number, address):
-            return Task(number, address, rt)
+    wanted = number(text)
+    for at, address, rt in tasks():
+        if wanted in (at, address):
+            return Task(at, address, rt)
     raise gdb.GdbError(f"no task has the number or the address {text}; weft tasks lists them")
 
 
@@ -350,7 +361,7 @@ how much is in use now."""
         self.only_fibers = only_fibers
 
     def invoke(self, text, _from_tty):
-        show(tasks(self.only_fibers), int(value(text)) if text else SHOWN)
+        show(tasks(self.only_fibers), number(text) if text else SHOWN)
 
 
 class Fibers(Tasks):

@@ -83,9 +83,12 @@ def check_dreamers(tally, core, numbers, where):
 
 
 def check_runner(tally, number):
-    parts, whole = gdb("break stop_here", "run", f"weft fiber {number}", "weft back", "weft fiber 999")
+    parts, whole = gdb("break stop_here", "run", f"weft fiber {number}", "weft back", "weft fiber 999",
+                       "weft fiber nothing", "weft tasks -1")
     tally.check("runs" in frames(parts[2]) and "It runs on thread " in parts[2], f"the running fiber:\n{whole}")
     tally.check("no task has the number" in parts[4], f"a wrong number:\n{whole}")
+    tally.check(parts[5].startswith("nothing is no number: ") and parts[6] == "-1 is less than 0\n",
+                f"no number, or less than 0:\n{whole}")
 
 
 if not shutil.which("gdb"):
