@@ -16,7 +16,8 @@
  * Children. A process that a task or a blocking job starts (posix_spawn, popen, fork and exec)
  * gets the signal mask and the CPUs of the thread that called weft_runtime_start. The exception is
  * a worker with CPU affinity (cpu_affinity): its children inherit its one CPU. There, fork, call
- * weft_child_reset in the child, then exec.
+ * weft_child_reset in the child, then exec. A forked child must not return from the poll or from
+ * the job in which it was forked: it aborts there. It ends by exec or _exit.
  */
 #ifndef WEFT_RUNTIME_H
 #define WEFT_RUNTIME_H

@@ -208,6 +208,10 @@ static int64_t run(weft_pool *p, wf_job *job)
     const char *message = NULL;
     int64_t     result = wf_panic_call(job->kind->run, job->args, &message);
 
+    /* The child would run the parent's jobs a second time, or wait for locks for ever. */
+    if (wf_executor_is_child(p->rt->executor))
+        weft_misuse_("fork", "the child must not return from the blocking job it was forked in",
+                     job->kind->name);
     if (!message)
         return result;
     job->panicked = true;

@@ -472,3 +472,59 @@ Test(fork, in_a_task_or_a_job_leaves_a_child_that_can_use_a_runtime_of_its_own)
     check_eq(weft_block_on(rt, weft_spawn_blocking(&job, forks_and_starts_in_job, 0)), 0);
     stop(rt);
 }
+
+/* ---- a child that returns into the parent's code ---- */
+
+/* Returns in the child. In the parent it aborts if the child has aborted. */
+static int64_t fork_and_return(void)
+{
+    pid_t pid = fork();
+    int   status;
+
+    check_cmp(pid, >=, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm((unsigned)(15 * test_slow())); /* a hang is no abort */
+        return 0;
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT)
+        abort();
+    return status;
+}
+
+struct returns_in_child {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+};
+WEFT_ASYNC(returns_in_child)
+{
+    WEFT_BEGIN();
+    WEFT_END(fork_and_return());
+}
+
+TEST_ABORTS(fork, a_child_that_returns_from_a_poll_aborts, "must not return from the poll")
+{
+    weft_runtime *rt = start(1);
+
+    RUN(rt, returns_in_child, 0);
+}
+
+struct returns_in_child_of_job {
+    int unused;
+};
+WEFT_BLOCKING(returns_in_child_of_job)
+{
+    (void)self;
+    return fork_and_return();
+}
+
+TEST_ABORTS(fork, a_child_that_returns_from_a_job_aborts, "must not return from the blocking job")
+{
+    weft_runtime              *rt = start(1);
+    struct weft_spawn_blocking job;
+
+    weft_block_on(rt, weft_spawn_blocking(&job, returns_in_child_of_job, 0));
+}
