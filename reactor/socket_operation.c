@@ -5,11 +5,13 @@
  *
  *               START --poll--> TRY --EAGAIN--> WAIT --poll, after an event--> TRY
  *                 |              |               |
- *                 +--> READY     +--> READY      +--poll--> READY
+ *                 |              +--> READY      +--poll--> READY
+ *                 +--> REFUSED --> READY
  *
- *             START claims the direction, or ends. TRY ends with the result of an attempt. If the
- *             budget is spent it stays TRY until the next poll. WAIT ends if waiting fails. TRY and
- *             WAIT end when the operation is cancelled or the socket is closed.
+ *             START claims the direction, or is refused. TRY ends with the result of an attempt. If
+ *             the budget is spent, TRY and REFUSED stay until the next poll. WAIT ends if waiting
+ *             fails. All end when the operation is cancelled, TRY and WAIT also when the socket is
+ *             closed.
  * Threads     The owner of the weft_io. Events come from socket.c, under the socket's lock.
  * Invariants  O2 in socket_operation.h.
  * Ordering    The socket's lock.
@@ -21,7 +23,7 @@
 
 #include <string.h>
 
-enum { START, TRY, WAIT };
+enum { START, REFUSED, TRY, WAIT };
 
 #define STILL_WAITS 1
 
@@ -133,6 +135,15 @@ static weft_poll attempt(weft_io *io, weft_context *cx)
     return WEFT_PENDING;
 }
 
+/* Ends an operation that could not begin. It takes from the budget like all others: a task that
+ * tries again and again would keep its worker, and would not see that it is cancelled. */
+static weft_poll refuse(weft_io *io, weft_context *cx)
+{
+    if (weft_future_is_cancelled(&io->future))
+        return io_end(io, -ECANCELED);
+    return weft_context_spend(cx) ? io_end(io, io->answer_) : WEFT_PENDING;
+}
+
 weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx)
 {
     weft_io *io = weft_container(future, weft_io, future);
@@ -140,9 +151,11 @@ weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx)
 
     if (io->phase_ == START) {
         r = start(io, cx);
-        if (r < 0)
-            return io_end(io, r);
-    } else {
+        if (r < 0) {
+            io->answer_ = r;
+            io->phase_ = REFUSED;
+        }
+    } else if (io->phase_ != REFUSED) {
         /* The operation began in the parent. Ending it would take locks, which a thread of the
          * parent may have held at the fork and which nothing releases here. So it is left as it
          * is. */
@@ -154,7 +167,7 @@ weft_poll wf_socket_op_poll(weft_future *future, weft_context *cx)
         if (r < 0)
             return end(io, r);
     }
-    return attempt(io, cx);
+    return io->phase_ == REFUSED ? refuse(io, cx) : attempt(io, cx);
 }
 
 void wf_socket_op_cancel(weft_future *future)
@@ -164,14 +177,14 @@ void wf_socket_op_cancel(weft_future *future)
 
 _Static_assert(sizeof(wf_peer) <= sizeof(wf_driver_peer), "a dump keeps a peer");
 
-/* After START the operation has a reference to the socket, so its life lasts, and `peer` is
+/* In TRY and WAIT the operation has a reference to the socket, so its life lasts, and `peer` is
  * constant. */
 bool wf_socket_op_find_peer(const weft_future *future, wf_driver_peer *ret_peer)
 {
     const weft_io   *io = weft_container(future, weft_io, future);
     const wf_socket *s;
 
-    if (future->ops->poll != wf_socket_op_poll || io->phase_ == START)
+    if (future->ops->poll != wf_socket_op_poll || io->phase_ < TRY)
         return false;
     s = io->target_;
     if (s->peer.family == 0)

@@ -95,6 +95,39 @@ Test(close, ends_every_operation_that_waits_and_it_moves_nothing)
     stop(rt);
 }
 
+/* A task that tries again and again on a socket that is closed leaves its worker to others, and sees
+ * that it is cancelled: an operation that cannot begin takes from the budget, too. */
+static void check_refused(weft_runtime *rt, int row)
+{
+    const row_case *c = &cases[row];
+    int             n = n_fds();
+    stage           s;
+    weft_io         io;
+
+    set_up(&s, rt, c->let_go == drain_full);
+    close_all(&s);
+    CHECK(row, !poll_with(rt, c->begin(&s, &io), 0));
+    CHECK(row, !poll_with(rt, &io.future, 0));
+    CHECK(row, poll_with(rt, &io.future, 1));
+    CHECK(row, io.future.result == -EBADF);
+    CHECK(row, !poll_with(rt, c->begin(&s, &io), 0));
+    CHECK(row, !weft_poll_is_ready(weft_future_cancel(&io.future)));
+    CHECK(row, poll_with(rt, &io.future, 0)); /* it WITHDRAWS */
+    CHECK(row, io.future.result == -ECANCELED);
+    tear_down(&s);
+    EVENTUALLY(n_fds() == n);
+}
+
+Test(close, operations_that_begin_later_take_from_the_budget)
+{
+    weft_runtime *rt = start(1);
+
+    for (int row = 0; row < ROWS; row++)
+        if (withdraws(row) && cases[row].let_go)
+            check_refused(rt, row);
+    stop(rt);
+}
+
 /* The peer gets the bytes that were sent before the close, and then the end. */
 Test(close, ends_a_write_all_between_two_of_its_steps)
 {
