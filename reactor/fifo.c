@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 /* The time between two looks is 1 ms at first, and doubles up to this. */
@@ -56,18 +57,41 @@ static int wait_for_writer(int fd, int interrupt)
     return r < 0 ? r : 0;
 }
 
+/* Looks for a reader again and again, of the FIFO that the path leads to now. By then the path may
+ * lead elsewhere. `held` is a descriptor of the FIFO that opens nothing (O_PATH). Without /proc only
+ * the path is left. */
+static int wait_for_reader(int held, int dir, const char *path, int flags, int interrupt)
+{
+    char of_held[32];
+    int  fd, r = 0, ms = 1;
+
+    snprintf(of_held, sizeof of_held, "/proc/self/fd/%d", held);
+    if (access(of_held, F_OK) == 0) {
+        path = of_held;
+        flags &= ~O_NOFOLLOW;
+    }
+    do
+        r = pause_until_look(-1, interrupt, &ms);
+    while (r == 0 && (fd = openat(dir, path, flags | O_NONBLOCK)) < 0 && errno == ENXIO);
+    if (r < 0)
+        return r;
+    return fd < 0 ? -errno : fd;
+}
+
 /* Without a reader, an open for writing that does not wait answers ENXIO. */
 static int open_without_waiting(int dir, const char *path, int flags, mode_t mode, int interrupt)
 {
-    int fd, r, ms = 1;
+    int fd = openat(dir, path, flags | O_NONBLOCK, mode), held, r = -ENXIO;
 
-    while ((fd = openat(dir, path, flags | O_NONBLOCK, mode)) < 0) {
-        if (errno != ENXIO || !is_fifo_at(dir, path, flags))
-            return -errno;
-        if ((r = pause_until_look(-1, interrupt, &ms)) < 0)
-            return r;
-    }
-    return fd;
+    if (fd >= 0 || errno != ENXIO)
+        return fd < 0 ? -errno : fd;
+    held = wf_descriptor(openat(dir, path, O_PATH | O_CLOEXEC | (flags & O_NOFOLLOW)));
+    if (held < 0)
+        return -errno;
+    if (wf_type_of(held) == S_IFIFO)
+        r = wait_for_reader(held, dir, path, flags & ~O_CREAT, interrupt);
+    close(held);
+    return r;
 }
 
 /* The rest of the open, once there is a descriptor. 0 or -errno. */

@@ -165,6 +165,51 @@ Test(file_fifo, a_silent_writer_is_the_other_end)
     remove_fifo();
 }
 
+/* Whether the process has a descriptor that was opened by that path. */
+static bool is_held(void)
+{
+    char link[64], text[64];
+    bool held = false;
+
+    for (int fd = 0; fd < 100 && !held; fd++) {
+        ssize_t n;
+
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        n = readlink(link, text, sizeof text);
+        held = n == (ssize_t)strlen(path) && memcmp(text, path, strlen(path)) == 0;
+    }
+    return held;
+}
+
+/* As in open(2), the path is looked up once. */
+Test(file_fifo, a_writer_waits_for_the_fifo_that_the_path_led_to)
+{
+    weft_runtime *rt = start_with(&(weft_config){.workers = 1, .backend = WEFT_BACKEND_EPOLL});
+    weft_handle   h;
+    char          moved[72];
+    struct stat   st;
+    int           reader, writer;
+
+    make_fifo();
+    snprintf(moved, sizeof moved, "%s2", path);
+    check_eq(weft_spawn_on(rt, &h, opening, .flags = O_WRONLY | O_CREAT), 0);
+    EVENTUALLY(is_held());
+    check_eq(rename(path, moved), 0);
+    pause_ms(20); /* it looks for a reader meanwhile */
+    reader = open(moved, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    writer = (int)join(rt, &h);
+    check_cmp(writer, >=, 0);
+    check_eq(write(writer, "x", 1), 1);
+    check_eq(read(reader, moved, 1), 1);
+    check_eq(stat(path, &st), -1);
+    close(reader);
+    close(writer);
+    snprintf(moved, sizeof moved, "%s2", path);
+    check_eq(rename(moved, path), 0);
+    stop(rt);
+    remove_fifo();
+}
+
 Test(file_fifo, an_open_that_need_not_wait_does_not)
 {
     weft_runtime *rt = start(1);
