@@ -135,13 +135,14 @@ WEFT_API int weft_datagram_local_address(const weft_datagram *datagram, weft_add
 
 static int set_buffers(const void *handle, int receive, int send)
 {
-    int r = receive < 0 || send < 0 ? -EINVAL : 0;
+    /* The descriptor is asked for an error, which two sizes of 0 would not bring. */
+    int r = receive < 0 || send < 0 ? -EINVAL : fd_of(handle);
 
-    if (r == 0 && receive > 0)
+    if (r >= 0 && receive > 0)
         r = set_int(handle, SOL_SOCKET, SO_RCVBUF, receive);
-    if (r == 0 && send > 0)
+    if (r >= 0 && send > 0)
         r = set_int(handle, SOL_SOCKET, SO_SNDBUF, send);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 static int buffers(const void *handle, int *ret_receive, int *ret_send)

@@ -90,7 +90,10 @@ Test(stream_options, buffers)
     check_eq(weft_stream_set_buffers(s, 40000, -1), -EINVAL);
     check_eq(weft_stream_buffers(s, &receive, &send), 0);
     check_eq(receive, 60000);
+    check_eq(weft_stream_set_buffers(s, 0, 0), 0);
     weft_stream_close(s);
+    check_eq(weft_stream_set_buffers(s, 0, 0), -EBADF);
+    check_eq(weft_stream_set_buffers(s, 30000, 0), -EBADF);
     close(fd);
     stop(rt);
 }
