@@ -107,6 +107,8 @@ WEFT_API void weft_detach(weft_handle *handle)
 {
     wf_task *t = task_of(handle, "weft_detach");
 
+    if (wf_join_is_pending(t))
+        weft_misuse_("weft_detach", "a join of the task is pending", wf_task_name(t));
     handle->task_ = NULL;
     handle->panic_ = NULL;
     wf_task_unref_handle(t);

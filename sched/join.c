@@ -27,6 +27,9 @@ static bool join_locked(wf_task *t, weft_handle *handle, const weft_waker *waker
     weft_waker next = wf_waker_prepare(waker), before = {0};
     uint64_t   was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
 
+    /* weft_join empties the slot of a handle. While a join waits, that slot is full. */
+    if (!(was & WF_TASK_COMPLETE) && !handle->waker_.vtable)
+        weft_misuse_("weft_join", "another join of the task is pending", wf_task_name(t));
     /* Wakers are swapped under the lock and dropped after it: dropping one may run foreign code. A
      * run that has ended meanwhile may have left the waker that came too late to be fired. */
     if (was & WF_TASK_COMPLETE)

@@ -32,6 +32,12 @@
 
 #include "task.h"
 
+/* Whether a join waits for the task. RELAXED: for the owner of the handle, which polls the join. */
+static inline bool wf_join_is_pending(const wf_task *t)
+{
+    return wf_load(&t->state, RELAXED) & WF_TASK_JOINER;
+}
+
 /* Returns true if the task is COMPLETE. Otherwise the waker is woken when it becomes COMPLETE. */
 WEFT_NODISCARD bool wf_join_await(wf_task *t, weft_handle *handle, const weft_waker *waker);
 /* The joiner does not wait for the end any more: its waker is taken out. */

@@ -13,9 +13,10 @@ WEFT_BEGIN_DECLS
 
 /*
  * A reference to one task, in memory of its owner. It must be detached, or joined until the join
- * is READY. It may move while no join is pending. Any thread may use it, one at a time, also after
- * the runtime has stopped. Once its task has been joined or detached it is empty: then only
- * weft_handle_is_empty and weft_handle_panic accept it, and all other functions abort.
+ * is READY. It may move while no join is pending. While one is, a second join and a detach abort.
+ * Any thread may use it, one at a time, also after the runtime has stopped. Once its task has been
+ * joined or detached it is empty: then only weft_handle_is_empty and weft_handle_panic accept it,
+ * and all other functions abort.
  */
 typedef struct weft_handle {
     weft_future     future_;

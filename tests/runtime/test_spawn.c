@@ -145,6 +145,46 @@ TEST_ABORTS(spawn, a_cancel_by_a_detached_handle_aborts, "weft_cancel: the handl
     weft_cancel(&handle);
 }
 
+/* Begins to join a task that waits for ever. */
+static void begin_join(weft_runtime *rt, weft_handle *handle)
+{
+    static int64_t ran;
+    weft_waker     noop = weft_waker_noop();
+    weft_context   cx;
+
+    check_eq(weft_spawn_on(rt, handle, waits, .ran = &ran), 0);
+    weft_context_init(&cx, &noop, rt);
+    check(!weft_poll_is_ready(weft_future_poll(weft_join(handle), &cx)));
+}
+
+TEST_ABORTS(spawn, a_join_beside_a_pending_one_aborts, "another join of the task is pending")
+{
+    weft_runtime *rt = start(1);
+    weft_handle   handle;
+
+    begin_join(rt, &handle);
+    join(rt, &handle);
+}
+
+TEST_ABORTS(spawn, a_join_by_a_copy_of_the_handle_aborts, "another join of the task is pending")
+{
+    weft_runtime *rt = start(1);
+    weft_handle   handle, copy;
+
+    begin_join(rt, &handle);
+    copy = handle;
+    join(rt, &copy);
+}
+
+TEST_ABORTS(spawn, a_detach_beside_a_pending_join_aborts, "weft_detach: a join of the task is")
+{
+    weft_runtime *rt = start(1);
+    weft_handle   handle;
+
+    begin_join(rt, &handle);
+    weft_detach(&handle);
+}
+
 Test(spawn, cancel_before_the_task_starts_lets_it_clean_up_and_ends_its_awaits)
 {
     weft_runtime *rt = start(1);
