@@ -20,8 +20,9 @@
  * rules:
  *
  * - What lives across an await is a member of the frame. A local variable is garbage after an
- *   await. -Wall at -O2 and -Wjump-misses-init (gcc) report most mistakes, but not those with an
- *   array. WEFT_STRICT makes them errors.
+ *   await. Where WEFT_STRICT is defined, clang reports such a variable as an error. gcc does so
+ *   with -O2 -Wall only, and not if it knows the variable's value (`n = 0;` before the await).
+ *   Neither reports an array.
  * - Futures live across awaits, so they are members of the frame, too. Where WEFT_STRICT is
  *   defined, awaiting a future that is a local variable aborts. A local variable that is a branch
  *   of a group, or the inner future of a limit, is not detected.
