@@ -3,6 +3,14 @@
  *
  * A task is an async function, or a fiber (weft/fiber.h), that a runtime polls by itself. A handle
  * refers to one task.
+ *
+ * The frame of a task lies in memory of the runtime, behind a header of 32 bytes. A spawn does not
+ * call malloc: it takes a slot of a block of 2 MiB that the runtime has for many tasks. On a worker
+ * that takes no lock. Only when the blocks are full does the runtime ask its allocator
+ * (weft_allocator) for another, and the spawn fails with -ENOMEM if there is none. Slots are
+ * multiples of 32 bytes, and above 512 bytes up to an eighth larger than what they hold. A slot is
+ * free for another task when its task has ended and has been joined or detached. A fiber has a
+ * stack besides, which the runtime keeps for later ones.
  */
 #ifndef WEFT_TASK_H
 #define WEFT_TASK_H
