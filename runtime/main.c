@@ -24,7 +24,12 @@ static int stop(weft_runtime *rt, const char *name)
     weft_config config = rt->config;
     int         r = wf_runtime_stop(rt, WEFT_MS(config.stop_ms), true);
 
-    return r < 0 ? fail(&config, "could not stop", name, r) : 0;
+    if (r != -ETIMEDOUT)
+        return r < 0 ? fail(&config, "could not stop", name, r) : 0;
+    wf_log(&config, WEFT_LOG_ERROR,
+           "%s could not stop within %lld ms (WEFT_STOP_MS); the lines before name what still runs",
+           name, (long long)config.stop_ms);
+    return 1;
 }
 
 /* `spawned` is what the spawn of the main task has returned. */

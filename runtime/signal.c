@@ -24,6 +24,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -235,7 +236,7 @@ static int open_signalfd(struct weft_signal_wait *self)
     sigset_t set;
 
     if (!is_blocked(self->set_))
-        return -EINVAL; /* it would wait for ever */
+        return -EINVAL;
     fill(&set, self->set_);
     self->fd_ = wf_descriptor(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     return self->fd_ < 0 ? -errno : 0;
@@ -246,11 +247,26 @@ static int open_fd(struct weft_signal_wait *self)
     uint64_t handled = self->set_ & wf_load(&process.set, RELAXED); /* set before threads start */
 
     if (self->set_ == 0)
-        return -EINVAL; /* it would wait for ever */
+        return -EINVAL;
     self->handled_ = handled != 0;
     if (handled == 0)
         return open_signalfd(self);
     return handled == self->set_ ? open_eventfd(self) : -EINVAL;
+}
+
+/* It would wait for ever. A main function that has forgotten weft_signal_block would otherwise learn
+ * no more than "Invalid argument". */
+static weft_poll refuse(struct weft_signal_wait *self, const weft_context *cx)
+{
+    uint64_t left = self->set_ & ~wf_load(&process.set, RELAXED); /* set before threads start */
+    int      signo = left ? __builtin_ctzll(left) + 1 : 0;
+
+    if (cx->runtime && left)
+        wf_log(&cx->runtime->config, WEFT_LOG_ERROR,
+               "weft_signal_wait: signal %d (%s) was not given to weft_signal_block, which main() "
+               "calls first",
+               signo, strsignal(signo));
+    return weft_ready(&self->future, -EINVAL);
 }
 
 /* -ECHILD comes from the wait for readiness: the process is a fork of the one that has the list. A
@@ -288,7 +304,7 @@ static weft_poll signal_poll(weft_future *future, weft_context *cx)
     int64_t                  r;
 
     if (self->fd_ < 0 && (r = open_fd(self)) < 0)
-        return weft_ready(future, r);
+        return r == -EINVAL ? refuse(self, cx) : weft_ready(future, r);
     for (;;) {
         if (!weft_future_is_pending(ready)) {
             r = read_signal(self);

@@ -266,9 +266,14 @@ Test(signal, one_that_the_host_blocks_arrives_from_outside)
  * effect on the process. */
 Test(signal, one_that_nothing_keeps_is_refused)
 {
-    weft_runtime *rt = begin(USR1);
+    struct lines  log = LINES;
+    weft_config   config = {.log = lines_add, .log_arg = &log};
+    weft_runtime *rt;
 
+    check_eq(weft_signal_block(USR1), 0);
+    check_eq(weft_runtime_start(&config, &rt), 0);
     check_eq(RUN(rt, wait_signal, .set = USR2, .n = 1), -EINVAL);
+    check_str_contains(log.text, "was not given to weft_signal_block");
     stop(rt);
 }
 
