@@ -90,6 +90,13 @@ struct weft_try_join {
  *
  * Each branch was polled at least once, unless another branch had ended before its turn came.
  *
+ * A branch that is not always there comes last, and is NULL when it is not: NULLs at the end are
+ * left out. A NULL before another branch aborts. For several such branches fill an array, and use
+ * weft_select_array.
+ *
+ *     WEFT_AWAIT(n, weft_select(&self->sel, weft_keep(&self->line.future),
+ *                               n_jobs > 0 ? weft_future_set_next(&self->jobs) : NULL));
+ *
  * Returns: the index of the branch that won, from 0.
  * Errors:  -EINVAL, there are no branches.
  * Cancel:  DRAINS. The result is the index of a branch that completed all the same, or -ECANCELED.

@@ -422,6 +422,9 @@ WEFT_API weft_future *weft_group_init_(weft_group *group, int kind, int biased, 
                      one_too_many->ops->name);
     for (; n < WEFT_BRANCHES_MAX && list[n]; n++)
         group->inline_[n].future = list[n];
+    if (n + 1 < WEFT_BRANCHES_MAX && list[n + 1]) /* it would be left out without a word */
+        weft_misuse_(group_ops[kind].ops.name, "a NULL branch stands before another one",
+                     list[n + 1]->ops->name);
     return group_start(group, kind, biased, group->inline_, n);
 }
 

@@ -194,6 +194,15 @@ TEST_ABORTS(misuse, select_of_nine, "more than 8 branches")
                 later(&l[8], 0));
 }
 
+TEST_ABORTS(misuse, select_with_a_hole,
+            "weft_select: a NULL branch stands before another one (later)")
+{
+    struct weft_select sel;
+    struct later       l[2];
+
+    weft_select(&sel, later(&l[0], 0), NULL, later(&l[1], 0));
+}
+
 TEST_ABORTS(misuse, same_future_twice_in_a_group,
             "weft_select: a future must not be two branches of a group (later)")
 {
