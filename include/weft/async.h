@@ -29,7 +29,7 @@
  * - When a body begins, its frame holds the arguments and nothing else. The other members are
  *   garbage, not zero, whether the function was spawned or called. Where WEFT_POISON is defined
  *   (-DWEFT_POISON for the whole program), they are filled with 0xa5 bytes, so that the use of a
- *   member before it is set shows.
+ *   member before it is set shows. The await of a future that was never made then aborts.
  * - Nothing is computed before WEFT_BEGIN(): it would run again at every poll. The initialiser of a
  *   local variable (`int n = 0;`) would, too, and no compiler reports that. Declare the variable
  *   there, and set it below.
@@ -99,6 +99,20 @@ typedef struct weft_deferred {
 #endif
 
 /*
+ * WEFT_POISON fills a frame, except its head and its arguments, with 0xa5 when its function begins.
+ * An await aborts if its future has kept that pattern.
+ */
+#ifdef WEFT_POISON
+#define WEFT_POISON_(self)                                                                         \
+    weft_frame_poison_((self), sizeof *(self), (size_t)((char *)&(self)->in - (char *)(self)),     \
+                       sizeof(self)->in);
+#define WEFT_MADE_(future_) weft_frame_refuse_unmade_((future_), WEFT_HERE_)
+#else
+#define WEFT_POISON_(self)
+#define WEFT_MADE_(future_) (future_)
+#endif
+
+/*
  * With WEFT_STRICT an await aborts if its future is a local variable: such a future lies in the
  * stack below the end of the frame of the thunk, and of the body, that awaits it. (That is the
  * canonical frame address; __builtin_frame_address is the frame's other end on ARM.)
@@ -106,21 +120,10 @@ typedef struct weft_deferred {
 #ifdef WEFT_STRICT
 #define WEFT_THUNK_ __attribute__((noinline))
 #define WEFT_AWAITED_(future_)                                                                     \
-    weft_frame_refuse_local_((future_), __builtin_dwarf_cfa(), WEFT_HERE_)
+    weft_frame_refuse_local_(WEFT_MADE_(future_), __builtin_dwarf_cfa(), WEFT_HERE_)
 #else
 #define WEFT_THUNK_
-#define WEFT_AWAITED_(future_) (future_)
-#endif
-
-/*
- * WEFT_POISON fills a frame, except its head and its arguments, with 0xa5 when its function begins.
- */
-#ifdef WEFT_POISON
-#define WEFT_POISON_(self)                                                                         \
-    weft_frame_poison_((self), sizeof *(self), (size_t)((char *)&(self)->in - (char *)(self)),     \
-                       sizeof(self)->in);
-#else
-#define WEFT_POISON_(self)
+#define WEFT_AWAITED_(future_) WEFT_MADE_(future_)
 #endif
 
 #define WEFT_ASYNC_(linkage, name)                                                                 \
@@ -392,6 +395,14 @@ static inline weft_future *weft_frame_refuse_local_(weft_future *future, const v
 {
     if ((uintptr_t)frame_end - (uintptr_t)future < 1 << 16)
         weft_frame_refuse_stack_(future, frame_end, where);
+    return future;
+}
+
+/* Returns the future. Aborts if nothing has been stored there since the frame was filled. */
+static inline weft_future *weft_frame_refuse_unmade_(weft_future *future, const char *where)
+{
+    if ((uintptr_t)future->ops == UINTPTR_MAX / 0xff * 0xa5)
+        weft_misuse_("WEFT_AWAIT", "the future was never made", where);
     return future;
 }
 

@@ -38,3 +38,25 @@ Test(poison, fills_frames_that_are_spawned_and_that_are_called_once)
     check_eq(hand_run(&hand, weft_async(child, &frame, .x = 7)), 7);
     stop(rt);
 }
+
+struct forgetful {
+    WEFT_FRAME;
+    struct {
+    } in;
+    struct weft_sleep nap;
+};
+WEFT_ASYNC(forgetful)
+{
+    WEFT_BEGIN();
+    WEFT_WAIT(&self->nap.future); /* nothing has made it */
+    WEFT_END(0);
+}
+
+TEST_ABORTS(poison, a_future_that_was_never_made, "WEFT_AWAIT: the future was never made (")
+{
+    struct forgetful frame;
+    struct hand      hand;
+
+    hand_init(&hand, NULL);
+    hand_run(&hand, weft_async(forgetful, &frame));
+}
