@@ -50,9 +50,14 @@ struct weft_spawn_blocking {
 /*
  * Defines a blocking job, a function that runs on a pool thread. `name` is the name of a struct,
  * the job's arguments. In the body, `self` points to a copy of them, which is gone when the body
- * returns. The body must not call weft. The exceptions are these: it may spawn tasks on a runtime,
- * send to channels, wake, and call weft_panic. A panic ends the job at once and frees nothing that
- * it holds. The log gets a line, and the future ends with -EOWNERDEAD.
+ * returns. The body must not wait for weft: weft_block_on answers -EDEADLK. What does not wait, and
+ * any thread may call, the body may call, too: it may spawn tasks on a runtime, send to channels,
+ * set an event, look at a token. It may call weft_panic, which ends the job at once and frees
+ * nothing that it holds. The log gets a line, and the future ends with -EOWNERDEAD.
+ *
+ * No cancel interrupts a body that runs. To end one early, pass it a pointer to a weft_token, and
+ * let it return when weft_token_is_cancelled says so. A weft_token_run of the same token around the
+ * job cancels a job that has not started.
  *
  *     struct digest {
  *         const char *path;
