@@ -186,6 +186,9 @@ struct weft_copy_both {
  * must be at least 2 bytes, or the function aborts. The buffer is borrowed until READY. The
  * function closes nothing.
  *
+ * A limit for silence is a select between the copy, marked by weft_keep, and a sleep. When the
+ * sleep has won, both->from_a.done + both->from_b.done tells whether bytes have moved since.
+ *
  * Returns: 0.
  * Errors:  the first error of either direction, as weft_read and weft_write_all give it.
  * Cancel:  WITHDRAWS; `done`, `data` and `left` of each direction say what has been written.
