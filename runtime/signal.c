@@ -254,8 +254,8 @@ static int open_fd(struct weft_signal_wait *self)
     return handled == self->set_ ? open_eventfd(self) : -EINVAL;
 }
 
-/* It would wait for ever. A main function that has forgotten weft_signal_block would otherwise learn
- * no more than "Invalid argument". */
+/* The wait would never end. Without the line in the log, a program whose main() has forgotten
+ * weft_signal_block learns no more than "Invalid argument". */
 static weft_poll refuse(struct weft_signal_wait *self, const weft_context *cx)
 {
     uint64_t left = self->set_ & ~wf_load(&process.set, RELAXED); /* set before threads start */
