@@ -126,9 +126,18 @@ typedef struct weft_deferred {
 #define WEFT_AWAITED_(future_) WEFT_MADE_(future_)
 #endif
 
+/* Whether the bytes of a type are all that there is to it, which C++ must ask for. */
+#ifdef __cplusplus
+#define WEFT_PLAIN_(type) __is_trivially_copyable(type)
+#else
+#define WEFT_PLAIN_(type) 1
+#endif
+
 #define WEFT_ASYNC_(linkage, name)                                                                 \
     WEFT_STATIC_ASSERT_(offsetof(struct name, weft_frame_) == 0, "WEFT_FRAME must come first");    \
     WEFT_STATIC_ASSERT_(__alignof__(struct name) <= 32, "frames are aligned to 32 at most");       \
+    WEFT_STATIC_ASSERT_(WEFT_PLAIN_(struct name),                                                  \
+                        "no constructor or destructor runs for what is in a frame");               \
     static weft_poll             weft_body_##name(struct name *self, weft_context *cx);            \
     WEFT_THUNK_ static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)          \
     {                                                                                              \

@@ -72,6 +72,7 @@ struct weft_spawn_blocking {
 #define WEFT_BLOCKING(name)                                                                        \
     WEFT_STATIC_ASSERT_(sizeof(struct name) <= WEFT_JOB_ARGS_MAX,                                  \
                         "the job's arguments are too large: pass a pointer");                      \
+    WEFT_STATIC_ASSERT_(WEFT_PLAIN_(struct name), "a job's arguments are copied byte by byte");    \
     static int64_t weft_job_##name(struct name *self);                                             \
     static int64_t weft_run_##name(void *args)                                                     \
     {                                                                                              \

@@ -2,10 +2,13 @@
 #include <weft.h>
 
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 #define EXPECT(condition)                                                                          \
@@ -96,6 +99,72 @@ int ends_by_terminate()
     return 0;
 }
 
+// ---- what docs/cplusplus.md shows ----
+
+struct closes_stream {
+    void operator()(weft_stream *stream) const
+    {
+        weft_stream_close(stream);
+    }
+};
+using stream_owner = std::unique_ptr<weft_stream, closes_stream>;
+
+// A result of weft, or an exception.
+int64_t checked(int64_t n)
+{
+    if (n < 0)
+        throw std::system_error(static_cast<int>(-n), std::generic_category());
+    return n;
+}
+
+// Sends back five bytes. Throws if the stream ends before.
+int64_t echo_line(weft_stream *stream)
+{
+    weft_io io;
+    char    line[5];
+
+    checked(weft_await(weft_read_exact(&io, stream, line, sizeof line)));
+    return checked(weft_await(weft_write_all(&io, stream, line, sizeof line)));
+}
+
+int64_t echoes(void *argument)
+{
+    stream_owner stream(static_cast<weft_stream *>(argument));
+    std::string  said;
+    weft_io      io;
+    int64_t      n = 0;
+
+    try {
+        n = echo_line(stream.get());
+        n = echo_line(stream.get());
+    } catch (const std::system_error &e) {
+        said = e.what();
+    }
+    if (!said.empty()) // not in the catch block
+        weft_await(weft_write_all(&io, stream.get(), said.data(), said.size()));
+    return n;
+}
+
+// The peer ends its stream after one line, so the second one is an exception.
+int64_t talks(void *)
+{
+    weft_stream *mine, *theirs;
+    weft_handle  handle;
+    weft_io      io;
+    char         answer[64] = "";
+    int64_t      n = 0, got = 0;
+
+    EXPECT(weft_stream_pair(nullptr, &mine, &theirs) == 0);
+    stream_owner stream(mine);
+    EXPECT(weft_fiber(&handle, echoes, theirs) == 0);
+    EXPECT(weft_await(weft_write_all(&io, mine, "12345", 5)) == 5);
+    EXPECT(weft_stream_shutdown(mine, SHUT_WR) == 0);
+    while ((n = weft_await(weft_read(&io, mine, answer + got, 16))) > 0)
+        got += n;
+    EXPECT(std::string(answer) == "12345" + std::string(std::strerror(ENODATA)));
+    return weft_await(weft_join(&handle)) != 5;
+}
+
 int run()
 {
     weft_config   config = {};
@@ -110,6 +179,8 @@ int run()
     for (int i = 0; i < 8; i++)
         EXPECT(weft_await(weft_join(&handle[i])) == 20);
     EXPECT(n_alive == 0);
+    EXPECT(weft_fiber_on(rt, &handle[0], talks, nullptr) == 0);
+    EXPECT(weft_await(weft_join(&handle[0])) == 0);
     return weft_runtime_stop(rt, WEFT_S(5)) < 0;
 }
 
