@@ -146,6 +146,7 @@ void wf_fiber_prepare(wf_fiber *fiber)
     b->own = NULL;
     b->deferred = NULL;
     b->locals = NULL;
+    b->exceptions = (wf_exceptions){0};
     b->fake = b->shadow = NULL;
     fiber->in.body = b;
 }

@@ -31,6 +31,7 @@
 #ifndef WF_FIBER_H
 #define WF_FIBER_H
 
+#include "exceptions.h"
 #include "rt.h"
 #include "stack.h"
 #include "stackful.h"
@@ -55,8 +56,9 @@ typedef struct wf_fiber_body {
     void                     *own;     /* WAITS, PANICS: the stack pointer; NULL before the start */
     void                     *worker;  /* RUNS: the stack pointer of the worker */
     weft_context             *cx;      /* RUNS: of the poll */
-    weft_deferred            *deferred; /* the newest */
-    struct weft_fiber_local_ *locals;   /* the newest */
+    weft_deferred            *deferred;   /* the newest */
+    struct weft_fiber_local_ *locals;     /* the newest */
+    wf_exceptions             exceptions; /* WAITS, PANICS */
     /* For sanitizers: the fiber's fake stack and shadow, and the worker's. */
     void       *fake, *shadow, *worker_shadow;
     const void *worker_bottom;

@@ -97,18 +97,22 @@ static weft_poll end(wf_fiber *fiber, int64_t result)
  * that may use memory on the fiber's stack. Then the deferred calls are made, on that stack. */
 WF_SELDOM static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
 {
-    weft_poll poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
+    weft_poll     poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
+    wf_exceptions before;
 
     if (!weft_poll_is_ready(poll)) {
         bind(fiber); /* what it awaits may have panicked in its first poll */
         return poll;
     }
     fiber->in.body->unwinds = true;
+    before = wf_exceptions_enter(&fiber->in.body->exceptions);
     wf_fiber_run(fiber, cx);
+    wf_exceptions_leave(NULL, before);
     return end(fiber, -EOWNERDEAD);
 }
 
-static weft_poll poll_on(wf_fiber *fiber, weft_context *cx)
+/* Runs it until it waits or has ended, and polls what it awaits in between. */
+static weft_poll poll_body(wf_fiber *fiber, weft_context *cx)
 {
     wf_fiber_body *b = fiber->in.body;
 
@@ -126,6 +130,15 @@ static weft_poll poll_on(wf_fiber *fiber, weft_context *cx)
     }
     bind(fiber);
     return WEFT_PENDING;
+}
+
+static weft_poll poll_on(wf_fiber *fiber, weft_context *cx)
+{
+    wf_exceptions before = wf_exceptions_enter(&fiber->in.body->exceptions);
+    weft_poll     poll = poll_body(fiber, cx);
+
+    wf_exceptions_leave(weft_poll_is_ready(poll) ? NULL : &fiber->in.body->exceptions, before);
+    return poll;
 }
 
 WF_FLATTEN static weft_poll fiber_poll(weft_future *future, weft_context *cx)

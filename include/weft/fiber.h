@@ -29,8 +29,8 @@
  * - Between awaits a fiber holds its worker, as any task does.
  * - In C++ an exception may be thrown and caught within a fiber, also across awaits. One that
  *   leaves the fiber's function ends the process by std::terminate, as one that leaves a thread's
- *   function does. A catch block must not await, because C++ keeps the exception that a catch block
- *   handles in a thread-local variable.
+ *   function does. Catch blocks and destructors may await, unless the C++ library was loaded after
+ *   this one (docs/cplusplus.md).
  */
 #ifndef WEFT_FIBER_H
 #define WEFT_FIBER_H

@@ -58,13 +58,112 @@ int64_t catches(void *argument)
         try {
             sleep_and_throw(i % 5);
         } catch (const std::exception &e) {
-            what = e.what(); // no await in here
+            what = e.what();
         }
         weft_fiber_yield();
         if (what == "at the bottom")
             ++*n;
     }
     return *n;
+}
+
+// What is thrown here would be found by another fiber, if it stayed with the thread.
+struct awaits_at_its_end {
+    int *n_uncaught;
+
+    ~awaits_at_its_end()
+    {
+        weft_fiber_sleep(WEFT_US(100));
+        *n_uncaught = std::uncaught_exceptions();
+    }
+};
+
+void throw_past_an_await(const std::string &what, int *n_uncaught)
+{
+    awaits_at_its_end last = {n_uncaught};
+
+    throw std::runtime_error(what);
+}
+
+// Whether the exception that is being handled is that one.
+bool handles(const std::string &what)
+{
+    try {
+        throw;
+    } catch (const std::runtime_error &e) {
+        return e.what() == what;
+    }
+}
+
+// Awaits in catch blocks, one within the other, while other fibers of the worker do the same.
+int64_t awaits_in_catch_blocks(void *argument)
+{
+    const std::string outer = "outer " + std::to_string(*static_cast<int64_t *>(argument));
+    const std::string inner = "inner " + std::to_string(*static_cast<int64_t *>(argument));
+    int               n_uncaught = -1;
+    int64_t           n = 0;
+
+    for (int i = 0; i < 20; i++) {
+        try {
+            throw_past_an_await(outer, &n_uncaught);
+        } catch (const std::runtime_error &) {
+            n += n_uncaught == 1;
+            weft_fiber_yield();
+            n += handles(outer);
+            try {
+                throw_past_an_await(inner, &n_uncaught);
+            } catch (const std::runtime_error &) {
+                weft_fiber_sleep(WEFT_US(50));
+                n += handles(inner);
+            }
+            weft_fiber_yield();
+            n += handles(outer);
+        }
+        n += std::current_exception() == nullptr && std::uncaught_exceptions() == 0;
+        weft_fiber_yield();
+    }
+    return n;
+}
+
+// The thread that joins them handles an exception, too.
+int run_catch_blocks(weft_runtime *rt)
+{
+    weft_handle handle[8];
+    int64_t     number[8];
+
+    for (int i = 0; i < 8; i++) {
+        number[i] = i;
+        EXPECT(weft_fiber_on(rt, &handle[i], awaits_in_catch_blocks, &number[i]) == 0);
+    }
+    try {
+        throw std::runtime_error("of the thread");
+    } catch (const std::runtime_error &) {
+        for (int i = 0; i < 8; i++)
+            EXPECT(weft_await(weft_join(&handle[i])) == 100);
+        EXPECT(handles("of the thread"));
+    }
+    EXPECT(std::current_exception() == nullptr);
+    return 0;
+}
+
+// The fiber runs below the catch block of the thread.
+int run_on_the_calling_thread()
+{
+    weft_config   config = {};
+    weft_runtime *rt;
+    weft_handle   handle;
+    int64_t       number = 9;
+
+    config.current_thread = 1;
+    EXPECT(weft_runtime_start(&config, &rt) == 0);
+    EXPECT(weft_fiber_on(rt, &handle, awaits_in_catch_blocks, &number) == 0);
+    try {
+        throw std::runtime_error("of the thread");
+    } catch (const std::runtime_error &) {
+        EXPECT(weft_block_on(rt, weft_join(&handle)) == 100);
+        EXPECT(handles("of the thread"));
+    }
+    return weft_runtime_stop(rt, WEFT_S(5)) < 0;
 }
 
 int64_t throws(void *)
@@ -130,7 +229,6 @@ int64_t echo_line(weft_stream *stream)
 int64_t echoes(void *argument)
 {
     stream_owner stream(static_cast<weft_stream *>(argument));
-    std::string  said;
     weft_io      io;
     int64_t      n = 0;
 
@@ -138,10 +236,8 @@ int64_t echoes(void *argument)
         n = echo_line(stream.get());
         n = echo_line(stream.get());
     } catch (const std::system_error &e) {
-        said = e.what();
+        weft_await(weft_write_all(&io, stream.get(), e.what(), std::strlen(e.what())));
     }
-    if (!said.empty()) // not in the catch block
-        weft_await(weft_write_all(&io, stream.get(), said.data(), said.size()));
     return n;
 }
 
@@ -179,6 +275,8 @@ int run()
     for (int i = 0; i < 8; i++)
         EXPECT(weft_await(weft_join(&handle[i])) == 20);
     EXPECT(n_alive == 0);
+    if (run_catch_blocks(rt))
+        return 1;
     EXPECT(weft_fiber_on(rt, &handle[0], talks, nullptr) == 0);
     EXPECT(weft_await(weft_join(&handle[0])) == 0);
     return weft_runtime_stop(rt, WEFT_S(5)) < 0;
@@ -188,5 +286,6 @@ int run()
 
 int main()
 {
-    return ends_by_terminate() || run(); // a child is forked while there is one thread
+    return ends_by_terminate() || run() ||
+           run_on_the_calling_thread(); // a child is forked while there is one thread
 }
