@@ -1,9 +1,14 @@
 """A client of redisd for its tests: it sends requests, raw or encoded, and reads answers."""
 
 import os
+import shutil
 import tempfile
 
 from loopback import Client, Server, wait_until
+
+# Redis itself. redis-server and redis-check-rdb are one program, which goes by the name that it is
+# called by. Debian's redis-tools has it as the latter, and starts no service.
+REDIS_SERVER = shutil.which("redis-server") or shutil.which("redis-check-rdb")
 
 
 def encode(*args):
