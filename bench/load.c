@@ -1,6 +1,7 @@
 /* load.c - options, phases and report of the load generator; see load.h */
 #include "load.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,13 +115,28 @@ static void run(void)
 
 /* ---- options ---- */
 
+/* What optarg says, a whole number. */
+static int64_t whole(const char *name, int64_t min, int64_t max)
+{
+    char     *end;
+    long long value;
+
+    errno = 0;
+    value = strtoll(optarg, &end, 10);
+    if (*optarg < '0' || *optarg > '9' || *end || errno || value < min || value > max)
+        fail("--%s is '%s': expected a whole number from %lld to %lld", name, optarg,
+             (long long)min, (long long)max);
+    return value;
+}
+
+/* What optarg says, which may be a fraction. */
 static double number(const char *name, double min, double max)
 {
     char  *end;
     double value = strtod(optarg, &end);
 
     if (end == optarg || *end || !(value >= min && value <= max))
-        fail("--%s: \"%s\" is not a number from %g to %g", name, optarg, min, max);
+        fail("--%s is '%s': expected a number from %g to %g", name, optarg, min, max);
     return value;
 }
 
@@ -157,60 +173,60 @@ static int parse_kind(const char *text)
     return -1;
 }
 
-/* False: not understood. */
-static bool parse(int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"connections", required_argument, NULL, 'c'},
-        {"size", required_argument, NULL, 's'},
-        {"path", required_argument, NULL, 'u'},
-        {"depth", required_argument, NULL, 'd'},
-        {"rate", required_argument, NULL, 'r'},
-        {"even", no_argument, NULL, 'e'},
-        {"burners", required_argument, NULL, 'b'},
-        {"sleeper", no_argument, NULL, 'S'},
-        {"idle", required_argument, NULL, 'i'},
-        {"warmup", required_argument, NULL, 'w'},
-        {"seconds", required_argument, NULL, 't'},
-        {"server-pid", required_argument, NULL, 'P'},
-        {NULL, 0, NULL, 0},
-    };
-    int which, kind;
+static const struct option options[] = {
+    {"port", required_argument, NULL, 'p'},
+    {"connections", required_argument, NULL, 'c'},
+    {"size", required_argument, NULL, 's'},
+    {"path", required_argument, NULL, 'u'},
+    {"depth", required_argument, NULL, 'd'},
+    {"rate", required_argument, NULL, 'r'},
+    {"even", no_argument, NULL, 'e'},
+    {"burners", required_argument, NULL, 'b'},
+    {"sleeper", no_argument, NULL, 'S'},
+    {"idle", required_argument, NULL, 'i'},
+    {"warmup", required_argument, NULL, 'w'},
+    {"seconds", required_argument, NULL, 't'},
+    {"server-pid", required_argument, NULL, 'P'},
+    {NULL, 0, NULL, 0},
+};
 
-    while ((which = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (which == 'p')
-            opt.port = (int)number("port", 1, 65535);
-        else if (which == 'c')
-            opt.connections = (int)number("connections", 1, MAX_CONNECTIONS);
-        else if (which == 's')
-            opt.size = (size_t)number("size", 1, MAX_SIZE);
-        else if (which == 'u')
-            opt.path = optarg;
-        else if (which == 'd')
-            opt.depth = (int)number("depth", 1, MAX_AHEAD);
-        else if (which == 'r')
-            opt.rate = number("rate", 1, 1e8);
-        else if (which == 'e')
-            opt.even = true;
-        else if (which == 'b')
-            opt.burners = (int)number("burners", 1, MAX_CONNECTIONS);
-        else if (which == 'S')
-            opt.sleeper = true;
-        else if (which == 'i')
-            opt.idle = (int)number("idle", 1, MAX_CONNECTIONS);
-        else if (which == 'w')
-            opt.warmup = number("warmup", 0, MAX_SECONDS);
-        else if (which == 't')
-            opt.seconds = number("seconds", 0.01, MAX_SECONDS);
-        else if (which == 'P')
-            opt.server = (pid_t)number("server-pid", 1, 1 << 30);
-        else
-            return false;
-    }
-    if (optind + 1 != argc || !opt.port || (kind = parse_kind(argv[optind])) < 0)
+/* Returns false for an option that is not one of them. */
+static bool read_option(int letter, const char *name)
+{
+    if (letter == 'p')
+        opt.port = (int)whole(name, 1, 65535);
+    else if (letter == 'c')
+        opt.connections = (int)whole(name, 1, MAX_CONNECTIONS);
+    else if (letter == 's')
+        opt.size = (size_t)whole(name, 1, MAX_SIZE);
+    else if (letter == 'u')
+        opt.path = optarg;
+    else if (letter == 'd')
+        opt.depth = (int)whole(name, 1, MAX_AHEAD);
+    else if (letter == 'r')
+        opt.rate = number(name, 1, 1e8);
+    else if (letter == 'e')
+        opt.even = true;
+    else if (letter == 'b')
+        opt.burners = (int)whole(name, 1, MAX_CONNECTIONS);
+    else if (letter == 'S')
+        opt.sleeper = true;
+    else if (letter == 'i')
+        opt.idle = (int)whole(name, 1, MAX_CONNECTIONS);
+    else if (letter == 'w')
+        opt.warmup = number(name, 0, MAX_SECONDS);
+    else if (letter == 't')
+        opt.seconds = number(name, 0.01, MAX_SECONDS);
+    else if (letter == 'P')
+        opt.server = (pid_t)whole(name, 1, 1 << 30);
+    else
         return false;
-    opt.kind = (enum kind)kind;
+    return true;
+}
+
+/* Fails if options do not go together. */
+static void check_options(void)
+{
     if (opt.rate > 0 && opt.kind != LOAD_ECHO && opt.kind != LOAD_HTTP)
         fail("--rate is for echo and http");
     if (opt.burners && (opt.rate > 0 || opt.depth > 1 || opt.burners >= opt.connections))
@@ -219,12 +235,25 @@ static bool parse(int argc, char **argv)
                         opt.connections < 2 || opt.seconds > 1.5))
         fail(
             "--sleeper goes with a closed loop of several --connections, 1.5 s at most, and none "
-            "of "
-            "--depth, --burners and --idle");
+            "of --depth, --burners and --idle");
     if ((opt.burners || opt.idle || opt.sleeper) && opt.kind != LOAD_ECHO)
         fail("--burners, --sleeper and --idle are for echo");
     if (opt.kind == LOAD_CHURN && opt.depth > 1)
         fail("--depth is not for churn");
+}
+
+/* Returns false if the command line is not understood. */
+static bool parse(int argc, char **argv)
+{
+    int letter, kind, row = 0;
+
+    while ((letter = getopt_long(argc, argv, "", options, &row)) != -1)
+        if (!read_option(letter, options[row].name))
+            return false;
+    if (optind + 1 != argc || !opt.port || (kind = parse_kind(argv[optind])) < 0)
+        return false;
+    opt.kind = (enum kind)kind;
+    check_options();
     return true;
 }
 

@@ -249,4 +249,8 @@ fails("idle connections unanswered", "no answer to its first",
       lambda k, receive, send: k < 2 and echo(k, receive, send), "echo", "--connections", "2",
       "--idle", "20")
 fails("options that do not fit", "--burners goes with", echo, "echo", "--burners", "1")
+fails("a fraction of a port", "--port is '80.5': expected a whole number from 1 to 65535", echo, "echo",
+      "--port", "80.5")
+fails("a number that goes on", "--seconds is '1s': expected a number from 0.01 to 300", echo, "echo",
+      "--seconds", "1s")
 fails("nobody there", "connect", echo, "echo", "--port", "1")
