@@ -12,6 +12,7 @@
 #ifndef EXAMPLES_OPTIONS_H
 #define EXAMPLES_OPTIONS_H
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -115,6 +116,7 @@ static inline void options_read(const struct option_table *table, void *into, in
     struct option known[OPTIONS_MOST + 2] = {{0}};
     int           choice;
 
+    assert(table->n <= OPTIONS_MOST);
     for (int i = 0; i < table->n; i++) {
         const struct option_row *row = &table->rows[i];
 
