@@ -5,15 +5,12 @@
  * WEFT_BACKEND=epoll, too.
  */
 #include "../actors.h"
+#include "../deny.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <pty.h>
-#include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -22,22 +19,6 @@ static weft_runtime *start_epoll(int64_t threads)
 {
     return start_with(
         &(weft_config){.workers = 2, .backend = WEFT_BACKEND_EPOLL, .file_threads = threads});
-}
-
-/* From now on, in all threads, the system call fails with the error. */
-static void deny(int number, int error)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-
-    check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
-        test_skip("no seccomp filters for all threads here");
 }
 
 static void check_works(weft_runtime *rt)

@@ -1,12 +1,10 @@
 /*
  * test_datagram.c - UDP: one datagram, batches, cut ones, connected sockets
  */
+#include "../deny.h"
 #include "../sockets.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static weft_datagram *bind_udp(weft_runtime *rt, weft_address *ret)
@@ -502,11 +500,8 @@ static void forget_option(int option)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
 
-    check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-        test_skip("no seccomp filters here");
+    deny_by(&(struct sock_fprog){.len = sizeof code / sizeof *code, .filter = code});
 }
 
 /* As before Linux 4.20, which brought the option for IPv6, and in emulators. */

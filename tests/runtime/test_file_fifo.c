@@ -1,12 +1,9 @@
 /*
  * test_file_fifo.c - opening a FIFO waits for its other end, and delays no other operation
  */
+#include "../deny.h"
 #include "../helpers.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -264,17 +261,7 @@ Test(file_fifo, waiting_opens_hold_no_other_operation_up)
 /* As from Linux 5.6 to 5.11, where openat2 does not know RESOLVE_CACHED. */
 Test(file_fifo, waiting_opens_hold_nothing_up_where_the_path_cannot_be_looked_at)
 {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-
-    check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-        test_skip("no seccomp filters here");
+    deny(SYS_openat2, EINVAL);
     check_others_go_on();
 }
 

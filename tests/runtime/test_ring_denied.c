@@ -2,12 +2,9 @@
  * test_ring_denied.c - where io_uring is demanded and can't be had, or where descriptors or threads
  * are missing, starting fails with one line that says why
  */
+#include "../deny.h"
 #include "../helpers.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -26,22 +23,6 @@ static void release(void *arg, void *memory, size_t size)
     (void)arg;
     n_bytes -= (long long)size;
     free(memory);
-}
-
-/* From now on the system call fails with the error. */
-static void deny(int number, int error)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-
-    check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-        test_skip("no seccomp filters here");
 }
 
 /* The start fails with this error, logs one line with this text, and leaves nothing behind. */

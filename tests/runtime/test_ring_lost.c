@@ -3,33 +3,14 @@
  * run without it
  */
 #include "../actors.h"
+#include "../deny.h"
 #include "../sockets.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-
-/* From now on, in all threads, the system call fails with the error. */
-static void deny_everywhere(int number, int error)
-{
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-
-    check_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
-        test_skip("no seccomp filters for all threads here");
-}
 
 static void deny_enter(void)
 {
-    deny_everywhere(SYS_io_uring_enter, EPERM);
+    deny(SYS_io_uring_enter, EPERM);
 }
 
 /* As a careless daemon() does. */
