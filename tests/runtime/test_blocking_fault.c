@@ -2,13 +2,13 @@
  * test_blocking_fault.c - jobs that panic, threads that can't be created, forks, cancels at any
  * moment; and the calls that a job may make
  */
+#include "../child.h"
 #include "../helpers.h"
 #include "pool_threads.h"
 
 #include <semaphore.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 static sem_t      gate;
 static atomic_int n_running, n_ran;
@@ -223,8 +223,9 @@ Test(blocking_fault, a_stop_does_not_wait_for_threads_that_can_not_be_had)
     deny_threads(false); /* the leak checker creates one at the end of the process */
 }
 
-static void ask_parents_pool(weft_runtime *rt)
+static void ask_parents_pool(void *runtime)
 {
+    weft_runtime              *rt = runtime;
     weft_waker                 waker = weft_waker_noop();
     weft_pool                 *pool;
     struct weft_pool_counters  c;
@@ -243,21 +244,11 @@ Test(blocking_fault, a_forked_child_gets_an_error)
 {
     weft_runtime *rt = start(1);
     weft_handle   h;
-    pid_t         pid;
-    int           status;
 
     sem_init(&gate, 0, 0);
     h = spawn_hold(rt);
     EVENTUALLY(n_running == 1);
-    pid = fork();
-    check_cmp(pid, >=, 0);
-    if (pid == 0) {
-        alarm((unsigned)(15 * test_slow())); /* a hang is a failure */
-        ask_parents_pool(rt);
-        _exit(0);
-    }
-    check_eq(waitpid(pid, &status, 0), pid);
-    check_eq(status, 0);
+    in_child(ask_parents_pool, rt);
     open_gate(1);
     check_eq(join(rt, &h), 7);
     stop(rt);

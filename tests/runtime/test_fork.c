@@ -1,27 +1,8 @@
 /* test_fork.c - a forked child that touches its parent's runtime gets an error, and the parent is
  * fine */
 #include "../actors.h"
+#include "../child.h"
 #include "../sockets.h"
-
-#include <sys/prctl.h>
-#include <sys/wait.h>
-
-/* Runs the body in a child, which must end by itself and well. */
-static void in_child(void (*body)(void *arg), void *arg)
-{
-    pid_t pid = fork();
-    int   status;
-
-    check_cmp(pid, >=, 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm((unsigned)(15 * test_slow())); /* a hang is a failure */
-        body(arg);
-        _exit(0);
-    }
-    check_eq(waitpid(pid, &status, 0), pid);
-    check_eq(status, 0);
-}
 
 /* Keeps a clone of its task's waker, and waits until it is cancelled. */
 typedef struct parked {

@@ -2,31 +2,13 @@
  * test_fork_operations.c - every operation and every call in a forked child returns -ECHILD, and
  * the parent continues
  */
+#include "../child.h"
 #include "fork_calls.h"
 #include "operation_cases.h"
 #include "timer.h"
 
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <weft/blocking.h>
 #include <weft/fiber.h>
-
-/* Runs the body in a child, which must end by itself and well. */
-static void in_child(void (*body)(void *arg), void *arg)
-{
-    pid_t pid = fork();
-    int   status;
-
-    check_cmp(pid, >=, 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm((unsigned)(15 * test_slow())); /* a hang is a failure */
-        body(arg);
-        _exit(0);
-    }
-    check_eq(waitpid(pid, &status, 0), pid);
-    check_eq(status, 0);
-}
 
 /* Polls it once, as an executor of the child's own would: whether it is READY. */
 static bool poll_once(weft_runtime *rt, weft_future *future)
