@@ -3,49 +3,31 @@
  *
  * Many cases are those of Tokio's sync_mpsc.rs and sync_mpsc_weak.rs, by their behaviour.
  */
-#include "../helpers.h"
-#include "../memory_hooks.h"
-
-static struct hand         hand;
-static weft_mpsc_sender   *sender;
-static weft_mpsc_receiver *receiver;
-static weft_wait           wait;
-static int                 got;
-
-static void begin(size_t capacity)
-{
-    hand_init(&hand, NULL);
-    check_eq(capacity > 0 ? weft_mpsc_open(sizeof got, capacity, &sender, &receiver)
-                          : weft_mpsc_open_unbounded(sizeof got, &sender, &receiver),
-             0);
-}
-
-static void end(void)
-{
-    weft_mpsc_sender_close(sender);
-    weft_mpsc_receiver_close(receiver);
-    check_eq(hand.n_wakers, 0);
-}
-
-static int try_send(int message)
-{
-    return weft_mpsc_try_send(sender, &message);
-}
-
-static int received(void)
-{
-    int r = weft_mpsc_try_receive(receiver, &got);
-
-    return r < 0 ? r : got;
-}
+#define QUEUE(name) weft_mpsc_##name
+#include "queue_channel.h"
 
 /* ---- without a limit ---- */
+
+static void begin_unbounded(void)
+{
+    hand_init(&hand, NULL);
+    check_eq(weft_mpsc_open_unbounded(sizeof got, &sender, &receiver), 0);
+}
+
+/* A capacity of 0 stands for none. */
+static void begin_either(size_t capacity)
+{
+    if (capacity > 0)
+        begin(capacity);
+    else
+        begin_unbounded();
+}
 
 Test(mpsc_ends, unbounded_channel_takes_any_number_and_keeps_the_order)
 {
     int next = 0, sent = 0;
 
-    begin(0);
+    begin_unbounded();
     check_eq(weft_mpsc_capacity(sender), (int64_t)SIZE_MAX);
     check_eq(weft_mpsc_available(sender), (int64_t)SIZE_MAX);
     for (int round = 0; round < 200;
@@ -66,7 +48,7 @@ Test(mpsc_ends, send_to_an_unbounded_channel_never_waits)
 {
     int message;
 
-    begin(0);
+    begin_unbounded();
     for (message = 0; message < 1000; message++)
         check_eq(hand_run(&hand, weft_mpsc_send(&wait, sender, &message)), 0);
     for (int i = 0; i < 1000; i++)
@@ -78,7 +60,7 @@ Test(mpsc_ends, send_to_a_full_unbounded_channel_without_budget_says_so_later)
 {
     int message = 16;
 
-    begin(0);
+    begin_unbounded();
     for (int i = 0; i < 16; i++)
         check_eq(try_send(i), 0);
     check(!hand_poll_budget(&hand, weft_mpsc_send(&wait, sender, &message), 0));
@@ -266,7 +248,7 @@ Test(mpsc_ends, count_is_that_of_the_messages_left_whichever_end_is_closed)
 {
     for (size_t capacity = 0; capacity <= 40; capacity += 40)
         for (int stops = 0; stops < 2; stops++) {
-            begin(capacity);
+            begin_either(capacity);
             check_eq(weft_mpsc_count(receiver), 0);
             for (int i = 0; i < 40; i++) {
                 check_eq(try_send(i), 0);
@@ -340,7 +322,7 @@ Test(mpsc_ends, receive_many_that_finds_the_end_leaves_the_array_alone)
     for (size_t capacity = 0; capacity < 2; capacity++) {
         int messages[2] = {1, 2};
 
-        begin(capacity);
+        begin_either(capacity);
         weft_mpsc_receiver_stop(receiver);
         check_eq(hand_run(&hand, weft_mpsc_receive_many(&wait, receiver, messages, 2)), WEFT_EOF);
         check(messages[0] == 1 && messages[1] == 2);

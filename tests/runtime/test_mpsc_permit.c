@@ -3,40 +3,10 @@
  *
  * Many cases are those of Tokio's sync_mpsc.rs, by their behaviour.
  */
-#include "../helpers.h"
+#define QUEUE(name) weft_mpsc_##name
+#include "queue_channel.h"
 
-static struct hand         hand;
-static weft_mpsc_sender   *sender;
-static weft_mpsc_receiver *receiver;
-static weft_mpsc_permit   *permit;
-static weft_wait           wait;
-static int                 got;
-
-static void begin(size_t capacity)
-{
-    hand_init(&hand, NULL);
-    permit = NULL;
-    check_eq(weft_mpsc_open(sizeof got, capacity, &sender, &receiver), 0);
-}
-
-static void end(void)
-{
-    weft_mpsc_sender_close(sender);
-    weft_mpsc_receiver_close(receiver);
-    check_eq(hand.n_wakers, 0);
-}
-
-static int try_send(int message)
-{
-    return weft_mpsc_try_send(sender, &message);
-}
-
-static int received(void)
-{
-    int r = weft_mpsc_try_receive(receiver, &got);
-
-    return r < 0 ? r : got;
-}
+static weft_mpsc_permit *permit;
 
 static int permit_send(weft_mpsc_permit *p, int message)
 {
