@@ -4,8 +4,8 @@
  * Purpose     See bench.h.
  * Threads     See bench.h.
  * Invariants  See bench.h.
- * Ordering    countdown_down is acquire and release: whoever comes last has seen what the others
- *             did before, and the oneshot hands it on to the waiting one.
+ * Ordering    countdown_down is acquire and release: the thread that comes last has seen what
+ *             the others did before, and the oneshot hands it on to the waiting one.
  * Failure     See bench.h.
  */
 #include "bench.h"
@@ -236,7 +236,7 @@ static bool parse(struct options *options, int argc, char **argv)
     return optind == argc - 1;
 }
 
-/* A current-thread runtime polls its tasks only while somebody is in weft_block_on. */
+/* A current-thread runtime polls its tasks only while a thread is in weft_block_on. */
 static size_t without_foreign(struct bench *benches, size_t n_benches)
 {
     size_t n = 0;

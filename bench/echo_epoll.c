@@ -35,9 +35,9 @@ static void check(int ok, const char *what)
     }
 }
 
-static void watch(int epoll, int fd, uint32_t events, void *who)
+static void watch(int epoll, int fd, uint32_t events, void *data)
 {
-    struct epoll_event event = {.events = events, .data.ptr = who};
+    struct epoll_event event = {.events = events, .data.ptr = data};
 
     check(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
 }

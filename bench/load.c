@@ -60,7 +60,7 @@ static void count_answers(void)
     window_end();
 }
 
-/* While one connection has the server sleep; those who wait at the end count, too. */
+/* While one connection has the server sleep; requests without an answer at the end count, too. */
 static void count_beside_sleep(void)
 {
     int64_t now = now_ns();

@@ -51,7 +51,7 @@ struct options {
     bool        sleeper; /* the first one: it asks once, for 2 s of sleep */
     int         idle;    /* more connections, which ask once and then stay silent */
     double      warmup, seconds;
-    pid_t       server; /* whose CPU time to read; 0: nobody's */
+    pid_t       server; /* whose CPU time to read; 0: of no process */
     const char *path;
 };
 extern struct options opt;
@@ -113,7 +113,7 @@ void connect_idle(void);
 void check_idle(void);
 /* The sleeper asks. */
 void ask_for_sleep(int64_t now);
-/* Records those who are still waiting for an answer. */
+/* Records the requests that have no answer yet. */
 void record_waiting(int64_t now);
 /* Asks on the connections whose instants have come; the next instant, INT64_MAX if there is
  * none. */

@@ -1,4 +1,4 @@
-/* load_connections.c - who asks, when, and what comes; see load.h */
+/* load_connections.c - which connection asks, when, and what comes; see load.h */
 #include "load.h"
 
 #include <arpa/inet.h>

@@ -123,7 +123,7 @@ def stream(piece, times=1 << 30):
 
 
 def burns(k, receive, send):
-    """As echo, but a message of B takes a while; nobody else's holds one."""
+    """As echo, but a message of B takes a while; no other message holds one."""
     while data := receive():
         if data == b"B" * 64:
             time.sleep(0.002)
@@ -162,7 +162,7 @@ def stalls_all(k, receive, send, lock=threading.Lock()):
 
 succeeds("a sleeper", sleeps, "echo", "--connections", "4", "--sleeper",
          where=lambda f: f["free_p99"] > 0 and f["max"] < 250000)
-# Nobody has an answer when the count ends: they have waited nearly as long as it lasted.
+# No connection has an answer when the count ends: they have waited nearly as long as it lasted.
 succeeds("a sleeper stalls all", stalls_all, "echo", "--connections", "4", "--sleeper",
          where=lambda f: f["free_max"] < 200000 < f["max"])
 succeeds("idle connections", echo, "echo", "--connections", "2", "--idle", "20",
@@ -253,4 +253,4 @@ fails("a fraction of a port", "--port is '80.5': expected a whole number from 1 
       "--port", "80.5")
 fails("a number that goes on", "--seconds is '1s': expected a number from 0.01 to 300", echo, "echo",
       "--seconds", "1s")
-fails("nobody there", "connect", echo, "echo", "--port", "1")
+fails("no server", "connect", echo, "echo", "--port", "1")

@@ -92,7 +92,7 @@ static weft_future *gate_wait(struct gate_wait *wait, struct gate *gate)
     return &wait->future;
 }
 
-/* Wakes without the lock, which those who are woken take, a batch at a time. */
+/* Wakes a batch at a time, without the lock, because the woken tasks take it. */
 static void gate_open(struct gate *gate)
 {
     struct gate_wait *wait;

@@ -5,8 +5,8 @@
  *             been spawned. timers_1m: a million sleeps are begun and dropped, one after the other,
  *             beside a thousand that wait.
  * Threads     Any worker.
- * Invariants  Task number i sleeps (i * 7919) % 1000000 us, in every peer. Who spawns them yields
- *             after each YIELD_AFTER, in every peer: or it would be measured what happens behind a
+ * Invariants  Task number i sleeps (i * 7919) % 1000000 us, in every peer. The task that spawns
+ *             them yields after each YIELD_AFTER, in every peer. Else the timers would wait for a
  *             poll of a second.
  * Ordering    Relaxed sums: the count-down comes after them.
  * Failure     See bench.h.

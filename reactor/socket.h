@@ -159,9 +159,9 @@ WEFT_NODISCARD int wf_socket_use(const void *handle, wf_socket **ret);
 /* Gives the direction to the operation until it lets go. Returns false if another one has it. */
 static inline bool wf_socket_claim(wf_direction *d, weft_io *io)
 {
-    weft_io *nobody = NULL;
+    weft_io *none = NULL;
 
-    return wf_cas(&d->owner, &nobody, io, ACQUIRE); /* [socket-4] */
+    return wf_cas(&d->owner, &none, io, ACQUIRE); /* [socket-4] */
 }
 
 static inline void wf_socket_let_go(wf_direction *d)

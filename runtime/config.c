@@ -118,18 +118,19 @@ static void list_names(const wf_knob *knob, char *text, size_t size)
                                  knob->names[i]);
 }
 
-static int refuse(const weft_config *config, const wf_knob *knob, const char *who,
+/* The name is that of the knob, or of the field of weft_config. */
+static int refuse(const weft_config *config, const wf_knob *knob, const char *name,
                   const char *value)
 {
     char names[64];
 
     list_names(knob, names, sizeof names);
-    if (*names && who == knob->name)
-        wf_log(config, WEFT_LOG_ERROR, "start: %s=%s is not %s (%s)", who, value, names,
+    if (*names && name == knob->name)
+        wf_log(config, WEFT_LOG_ERROR, "start: %s=%s is not %s (%s)", name, value, names,
                knob->help);
     else
         wf_log(config, WEFT_LOG_ERROR, "start: %s=%s is not a whole number from %lld to %lld (%s)",
-               who, value, (long long)knob->least, (long long)knob->most, knob->help);
+               name, value, (long long)knob->least, (long long)knob->most, knob->help);
     return -EINVAL;
 }
 

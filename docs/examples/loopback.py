@@ -1,6 +1,6 @@
 """What test_examples and demo share: a server process, and clients on 127.0.0.1.
 
-Every wait is bounded. A process is ended by its pid, by whoever started it.
+Every wait is bounded. The program that started a process ends it, by its pid.
 """
 
 import os

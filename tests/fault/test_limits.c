@@ -244,7 +244,7 @@ static void check_file_size(const weft_config *config)
     check_cmp(run_file(rt, path, &fd), >=, 0);
     unlink(path);
     check_eq(setrlimit(RLIMIT_FSIZE, &limit),
-             0); /* beyond it comes SIGXFSZ, and nobody ignores it */
+             0); /* beyond it comes SIGXFSZ, which this process does not ignore */
     check_eq(weft_block_on(rt, weft_file_write(&io, fd, data, sizeof data, 0)), 4096);
     check_eq(weft_block_on(rt, weft_file_write(&io, fd, data, sizeof data, 4096)), -EFBIG);
     check_eq(weft_block_on(rt, weft_file_truncate(&io, fd, 8192)), -EFBIG);

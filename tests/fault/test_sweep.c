@@ -3,8 +3,8 @@
  *
  * First a run that counts the calls of each kind of thread; then runs in which one of them fails:
  * the first, the second, the middle one and the last, with each error that it may fail with, alone
- * and twenty in a row. Each must end by itself and leave nothing behind; and where the error is one
- * that nobody should notice (`survived`), every step must have succeeded.
+ * and twenty in a row. Each must end by itself and leave nothing behind; and where the library
+ * must hide the error (`survived`), every step must have succeeded.
  *
  * TEST_FAULTS=all fails each call in turn, which takes some minutes.
  */

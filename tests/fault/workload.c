@@ -51,7 +51,7 @@ WEFT_ASYNC(server)
 
     WEFT_BEGIN();
     WEFT_AWAIT(n, weft_accept(&self->io, self->in.listener, &self->stream));
-    weft_listener_close(self->in.listener); /* who waits in the queue is told */
+    weft_listener_close(self->in.listener); /* clients in the queue are told */
     if (n == 0) {
         for (;;) {
             WEFT_AWAIT(n, weft_read(&self->io, self->stream, self->part, PART));

@@ -197,7 +197,7 @@ void                           reset(void)
 
 __attribute__((noreturn)) static void fault(void)
 {
-    say("a fault, or an interrupt that nobody asked for\n");
+    say("a fault, or an interrupt that the test did not ask for\n");
     end(2);
 }
 

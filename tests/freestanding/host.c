@@ -2,7 +2,7 @@
  * host.c - a machine for scenario.c: a process with one thread, in which a signal is the interrupt
  *
  * The core comes as it was compiled for bare metal; only this file has a libc. Nothing may
- * allocate. A timer that somebody waits for in vain is told by another one.
+ * allocate. Another timer tells that the program waits for a timer in vain.
  */
 #define _GNU_SOURCE
 #include "platform.h"

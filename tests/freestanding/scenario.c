@@ -236,12 +236,12 @@ void scenario_a_task_added_in_a_poll_waits_for_the_next_turn(void)
     expect_eq(weft_local_count(&local), 2);
     expect(!weft_local_turn(&local));
     expect(journal_says("bc"));
-    expect(!weft_local_turn(&local)); /* nobody is left, which is fine */
+    expect(!weft_local_turn(&local)); /* no task is left, which is fine */
 }
 
 /* ---- wakers ---- */
 
-/* PENDING until `end`; whoever wants its waker takes it. */
+/* PENDING until `end`; any test may take its waker. */
 struct listens {
     weft_future future;
     weft_waker  waker;

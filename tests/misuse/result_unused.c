@@ -1,5 +1,5 @@
 /*
- * weft_spawn may fail; nobody looks.
+ * weft_spawn may fail, and the caller does not look.
  *
  *   gcc     -Werror=unused-result  ignoring return value of 'weft_spawn_'
  *   clang   -Werror=unused-result  ignoring return value of function

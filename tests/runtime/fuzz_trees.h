@@ -69,7 +69,8 @@ static void check_select(const node *c, int64_t result)
         int64_t got = weft_future_result(future_of(c->child[i]));
         bool    undone = weft_select_undone(g) >> i & 1;
 
-        expect(undone == (got != -ECANCELED && i != result), "select: undone names who completed");
+        expect(undone == (got != -ECANCELED && i != result),
+               "select: undone names a branch that completed");
         completed |= got != -ECANCELED;
     }
     if (result < 0)

@@ -117,10 +117,10 @@ Test(blocking, a_job_runs_on_a_thread_of_its_own)
 {
     weft_runtime              *rt = begin(4, 1000);
     struct weft_spawn_blocking job;
-    struct whoami              who;
+    struct whoami              seen;
 
-    check_eq(weft_block_on(rt, weft_spawn_blocking_into(&job, &who, whoami, .thread = 0)), 0);
-    check(!pthread_equal(who.thread, pthread_self()));
+    check_eq(weft_block_on(rt, weft_spawn_blocking_into(&job, &seen, whoami, .thread = 0)), 0);
+    check(!pthread_equal(seen.thread, pthread_self()));
     stop(rt);
 }
 

@@ -222,7 +222,7 @@ static void finish(void)
         expect(fuzz.turn < 1000000, "all is ready and does not end");
         if (run_something())
             continue;
-        expect(idle++ < 64, "a wake was lost: all is ready and nobody is polled");
+        expect(idle++ < 64, "a wake was lost: all is ready and no task is polled");
         for (int i = 0; i < fuzz.n_leaves; i++)
             if (!fuzz.leaf[i]->fired)
                 fire(fuzz.leaf[i], true);

@@ -77,7 +77,7 @@ static bool poll_second(void)
     return hand_poll(&other, &second.wait.future);
 }
 
-/* All kinds but readers, who share. */
+/* All kinds but readers, which share. */
 #define EACH_EXCLUSIVE(kind)                                                                       \
     for (enum kind kind = 0; kind < KINDS; kind += (kind + 1 == READER) ? 2 : 1)
 
@@ -86,7 +86,7 @@ Test(kept, wait_gives_back_what_it_was_granted_before_it_lost)
     EACH_EXCLUSIVE(kind)
     {
         start_keeper(kind, false, true);
-        give(kind); /* to the keeper, who has not seen it when it loses */
+        give(kind); /* to the keeper, which has not seen it when it loses */
         check(!poll_second());
         lose_select();
         check(poll_second());
@@ -228,7 +228,8 @@ Test(kept, lock_is_left_free_by_a_poll_again_without_budget)
     }
 }
 
-/* The notification of all has reached it as well, so it has ended, whoever takes the single one. */
+/* The notification of all has reached it as well, so it has ended, whichever wait takes the single
+ * one. */
 Test(kept, notify_that_gives_its_permit_back_still_has_the_notification_of_all)
 {
     start_keeper(NOTIFY, false, false);

@@ -162,11 +162,11 @@ static weft_waker sleeps_clone(void *data);
 
 static void sleeps_wake(void *data)
 {
-    weft_waker nobody = weft_waker_noop();
+    weft_waker noop = weft_waker_noop();
 
     (void)data;
     if (n_slept == 0)
-        check(!weft_poll_is_ready(poll_with(weft_sleep(&sleeps_nap, WEFT_S(3600)), &nobody)));
+        check(!weft_poll_is_ready(poll_with(weft_sleep(&sleeps_nap, WEFT_S(3600)), &noop)));
     n_slept++;
 }
 

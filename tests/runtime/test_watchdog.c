@@ -101,7 +101,7 @@ Test(watchdog, is_silent_about_tasks_that_wait_and_workers_that_sleep)
     check_quiet(&log);
 }
 
-/* ---- who waits behind a blocked worker ---- */
+/* ---- what waits behind a blocked worker ---- */
 
 /* Sets the event, then blocks the worker until it is let go. */
 struct sets_and_blocks {

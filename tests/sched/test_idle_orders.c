@@ -367,7 +367,7 @@ Test(idle_orders, nothing_from_two_threads_waits_behind_a_task_that_hangs)
             (void (*const[])(void)){work_once_and_hang, work_1, inject_0, inject_1});
 }
 
-/* ---- where worker 0 sleeps as long as nobody wakes it ---- */
+/* ---- where worker 0 sleeps until it is woken ---- */
 
 static void set_up_sleeper(void)
 {
@@ -470,7 +470,7 @@ static void set_up_busy(void)
     worker[1].wanted = false;
 }
 
-static void nobody_is_counted_on(void)
+static void no_worker_is_counted_on(void)
 {
     check_eq(executor.idle.n_searching, 0);
     check_eq(executor.idle.sleeping[0], 0);
@@ -478,7 +478,7 @@ static void nobody_is_counted_on(void)
 
 Test(idle_orders, a_spare_worker_that_is_counted_on_as_it_stands_by_searches_and_then_stands_by)
 {
-    explore(4, 1, set_up_busy, nobody_is_counted_on, 2,
+    explore(4, 1, set_up_busy, no_worker_is_counted_on, 2,
             (void (*const[])(void)){work_1, inject_twice});
 }
 

@@ -1,4 +1,4 @@
-/* test_slab.c - the memory of tasks: sizes, freeing by anybody, visiting, what outlives the
+/* test_slab.c - the memory of tasks: sizes, freeing by any thread, visiting, what outlives the
  * runtime */
 #include "../helpers.h"
 

@@ -26,7 +26,7 @@ static wf_memory    memory;
 static wf_heap      heap, other; /* of that memory; of another one */
 static wf_task     *slot[SLOTS];
 static int          n_slots;
-static int          left[SLOTS]; /* by whoever frees the slot */
+static int          left[SLOTS]; /* by the thread that frees the slot */
 static wf_task     *taken[SLOTS];
 static int          n_taken;
 
@@ -38,7 +38,7 @@ static void *allocate(void *arg, size_t size)
     return block[n_blocks++];
 }
 
-/* Whoever releases a region has acquired what was done in all of its slots. */
+/* The thread that releases a region has acquired what was done in all of its slots. */
 static void release(void *arg, void *memory_, size_t size)
 {
     int i = (int)(((char *)memory_ - block[0]) / (ptrdiff_t)sizeof block[0]);

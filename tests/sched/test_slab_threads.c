@@ -48,7 +48,7 @@ static wf_task *take_one(wf_heap *h, size_t i)
 
 static void free_one(wf_heap *h, wf_task *t)
 {
-    check_eq(t->frame.future.result, (uintptr_t)t); /* nobody has written into it */
+    check_eq(t->frame.future.result, (uintptr_t)t); /* no other thread has written into it */
     wf_heap_free_any(h, t);
 }
 

@@ -1,7 +1,7 @@
 """Packages of other Debian releases and architectures, unpacked but not installed.
 
 apt gets folders of its own, in build-check/packages, so that nothing of the machine's changes. What
-was unpacked there is used again; who wants newer packages removes the folder.
+was unpacked there is used again: to get newer packages, remove the folder.
 """
 import os
 import pathlib

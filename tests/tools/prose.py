@@ -2,7 +2,7 @@
 """What can be checked of the prose.
 
 columns  no line of source is longer than COLUMNS, comments included
-words    a comment of the library names the thread or the role that acts, and survives a moved line
+words    a comment names the thread or the role that acts, and survives a moved line
 
 docs/man/check.py holds that public functions and macros have comments.
 """
@@ -13,7 +13,6 @@ from tally import Tally
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ["include", "sched", "reactor", "runtime", "bench", "docs", "tests"]
-LIBRARY = {"include", "sched", "reactor", "runtime"}
 COLUMNS = 100
 TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*', re.S)
 WORDS = re.compile(r"\b(whoever|somebody|nobody|as above|as (?:is|are) the next)\b", re.I)
@@ -36,8 +35,7 @@ for folder in FOLDERS:
         text = path.read_text()
         wide = [number for number, line in enumerate(text.splitlines(), 1) if len(line) > COLUMNS]
         tally.check(not wide, f"{name}: over {COLUMNS} columns in lines {wide}")
-        if folder in LIBRARY:
-            words = [f'"{word}" in the comment at line {line}' for line, comment in comments(text)
-                     for word in WORDS.findall(comment)]
-            tally.check(not words, f"{name}: " + ", ".join(words))
+        words = [f'"{word}" in the comment at line {line}' for line, comment in comments(text)
+                 for word in WORDS.findall(comment)]
+        tally.check(not words, f"{name}: " + ", ".join(words))
 tally.finish()

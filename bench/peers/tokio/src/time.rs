@@ -12,7 +12,7 @@ use tokio::time::{sleep, sleep_until, Instant};
 const SLEEPERS: i64 = 1_000_000;
 const DROPS: u64 = 1_000_000;
 const OTHERS: u64 = 1000;
-/// Who spawns yields after so many, or it would be measured what happens behind a poll of a second.
+/// The task that spawns yields after so many. Else the timers would wait for a poll of a second.
 const YIELD_AFTER: i64 = 256;
 /// Sleeps in one poll: fewer than the operations that Tokio lets a task do, so that each is begun.
 const BUDGET: u64 = 100;
