@@ -19,11 +19,11 @@
  */
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weft.h>
 
 #include "chat_text.h"
+#include "local.h"
 #include "say.h"
 
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
@@ -423,14 +423,11 @@ struct server {
 /* Listens, and opens the room's inbox. On failure it undoes what it has begun. */
 static int64_t server_open(struct server *self)
 {
-    weft_address address;
-    int64_t      n = weft_address_parse("127.0.0.1", self->in.port, &address);
+    int64_t n = weft_mpsc_open(sizeof(struct event), 64, &self->room, &self->inbox);
 
-    if (n == 0)
-        n = weft_mpsc_open(sizeof(struct event), 64, &self->room, &self->inbox);
     if (n < 0)
         return n;
-    n = weft_listen(NULL, &address, NULL, &self->listener);
+    n = local_listen(self->in.port, &self->listener);
     if (n < 0) {
         weft_mpsc_sender_close(self->room);
         weft_mpsc_receiver_close(self->inbox);
@@ -440,9 +437,7 @@ static int64_t server_open(struct server *self)
 
 WEFT_ASYNC(server)
 {
-    weft_address address;
-    char         text[WEFT_ADDRESS_TEXT];
-    int64_t      n;
+    int64_t n;
 
     WEFT_BEGIN();
     n = server_open(self);
@@ -457,9 +452,7 @@ WEFT_ASYNC(server)
     }
     n = weft_spawn(&self->acceptor, acceptor, .listener = self->listener, .room = self->room);
     if (n == 0) {
-        weft_listener_address(self->listener, &address);
-        printf("listening on %s\n", weft_address_format(&address, text));
-        fflush(stdout);
+        local_print(self->listener);
 
         WEFT_AWAIT(n, weft_signal_wait(&self->signal, STOP_SIGNALS));
         weft_cancel(&self->acceptor);
@@ -476,11 +469,10 @@ WEFT_ASYNC(server)
 
 int main(int argc, char **argv)
 {
-    const char   *text = argc > 1 ? argv[1] : "7001";
-    char         *end;
-    unsigned long port = strtoul(text, &end, 10);
+    const char *text = argc > 1 ? argv[1] : "7001";
+    int         port = local_port(text);
 
-    if (argc > 2 || *text < '0' || *text > '9' || *end || port > 65535) {
+    if (argc > 2 || port < 0) {
         fprintf(stderr, "chat: PORT is '%s', expected 0 (any free one) to 65535: chat [PORT]\n",
                 text);
         return 2;

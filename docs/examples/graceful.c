@@ -13,6 +13,7 @@
 #include <string.h>
 #include <weft.h>
 
+#include "local.h"
 #include "say.h"
 
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
@@ -119,19 +120,13 @@ struct server {
 };
 WEFT_ASYNC(server)
 {
-    weft_address address;
-    char         text[WEFT_ADDRESS_TEXT];
-    int64_t      n;
+    int64_t n;
 
     WEFT_BEGIN();
-    n = weft_address_parse("127.0.0.1", self->in.port, &address);
-    if (n == 0)
-        n = weft_listen(NULL, &address, NULL, &self->listener);
+    n = local_listen(self->in.port, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
-    weft_listener_address(self->listener, &address);
-    printf("listening on %s\n", weft_address_format(&address, text));
-    fflush(stdout);
+    local_print(self->listener);
 
     weft_tracker_enter(&shared.sessions); /* the acceptor is one of the tasks to wait for */
     n = weft_spawn(NULL, acceptor, .listener = self->listener);
@@ -152,19 +147,19 @@ WEFT_ASYNC(server)
     WEFT_END(0); /* weft_main stops the runtime, which cancels what is left */
 }
 
-/* The number that a text is, or -1 unless it is one of at most `most`. */
-static long number(const char *text, long most)
+/* Returns the milliseconds that the text is, an hour at most, or -1 if it is none. */
+static long milliseconds(const char *text)
 {
     char *end;
     long  n = strtol(text, &end, 10);
 
-    return *text < '0' || *text > '9' || *end || n > most ? -1 : n;
+    return *text < '0' || *text > '9' || *end || n > 3600000 ? -1 : n;
 }
 
 int main(int argc, char **argv)
 {
-    long port = argc > 1 ? number(argv[1], 65535) : -1;
-    long grace = argc > 2 ? number(argv[2], 3600000) : 5000;
+    int  port = argc > 1 ? local_port(argv[1]) : -1;
+    long grace = argc > 2 ? milliseconds(argv[2]) : 5000;
 
     if (argc > 3 || port < 0 || grace < 0) {
         fprintf(stderr,

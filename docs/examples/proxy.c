@@ -10,11 +10,11 @@
  */
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <weft.h>
 
+#include "local.h"
 #include "say.h"
 
 #define STOP_SIGNALS  (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
@@ -145,9 +145,7 @@ WEFT_ASYNC(proxy)
     int64_t      n;
 
     WEFT_BEGIN();
-    n = weft_address_parse("127.0.0.1", self->in.port, &address);
-    if (n == 0)
-        n = weft_listen(NULL, &address, NULL, &self->listener);
+    n = local_listen(self->in.port, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
     weft_listener_address(self->listener, &address);
@@ -156,8 +154,7 @@ WEFT_ASYNC(proxy)
         say("proxy: ADDRESS is the proxy itself, %s\n", weft_address_format(&address, text));
         WEFT_RETURN(-ELOOP);
     }
-    printf("listening on %s\n", weft_address_format(&address, text));
-    fflush(stdout);
+    local_print(self->listener);
 
     n = weft_spawn(&self->acceptor, acceptor, .listener = self->listener, .to = self->in.to);
     if (n == 0) {
@@ -174,10 +171,9 @@ int main(int argc, char **argv)
 {
     static weft_address to;
     const char         *text = argc > 1 ? argv[1] : "";
-    char               *end;
-    unsigned long       port = strtoul(text, &end, 10);
+    int                 port = local_port(text);
 
-    if (argc != 3 || *text < '0' || *text > '9' || *end || port > 65535) {
+    if (argc != 3 || port < 0) {
         fprintf(stderr,
                 "proxy: PORT is '%s', expected 0 (any free one) to 65535: proxy PORT ADDRESS\n",
                 text);

@@ -8,9 +8,9 @@
 #define EXAMPLES_SERVE_H
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <weft.h>
 
+#include "local.h"
 #include "say.h"
 
 #define STOP_SIGNALS (WEFT_SIGNAL(SIGINT) | WEFT_SIGNAL(SIGTERM))
@@ -31,19 +31,13 @@ struct server {
 };
 WEFT_ASYNC(server)
 {
-    weft_address address;
-    char         text[WEFT_ADDRESS_TEXT];
-    int64_t      n;
+    int64_t n;
 
     WEFT_BEGIN();
-    n = weft_address_parse("127.0.0.1", self->in.port, &address);
-    if (n == 0)
-        n = weft_listen(NULL, &address, NULL, &self->listener);
+    n = local_listen(self->in.port, &self->listener);
     if (n < 0)
         WEFT_RETURN(n);
-    weft_listener_address(self->listener, &address);
-    printf("listening on %s\n", weft_address_format(&address, text));
-    fflush(stdout);
+    local_print(self->listener);
 
     n = self->in.spawn(&self->acceptor, self->listener);
     if (n < 0) {
@@ -65,11 +59,10 @@ WEFT_ASYNC(server)
 /* Runs the server; main's exit status. */
 static int serve(int argc, char **argv, const char *name, spawn_acceptor *spawn)
 {
-    const char   *text = argc > 1 ? argv[1] : "7000";
-    char         *end;
-    unsigned long port = strtoul(text, &end, 10);
+    const char *text = argc > 1 ? argv[1] : "7000";
+    int         port = local_port(text);
 
-    if (argc > 2 || *text < '0' || *text > '9' || *end || port > 65535) {
+    if (argc > 2 || port < 0) {
         fprintf(stderr, "%s: PORT is '%s', expected 0 (any free one) to 65535: %s [PORT]\n", name,
                 text, name);
         return 2;
