@@ -147,6 +147,11 @@ static int make_direct(int fd, int flags)
     return direct;
 }
 
+static void check_position(int fd, int blocks)
+{
+    check_eq(lseek(fd, 0, SEEK_CUR), blocks * BLOCK);
+}
+
 Test(file_position, an_o_direct_file_moves_its_position)
 {
     weft_runtime *rt = start(1);
@@ -159,7 +164,7 @@ Test(file_position, an_o_direct_file_moves_its_position)
         check_eq(RUN_IO(i % 2 ? weft_file_writev(&io, direct, &piece, 1, -1)
                               : weft_file_write(&io, direct, block, BLOCK, -1)),
                  BLOCK);
-        check_eq(lseek(direct, 0, SEEK_CUR), (i + 1) * BLOCK);
+        check_position(direct, i + 1);
     }
     check_eq(lseek(direct, BLOCK, SEEK_SET), BLOCK);
     for (int i = 1; i < 4; i++) {
@@ -167,10 +172,10 @@ Test(file_position, an_o_direct_file_moves_its_position)
                               : weft_file_read_exact(&io, direct, block, BLOCK, -1)),
                  BLOCK);
         check_eq(block[0], 'a' + i);
-        check_eq(lseek(direct, 0, SEEK_CUR), (i + 1) * BLOCK);
+        check_position(direct, i + 1);
     }
     check_eq(RUN_IO(weft_file_read(&io, direct, block, BLOCK, -1)), 0);
-    check_eq(lseek(direct, 0, SEEK_CUR), 4 * BLOCK);
+    check_position(direct, 4);
     close(direct);
     close(fd);
     stop(rt);
@@ -187,9 +192,9 @@ Test(file_position, what_is_appended_to_an_o_direct_file_moves_it_to_the_end)
     check_eq(lseek(direct, 0, SEEK_END), 3 * BLOCK);
     check_eq(lseek(direct, BLOCK, SEEK_SET), BLOCK);
     check_eq(RUN_IO(weft_file_read(&io, direct, block, BLOCK, -1)), BLOCK);
-    check_eq(lseek(direct, 0, SEEK_CUR), 2 * BLOCK);
+    check_position(direct, 2);
     check_eq(RUN_IO(weft_file_write(&io, direct, block, BLOCK, -1)), BLOCK);
-    check_eq(lseek(direct, 0, SEEK_CUR), 4 * BLOCK);
+    check_position(direct, 4);
     close(direct);
     close(fd);
     stop(rt);

@@ -400,7 +400,7 @@ Test(token, a_run_whose_future_uses_the_budget_up_is_not_awake_for_ever)
 }
 
 /* Each poll comes by another executor, as it does when a pending future is handed on. */
-Test(token, a_run_wakes_the_task_that_polled_it_last)
+static void check_wakes_the_last(bool (*poll)(struct hand *hand, weft_future *future))
 {
     weft_token            token = {0};
     struct weft_token_run run;
@@ -410,14 +410,19 @@ Test(token, a_run_wakes_the_task_that_polled_it_last)
     hand_init(&a, NULL);
     hand_init(&b, NULL);
     weft_token_run(&run, &token, event(&e));
-    check(!hand_poll(&a, &run.future));
-    check(!hand_poll(&b, &run.future));
+    check(!poll(&a, &run.future));
+    check(!poll(&b, &run.future));
     check_eq(a.n_wakers, 0);
     weft_token_cancel(&token);
     check_eq(a.n_wakes, 0);
     check_eq(b.n_wakes, 1);
     check_eq(hand_run(&b, &run.future), -ECANCELED);
-    check_eq(b.n_wakers, 0);
+    check_eq(a.n_wakers + b.n_wakers, 0);
+}
+
+Test(token, a_run_wakes_the_task_that_polled_it_last)
+{
+    check_wakes_the_last(hand_poll);
 }
 
 /* An executor's waker that is borrowed for a poll, and only its clones last: it is at the same
@@ -454,19 +459,5 @@ static bool poll_lent(struct hand *hand, weft_future *future)
 
 Test(token, a_run_knows_wakers_of_other_executors_by_their_clones)
 {
-    weft_token            token = {0};
-    struct weft_token_run run;
-    struct event          e;
-    struct hand           a, b;
-
-    hand_init(&a, NULL);
-    hand_init(&b, NULL);
-    weft_token_run(&run, &token, event(&e));
-    check(!poll_lent(&a, &run.future));
-    check(!poll_lent(&b, &run.future));
-    weft_token_cancel(&token);
-    check_eq(a.n_wakes, 0);
-    check_eq(b.n_wakes, 1);
-    check_eq(hand_run(&b, &run.future), -ECANCELED);
-    check_eq(a.n_wakers + b.n_wakers, 0);
+    check_wakes_the_last(poll_lent);
 }
