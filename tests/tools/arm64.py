@@ -62,8 +62,8 @@ USER = [
     ("test_runtime_operations", None, OWN + " (TCP_INFO)"),
     ("test_runtime_thread_mutex", "*/the_*", "/proc tells the host's system calls and addresses"),
     ("test_runtime_datagram", "*/options", OWN + " (multicast)"),
-    ("test_runtime_datagram", "*/multicast_options", OWN + " (multicast)"),
-    ("test_runtime_datagram", "*/all_groups_are_switched_off", OWN + " (multicast)"),
+    ("test_runtime_multicast", "*/options", OWN + " (multicast)"),
+    ("test_runtime_multicast", "*/all_groups_are_switched_off", OWN + " (multicast)"),
     ("test_runtime_file_bytes", "*/counts_that_no_kernel_moves_are_cut",
      OWN + " (a read of more than there is memory)"),
     ("test_runtime_file_cached", "*/is_read_without_the_ring", OWN + " (preadv2)"),
@@ -74,7 +74,7 @@ USER = [
 # In the machine, which is ten times slower than qemu-user.
 MACHINE = ["test_reactor_*", "test_runtime_backend", "test_runtime_blocking_fault",
            "test_runtime_datagram", "test_runtime_differential*", "test_runtime_file*",
-           "test_runtime_fork*", "test_runtime_leader", "test_runtime_operations",
+           "test_runtime_fork*", "test_runtime_leader", "test_runtime_multicast", "test_runtime_operations",
            "test_runtime_ring_*", "test_runtime_signal", "test_runtime_standard",
            "test_runtime_stderr", "test_runtime_stream*"]
 

@@ -48,8 +48,8 @@ NOTHING_WRITABLE = namespaces(PROC, "mount --rbind /tmp /tmp", "mount -o remount
 TESTS = {
     "backend": None, "blocking": None, "blocking_pool": None, "config": None, "datagram": None, "file": None,
     "file_bytes": None, "file_paths": None, "fork": None, "idle": "idle/a_new_runtime_uses_no_cpu",
-    "listener": None, "resolve": None, "runtime": None, "send_file": None, "signal": None, "spawn": None,
-    "stop": None, "stream": None, "stress": "stress/*two_workers*", "time": None, "unix_socket": None,
+    "listener": None, "multicast": None, "resolve": None, "runtime": None, "send_file": None, "signal": None,
+    "spawn": None, "stop": None, "stream": None, "stress": "stress/*two_workers*", "time": None, "unix_socket": None,
 }
 # These look into /proc themselves.
 LOOK_INTO_PROC = {

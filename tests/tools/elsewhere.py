@@ -36,7 +36,7 @@ NO_ZERO_COPY = [
 ]
 # Before Linux 4.20.
 OLD = [
-    ("test_runtime_datagram", "*/all_groups_are_switched_off", "IPV6_MULTICAST_ALL is of 4.20"),
+    ("test_runtime_multicast", "*/all_groups_are_switched_off", "IPV6_MULTICAST_ALL is of 4.20"),
 ]
 
 
