@@ -1,7 +1,7 @@
 /*
  * test_notify.c - which wait a notification ends, and what is stored if there is none
  *
- * The cases are those of Tokio's sync_notify.rs, by their behaviour. More are in test_sync.c.
+ * Most cases are those of Tokio's sync_notify.rs, by their behaviour.
  */
 #include "crew.h"
 
@@ -45,6 +45,37 @@ Test(notify, that_was_stored_is_taken_once_and_the_next_wait_is_woken)
     check(!polls(1));
     weft_notify_one(&notify);
     check_eq(hand[1].n_wakes, 1);
+    check(polls(1));
+}
+
+Test(notify, is_stored_once_while_no_wait_is_there)
+{
+    begin(0);
+    weft_notify_one(&notify);
+    weft_notify_one(&notify);
+    check(polls(0));
+    check(!polls(1));
+    weft_notify_all(&notify);
+    check(polls(1));
+}
+
+Test(notify, of_all_is_for_the_waits_that_are_there_and_is_not_stored)
+{
+    begin(2);
+    weft_notify_all(&notify);
+    check(!polls(2));
+    check(polls(0));
+    check(polls(1));
+    check_eq(hand_cancel(&hand[2], &wait[2].future), -ECANCELED);
+    check_eq(hand[2].n_wakers, 0);
+}
+
+Test(notify, of_a_cancelled_wait_goes_to_the_next)
+{
+    begin(2);
+    weft_notify_one(&notify);
+    check_eq(hand_cancel(&hand[0], &wait[0].future), -ECANCELED);
+    check_eq(hand[0].n_wakers, 0);
     check(polls(1));
 }
 
