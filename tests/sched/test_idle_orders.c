@@ -2,130 +2,16 @@
  * test_idle_orders.c - no wake-up is lost: the real search, park and notify of the workers, in
  * every order
  */
-#include "explore.h"
-
-static int tell_time(struct timespec *at);
-
-#include <time.h>
-#define clock_gettime(clock, at) tell_time(at)
-#include "deque.c"
-#include "idle.c"
-#include "inject.c"
-/* those first: what follows uses them */
-#include "dispatch.c"
-#include "executor.c"
-#include "load.c"
-#include "monitor.c"
-#include "pick.c"
-#include "run.c"
-#include "tasks.c"
-#include "visit.c"
-#include "worker.c"
-
-#define TASKS 3
-
-static weft_runtime rt;
-static wf_driver    driver;
-static wf_executor  executor;
-static wf_worker    worker[2];
-static wf_worker   *workers[2] = {&worker[0], &worker[1]};
-static wf_task      task[TASKS];
-static int          n_taken[TASKS], taken_by[TASKS];
-static int64_t      now;    /* the monitor's */
-static int64_t      passes; /* of the workers' time, whenever one looks */
-
-static struct wf_deque_buffer *buffer[2][2];
-static wf_task                *ring[2]; /* a third goes to the list */
-
-static wf_deque deque(struct wf_deque_buffer **b)
-{
-    if (!*b)
-        *b = buffer_new(&explore_allocator, 4);
-    return (wf_deque){.alloc = &explore_allocator, .buffer = *b};
-}
-
-static int tell_time(struct timespec *at)
-{
-    explorer.now += passes;
-    *at = (struct timespec){explorer.now / 1000000000, explorer.now % 1000000000};
-    return 0;
-}
-
-static void set_up(uint32_t n_workers)
-{
-    driver = (wf_driver){0};
-    rt = (weft_runtime){.executor = &executor,
-                        .driver = &driver,
-                        .config = {.inject_interval = 61, .watchdog_ms = 1 << 20}};
-    for (uint32_t i = 0; i < 2; i++) {
-        worker[i] = (wf_worker){.executor = &executor, .index = i, .random = i + 1};
-        worker[i].woken = deque(&buffer[i][0]);
-        worker[i].children = deque(&buffer[i][1]);
-    }
-    executor = (wf_executor){.rt = &rt,
-                             .workers = workers,
-                             .idle.n_workers = n_workers,
-                             .idle.n_slots = n_workers,
-                             .inject = {.ring = ring, .ring_size = 2},
-                             .monitor.awake = 1,
-                             .is_parent = "yes"};
-    wf_monitor_init(&executor.monitor, &executor);
-    memset(n_taken, 0, sizeof n_taken);
-    memset(task, 0, sizeof task);
-    now = passes = 0;
-    explorer.now = WEFT_S(1);
-}
-
-static void set_up_one(void)
-{
-    set_up(1);
-}
+#include "idle_orders.h"
 
 static void set_up_two(void)
 {
     set_up(2);
 }
 
-static void took(const wf_worker *w, const wf_task *t)
-{
-    n_taken[t - task]++;
-    taken_by[t - task] = (int)w->index;
-}
-
-/* A worker's loop, but that it takes tasks without polling them, and never ends. */
-static void work(wf_worker *w)
-{
-    for (int idle_rounds = 0;; idle_rounds++) {
-        wf_task *t = NULL;
-
-        if (w->index >= executor.idle.n_workers && may_stand_by(w)) {
-            stand_by(w);
-        } else if ((t = wf_pick_task_owner(w))) {
-            took(w, t);
-            idle_rounds = 0;
-        } else {
-            park(w, INT64_MAX);
-        }
-        if (idle_rounds == 2) { /* it goes round while another is at the work */
-            explore_wait();
-            idle_rounds = 0;
-        }
-    }
-}
-
-static void work_0(void)
-{
-    work(&worker[0]);
-}
-
 static void work_1(void)
 {
     work(&worker[1]);
-}
-
-static void inject_0(void)
-{
-    wf_dispatch_inject_any(&executor, &task[0], &task[0], 1);
 }
 
 static void inject_1(void)
@@ -144,27 +30,6 @@ static void inject_twice(void)
 {
     inject_0();
     inject_1();
-}
-
-/* A worker whose first task never comes back from its poll. */
-static void work_once(wf_worker *w)
-{
-    wf_task *t;
-
-    for (int idle_rounds = 0; !(t = wf_pick_task_owner(w));) {
-        park(w, INT64_MAX);
-        if (++idle_rounds == 3) {
-            explore_wait();
-            idle_rounds = 0;
-        }
-    }
-    took(w, t);
-    w->polling = true;
-}
-
-static void work_once_and_hang(void)
-{
-    work_once(&worker[0]);
 }
 
 /* All sleep: then there must be nothing to do. */
@@ -480,96 +345,4 @@ Test(idle_orders, a_spare_worker_that_is_counted_on_as_it_stands_by_searches_and
 {
     explore(4, 1, set_up_busy, no_worker_is_counted_on, 2,
             (void (*const[])(void)){work_1, inject_twice});
-}
-
-/* ---- the monitor's sleep ---- */
-
-static void monitor_sleeps_long(void)
-{
-    sleep_long(&executor.monitor);
-}
-
-/* [monitor-1] one worker is awake for good. */
-static void the_monitor_is_awake(void)
-{
-    check_eq(n_taken[0], 1);
-    check(explorer.thread[1].ended);
-}
-
-Test(idle_orders, the_monitor_does_not_sleep_while_a_task_hangs)
-{
-    explore(3, 1, set_up_one, the_monitor_is_awake, 3,
-            (void (*const[])(void)){work_once_and_hang, monitor_sleeps_long, inject_0});
-}
-
-static void set_up_lent(void)
-{
-    set_up_one();
-    wf_worker_lend(&worker[0]);
-}
-
-static void enter_0(void)
-{
-    (void)wf_worker_enter(&worker[0]);
-}
-
-/* [monitor-1] the core is a thread's again. */
-static void the_monitor_saw_it_enter(void)
-{
-    check(explorer.thread[1].ended);
-}
-
-Test(idle_orders, the_monitor_does_not_sleep_while_a_thread_has_the_core)
-{
-    explore(3, 2, set_up_lent, the_monitor_saw_it_enter, 2,
-            (void (*const[])(void)){enter_0, monitor_sleeps_long});
-}
-
-static char     block[5 << 20]; /* the one region */
-static wf_task *slot;           /* of the heap of foreign threads */
-
-static void *give_block(void *arg, size_t size)
-{
-    (void)arg;
-    check_cmp(size, <=, sizeof block);
-    return block;
-}
-
-static void keep_block(void *arg, void *memory, size_t size)
-{
-    (void)arg, (void)memory, (void)size;
-}
-
-static void set_up_heaps(void)
-{
-    static const weft_future_ops ops = {.name = "nothing"};
-
-    set_up_one();
-    rt.config.allocator = (weft_allocator){give_block, keep_block, NULL};
-    executor.memory = (wf_memory){.rt = &rt};
-    wf_shared_heap_init(&executor.shared, &executor.memory);
-    wf_heap_init(&worker[0].heap, &executor.memory);
-    slot = wf_shared_heap_take_any(&executor.shared, 1024);
-    slot->frame.future.ops = &ops;
-}
-
-static void free_and_work(void)
-{
-    wf_heap_free_any(&worker[0].heap, slot);
-    work_0();
-}
-
-/* Where the monitor sleeps, nothing reminds the heap any more. */
-static void the_slot_is_back(void)
-{
-    if (explorer.thread[1].ended)
-        return;
-    check_eq(worker[0].heap.n_sends, 0);
-    check_eq(wf_region_of(slot)->remote, NULL);
-}
-
-Test(idle_orders, the_monitor_does_not_sleep_before_a_freed_slot_is_back_in_its_heap)
-{
-    explore(3, 1, set_up_heaps, the_slot_is_back, 2,
-            (void (*const[])(void)){free_and_work, monitor_sleeps_long});
 }
