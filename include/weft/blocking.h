@@ -218,17 +218,17 @@ WEFT_API weft_future *weft_spawn_blocking_(struct weft_spawn_blocking *job, weft
  *
  *     n = weft_block_in_place(parse, &self->document);
  *
- * In the function the thread is none of the runtime's. It may call what any thread may: spawn on
- * the runtime, send, wake, and weft_block_on. A NULL runtime is that of the task there. Only
- * weft_runtime_stop is refused, with -EDEADLK. What the function needs is passed in `argument`: it
- * must neither rely on the task's values of keys (weft/task_local.h) nor set any. On a worker it
- * does not see them, and weft_fiber_set_local aborts.
+ * While the function runs, its thread does not count as one of the runtime's. It may call what any
+ * thread may: spawn on the runtime, send, wake, and weft_block_on. A NULL runtime stands for the
+ * runtime of the task. Only weft_runtime_stop is refused, with -EDEADLK. What the function needs is
+ * passed in `argument`: it must neither rely on the task's values of keys (weft/task_local.h) nor
+ * set any. On a worker it does not see them, and weft_fiber_set_local aborts.
  *
  * Tasks that are bound to the worker wait. So do fibers that have started on it, and the other
  * branches of the caller's task. The function must not wait for one of these.
  *
- * If all spare workers are in use, the workers that are left have to do. The caller of a
- * current-thread runtime has no other thread that could poll its tasks: they wait, and
+ * If all spare workers are in use, the other tasks wait for the workers that are left. The caller
+ * of a current-thread runtime has no other thread that could poll its tasks: they wait, and
  * weft_block_on ends with -EDEADLK. On a thread that polls no task of a runtime, on a pool thread,
  * or within another weft_block_in_place, the function is just called.
  *

@@ -9,8 +9,8 @@
  * A message is `size` bytes, which are copied in and out. The channel needs no runtime. Any thread
  * and any executor may use its ends. If the caller of weft_broadcast_open is run by a runtime, the
  * memory of the channel comes from that runtime's allocator. Each end has one owner, which closes
- * it. A wait borrows its end until READY: end a wait that weft_keep has left before you close its
- * end.
+ * it. A wait borrows its end until READY. So a wait that weft_keep has left pending must be over
+ * before its end is closed.
  */
 #ifndef WEFT_BROADCAST_H
 #define WEFT_BROADCAST_H
@@ -76,7 +76,7 @@ WEFT_API WEFT_NODISCARD int weft_broadcast_subscribe(weft_broadcast_sender    *s
                                                      weft_broadcast_receiver **ret_receiver);
 
 /*
- * How many receivers a broadcast channel has. It may be another number a moment later.
+ * Returns how many receivers a broadcast channel has. It may be another number a moment later.
  *
  * Thread:  any.
  */

@@ -3,9 +3,10 @@
  *
  * A message is `size` bytes, which are copied in and out. Channels need no runtime. Any thread and
  * any executor may use their ends. If the caller of ..._open is run by a runtime, the memory of
- * the channel comes from that runtime's allocator. Each end has one owner, which closes it. What
- * can wait is a future in memory of the caller. Messages and the places of results are borrowed
- * until READY, and so is the end: end a wait that weft_keep has left before you close its end.
+ * the channel comes from that runtime's allocator. Each end has one owner, which closes it.
+ * Functions that wait make a future in memory of the caller. Messages, the places of results and
+ * the end are borrowed until READY. So a wait that weft_keep has left pending must be over before
+ * its end is closed.
  */
 #ifndef WEFT_CHANNEL_H
 #define WEFT_CHANNEL_H

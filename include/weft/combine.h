@@ -4,8 +4,8 @@
  * The branches of a group are futures in the caller's frame. A combinator polls the branches that
  * were woken, and no others. It is READY only when every branch has ended or is kept. So no buffer
  * stays with the kernel, and nothing that completed is lost: afterwards each branch has its own
- * result. Until then all branches stay in place, also those that have ended. A future is one branch
- * of one group. A group in which it is two branches aborts.
+ * result. Until then all branches stay in place, also those that have ended. A future can be one
+ * branch of one group. A group that has it as two branches aborts.
  *
  * A wake in a group of 100,000 branches costs little more than one in a group of 100, because a
  * poll skips the branches that were not woken. A group that has a branch of weft_keep, or one whose

@@ -2,14 +2,14 @@
  * mpmc.h - messages that many receivers share: each goes to one of them
  *
  * An mpmc channel is a queue of work. Senders put messages into it, and wait while it is full. Each
- * message goes to one receiver. Those that wait are served in the order in which they began to
- * wait, at both ends.
+ * message goes to one receiver. Senders that wait are served in the order in which they began to
+ * wait, and so are receivers.
  *
  * A message is `size` bytes, which are copied in and out. The channel needs no runtime. Any thread
  * and any executor may use its ends. If the caller of weft_mpmc_open is run by a runtime, the
  * memory of the channel comes from that runtime's allocator. Each end has one owner, which closes
- * it. Messages and the places of results are borrowed until READY, and so is the end: end a wait
- * that weft_keep has left before you close its end.
+ * it. Messages, the places of results and the end are borrowed until READY. So a wait that
+ * weft_keep has left pending must be over before its end is closed.
  */
 #ifndef WEFT_MPMC_H
 #define WEFT_MPMC_H

@@ -26,8 +26,8 @@
  * soon as that wait is READY, even if the completing thread has not returned yet. If more than 64
  * plain threads and tasks of other executors wait, that thread must have returned, too.
  *
- * C can't tell that the code that was to complete a promise has ended without doing so, and the
- * waits go on then. A deferred call (weft_defer) that completes the promise with an error makes
+ * weft does not notice if the code that was to complete a promise ends without doing so, and the
+ * waits then never end. A deferred call (weft_defer) that completes the promise with an error makes
  * sure of the end. If there is a result by then, the call changes nothing.
  */
 #ifndef WEFT_PROMISE_H

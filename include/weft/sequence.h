@@ -52,11 +52,11 @@ typedef struct weft_sequence {
  * Waits for the next item of a sequence. `ret_item` points to memory for one item, which is
  * borrowed until READY. One wait at a time.
  *
- * Returns: >= 0, an item is in *ret_item. What the number means, the kind of the sequence says.
+ * Returns: >= 0, an item is in *ret_item. The kind of the sequence says what the number means.
  * Errors:  WEFT_EOF, there are no more items.
  *   An error of the sequence.
- * Cancel:  what it means for the future that the sequence makes. If the result is -ECANCELED,
- *          nothing is lost: the next wait gets the item.
+ * Cancel:  WITHDRAWS or DRAINS, as the future does that the sequence makes. If the result is
+ *          -ECANCELED, nothing is lost: the next wait gets the item.
  */
 static inline weft_future *weft_sequence_next(weft_sequence *sequence, void *ret_item)
 {
@@ -192,8 +192,8 @@ typedef struct weft_chunks {
  * Gathers the items of a sequence, of `size` bytes each, into chunks of up to `most`, at least 1. A
  * chunk is returned when it is full, or `duration` nanoseconds after its first item came, whichever
  * is first. With a duration of WEFT_FOREVER it is returned when it is full, or at the end of the
- * sequence; then no runtime is needed. `items` is memory for `most` items. Chunks need not be
- * ended, but a merge that they are made of does, by weft_merge_close.
+ * sequence; then no runtime is needed. `items` is memory for `most` items. Chunks need no call that
+ * ends them, but a merge that gives them their items does: weft_merge_close.
  *
  * Thread: the owner of the sequence.
  */

@@ -1,5 +1,5 @@
 /*
- * sync.h - locks and their like, for tasks: they wait without keeping their worker
+ * sync.h - locks and the like for tasks: a wait blocks no worker
  *
  * Each of these is a plain struct in memory of yours. All bytes zero is a valid start, nothing is
  * allocated, and no runtime is needed. Waiting is a future in a weft_wait of the caller's. A task
@@ -7,8 +7,9 @@
  * program.
  *
  * Waiters are served in the order in which they were first polled. A task that has used up the
- * budget of its poll yields before it takes a lock that is free. All waits WITHDRAW: a cancelled
- * one leaves the queue, and what it has been granted in the same moment goes to the next waiter.
+ * budget of its poll yields before it takes a lock that is free. All waits but that of a condition
+ * WITHDRAW: a cancelled wait leaves the queue, and what it had just been granted goes to the next
+ * waiter.
  *
  * The memory must stay in place while a task waits or holds, and until each call has returned: a
  * lock may be free a moment before the unlock that freed it returns. Any thread may call any of
@@ -49,14 +50,15 @@ typedef struct weft_mutex {
 } weft_mutex;
 
 /*
- * Locks the mutex, behind those that wait already.
+ * Locks the mutex. Tasks that wait for it already come first.
  *
  * Returns: 0, and the mutex is the caller's until weft_mutex_unlock.
  * Errors:  none but -ECANCELED.
  * Cancel:  WITHDRAWS; the mutex is not held then.
  *
- * A task that locks a mutex which it holds waits until something else unlocks it, mostly for ever.
- * Two tasks that lock two mutexes in opposite order wait for each other. The watchdog logs both.
+ * A task that locks a mutex which it holds itself waits until another task or a thread unlocks it,
+ * and usually that is for ever. Two tasks that lock two mutexes in opposite order wait for each
+ * other. The watchdog logs both.
  */
 WEFT_API weft_future *weft_mutex_lock(weft_wait *wait, weft_mutex *mutex);
 
@@ -70,28 +72,27 @@ WEFT_API WEFT_NODISCARD int weft_mutex_try_lock(weft_mutex *mutex);
 
 /*
  * Unlocks the mutex, and hands it to the first waiter if there is one. Aborts if it is not held.
- * Another task than the one that locked it may unlock it. Until then the latter counts as its
- * owner.
+ * Any task may unlock it. Until then the task that locked it counts as its owner.
  *
- * Thread: any, also another one than that which locked it.
+ * Thread: any.
  */
 WEFT_API void weft_mutex_unlock(weft_mutex *mutex);
 
 /* ---- semaphore ---- */
 
-/* A number of permits. Zero: none, until some are released. */
+/* A number of permits. Zero: there is none, until some are released. */
 typedef struct weft_semaphore {
     weft_waits_ waits_;
     uint64_t    available_;
     bool        closed_;
 } weft_semaphore;
 
-/* Makes a semaphore with that many permits. Before anything else uses it. */
+/* Makes a semaphore with the given number of permits. Call it before anything else uses it. */
 WEFT_API void weft_semaphore_init(weft_semaphore *semaphore, uint32_t permits);
 
 /*
- * Takes `n` permits, all at once. A waiter that wants many holds up those behind it, so that it
- * gets them in the end.
+ * Takes `n` permits, all at once. A wait for many permits holds up the waits behind it, so that
+ * waits for a few permits can't pass it again and again.
  *
  * Returns: 0.
  * Errors:  -EPIPE, the semaphore is closed.
@@ -108,15 +109,15 @@ WEFT_API weft_future *weft_semaphore_acquire(weft_wait *wait, weft_semaphore *se
  */
 WEFT_API WEFT_NODISCARD int weft_semaphore_try_acquire(weft_semaphore *semaphore, uint32_t n);
 
-/* Gives `n` permits, which need not have been taken before: to the waiters, in their order, and to
- * those that come later. */
+/* Releases `n` permits. They need not have been taken before. Pending waits get them in the order
+ * of the queue, and what is left is free for later callers. */
 WEFT_API void weft_semaphore_release(weft_semaphore *semaphore, uint32_t n);
 
-/* Closes the semaphore: those that wait, and those that come later, get -EPIPE. Permits that are
- * out may still be released. */
+/* Closes the semaphore. Pending waits end with -EPIPE, and so do later ones. Permits that have been
+ * taken may still be released. */
 WEFT_API void weft_semaphore_close(weft_semaphore *semaphore);
 
-/* How many permits could be taken now. It may be another number a moment later. */
+/* Returns how many permits are free now. It may be another number a moment later. */
 WEFT_API uint64_t weft_semaphore_available(weft_semaphore *semaphore);
 
 /* ---- rwlock ---- */
@@ -128,18 +129,20 @@ typedef struct weft_rwlock {
 } weft_rwlock;
 
 /*
- * Locks for reading. Readers that come behind a waiting writer wait behind it, so that it gets its
- * turn.
+ * Locks for reading. While a writer waits, later readers wait behind it, so that the writer gets
+ * its turn.
  *
  * Returns: 0, and the lock is held until weft_rwlock_unlock_read.
+ * Errors:  none but -ECANCELED.
  * Cancel:  WITHDRAWS; the lock is not held then.
  */
 WEFT_API weft_future *weft_rwlock_read(weft_wait *wait, weft_rwlock *lock);
 
 /*
- * Locks for writing.
+ * Locks for writing. It waits until no reader and no other writer holds the lock.
  *
  * Returns: 0, and the lock is held until weft_rwlock_unlock_write.
+ * Errors:  none but -ECANCELED.
  * Cancel:  WITHDRAWS; the lock is not held then.
  */
 WEFT_API weft_future *weft_rwlock_write(weft_wait *wait, weft_rwlock *lock);
@@ -160,16 +163,16 @@ WEFT_API WEFT_NODISCARD int weft_rwlock_try_read(weft_rwlock *lock);
  */
 WEFT_API WEFT_NODISCARD int weft_rwlock_try_write(weft_rwlock *lock);
 
-/* Gives up what weft_rwlock_read or weft_rwlock_try_read has taken. Aborts if no reader holds the
- * lock. */
+/* Releases the lock that weft_rwlock_read or weft_rwlock_try_read has taken. Aborts if no reader
+ * holds it. */
 WEFT_API void weft_rwlock_unlock_read(weft_rwlock *lock);
 
-/* Gives up what weft_rwlock_write or weft_rwlock_try_write has taken. Aborts if no writer holds the
- * lock. */
+/* Releases the lock that weft_rwlock_write or weft_rwlock_try_write has taken. Aborts if no writer
+ * holds it. */
 WEFT_API void weft_rwlock_unlock_write(weft_rwlock *lock);
 
-/* Makes a reader of the writer, without a moment in which another writer could come between. Aborts
- * if no writer holds the lock. */
+/* Turns the lock of the writer into that of a reader. No other writer can get the lock in between.
+ * Aborts if no writer holds the lock. */
 WEFT_API void weft_rwlock_downgrade(weft_rwlock *lock);
 
 /* ---- event ---- */
@@ -182,26 +185,27 @@ typedef struct weft_event {
 } weft_event;
 
 /*
- * Waits until the event is set. A waiter that waits at the moment of weft_event_set ends, also if
+ * Waits until the event is set. A wait that is pending when weft_event_set is called ends, even if
  * the event is reset at once.
  *
  * Returns: 0.
+ * Errors:  none but -ECANCELED.
  * Cancel:  WITHDRAWS.
  */
 WEFT_API weft_future *weft_event_wait(weft_wait *wait, weft_event *event);
 
-/* Sets the event: all that wait end, and those that come later do not wait. */
+/* Sets the event. All pending waits end, and later ones end at once. */
 WEFT_API void weft_event_set(weft_event *event);
 
-/* Makes the event unset: those that come later wait again. */
+/* Resets the event. Later waits wait until it is set again. */
 WEFT_API void weft_event_reset(weft_event *event);
 
-/* Whether the event is set. */
+/* Returns whether the event is set. */
 WEFT_API bool weft_event_is_set(weft_event *event);
 
 /* ---- notify ---- */
 
-/* Tells waiters that something has changed; what, they find out themselves. Zero: no permit. */
+/* Tells tasks that something has changed. They look for themselves what it is. Zero: no permit. */
 typedef struct weft_notify {
     weft_waits_ waits_;
     uint32_t    round_;   /* counts weft_notify_all */
@@ -212,21 +216,22 @@ typedef struct weft_notify {
  * Waits for a notification.
  *
  * Returns: 0.
- * Cancel:  WITHDRAWS; a weft_notify_one that has reached this waiter goes to the next, or is
- *          stored.
+ * Errors:  none but -ECANCELED.
+ * Cancel:  WITHDRAWS. If a weft_notify_one had reached this wait, its notification goes to the next
+ *          wait, or is stored.
  */
 WEFT_API weft_future *weft_notify_wait(weft_wait *wait, weft_notify *notify);
 
-/* Ends the wait of the first waiter. If there is none, one permit is stored, and the next waiter
- * takes it. */
+/* Ends the first pending wait. If there is none, one permit is stored, and the next wait takes
+ * it. */
 WEFT_API void weft_notify_one(weft_notify *notify);
 
-/* Ends the waits of all that wait now. Nothing is stored for those that come later. */
+/* Ends all pending waits. Nothing is stored for later ones. */
 WEFT_API void weft_notify_all(weft_notify *notify);
 
 /* ---- condition ---- */
 
-/* A condition of state that a mutex guards. Zero: a valid start. */
+/* A condition variable: tasks wait until state that a mutex guards has changed. Zero: ready. */
 typedef struct weft_condition {
     weft_notify notify_;
 } weft_condition;
@@ -256,15 +261,16 @@ typedef struct weft_barrier {
     uint32_t    n_, arrived_, round_;
 } weft_barrier;
 
-/* Makes a barrier for `n` tasks, at least 1. Before anything else uses it. */
+/* Makes a barrier for `n` tasks, at least 1. Call it before anything else uses it. */
 WEFT_API void weft_barrier_init(weft_barrier *barrier, uint32_t n);
 
 /*
- * Waits until `n` tasks wait.
+ * Waits until `n` tasks wait at the barrier. Then all of them pass it together.
  *
- * Returns: 1 for one of them, the leader, and 0 for the others.
- * Cancel:  WITHDRAWS: the task has not arrived then. If the barrier has been passed, the true
- *          result.
+ * Returns: 1 for one of the tasks, the leader, and 0 for the others.
+ * Errors:  none but -ECANCELED.
+ * Cancel:  WITHDRAWS. The task then does not count as one that waits. If the tasks have passed the
+ *          barrier before, the result is 0 or 1.
  */
 WEFT_API weft_future *weft_barrier_wait(weft_wait *wait, weft_barrier *barrier);
 
@@ -277,8 +283,8 @@ typedef struct weft_once {
 } weft_once;
 
 /*
- * Asks for what is made once. The first caller makes it, and may await while it does; all others
- * wait for that.
+ * Asks for something that is made once. The first caller gets 1 and makes it, and may await
+ * meanwhile. All other callers wait until it has been made.
  *
  *     WEFT_AWAIT(n, weft_once_begin(&self->wait, &table_made));
  *     if (n == 1) {
@@ -287,15 +293,17 @@ typedef struct weft_once {
  *     }
  *
  * Returns: 1, the caller is to make it and to call weft_once_end. 0, it has been made.
+ * Errors:  none but -ECANCELED.
  * Cancel:  WITHDRAWS; another waiter gets the turn then.
  */
 WEFT_API weft_future *weft_once_begin(weft_wait *wait, weft_once *once);
 
-/* Ends what a weft_once_begin that answered 1 has begun. With `made`, all get 0 from now on.
- * Without, the next waiter gets 1 and tries in its turn. */
+/* Ends the turn of a caller whose weft_once_begin returned 1. If `made` is true, all callers get 0
+ * from now on. Otherwise the next caller gets 1 and tries in its turn. */
 WEFT_API void weft_once_end(weft_once *once, bool made);
 
-/* Whether it has been made. What was written before weft_once_end is seen after true. */
+/* Returns whether it has been made. After true the caller sees what was written before
+ * weft_once_end. */
 WEFT_API bool weft_once_is_made(weft_once *once);
 
 WEFT_END_DECLS

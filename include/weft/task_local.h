@@ -53,7 +53,7 @@ struct weft_task_local_scope {
  * innermost value counts. `future` and `key` must stay in place until READY.
  *
  * Returns: the result of the future.
- * Cancel:  what it means for the future. The future sees the value also while it ends.
+ * Cancel:  WITHDRAWS or DRAINS, as the future does. The future sees the value also while it ends.
  */
 WEFT_API weft_future *weft_task_local_scope(struct weft_task_local_scope *scope,
                                             const weft_task_local *key, void *value,

@@ -10,7 +10,7 @@
  * Values are copied in and out. A watch needs no runtime. Any thread and any executor may use its
  * ends. If the caller of weft_watch_open is run by a runtime, the memory of the channel comes from
  * that runtime's allocator. Each end has one owner, which closes it. A wait borrows its end until
- * READY: end a wait that weft_keep has left before you close its end.
+ * READY. So a wait that weft_keep has left pending must be over before its end is closed.
  */
 #ifndef WEFT_WATCH_H
 #define WEFT_WATCH_H
@@ -105,7 +105,7 @@ WEFT_API WEFT_NODISCARD int weft_watch_subscribe(weft_watch_sender    *sender,
                                                  weft_watch_receiver **ret_receiver);
 
 /*
- * How many receivers a watch has. It may be another number a moment later.
+ * Returns how many receivers a watch has. It may be another number a moment later.
  *
  * Thread:  any.
  */
