@@ -3,7 +3,8 @@
  *
  * Purpose     `weft doctor` reports what weft finds on this machine, and what to do about it.
  * Threads     One, besides those of the runtime that it starts and stops.
- * Invariants  The exit status is the report's level; 64 for a command that is not understood.
+ * Invariants  The exit status is the report's level; 64 for a command that is not understood, and 74
+ *             if the report can't be written.
  * Ordering    None.
  * Failure     A runtime that does not start is a finding.
  */
@@ -12,12 +13,14 @@
 #include "reactor.h"
 #include "report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weft/runtime.h>
 
-#define USAGE_STATUS 64
+#define USAGE_STATUS  64
+#define OUTPUT_STATUS 74
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
@@ -42,7 +45,8 @@ static const char usage[] =
     "\n"
     "doctor starts a runtime as a program would here, and reports the kernel, the backend, limits\n"
     "and knobs; for each that limits weft, what follows and the remedy. It changes nothing.\n"
-    "Exit status: 0 nothing limits weft, 1 something does, 2 weft does not start.\n";
+    "Exit status: 0 nothing limits weft, 1 something does, 2 weft does not start, 74 the report\n"
+    "can't be written.\n";
 
 /* What the runtime logs at its start, one line after the other. */
 typedef struct heard {
@@ -127,7 +131,10 @@ static int doctor(bool json)
     wf_machine_look(&report);
     look_at_start(&report, &config);
     wf_report_print(&report, json);
-    return (int)report.level;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return (int)report.level;
+    fprintf(stderr, "weft: can't write the report: %s\n", strerror(errno));
+    return OUTPUT_STATUS;
 }
 
 int main(int argc, char **argv)

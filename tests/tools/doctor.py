@@ -78,6 +78,9 @@ knobs = {knob["name"]: knob for knob in json.loads(done.stdout)["knobs"]}
 tally.check(knobs["WEFT_WORKERS"] == {"name": "WEFT_WORKERS", "value": "3", "from": "environment"} and
             knobs["WEFT_BUDGET"]["from"] == "default", f"knobs: {knobs}")
 tally.check(findings(done)["backend"]["level"] == "ok", "the backend is not ok here")
+with open("/dev/full", "w") as full:
+    done = subprocess.run([PROGRAM, "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
+tally.check(done.returncode == 74 and os.strerror(errno.ENOSPC) in done.stderr, f"no room for the report: {done}")
 done = doctor("doctor", "--json", WEFT_WORKERS="\udcff")  # the byte 0xff, which is no UTF-8
 tally.check("WEFT_WORKERS=\ufffd is not" in findings(done)["start"]["follows"], f"no UTF-8: {done.stdout}")
 tally.check("WEFT_WORKERS=3, from the environment" in doctor("doctor", WEFT_WORKERS="3").stdout,
