@@ -206,27 +206,11 @@ int wf_reactor_start(weft_runtime *rt)
     return result;
 }
 
-bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until)
+uint32_t wf_reactor_users(weft_runtime *rt)
 {
     wf_reactor *r = rt->reactor;
 
-    for (;;) {
-        uint32_t n_asked = wf_load(&r->n_asked, ACQUIRE); /* [reactor-3] */
-        uint32_t n = n_asked + wf_socket_pool_uses(r);
-        /* Operations that end do not wake this thread, since stopping rarely has to wait. */
-        int64_t now = wf_now(), next = now + WEFT_MS(1);
-
-        if (n == 0)
-            return true;
-        if (now >= until) {
-            wf_log(&rt->config, WEFT_LOG_WARNING,
-                   "stop: operations of other executors are under way: %u; cancel them, and poll "
-                   "them to their end",
-                   n);
-            return false;
-        }
-        wf_futex_wait(&r->n_asked, n_asked, next < until ? next : until);
-    }
+    return wf_load(&r->n_asked, ACQUIRE) + wf_socket_pool_uses(r); /* [reactor-3] */
 }
 
 void wf_reactor_stop(weft_runtime *rt)

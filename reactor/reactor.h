@@ -144,9 +144,8 @@ static inline uint64_t wf_reactor_tag(const void *object, unsigned tag)
 int wf_reactor_start(weft_runtime *rt);
 /* Logs which system call gave the reactor no descriptor at its start. */
 void wf_reactor_lacks_descriptor(const wf_reactor *r, const char *call, int error);
-/* Waits until no operation is in flight, until that instant at most. Returns false after a log line
- * if some still are. */
-bool wf_reactor_wait_unused(weft_runtime *rt, int64_t until);
+/* How many operations are in flight. */
+uint32_t wf_reactor_users(weft_runtime *rt);
 /* Ends the thread once the kernel has completed everything. Warns of sockets that the program has
  * not closed. */
 void wf_reactor_stop(weft_runtime *rt);

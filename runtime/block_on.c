@@ -83,7 +83,7 @@ static void sleep_until_woken(sleeper *s)
     wf_swap(&s->state, AWAKE, ACQUIRE); /* [block-1] also of a second wake */
 }
 
-/* ---- the list of callers that a test's clock waits for ---- */
+/* ---- the list of callers, for which a test's clock and a stop wait ---- */
 
 /* A worker that is in weft_block_in_place does not count as busy while its thread is in this call,
  * which counts instead. */
@@ -118,6 +118,17 @@ static void delist(weft_runtime *rt, sleeper *s)
     else
         rt->blocked = s->next;
     wf_unlock(&rt->blocked_lock);
+}
+
+uint32_t wf_blocked_users(weft_runtime *rt)
+{
+    uint32_t n = 0;
+
+    wf_lock(&rt->blocked_lock);
+    for (const sleeper *s = rt->blocked; s; s = s->next)
+        n++;
+    wf_unlock(&rt->blocked_lock);
+    return n;
 }
 
 bool wf_blocked_are_asleep(weft_runtime *rt)

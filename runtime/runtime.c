@@ -6,7 +6,8 @@
  *             start   1 configuration  2 timer wheels, workers without threads  3 reactor
  *                     4 blocking pools  5 the workers' threads
  *             stop    1 no new tasks, cancel all  2 wait for the last task
- *                     3 wait until no other executor has an operation or a timer here
+ *                     3 wait until no other executor has an operation or a timer here, and no
+ *                     thread is in weft_block_on
  *                     4 end a clock that jumps  5 end the pools  6 end the workers
  *                     7 end the reactor  8 free
  *
@@ -16,11 +17,12 @@
  * Invariants  U1 If a phase of start fails, the phases before it are undone.
  *             U2 Stop reaches phase 4 only without tasks and without operations and timers of other
  *             executors, so none of them uses what the later phases end.
- *             U3 If blocking jobs are left behind, the memory that their threads come back to
- *             stays. The process is about to end.
+ *             U3 If blocking jobs or threads in weft_block_on are left behind, the memory that
+ *             these threads come back to stays. The process is about to end.
  * Ordering    Thread creation and joining.
  * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
  */
+#include "blocked.h"
 #include "config.h"
 #include "dump.h"
 #include "executor.h"
@@ -37,6 +39,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 WEFT_API int weft_version(void)
 {
@@ -161,6 +164,36 @@ static bool wait_empty(wf_executor *s, int64_t now, int64_t until)
     return wf_executor_wait_empty(s, until);
 }
 
+bool wf_stop_wait(weft_runtime *rt, uint32_t (*count)(weft_runtime *rt), const char *what,
+                  const char *remedy, int64_t until)
+{
+    int64_t  now = wf_now(), told = wf_after(now, WEFT_S(1));
+    uint32_t n;
+
+    for (; (n = count(rt)) > 0; now = wf_now()) {
+        if (now >= until || now >= told) {
+            wf_log(&rt->config, WEFT_LOG_WARNING, "stop: %s: %u; %s", what, n, remedy);
+            told = WEFT_FOREVER;
+        }
+        if (now >= until)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL); /* no wake comes: it is rare */
+    }
+    return true;
+}
+
+/* Threads in weft_block_on come last: most of them wait for one of the others. With `leave` they
+ * are left behind: a thread of the host that serves until the process ends is no reason to wait. */
+static bool wait_unused(weft_runtime *rt, int64_t until, bool leave)
+{
+    return wf_stop_wait(rt, wf_reactor_users, "operations of other executors are under way",
+                        "cancel them, and poll them to their end", until) &&
+           wf_stop_wait(rt, wf_timers_users, "sleeps of other executors are under way",
+                        "cancel them, and poll them to their end", until) &&
+           (leave || wf_stop_wait(rt, wf_blocked_users, "threads are in weft_block_on with it",
+                                  "end what they wait for", until));
+}
+
 int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
 {
     int64_t          now = wf_now(), until;
@@ -179,8 +212,7 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
         wf_pools_report(rt, "stop: "); /* a task may wait for its job */
         return -ETIMEDOUT;
     }
-    if (!wf_stop_wait(wf_reactor_wait_unused, rt, until) ||
-        !wf_stop_wait(wf_timers_wait_unused, rt, until))
+    if (!wait_unused(rt, until, leave))
         return -ETIMEDOUT;
     WF_ASSERT(wf_tasks_alive(rt->executor) == 0); /* U2 */
     wf_clock_end(&rt->timers->clock);
@@ -189,7 +221,7 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
     wf_runtimes_remove(rt);
     wf_executor_stop(rt->executor); /* workers use the reactor to their end */
     wf_reactor_stop(rt);
-    if (left > 0) {
+    if (left > 0 || wf_blocked_users(rt) > 0) {
         leave_behind(rt);
         return 0;
     }

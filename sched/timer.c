@@ -33,24 +33,9 @@ int wf_timers_start(weft_runtime *rt)
     return 0;
 }
 
-bool wf_timers_wait_unused(weft_runtime *rt, int64_t until)
+uint32_t wf_timers_users(weft_runtime *rt)
 {
-    wf_timers *timers = rt->timers;
-    uint32_t   n;
-
-    while ((n = wf_load(&timers->n_foreign, ACQUIRE)) > 0) { /* [timer-2] */
-        int64_t now = wf_now(), next = now + WEFT_MS(1);     /* no wake comes, as this is rare */
-
-        if (now >= until) {
-            wf_log(&rt->config, WEFT_LOG_WARNING,
-                   "stop: sleeps of other executors are under way: %u; cancel them, and poll them "
-                   "to their end",
-                   n);
-            return false;
-        }
-        wf_futex_wait(&timers->n_foreign, n, next < until ? next : until);
-    }
-    return true;
+    return wf_load(&rt->timers->n_foreign, ACQUIRE); /* [timer-2] */
 }
 
 void wf_timers_stop(weft_runtime *rt)

@@ -50,10 +50,9 @@ typedef struct wf_timers {
 
 /* Sets rt->timers, with a wheel for each worker. Returns 0 or -ENOMEM. */
 int wf_timers_start(weft_runtime *rt);
-/* Waits until no sleep of another executor is pending. Returns false after a log line if the
- * instant comes first. */
-bool wf_timers_wait_unused(weft_runtime *rt, int64_t until);
-void wf_timers_stop(weft_runtime *rt);
+/* How many sleeps of other executors are pending. */
+uint32_t wf_timers_users(weft_runtime *rt);
+void     wf_timers_stop(weft_runtime *rt);
 
 /* Arms an unarmed timer, which wakes `waker` at nap->deadline_. Returns false if that instant has
  * come already. If `now` is old, a timer that is due is armed all the same and fires a little

@@ -225,7 +225,8 @@ WEFT_API weft_future *weft_spawn_blocking_(struct weft_spawn_blocking *job, weft
  * set any. On a worker it does not see them, and weft_fiber_set_local aborts.
  *
  * Tasks that are bound to the worker wait. So do fibers that have started on it, and the other
- * branches of the caller's task. The function must not wait for one of these.
+ * branches of the caller's task. The function must not wait for one of these, also not with a time
+ * limit: a wait that is cancelled may first need a lock that was passed to one of them.
  *
  * If all spare workers are in use, the other tasks wait for the workers that are left. The caller
  * of a current-thread runtime has no other thread that could poll its tasks: they wait, and

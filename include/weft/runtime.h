@@ -210,8 +210,8 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
  * most, in nanoseconds. Once all tasks have ended it ends all threads. Handles and wakers of the
  * runtime's tasks may still be used afterwards.
  *
- * No other thread may be in weft_block_on with the runtime or use its streams meanwhile. The
- * streams must be closed. While the call waits, other threads may call weft_spawn_on and
+ * It waits for threads that are in weft_block_on with the runtime, too. No other thread may begin
+ * such a call or use its streams meanwhile. The streams must be closed. While the call waits, other threads may call weft_spawn_on and
  * weft_pool_open, which return -ESHUTDOWN. Once the call has returned 0, `rt` is freed memory, and
  * no thread may be in such a call or begin one. So a thread that spawns from outside must be told
  * to end, and joined, before the stop. weft aborts if it sees such a call while it frees the
@@ -221,7 +221,8 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
  * Thread:  any but the runtime's own threads, one at a time.
  * Returns: 0, and `rt` is freed.
  * Errors:  -ETIMEDOUT, tasks or blocking jobs remain, or other executors have not seen the end of
- *   operations, sleeps or jobs that they have begun. The log names the jobs, and up to 1000 tasks.
+ *   operations, sleeps or jobs that they have begun, or a thread is in weft_block_on with the
+ *   runtime. The log says so, and names the jobs, and up to 1000 tasks.
  *   Nothing has been freed: call weft_runtime_stop again.
  *   -EDEADLK, one of the runtime's own threads called it, or one that is in weft_block_on with it.
  *   -ECHILD, the process is a fork of the process that started the runtime. Its memory stays.

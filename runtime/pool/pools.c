@@ -9,7 +9,6 @@
 #include "visit.h"
 
 #include <string.h>
-#include <time.h>
 
 #define THREADS_MOST 10000
 #define KEEP_MS_MOST 3600000
@@ -145,30 +144,13 @@ void wf_pools_report(weft_runtime *rt, const char *what)
 
 /* Jobs whose futures have not seen their end. All tasks have ended, so other executors poll these
  * futures. Each one looks into the runtime, and has a reference to the pool. */
-static uint64_t count_unseen(const weft_pool *first)
+static uint32_t count_unseen(weft_runtime *rt)
 {
-    uint64_t n = 0;
+    uint32_t n = 0;
 
-    for (const weft_pool *p = first; p; p = p->next)
+    for (const weft_pool *p = rt->pools->first; p; p = p->next)
         n += wf_load(&p->refs, ACQUIRE) - 1; /* [pool-1] */
     return n;
-}
-
-static bool wait_seen(weft_runtime *rt, int64_t until)
-{
-    uint64_t n;
-
-    while ((n = count_unseen(rt->pools->first)) > 0) {
-        if (wf_now() >= until) {
-            wf_log(&rt->config, WEFT_LOG_WARNING,
-                   "stop: blocking jobs of other executors have ended: %llu; poll their futures to "
-                   "the end",
-                   (unsigned long long)n);
-            return false;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL); /* no wake comes: it is rare */
-    }
-    return true;
 }
 
 int wf_pools_stop(weft_runtime *rt, int64_t until, bool leave)
@@ -180,7 +162,8 @@ int wf_pools_stop(weft_runtime *rt, int64_t until, bool leave)
     for (weft_pool *p = pools->first; p; p = p->next)
         if (p->left_behind)
             return 1;
-    if (!wf_stop_wait(wait_seen, rt, until))
+    if (!wf_stop_wait(rt, count_unseen, "blocking jobs of other executors have ended",
+                      "poll their futures to the end", until))
         return -ETIMEDOUT;
     for (weft_pool *p = pools->first, *next; p; p = next) {
         next = p->next;

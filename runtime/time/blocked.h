@@ -1,7 +1,8 @@
 /*
- * blocked.h - threads in weft_block_on, as a test's clock sees them
+ * blocked.h - threads in weft_block_on, as a test's clock and a stop see them
  *
  * Purpose     Tells a test's clock whether all threads in weft_block_on sleep. It jumps only then.
+ *             A stop waits until there is none: they use the runtime.
  * Threads     Any.
  * Invariants  The list holds all calls that poll with the runtime, but those of a current-thread
  *             runtime, whose clock looks at its worker.
@@ -13,6 +14,8 @@
 
 #include "rt.h"
 
+/* How many calls there are. */
+uint32_t wf_blocked_users(weft_runtime *rt);
 /* Whether all these threads sleep, and none of them has been woken. */
 bool wf_blocked_are_asleep(weft_runtime *rt);
 

@@ -174,3 +174,50 @@ Test(block_on, says_enomem_and_leaves_the_future_alone)
     check_eq(weft_block_on(rt, &c.future), 3);
     stop(rt);
 }
+
+/* ---- beside a stop ---- */
+
+/* A future that says when it is polled, and waits for a promise. */
+typedef struct waits {
+    weft_future   future;
+    weft_wait     wait;
+    weft_promise  promise;
+    weft_runtime *rt;
+    int64_t       n_polls;
+} waits;
+
+static weft_poll waits_poll(weft_future *future, weft_context *cx)
+{
+    waits *w = weft_container(future, waits, future);
+
+    if (w->n_polls == 0)
+        weft_promise_get(&w->wait, &w->promise);
+    add(&w->n_polls, 1);
+    if (!weft_poll_is_ready(weft_future_poll(&w->wait.future, cx)))
+        return WEFT_PENDING;
+    return weft_ready(future, w->wait.future.result);
+}
+
+static void *block_on_promise(void *arg)
+{
+    static const weft_future_ops ops = {.size = sizeof(waits), .name = "waits", .poll = waits_poll};
+    waits                       *w = arg;
+
+    weft_future_init(&w->future, &ops);
+    check_eq(weft_block_on(w->rt, &w->future), 7);
+    return NULL;
+}
+
+Test(block_on, a_stop_waits_for_threads_in_it_and_names_them)
+{
+    struct lines lines = LINES;
+    waits w = {.rt = start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = &lines})};
+    pthread_t t = thread(block_on_promise, &w);
+
+    EVENTUALLY(get(&w.n_polls) == 1);
+    check_eq(weft_runtime_stop(w.rt, WEFT_MS(5)), -ETIMEDOUT);
+    check_str_contains(lines.text, "stop: threads are in weft_block_on with it: 1;");
+    check_eq(weft_promise_complete(&w.promise, 7), 0);
+    stop(w.rt);
+    pthread_join(t, NULL);
+}

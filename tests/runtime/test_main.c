@@ -143,3 +143,48 @@ Test(main, jobs_that_were_given_up_may_end_at_any_moment)
                  0);
     pause_ms(20); /* those that were left come back */
 }
+
+/* ---- threads that serve until the process ends ---- */
+
+static atomic_int n_blocked;
+
+static weft_poll blocked_poll(weft_future *future, weft_context *cx)
+{
+    (void)future;
+    (void)cx;
+    n_blocked++;
+    return WEFT_PENDING;
+}
+
+static void *block_for_ever(void *rt)
+{
+    static const weft_future_ops ops = {
+        .size = sizeof(weft_future), .name = "blocked", .poll = blocked_poll};
+    weft_future blocked;
+
+    weft_future_init(&blocked, &ops);
+    weft_block_on(rt, &blocked);
+    return NULL;
+}
+
+struct leaves_a_thread {
+    WEFT_FRAME;
+    struct {
+        int unused;
+    } in;
+};
+WEFT_ASYNC(leaves_a_thread)
+{
+    WEFT_BEGIN();
+    pthread_detach(thread(block_for_ever, cx->runtime));
+    while (n_blocked == 0)
+        WEFT_YIELD();
+    WEFT_END(0);
+}
+
+Test(main, a_thread_in_block_on_does_not_keep_the_process)
+{
+    weft_config config = {.stop_ms = 3600000};
+
+    check_eq(weft_main_with(&config, leaves_a_thread, .unused = 0), 0);
+}
