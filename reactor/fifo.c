@@ -58,8 +58,8 @@ static int wait_for_writer(int fd, int interrupt)
 }
 
 /* Looks for a reader again and again, of the FIFO that the path leads to now. By then the path may
- * lead elsewhere. `held` is a descriptor of the FIFO that opens nothing (O_PATH). Without /proc only
- * the path is left. */
+ * lead elsewhere. `held` is a descriptor of the FIFO that opens nothing (O_PATH). Without /proc
+ * only the path is left. */
 static int wait_for_reader(int held, int dir, const char *path, int flags, int interrupt)
 {
     char of_held[32];

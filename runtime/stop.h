@@ -12,8 +12,8 @@
 
 #include "rt.h"
 
-/* Like weft_runtime_stop. With `leave`, jobs that were given up may still run when it returns 0, and
- * threads may still be in weft_block_on. The runtime's memory is then never freed. */
+/* Like weft_runtime_stop. With `leave`, jobs that were given up may still run when it returns 0,
+ * and threads may still be in weft_block_on. The runtime's memory is then never freed. */
 int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave);
 
 /* Waits until `count` is 0. Returns false if the instant comes first, after a log line that says

@@ -2,8 +2,8 @@
  * exceptions.h - the C++ exceptions that a fiber handles
  *
  * Purpose     C++ keeps in each thread which exceptions its catch blocks handle just now. A fiber
- *             that awaits in a catch block takes these with it, so that no other fiber of the worker
- *             finds them there.
+ *             that awaits in a catch block takes these with it, so that no other fiber of the
+ *             worker finds them there.
  * Threads     The worker that polls the fiber.
  * Invariants  None.
  * Ordering    None.
@@ -11,6 +11,8 @@
  */
 #ifndef WF_EXCEPTIONS_H
 #define WF_EXCEPTIONS_H
+
+#include <stdbool.h>
 
 /* As in the C++ ABI of x86-64 and aarch64. */
 typedef struct wf_exceptions {
@@ -21,27 +23,18 @@ typedef struct wf_exceptions {
 /* Of the calling thread. NULL unless the C++ library was loaded before this one, or with it. */
 wf_exceptions *__cxa_get_globals(void) __attribute__((weak));
 
-/* Gives the thread the exceptions of a fiber. Returns those that it had. */
-static inline wf_exceptions wf_exceptions_enter(const wf_exceptions *of_fiber)
+static inline bool wf_exceptions_are_used(void)
 {
-    wf_exceptions *of_thread, before = {0};
-
-    if (__builtin_expect(__cxa_get_globals != 0, 0)) {
-        of_thread = __cxa_get_globals();
-        before = *of_thread;
-        *of_thread = *of_fiber;
-    }
-    return before;
+    return __builtin_expect(__cxa_get_globals != 0, 0);
 }
 
-/* Gives the thread its own ones back. Stores those of the fiber unless it has ended (NULL). */
-static inline void wf_exceptions_leave(wf_exceptions *ret_of_fiber, wf_exceptions before)
+/* Exchanges what the thread handles for what is in *other. */
+static inline void wf_exceptions_swap(wf_exceptions *other)
 {
-    if (__builtin_expect(__cxa_get_globals != 0, 0)) {
-        if (ret_of_fiber)
-            *ret_of_fiber = *__cxa_get_globals();
-        *__cxa_get_globals() = before;
-    }
+    wf_exceptions *of_thread = __cxa_get_globals(), before = *of_thread;
+
+    *of_thread = *other;
+    *other = before;
 }
 
 #endif

@@ -97,17 +97,14 @@ static weft_poll end(wf_fiber *fiber, int64_t result)
  * that may use memory on the fiber's stack. Then the deferred calls are made, on that stack. */
 WF_SELDOM static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
 {
-    weft_poll     poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
-    wf_exceptions before;
+    weft_poll poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
 
     if (!weft_poll_is_ready(poll)) {
         bind(fiber); /* what it awaits may have panicked in its first poll */
         return poll;
     }
     fiber->in.body->unwinds = true;
-    before = wf_exceptions_enter(&fiber->in.body->exceptions);
     wf_fiber_run(fiber, cx);
-    wf_exceptions_leave(NULL, before);
     return end(fiber, -EOWNERDEAD);
 }
 
@@ -132,13 +129,24 @@ static weft_poll poll_body(wf_fiber *fiber, weft_context *cx)
     return WEFT_PENDING;
 }
 
+/* While the fiber does not run, the thread handles the exceptions that it handled before. Those of
+ * a fiber that has ended are gone: so is its stack. */
+WF_SELDOM static weft_poll poll_in_cxx(wf_fiber *fiber, weft_context *cx)
+{
+    wf_exceptions exceptions = fiber->in.body->exceptions;
+    weft_poll     poll;
+
+    wf_exceptions_swap(&exceptions);
+    poll = poll_body(fiber, cx);
+    wf_exceptions_swap(&exceptions);
+    if (!weft_poll_is_ready(poll))
+        fiber->in.body->exceptions = exceptions;
+    return poll;
+}
+
 static weft_poll poll_on(wf_fiber *fiber, weft_context *cx)
 {
-    wf_exceptions before = wf_exceptions_enter(&fiber->in.body->exceptions);
-    weft_poll     poll = poll_body(fiber, cx);
-
-    wf_exceptions_leave(weft_poll_is_ready(poll) ? NULL : &fiber->in.body->exceptions, before);
-    return poll;
+    return wf_exceptions_are_used() ? poll_in_cxx(fiber, cx) : poll_body(fiber, cx);
 }
 
 WF_FLATTEN static weft_poll fiber_poll(weft_future *future, weft_context *cx)

@@ -211,12 +211,12 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
  * runtime's tasks may still be used afterwards.
  *
  * It waits for threads that are in weft_block_on with the runtime, too. No other thread may begin
- * such a call or use its streams meanwhile. The streams must be closed. While the call waits, other threads may call weft_spawn_on and
- * weft_pool_open, which return -ESHUTDOWN. Once the call has returned 0, `rt` is freed memory, and
- * no thread may be in such a call or begin one. So a thread that spawns from outside must be told
- * to end, and joined, before the stop. weft aborts if it sees such a call while it frees the
- * runtime. Wakers and handles know of the end of their tasks and are always safe. Aborts if `rt` is
- * NULL.
+ * such a call or use its streams meanwhile. The streams must be closed. While the call waits,
+ * other threads may call weft_spawn_on and weft_pool_open, which return -ESHUTDOWN. Once the call
+ * has returned 0, `rt` is freed memory, and no thread may be in such a call or begin one. So a
+ * thread that spawns from outside must be told to end, and joined, before the stop. weft aborts if
+ * it sees such a call while it frees the runtime. Wakers and handles know of the end of their tasks
+ * and are always safe. Aborts if `rt` is NULL.
  *
  * Thread:  any but the runtime's own threads, one at a time.
  * Returns: 0, and `rt` is freed.

@@ -3,8 +3,8 @@
  *
  * Purpose     `weft doctor` reports what weft finds on this machine, and what to do about it.
  * Threads     One, besides those of the runtime that it starts and stops.
- * Invariants  The exit status is the report's level; 64 for a command that is not understood, and 74
- *             if the report can't be written.
+ * Invariants  The exit status is the report's level; 64 for a command that is not understood, and
+ *             74 if the report can't be written.
  * Ordering    None.
  * Failure     A runtime that does not start is a finding.
  */

@@ -13,7 +13,8 @@
  *             message was taken, the waiting receivers are asked.
  *             P4 The end of the stream is told only once no message is left. While messages are
  *             claimed, a claim may still be given back. No message is sent after it: a sender that
- *             takes the lock of `senders` later than the receiver sees that the channel was stopped.
+ *             takes the lock of `senders` later than the receiver sees that the channel was
+ *             stopped.
  *             P5 `receivers_wait` is set before a receiver is queued, or polled again after it was
  *             kept (keep.h). So the lock of `senders` is all that a send or a receive needs while
  *             none waits, and no receiver overtakes.

@@ -95,8 +95,8 @@ Test(close, ends_every_operation_that_waits_and_it_moves_nothing)
     stop(rt);
 }
 
-/* A task that tries again and again on a socket that is closed leaves its worker to others, and sees
- * that it is cancelled: an operation that cannot begin takes from the budget, too. */
+/* A task that tries again and again on a socket that is closed leaves its worker to others, and
+ * sees that it is cancelled: an operation that cannot begin takes from the budget, too. */
 static void check_refused(weft_runtime *rt, int row)
 {
     const row_case *c = &cases[row];
