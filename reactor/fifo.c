@@ -57,9 +57,9 @@ static int wait_for_writer(int fd, int interrupt)
     return r < 0 ? r : 0;
 }
 
-/* Looks for a reader again and again, of the FIFO that the path leads to now. By then the path may
- * lead elsewhere. `held` is a descriptor of the FIFO that opens nothing (O_PATH). Without /proc
- * only the path is left. */
+/* Opens the FIFO for writing again and again, until it has a reader. The path may lead elsewhere by
+ * then, so the FIFO is opened through `held`, an O_PATH descriptor of it. Without /proc only the
+ * path is left. */
 static int wait_for_reader(int held, int dir, const char *path, int flags, int interrupt)
 {
     char of_held[32];

@@ -8,7 +8,8 @@
  * Threads     Any thread that may block.
  * Invariants  F1 while it waits, a reader has the FIFO open, as in open(2): a writer that comes
  *             finds it. A writer has nothing open, so it looks again and again for a reader. F2
- *             the FIFO is the one that the path led to when the open began.
+ *             the FIFO is the one that the path led to when the first look found no reader, if
+ *             there is /proc.
  * Ordering    None.
  * Failure     open(2)'s errors, -EMFILE also for the pipe of a look. -ECANCELED if it was ended.
  */

@@ -4,9 +4,10 @@
  * Purpose     Fills submission entries. Continues after short transfers.
  * Threads     Constructors: the caller. prepare: the reactor's thread. at_once, begin, end: the
  *             future's owner.
- * Invariants  io->done is the number of bytes that completed submissions have moved. Only
- *             read_exact and write_all are submitted again. X3 the kernel's work on the reactor's
- *             thread is bounded. A thread of the kernel makes longer copies (IOSQE_ASYNC).
+ * Invariants  io->done is the number of bytes that were moved before the present submission: by
+ *             earlier ones (read_exact, write_all), or by the worker (file_at_once.c). X3 the
+ *             kernel's work on the reactor's thread is bounded. A thread of the kernel makes longer
+ *             copies (IOSQE_ASYNC).
  * Ordering    None.
  * Failure     The kernel's error.
  */
@@ -19,8 +20,8 @@
 
 /* ---- reading and writing ---- */
 
-/* Keeps a long copy off the reactor's thread: X3. */
-static void bound(struct io_uring_sqe *sqe, const weft_io *io, size_t size)
+/* Leaves a long copy to a thread of the kernel: X3. */
+static void leave_long_copy(struct io_uring_sqe *sqe, const weft_io *io, size_t size)
 {
     if (size > WF_CACHED_MOST || WF_ARGS(io, wf_place)->needs_thread)
         sqe->flags |= IOSQE_ASYNC;
@@ -38,7 +39,7 @@ static void prepare_transfer(int code, const weft_io *io, struct io_uring_sqe *s
 {
     io_uring_prep_rw(code, sqe, wf_transfer_fd(io), wf_transfer_rest(io), wf_transfer_length(io),
                      start_of(io));
-    bound(sqe, io, wf_transfer_length(io));
+    leave_long_copy(sqe, io, wf_transfer_length(io));
 }
 
 static void prepare_read(const weft_io *io, struct io_uring_sqe *sqe)
@@ -56,7 +57,7 @@ static void prepare_pieces(int code, const weft_io *io, struct io_uring_sqe *sqe
     const wf_pieces *args = WF_ARGS(io, wf_pieces);
 
     io_uring_prep_rw(code, sqe, wf_transfer_fd(io), args->first, (unsigned)args->n, start_of(io));
-    bound(sqe, io, wf_pieces_size(args));
+    leave_long_copy(sqe, io, wf_pieces_size(args));
 }
 
 static void prepare_readv(const weft_io *io, struct io_uring_sqe *sqe)
@@ -92,9 +93,9 @@ static bool has_no_offsets(int fd, bool writes)
  * within the system call of the reactor. */
 static bool needs_thread(int fd, mode_t type, const weft_context *cx)
 {
-    bool is_before_6_0 = !(cx->runtime->reactor->ring.features & WF_RING_SEND_ZC);
-
-    return type == S_IFIFO ? is_before_6_0 : type == S_IFCHR && isatty(fd);
+    if (type == S_IFIFO)
+        return !wf_ring_is_6_0(&cx->runtime->reactor->ring);
+    return type == S_IFCHR && isatty(fd);
 }
 
 /* Checks the offset, because the ring ignores one where there is no position, while pread(2) and

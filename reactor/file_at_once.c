@@ -23,8 +23,8 @@
 #define ASKED       8                  /* files that a thread remembers */
 
 /* Reads 0 bytes by the system call. The ring would wait for a terminal, and would not refuse a
- * directory. read(2) may wait for a device, and does so for an inotify descriptor, but a vector
- * without pieces never does. */
+ * directory. read(2) refuses one, but may wait for a device, and does so for an inotify descriptor.
+ * A vector without pieces does neither. */
 static int64_t read_nothing(const weft_io *io)
 {
     const wf_place *place = WF_ARGS(io, wf_place);
@@ -163,16 +163,8 @@ static bool is_empty(const wf_pieces *args)
 
 int64_t wf_transfer_read_nothing(weft_io *io, weft_context *cx)
 {
-    const wf_pieces *args = WF_ARGS(io, wf_pieces);
-    int64_t          at = args->place.offset;
-    ssize_t          n;
-
     (void)cx;
-    if (!is_empty(args))
-        return WF_IO_MORE;
-    n = at == WF_NO_OFFSET ? readv(wf_transfer_fd(io), args->first, args->n)
-                           : preadv(wf_transfer_fd(io), args->first, args->n, at);
-    return n < 0 ? -errno : n;
+    return is_empty(WF_ARGS(io, wf_pieces)) ? read_nothing(io) : WF_IO_MORE;
 }
 
 int64_t wf_transfer_write_nothing(weft_io *io, weft_context *cx)

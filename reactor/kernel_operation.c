@@ -388,13 +388,15 @@ static void take(void *reactor, wf_submission *submission)
     begin_turn(r, next);
 }
 
-/* It is the operation's turn. If it ends at once, it is the next one's turn. */
+/* It is the operation's turn. If it ends at once, it is the next one's turn. Each may fire a waker,
+ * and the caller has fired one. */
 static void begin_turn(wf_reactor *r, weft_io *io)
 {
     while (io) {
         bool     room = reserve(r);
         weft_io *next = NULL;
 
+        wf_wakes_flush_foreign(&r->wakes); /* W4 */
         wf_lock(&io->lock_);
         WF_ASSERT((io->phase_ & QUEUED) && !(io->phase_ & DONE)); /* O4 */
         io->phase_ &= ~(uint32_t)QUEUED;
@@ -446,6 +448,7 @@ void wf_io_lost(wf_reactor_token token, weft_io *io)
 void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32_t flags)
 {
     weft_io *next;
+    bool     in_ring;
 
     wf_lock(&io->lock_);
     WF_ASSERT(io->phase_ & (IN_RING | IN_FILES)); /* O3 */
@@ -456,9 +459,10 @@ void wf_io_completed(wf_reactor_token token, weft_io *io, int32_t result, uint32
     }
     if (takes_turns(io))
         wf_position_move(io, result);
+    in_ring = io->phase_ & IN_RING;
     next = leave_ring(token.r, io);
     io->answer_ = flags & IORING_CQE_F_NOTIF ? io->answer_ >> 32 : result;
-    if (io->answer_ == -ECANCELED && !(io->phase_ & CANCEL))
+    if (io->answer_ == -ECANCELED && in_ring && !(io->phase_ & CANCEL))
         settle_unseen(token.r, io, reason_to_cancel(token.r));
     else
         settle(token.r, io);

@@ -78,6 +78,13 @@ uint64_t wf_ring_unseen(const wf_ring *ring, uint32_t nth);
  * effort. */
 void wf_ring_add_threads(wf_ring *ring, int n);
 
+/* Whether the kernel is known to be Linux 6.0 or newer, of which SEND_ZC is the sign. False if
+ * WEFT_RING_MASK hides it. */
+static inline bool wf_ring_is_6_0(const wf_ring *ring)
+{
+    return ring->features & WF_RING_SEND_ZC;
+}
+
 /* Submits the prepared entries, if there are any. */
 void wf_ring_flush(wf_ring *ring);
 /* Submits, and waits for a completion until that instant. WF_DRIVER_NO_WAIT does not wait. */

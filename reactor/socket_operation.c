@@ -48,8 +48,10 @@ static int64_t start(weft_io *io, weft_context *cx)
     int                 r = op->begin ? op->begin(io, cx) : 0;
     wf_socket          *s;
 
-    if (r < 0)
+    if (r < 0) {
+        io->target_ = NULL;
         return r;
+    }
     s = wf_socket_ref(io->target_, op->side);
     if (s && wf_reactor_is_child(s->reactor)) {
         /* The reference is leaked, in the child's own copy of the count. */

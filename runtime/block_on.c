@@ -11,6 +11,7 @@
  *             thread stores ASLEEP (release) after its poll.
  *             [block-2] The thread that drops the last reference acquires what the others did.
  *             [block-3] The caller is listed before its lent worker counts as in weft_block_on.
+ *             [block-4] A stop that counts no caller acquires what the last one did.
  * Failure     -EDEADLK on a runtime's thread, -ENOMEM, -ECHILD in a forked child.
  */
 #include "blocked.h"
@@ -33,6 +34,7 @@ typedef struct wf_sleeper {
     weft_allocator alloc; /* a copy: the runtime may be gone */
     /* -- the runtime's list -- */
     struct wf_sleeper *next, *prev;
+    const wf_current  *thread; /* an address that stands for it */
 } sleeper;
 
 static weft_waker sleeper_clone(void *data);
@@ -95,7 +97,7 @@ static void count_lent(const weft_runtime *rt, int32_t change)
         wf_store(&lent->n_block_on, lent->n_block_on + (uint32_t)change, RELEASE); /* [block-3] */
 }
 
-/* Also where the clock is no test's: the future, or another thread, may make it one meanwhile. */
+/* Always: a stop asks, too, and a clock may become a test's meanwhile. */
 static void enlist(weft_runtime *rt, sleeper *s)
 {
     wf_lock(&rt->blocked_lock);
@@ -122,13 +124,24 @@ static void delist(weft_runtime *rt, sleeper *s)
 
 uint32_t wf_blocked_users(weft_runtime *rt)
 {
-    uint32_t n = 0;
+    uint32_t n = wf_load(&rt->n_as_worker, ACQUIRE); /* [block-4] */
 
     wf_lock(&rt->blocked_lock);
     for (const sleeper *s = rt->blocked; s; s = s->next)
         n++;
     wf_unlock(&rt->blocked_lock);
     return n;
+}
+
+bool wf_blocked_is_caller(weft_runtime *rt)
+{
+    bool found = false;
+
+    wf_lock(&rt->blocked_lock);
+    for (const sleeper *s = rt->blocked; s; s = s->next)
+        found |= s->thread == &wf_current_thread;
+    wf_unlock(&rt->blocked_lock);
+    return found;
 }
 
 bool wf_blocked_are_asleep(weft_runtime *rt)
@@ -198,7 +211,7 @@ static int64_t block_beside_workers(weft_runtime *rt, weft_future *future)
 
     if (!s)
         return -ENOMEM;
-    *s = (sleeper){.refs = 1, .alloc = *alloc};
+    *s = (sleeper){.refs = 1, .alloc = *alloc, .thread = &wf_current_thread};
     wf_current_thread = (wf_current){.rt = rt, .lent = before.lent};
     if (rt)
         enlist(rt, s);
@@ -212,24 +225,24 @@ static int64_t block_beside_workers(weft_runtime *rt, weft_future *future)
 
 /* ---- the current-thread runtime ---- */
 
-typedef struct blocked {
+typedef struct core_call {
     wf_executor *executor;
     uint32_t     done;
     int64_t      result;
-} blocked;
+} core_call;
 
-static void blocked_ends(void *arg)
+static void core_call_ends(void *arg)
 {
-    blocked *b = arg;
+    core_call *call = arg;
 
-    wf_core_done(b->executor, &b->done);
+    wf_core_done(call->executor, &call->done);
 }
 
 struct weft_block_on {
     WEFT_FRAME;
     struct {
         weft_future *future;
-        blocked     *blocked;
+        core_call   *call;
     } in;
     weft_deferred end;
 };
@@ -238,21 +251,23 @@ WEFT_ASYNC(weft_block_on)
     int64_t n;
 
     WEFT_BEGIN();
-    weft_defer(&self->end, blocked_ends, self->in.blocked); /* also if the future panics */
+    weft_defer(&self->end, core_call_ends, self->in.call); /* also if the future panics */
     WEFT_AWAIT(n, self->in.future);
-    self->in.blocked->result = n;
+    self->in.call->result = n;
     WEFT_END(0);
 }
 
 static int64_t block_as_worker(weft_runtime *rt, weft_future *future)
 {
-    blocked b = {.executor = rt->executor, .result = -EOWNERDEAD};
-    int     r = weft_spawn_on(rt, NULL, weft_block_on, .future = future, .blocked = &b);
+    core_call call = {.executor = rt->executor, .result = -EOWNERDEAD};
+    int       r;
 
-    if (r < 0)
-        return r;
-    wf_core_run(rt->executor, &b.done);
-    return b.result;
+    wf_add(&rt->n_as_worker, 1, RELAXED); /* no stop may have begun to count */
+    r = weft_spawn_on(rt, NULL, weft_block_on, .future = future, .call = &call);
+    if (r == 0)
+        wf_core_run(rt->executor, &call.done);
+    wf_sub(&rt->n_as_worker, 1, RELEASE); /* [block-4] the last use of the runtime */
+    return r < 0 ? r : call.result;
 }
 
 WEFT_API int64_t weft_block_on(weft_runtime *rt, weft_future *future)

@@ -59,8 +59,8 @@ const wf_knob wf_knobs[] = {
     {"WEFT_RING_ENTRIES", FIELD(ring_entries), 8, 32768, 1024,
      "submission entries of the reactor's ring; eight times as many completions, at most 65536",
      NULL},
-    {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000,
-     "how long weft_main waits for tasks to end, in ms", NULL},
+    {"WEFT_STOP_MS", FIELD(stop_ms), 1, 3600000, 5000, "how long weft_main's stop may take, in ms",
+     NULL},
     {"WEFT_RING_MASK", FIELD(ring_mask), 0, 31, 0,
      "debugging: the sum of features not to use: 1 DEFER_TASKRUN, 2 SINGLE_ISSUER, "
      "4 COOP_TASKRUN, 8 FTRUNCATE, 16 SEND_ZC",

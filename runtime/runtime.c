@@ -17,8 +17,9 @@
  * Invariants  U1 If a phase of start fails, the phases before it are undone.
  *             U2 Stop reaches phase 4 only without tasks and without operations and timers of other
  *             executors, so none of them uses what the later phases end.
- *             U3 If blocking jobs or threads in weft_block_on are left behind, the memory that
- *             these threads come back to stays. The process is about to end.
+ *             U3 If blocking jobs are left behind, the memory that their threads come back to
+ *             stays. If threads in weft_block_on are, all of the runtime stays, and goes on. The
+ *             process is about to end.
  * Ordering    Thread creation and joining.
  * Failure     start: -errno, logged. stop: -ETIMEDOUT names what remains.
  */
@@ -177,21 +178,26 @@ bool wf_stop_wait(weft_runtime *rt, uint32_t (*count)(weft_runtime *rt), const c
         }
         if (now >= until)
             return false;
-        nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL); /* no wake comes: it is rare */
+        nanosleep(&(struct timespec){.tv_nsec = WEFT_MS(1)}, NULL); /* nothing wakes this thread */
     }
     return true;
 }
 
-/* Threads in weft_block_on come last: most of them wait for one of the others. With `leave` they
- * are left behind: a thread of the host that serves until the process ends is no reason to wait. */
-static bool wait_unused(weft_runtime *rt, int64_t until, bool leave)
+static bool wait_operations(weft_runtime *rt, int64_t until)
 {
     return wf_stop_wait(rt, wf_reactor_users, "operations of other executors are under way",
                         "cancel them, and poll them to their end", until) &&
            wf_stop_wait(rt, wf_timers_users, "sleeps of other executors are under way",
-                        "cancel them, and poll them to their end", until) &&
-           (leave || wf_stop_wait(rt, wf_blocked_users, "threads are in weft_block_on with it",
-                                  "end what they wait for", until));
+                        "cancel them, and poll them to their end", until);
+}
+
+/* A thread in weft_block_on may leave operations behind, in a future set. */
+static bool wait_unused(weft_runtime *rt, int64_t until)
+{
+    return wait_operations(rt, until) &&
+           wf_stop_wait(rt, wf_blocked_users, "threads are in weft_block_on with it",
+                        "end what they wait for", until) &&
+           wait_operations(rt, until);
 }
 
 int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
@@ -202,7 +208,8 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
 
     if (wf_executor_is_child(rt->executor))
         return -ECHILD;
-    if (wf_current_thread.rt == rt || (lent && lent->executor == rt->executor))
+    if (wf_current_thread.rt == rt || (lent && lent->executor == rt->executor) ||
+        wf_blocked_is_caller(rt))
         return -EDEADLK;
     patience = patience > 0 ? patience : 0;
     until = wf_after(now, patience);
@@ -212,7 +219,11 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
         wf_pools_report(rt, "stop: "); /* a task may wait for its job */
         return -ETIMEDOUT;
     }
-    if (!wait_unused(rt, until, leave))
+    if (leave && wf_blocked_users(rt) > 0) {
+        leave_behind(rt); /* U3 */
+        return 0;
+    }
+    if (!wait_unused(rt, until))
         return -ETIMEDOUT;
     WF_ASSERT(wf_tasks_alive(rt->executor) == 0); /* U2 */
     wf_clock_end(&rt->timers->clock);
@@ -221,7 +232,7 @@ int wf_runtime_stop(weft_runtime *rt, int64_t patience, bool leave)
     wf_runtimes_remove(rt);
     wf_executor_stop(rt->executor); /* workers use the reactor to their end */
     wf_reactor_stop(rt);
-    if (left > 0 || wf_blocked_users(rt) > 0) {
+    if (left > 0) {
         leave_behind(rt);
         return 0;
     }

@@ -136,15 +136,20 @@ static int check_set(uint64_t set)
     return 0;
 }
 
-/* At the first call in a forked child, drops the waits and the kept signals of its parent. */
+/* At the first call in a forked child, drops what is its parent's: waits, kept signals, and the
+ * handlers. The child says itself which signals it keeps. */
 static void enter_process(void)
 {
     if (process.process == getpid())
         return;
     process.n_handlers = process.lock = 0;
     process.waits = NULL;
-    for (int signo = 1; signo <= SIGNALS; signo++)
+    for (int signo = 1; signo <= SIGNALS; signo++) {
         process.kept[signo] = 0;
+        if (process.set & WEFT_SIGNAL(signo))
+            sigaction(signo, &process.before[signo], NULL);
+    }
+    process.set = 0;
     process.process = getpid();
 }
 

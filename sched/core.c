@@ -56,14 +56,20 @@ void wf_core_run(wf_executor *s, uint32_t *done)
     }
 }
 
-/* By now no other thread may poll the tasks: the stopping thread does. */
+/* The stopping thread polls the tasks, once no other thread does. */
 bool wf_core_run_until_gone(wf_executor *s, int64_t until)
 {
     wf_current before;
     bool       empty;
 
-    if (!take(s))
-        return false; /* a thread is still in weft_block_on, against the rule */
+    for (;;) {
+        uint32_t seen = wf_load(&s->core.n_given, ACQUIRE); /* [core-1] */
+
+        if (take(s))
+            break;
+        if (!wf_futex_wait(&s->core.n_given, seen, until))
+            return false;
+    }
     before = wf_worker_enter(s->workers[0]);
     /* At least one turn, so that a stop without patience, called again and again, also gets to its
      * end. */

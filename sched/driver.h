@@ -62,6 +62,8 @@ typedef enum wf_driver_state {
 typedef struct wf_driver {
     /* Ends a sleep in the kernel. */
     void (*wake)(struct wf_driver *driver);
+    /* A worker takes the ready sockets in place of the reactor. Returns true if there were some,
+     * and false also if another worker is doing so. */
     bool (*look)(struct wf_driver *driver);
     /* A worker sleeps in epoll_wait until sockets are ready or its bell rings. The caller flushes
      * the wakes. */

@@ -14,13 +14,14 @@
 
 #include <stdbool.h>
 
-/* As in the C++ ABI of x86-64 and aarch64. */
+/* What the C++ ABI of x86-64 and aarch64 keeps for each thread (__cxa_eh_globals). */
 typedef struct wf_exceptions {
-    void        *caught;     /* the innermost that is being handled; each names the next */
-    unsigned int n_uncaught; /* that are on their way to a catch block */
+    void        *caught;     /* the exception that is being handled, linked to those around it */
+    unsigned int n_uncaught; /* that were thrown and have not reached their catch block */
 } wf_exceptions;
 
-/* Of the calling thread. NULL unless the C++ library was loaded before this one, or with it. */
+/* Returns that of the calling thread. The reference is weak: its address is NULL in a program
+ * without the C++ library, or if that was loaded later than weft. */
 wf_exceptions *__cxa_get_globals(void) __attribute__((weak));
 
 static inline bool wf_exceptions_are_used(void)

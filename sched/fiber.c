@@ -147,6 +147,7 @@ void wf_fiber_prepare(wf_fiber *fiber)
     b->deferred = NULL;
     b->locals = NULL;
     b->exceptions = (wf_exceptions){0};
+    b->exchanged = false;
     b->fake = b->shadow = NULL;
     fiber->in.body = b;
 }

@@ -59,6 +59,8 @@ typedef struct wf_fiber_body {
     weft_deferred            *deferred;   /* the newest */
     struct weft_fiber_local_ *locals;     /* the newest */
     wf_exceptions             exceptions; /* WAITS, PANICS */
+    wf_exceptions             of_thread;  /* exchanged: what the thread handled before the poll */
+    bool                      exchanged;  /* the thread handles the fiber's exceptions */
     /* For sanitizers: the fiber's fake stack and shadow, and the worker's. */
     void       *fake, *shadow, *worker_shadow;
     const void *worker_bottom;

@@ -97,8 +97,15 @@ static weft_poll end(wf_fiber *fiber, int64_t result)
  * that may use memory on the fiber's stack. Then the deferred calls are made, on that stack. */
 WF_SELDOM static weft_poll unwind(wf_fiber *fiber, weft_context *cx)
 {
-    weft_poll poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
+    wf_fiber_body *b = fiber->in.body;
+    weft_poll      poll;
 
+    if (b && b->exchanged) {
+        wf_exceptions_swap(&b->of_thread);
+        b->exceptions = b->of_thread;
+        b->exchanged = false;
+    }
+    poll = weft_frame_poll_rare_(&fiber->frame.future, cx);
     if (!weft_poll_is_ready(poll)) {
         bind(fiber); /* what it awaits may have panicked in its first poll */
         return poll;
@@ -130,17 +137,23 @@ static weft_poll poll_body(wf_fiber *fiber, weft_context *cx)
 }
 
 /* While the fiber does not run, the thread handles the exceptions that it handled before. Those of
- * a fiber that has ended are gone: so is its stack. */
+ * a fiber that has ended are gone: so is its stack. A panic does not come back here, but to
+ * unwind. */
 WF_SELDOM static weft_poll poll_in_cxx(wf_fiber *fiber, weft_context *cx)
 {
-    wf_exceptions exceptions = fiber->in.body->exceptions;
-    weft_poll     poll;
+    wf_fiber_body *b = fiber->in.body;
+    wf_exceptions  exceptions = b->exceptions;
+    weft_poll      poll;
 
     wf_exceptions_swap(&exceptions);
+    b->of_thread = exceptions;
+    b->exchanged = true;
     poll = poll_body(fiber, cx);
     wf_exceptions_swap(&exceptions);
-    if (!weft_poll_is_ready(poll))
-        fiber->in.body->exceptions = exceptions;
+    if (!weft_poll_is_ready(poll)) {
+        b->exceptions = exceptions;
+        b->exchanged = false;
+    }
     return poll;
 }
 

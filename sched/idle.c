@@ -25,14 +25,6 @@ bool wf_idle_any(const wf_idle *idle)
     return best_sleeper(idle, -1) >= 0;
 }
 
-bool wf_idle_is_another_awake(const wf_idle *idle, uint32_t i)
-{
-    for (uint32_t k = 0; k < idle->n_workers; k++)
-        if (k != i && !wf_idle_is_sleeping(idle, k))
-            return true;
-    return false;
-}
-
 int wf_idle_pick(wf_idle *idle, int cpu)
 {
     int i;

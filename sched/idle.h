@@ -63,9 +63,6 @@ static inline bool wf_idle_is_sleeping(const wf_idle *idle, uint32_t i)
     return wf_load(&idle->sleeping[i / 64], SEQ_CST) & UINT64_C(1) << i % 64; /* [idle-1] */
 }
 
-/* Whether an ordinary worker other than worker i is awake. */
-bool wf_idle_is_another_awake(const wf_idle *idle, uint32_t i);
-
 /* Takes worker i out of the mask. Returns false if another thread has done so: see I1. */
 static inline bool wf_idle_claim_sleeper(wf_idle *idle, uint32_t i)
 {

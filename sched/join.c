@@ -49,7 +49,7 @@ static bool is_joined_by(wf_task *t, const wf_task *other)
     bool     found;
     uint64_t was;
 
-    if (!(wf_load(&t->state, RELAXED) & WF_TASK_JOINER)) /* the lock looks again */
+    if (!(wf_load(&t->state, SEQ_CST) & WF_TASK_JOINER)) /* [join-1] */
         return false;
     was = wf_lock_bit(&t->state, WF_TASK_JLOCK);
     found = (was & WF_TASK_JOINER) && t->joiner->waker_.vtable == &wf_task_vtable && /* J1, J2 */
@@ -59,9 +59,10 @@ static bool is_joined_by(wf_task *t, const wf_task *other)
     return found;
 }
 
-/* A task that joins itself, or one that joins it in turn, waits for ever. The monitor looks for the
- * circle and tells it. It finds longer circles of joins when it looks for another reason. `self` is
- * being polled, so it does not end meanwhile. */
+/* A task that joins itself, or that joins a task which joins it, waits for ever. The monitor then
+ * looks at all tasks and logs the circle. Longer circles of joins are found only when the monitor
+ * looks because a wait for a lock has got old. `self` is being polled, so it does not end
+ * meanwhile. */
 static void suspect(const wf_task *joined, wf_task *self)
 {
     wf_worker *w = wf_current_thread.worker;
@@ -81,7 +82,7 @@ bool wf_join_await(wf_task *t, weft_handle *handle, const weft_waker *waker)
     /* No other thread uses the waker before JOINER is set, so no lock is needed here. */
     t->joiner = handle;
     wf_waker_store(&handle->waker_, waker);
-    state = wf_word_change(&t->state, 0, WF_TASK_JOINER, 0, ACQ_REL); /* [task-2] */
+    state = wf_word_change(&t->state, 0, WF_TASK_JOINER, 0, SEQ_CST); /* [task-2] [join-1] */
     if (state & (WF_TASK_COMPLETE | WF_TASK_JLOCK)) /* it has ended, or ends and did not see us */
         return join_locked(t, handle, waker);
     if (waker->vtable == &wf_task_vtable)

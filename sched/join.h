@@ -24,7 +24,8 @@
  *             joiner uses the waker; while it is set, the holder of JLOCK does. J3 COMPLETE: only
  *             the joiner uses the waker again.
  * Ordering    [task-2] COMPLETE and each release of JLOCK publish to the next thread that loads the
- *             word. [task-3] see task.h.
+ *             word. [task-3] see task.h. [join-1] each of two tasks sets JOINER in the other's
+ *             word, then looks at its own. All four are SEQ_CST, so one of the two sees the circle.
  * Failure     None.
  */
 #ifndef WF_JOIN_H

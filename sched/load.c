@@ -25,14 +25,15 @@ static void suspect_long_poll(wf_load_stats *l, int64_t now)
 WF_SELDOM int64_t wf_load_measure_owner(wf_worker *w)
 {
     wf_load_stats *l = &w->executor->load;
-    int64_t        now = wf_now(), stretch;
+    int64_t        now = wf_now(), stretch, each;
     uint32_t       mean = wf_load(&l->poll_ns, RELAXED); /* an estimate */
 
     if (w->busy_polls > 0) {
         stretch = now - w->busy_since;
         if (wf_guess_is_suspect(stretch, w->busy_polls, mean))
             suspect_long_poll(l, now);
-        mean = wf_guess_mean(mean, (uint32_t)(stretch / w->busy_polls));
+        each = stretch / w->busy_polls;
+        mean = wf_guess_mean(mean, each < UINT32_MAX ? (uint32_t)each : UINT32_MAX);
         wf_store(&l->poll_ns, mean, RELAXED); /* an estimate */
     }
     w->busy_since = now;

@@ -131,10 +131,13 @@ static bool wake_spare(wf_monitor *m, int64_t now)
             wf_park_wake(&w->park);
         else
             r = wf_worker_start(w);
-        if (r == 0)
-            return true;
-        wf_store(&w->wanted, false, RELAXED); /* no thread runs it */
-        wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s", strerror(-r));
+        if (r < 0) {
+            wf_store(&w->wanted, false, RELAXED); /* no thread runs it */
+            if (!m->no_thread)
+                wf_log(&s->rt->config, WEFT_LOG_WARNING, "can't start a spare worker: %s",
+                       strerror(-r));
+        }
+        m->no_thread = r < 0;
         return true;
     }
     return false;
@@ -259,8 +262,8 @@ static bool look(wf_monitor *m, int64_t now)
         wf_driver_open(s->rt->driver);       /* it may wait for a stuck worker */
         wf_driver_end_sparse(s->rt->driver); /* the leader may be stuck */
     }
-    for (int n = count_missing_stand_ins(s); n > 0 && wake_spare(m, now); n--) /* K3 */
-        ;
+    for (int n = count_missing_stand_ins(s); n > 0 && wake_spare(m, now) && !m->no_thread; n--)
+        ; /* K3 */
     /* Work that waits gets a sleeping worker. Only if every worker that is awake is stuck, and none
      * sleeps, a spare worker is called. */
     if (wf_dispatch_backlog(s) > 0) {

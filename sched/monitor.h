@@ -45,6 +45,7 @@ typedef struct wf_monitor {
     WF_ALIGNED uint32_t awake;  /* 0: the monitor sleeps until a worker wakes it */
     /* -- the monitor's thread -- */
     WF_ALIGNED uint32_t n_quiet;   /* ticks since it last saw a worker awake */
+    bool                no_thread; /* the last start of a spare worker failed, and was logged */
     int64_t             all_stuck; /* since when all workers are stuck, spare ones too; 0: not so */
     wf_lock_watch       locks;
     struct {

@@ -207,16 +207,29 @@ WF_SELDOM static void park(wf_worker *w, int64_t until)
     wf_wakes_flush(&wakes);
 }
 
+/* Whether another ordinary worker is awake, and not known to be stuck. */
+static bool another_takes_events(const wf_worker *w)
+{
+    const wf_executor *s = w->executor;
+
+    for (uint32_t i = 0; i < s->idle.n_workers; i++)
+        if (i != w->index && !wf_idle_is_sleeping(&s->idle, i) &&
+            !wf_load(&s->workers[i]->in_place, RELAXED) && /* hints */
+            !wf_load(&s->workers[i]->tasks_moved, RELAXED))
+            return true;
+    return false;
+}
+
 /*
  * A worker that has run dry after tasks bound to it, mostly fibers, lets other threads of its CPU
- * run once before it sleeps, and then looks again. Another worker that is awake takes the events of
- * all sockets, and soon has some for this one. To sleep until then would open the reactor's gate,
- * and be a wake-up of this worker and one of the reactor for each few events. Returns whether the
+ * run once before it sleeps, and then looks again. Another worker takes the events of all sockets
+ * meanwhile, and soon has some for this one. To sleep until then would open the reactor's gate, and
+ * be a wake-up of this worker and one of the reactor for each few events. Returns whether the
  * worker must look again.
  */
-WF_SELDOM static bool yield(wf_worker *w)
+WF_SELDOM static bool yield_once(wf_worker *w)
 {
-    if (!w->may_yield || !wf_idle_is_another_awake(&w->executor->idle, w->index))
+    if (!w->may_yield || !another_takes_events(w))
         return false;
     w->may_yield = false;
     leave_searchers(w);
@@ -236,7 +249,7 @@ WF_FLATTEN void wf_worker_turn_owner(wf_worker *w, int64_t until)
 
     if (t)
         wf_run_task_owner(w, t, &budget);
-    else if (!yield(w))
+    else if (!yield_once(w))
         park(w, until);
 }
 

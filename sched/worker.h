@@ -101,7 +101,7 @@ typedef struct wf_worker {
     pid_t            kernel_id;  /* of the worker's thread; 0: none of its own, or not yet */
     wf_lock_counters locks;
 
-    /* -- the monitor writes, the owner reads: racy hints -- */
+    /* -- the monitor sets, the owner clears; stand_in.c sets tasks_moved: racy hints -- */
     WF_ALIGNED bool tasks_moved;      /* from this worker's queues to the injection queue */
     bool            child_waits_long; /* the oldest one has */
 } wf_worker;

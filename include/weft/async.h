@@ -29,7 +29,8 @@
  * - When a body begins, its frame holds the arguments and nothing else. The other members are
  *   garbage, not zero, whether the function was spawned or called. Where WEFT_POISON is defined
  *   (-DWEFT_POISON for the whole program), they are filled with 0xa5 bytes, so that the use of a
- *   member before it is set shows. The await of a future that was never made then aborts.
+ *   member before it is set shows. The await of a future that was never made then aborts. A branch
+ *   of a group, or the inner future of a limit, that was never made is not detected.
  * - Nothing is computed before WEFT_BEGIN(): it would run again at every poll. The initialiser of a
  *   local variable (`int n = 0;`) would, too, and no compiler reports that. Declare the variable
  *   there, and set it below.
@@ -126,7 +127,9 @@ typedef struct weft_deferred {
 #define WEFT_AWAITED_(future_) WEFT_MADE_(future_)
 #endif
 
-/* Whether the bytes of a type are all that there is to it, which C++ must ask for. */
+/* Whether a type may be copied and forgotten as bytes, which C++ must ask for. A type whose default
+ * constructor does something passes, too, for the defaults of arguments. In the rest of a frame
+ * that constructor does not run. */
 #ifdef __cplusplus
 #define WEFT_PLAIN_(type) __is_trivially_copyable(type)
 #else
@@ -137,7 +140,7 @@ typedef struct weft_deferred {
     WEFT_STATIC_ASSERT_(offsetof(struct name, weft_frame_) == 0, "WEFT_FRAME must come first");    \
     WEFT_STATIC_ASSERT_(__alignof__(struct name) <= 32, "frames are aligned to 32 at most");       \
     WEFT_STATIC_ASSERT_(WEFT_PLAIN_(struct name),                                                  \
-                        "no constructor or destructor runs for what is in a frame");               \
+                        "what is in a frame is copied and forgotten as bytes");                    \
     static weft_poll             weft_body_##name(struct name *self, weft_context *cx);            \
     WEFT_THUNK_ static weft_poll weft_thunk_##name(weft_future *future, weft_context *cx)          \
     {                                                                                              \

@@ -276,7 +276,8 @@ WEFT_API WEFT_NODISCARD int weft_pool_open(weft_runtime *rt, const weft_pool_con
  * Closes a pool and frees it, once its jobs have ended. From the call on it refuses new jobs.
  * `patience` is how long it waits at most, in nanoseconds.
  *
- * Thread:  any thread that does not belong to a runtime, one at a time.
+ * Thread:  any thread that does not belong to a runtime, one at a time, and not while
+ *   weft_runtime_stop runs.
  * Returns: 0, and the pool is freed.
  * Errors:  -ETIMEDOUT, jobs remain. The log names them. Nothing has been freed: call it again.
  *   -EDEADLK, a thread of a runtime called it.

@@ -151,8 +151,9 @@ struct weft_fiber_call {
  *   -ESHUTDOWN, the runtime is stopping.
  *   -ECHILD, in a forked child, if the call begins there: one that had begun is the parent's.
  *   -ENOSYS, weft has no fibers on this processor.
- * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is the
- *   result of the function, or -ECANCELED if that had not begun.
+ * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is that
+ *   of the function. The function runs, also if the cancel came before its first line. Only if the
+ *   call was never polled it is not called, and the result is -ECANCELED.
  */
 #define weft_fiber_call(call, function, argument)                                                  \
     weft_fiber_call_((call), NULL, (function), (argument), #function "\0" WEFT_HERE_)
@@ -174,8 +175,9 @@ struct weft_fiber_call {
  *   -ESHUTDOWN, the runtime is stopping.
  *   -ECHILD, in a forked child, if the call begins there: one that had begun is the parent's.
  *   -ENOSYS, weft has no fibers on this processor.
- * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is the
- *   result of the function, or -ECANCELED if that had not begun.
+ * Cancel:  DRAINS: cancels the fiber, and waits until its function has returned. The result is that
+ *   of the function. The function runs, also if the cancel came before its first line. Only if the
+ *   call was never polled it is not called, and the result is -ECANCELED.
  */
 #define weft_fiber_call_with(call, literal, options, function, argument)                           \
     weft_fiber_call_((call), (options), (function), (argument), literal "\0" WEFT_HERE_)
@@ -206,8 +208,9 @@ static inline const char *weft_fiber_call_panic(const struct weft_fiber_call *ca
  *         return weft_main_fiber(server, "7000");
  *     }
  *
- * Stopping waits up to stop_ms (see weft_config) for the other tasks. It does not wait for
- * look-ups and detachable jobs that were given up: the process may exit while they run.
+ * Stopping waits up to stop_ms (see weft_config) for the other tasks. It does not wait for threads
+ * in weft_block_on, nor for look-ups and detachable jobs that were given up: the process may exit
+ * while they run.
  *
  * Returns: the exit status of main. 0 on success. 1, with one line on standard error, if starting
  *   or stopping failed or if the function's result was an error.

@@ -4,8 +4,9 @@
  * A file is its descriptor, which the caller owns. An operation is a future in a weft_io of the
  * caller's. Any thread may make one, and one owner awaits it. Buffers, paths, arrays and structs
  * are borrowed until READY. A result is that of the system call of that name: >= 0, or -errno.
- * -EOPNOTSUPP means that the kernel has no such operation. docs/operations.md has a row for each
- * operation.
+ * -EOPNOTSUPP means that the kernel has no such operation. Without a runtime the result is -ENXIO.
+ * In a forked child it is -ECHILD, also of an operation that the parent has begun.
+ * docs/operations.md has a row for each operation.
  *
  * All of them DRAIN, except weft_send_file: a cancelled one stays PENDING until the kernel has let
  * go of what it borrowed. What has been done can't be undone, so its result is the true one, or

@@ -46,7 +46,8 @@ WEFT_API WEFT_NODISCARD weft_mpmc_sender *weft_mpmc_sender_clone(weft_mpmc_sende
 
 /*
  * Closes a sender of an mpmc channel. Once the last one is closed, the receivers get the messages
- * that were sent, and then WEFT_EOF. `sender` may be NULL.
+ * that were sent, and then WEFT_EOF. Aborts if no end of the channel is left, and a receive that
+ * weft_keep has left is pending. `sender` may be NULL.
  */
 WEFT_API void weft_mpmc_sender_close(weft_mpmc_sender *sender);
 

@@ -113,7 +113,7 @@ typedef struct weft_config {
     int64_t file_threads;      /* WEFT_FILE_THREADS: most threads for files without io_uring */
     int64_t fiber_stack;       /* WEFT_FIBER_STACK: size of a fiber's stack, in KiB */
     int64_t ring_entries;      /* WEFT_RING_ENTRIES: entries of the reactor's submission queue */
-    int64_t stop_ms;           /* WEFT_STOP_MS: how long weft_main waits for tasks to end, in ms */
+    int64_t stop_ms;           /* WEFT_STOP_MS: how long weft_main's stop may take, in ms */
     int64_t ring_mask;         /* WEFT_RING_MASK: debugging: kernel features not to use */
     weft_log         *log;     /* default: to standard error */
     void             *log_arg; /* the first argument of `log` */
@@ -206,14 +206,15 @@ WEFT_API WEFT_NODISCARD int weft_runtime_start(const weft_config *config,
 
 /*
  * Cancels all tasks of a runtime, waits until they have ended, and frees the runtime. From the
- * call on the runtime refuses new tasks. `patience` is how long the call waits for the tasks at
- * most, in nanoseconds. Once all tasks have ended it ends all threads. Handles and wakers of the
- * runtime's tasks may still be used afterwards.
+ * call on the runtime refuses new tasks. `patience` is the most that the call waits in all, in
+ * nanoseconds. Once all tasks have ended it ends all threads. Handles and wakers of the runtime's
+ * tasks may still be used afterwards.
  *
- * It waits for threads that are in weft_block_on with the runtime, too. No other thread may begin
- * such a call or use its streams meanwhile. The streams must be closed. While the call waits,
- * other threads may call weft_spawn_on and weft_pool_open, which return -ESHUTDOWN. Once the call
- * has returned 0, `rt` is freed memory, and no thread may be in such a call or begin one. So a
+ * It waits for threads that are in weft_block_on with the runtime, too. In a current-thread runtime
+ * such a call is a task, so it is cancelled, and returns what its future returns. No other thread
+ * may begin such a call or use its streams meanwhile. The streams must be closed. While the call
+ * waits, other threads may call weft_spawn_on and weft_pool_open, which return -ESHUTDOWN. Once the
+ * call has returned 0, `rt` is freed memory, and no thread may be in such a call or begin one. So a
  * thread that spawns from outside must be told to end, and joined, before the stop. weft aborts if
  * it sees such a call while it frees the runtime. Wakers and handles know of the end of their tasks
  * and are always safe. Aborts if `rt` is NULL.
@@ -335,8 +336,9 @@ WEFT_API void weft_runtime_dump(weft_runtime *rt);
  *         return weft_main(server, .port = 7000);
  *     }
  *
- * Stopping waits up to stop_ms (see weft_config) for the other tasks. It does not wait for
- * look-ups and detachable jobs that were given up: the process may exit while they run.
+ * Stopping waits up to stop_ms (see weft_config) for the other tasks. It does not wait for threads
+ * in weft_block_on, nor for look-ups and detachable jobs that were given up: the process may exit
+ * while they run.
  *
  * Returns: the exit status of main. 0 on success. 1, with one line on standard error, if starting
  *   or stopping failed or if the function's result was an error.

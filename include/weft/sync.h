@@ -24,7 +24,11 @@
  *
  * A wait that a select keeps (weft_keep) and that is not polled is passed over until it is polled
  * again. Its place in the queue remains. A condition differs: a signal may reach a kept wait, and
- * stays with it. Only the mutex goes to the next.
+ * stays with it. Only the mutex goes to the next. A kept wait at a barrier counts as one that
+ * waits.
+ *
+ * A task that ends or panics does not give back what it holds. Unlock in a deferred call if what is
+ * done under a lock may panic (weft_defer, weft_fiber_defer).
  */
 #ifndef WEFT_SYNC_H
 #define WEFT_SYNC_H

@@ -32,6 +32,17 @@ static void take_out(wf_pools *pools, weft_pool *p)
     wf_unlock(&pools->lock);
 }
 
+/* The list grows at its head only, and no pool is closed while the runtime stops. */
+static weft_pool *first_of(wf_pools *pools)
+{
+    weft_pool *first;
+
+    wf_lock(&pools->lock);
+    first = pools->first;
+    wf_unlock(&pools->lock);
+    return first;
+}
+
 static int open_pool(weft_runtime *rt, weft_pool **ret, const weft_pool_config *given)
 {
     weft_pool_config c = *given;
@@ -139,7 +150,7 @@ WEFT_API int weft_pool_close(weft_pool *pool, int64_t patience)
 
 void wf_pools_report(weft_runtime *rt, const char *what)
 {
-    report(rt->pools->first, true, what);
+    report(first_of(rt->pools), true, what);
 }
 
 /* Jobs whose futures have not seen their end. All tasks have ended, so other executors poll these
@@ -148,7 +159,7 @@ static uint32_t count_unseen(weft_runtime *rt)
 {
     uint32_t n = 0;
 
-    for (const weft_pool *p = rt->pools->first; p; p = p->next)
+    for (const weft_pool *p = first_of(rt->pools); p; p = p->next)
         n += wf_load(&p->refs, ACQUIRE) - 1; /* [pool-1] */
     return n;
 }

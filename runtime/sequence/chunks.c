@@ -17,9 +17,10 @@
 #include <weft/sequence.h>
 
 /* The wait for an item has ended. `cancelled`: it had been asked to. */
-static void note(weft_chunks *c, bool cancelled)
+static void note(weft_chunks *c, const weft_context *cx, bool cancelled)
 {
     int64_t result = weft_future_result(c->next_);
+    int64_t now;
 
     c->next_ = NULL;
     if (result < 0) {
@@ -29,7 +30,8 @@ static void note(weft_chunks *c, bool cancelled)
     }
     if (c->n_++ > 0)
         return;
-    c->instant_ = c->duration_ == WEFT_FOREVER ? WEFT_FOREVER : wf_after(weft_now(), c->duration_);
+    now = cx->runtime ? weft_clock_now(cx->runtime) : weft_now();
+    c->instant_ = c->duration_ == WEFT_FOREVER ? WEFT_FOREVER : wf_after(now, c->duration_);
     weft_sleep_until(&c->nap_, c->instant_);
 }
 
@@ -41,7 +43,7 @@ static void gather(weft_chunks *c, weft_context *cx)
             c->next_ = weft_sequence_next(c->from_, c->items_ + (size_t)c->n_ * c->size_);
         if (!weft_poll_is_ready(weft_future_poll_inner(c->next_, cx)))
             return;
-        note(c, false);
+        note(c, cx, false);
     }
 }
 
@@ -70,7 +72,7 @@ static bool end_wait(weft_chunks *c, weft_context *cx)
         poll = weft_future_poll_inner(c->next_, cx);
     if (!weft_poll_is_ready(poll))
         return false;
-    note(c, true);
+    note(c, cx, true);
     return true;
 }
 

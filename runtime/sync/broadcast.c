@@ -201,12 +201,13 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
     weft_wait               *wait = weft_container(future, weft_wait, future);
     weft_broadcast_receiver *r = wait->object_;
     broadcast               *c = channel_of(r);
+    bool                     was_new = wf_wait_is_new(wait);
     bool                     cancelled = weft_future_is_cancelled(future);
     bool                     has_budget = cancelled || weft_context_spend(cx);
     int64_t                  n = -EAGAIN;
 
     /* A message that is there already needs no wait. */
-    if (wf_wait_is_new(wait) && has_budget && !cancelled)
+    if (was_new && has_budget && !cancelled)
         n = weft_broadcast_try_receive(r, wait->second_);
     while (n == -EAGAIN) {
         n = wf_wait_poll(wait, cx, cancelled, has_budget, &c->fanout.news, &kind);
@@ -217,7 +218,7 @@ static weft_poll receive_poll(weft_future *future, weft_context *cx)
         wf_wait_renew(wait);
         wait->n_ = 0;
     }
-    return wf_fanout_polled(&r->end, wait, n);
+    return wf_fanout_polled(&r->end, wait, was_new, n);
 }
 
 static const weft_future_ops receive_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,

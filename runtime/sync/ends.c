@@ -6,7 +6,7 @@ static int64_t take_closed(void *object, weft_wait *wait)
     const wf_ends *ends = object;
 
     (void)wait;
-    return wf_ends_refuse(ends) ? 0 : -EAGAIN;
+    return wf_ends_are_closed(ends) ? 0 : -EAGAIN;
 }
 
 static bool give_back_closed(void *object, weft_wait *wait)
@@ -159,7 +159,7 @@ void wf_fanout_close_receiver(wf_fanout_receiver *r, const char *function, const
     if (!r)
         return;
     c = r->channel;
-    if (r->waiter) /* it would use the memory of the receiver after its end */
+    if (r->n_waits > 0) /* it would use the memory of the receiver after its end */
         wf_sync_misuse(function, "a wait on this receiver is pending", what, c);
     wf_ends_close_receiver(&c->ends);
     wf_release(&c->alloc, r, sizeof *r);

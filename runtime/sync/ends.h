@@ -23,7 +23,7 @@
 typedef struct wf_ends {
     weft_waits_ closing;     /* senders that wait until there is no receiver */
     size_t      n_receivers; /* written under the lock of `closing`; read also without it */
-    bool        stopped;     /* likewise: the receivers take no more than was sent */
+    bool        stopped;     /* likewise: sends fail, and receivers get what was sent */
     size_t      n_senders;   /* atomic */
     size_t      n_ends;      /* atomic */
 } wf_ends;
@@ -41,7 +41,7 @@ static inline size_t wf_ends_receivers(const wf_ends *ends)
 }
 
 /* Whether a message that is sent now would reach no receiver. */
-static inline bool wf_ends_refuse(const wf_ends *ends)
+static inline bool wf_ends_are_closed(const wf_ends *ends)
 {
     return wf_ends_receivers(ends) == 0 ||
            wf_load(&ends->stopped, RELAXED); /* the channel's lock orders it: see mpmc.c */
@@ -69,7 +69,7 @@ void wf_ends_stop(wf_ends *ends);
 /* The end that was closed no longer uses the channel. Returns whether the caller must free it. */
 WEFT_NODISCARD bool wf_ends_leave(wf_ends *ends);
 
-/* The poll of a wait whose object is the ends: READY with 0 once the ends refuse messages. */
+/* The poll of a wait whose object is the ends: READY with 0 once the ends are closed. */
 weft_poll wf_ends_closed_poll(weft_future *future, weft_context *cx);
 
 /* ---- fan-outs ---- */
@@ -85,20 +85,21 @@ typedef struct wf_fanout {
 
 /* The first member of a receiver. */
 typedef struct wf_fanout_receiver {
-    wf_fanout       *channel;
-    uint64_t         place;  /* how far it is; see the channel's file */
-    const weft_wait *waiter; /* the owner's: the last wait that was left pending, or NULL */
+    wf_fanout *channel;
+    uint64_t   place;   /* how far it is; see the channel's file */
+    uint32_t   n_waits; /* the owner's: that are pending */
 } wf_fanout_receiver;
 
-/* The end of a poll of the receiver's wait. -EAGAIN: it is pending, and uses the receiver. */
-static inline weft_poll wf_fanout_polled(wf_fanout_receiver *r, weft_wait *wait, int64_t answer)
+/* The end of a poll of a wait of the receiver, the first one if it `was_new`. -EAGAIN: it is
+ * pending, and uses the receiver. */
+static inline weft_poll wf_fanout_polled(wf_fanout_receiver *r, weft_wait *wait, bool was_new,
+                                         int64_t answer)
 {
     if (answer == -EAGAIN) {
-        r->waiter = wait;
+        r->n_waits += was_new;
         return WEFT_PENDING;
     }
-    if (r->waiter == wait)
-        r->waiter = NULL;
+    r->n_waits -= !was_new;
     return weft_ready(&wait->future, answer);
 }
 

@@ -12,9 +12,9 @@
  *             P3 After messages were added, and after the last sender has closed and the last
  *             message was taken, the waiting receivers are asked.
  *             P4 The end of the stream is told only once no message is left. While messages are
- *             claimed, a claim may still be given back. No message is sent after it: a sender that
- *             takes the lock of `senders` later than the receiver sees that the channel was
- *             stopped.
+ *             claimed, a claim may still be given back. No message is added after a receiver got
+ *             WEFT_EOF: a later sender takes the lock of `senders` after that receiver, so it sees
+ *             that the channel was stopped.
  *             P5 `receivers_wait` is set before a receiver is queued, or polled again after it was
  *             kept (keep.h). So the lock of `senders` is all that a send or a receive needs while
  *             none waits, and no receiver overtakes.
@@ -80,14 +80,14 @@ WEFT_API int weft_mpmc_open(size_t size, size_t capacity, weft_mpmc_sender **ret
 /* Whether no message will be sent any more. The answer true is final. */
 static bool is_over(const mpmc *c)
 {
-    return wf_ends_no_sender(&c->ends) || wf_ends_refuse(&c->ends);
+    return wf_ends_no_sender(&c->ends) || wf_ends_are_closed(&c->ends);
 }
 
 static int64_t take_room(void *object, weft_wait *wait)
 {
     mpmc *c = object;
 
-    if (wf_ends_refuse(&c->ends))
+    if (wf_ends_are_closed(&c->ends))
         return -EPIPE;
     if (c->ring.n == c->ring.capacity)
         return -EAGAIN;
@@ -188,7 +188,7 @@ static int64_t send_at_once(mpmc *c, const void *message)
     bool      ask;
 
     wf_lock(&c->senders.lock_);
-    if (!c->senders.first_ || wf_ends_refuse(&c->ends))
+    if (!c->senders.first_ || wf_ends_are_closed(&c->ends))
         r = take_room(c, &wait);
     ask = r == 0 && c->receivers_wait;
     wf_unlock(&c->senders.lock_);

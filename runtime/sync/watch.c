@@ -107,6 +107,7 @@ static weft_poll changed_poll(weft_future *future, weft_context *cx)
     weft_wait           *wait = weft_container(future, weft_wait, future);
     weft_watch_receiver *r = wait->second_;
     watch               *c = channel_of(r);
+    bool                 was_new = wf_wait_is_new(wait);
     bool                 cancelled = weft_future_is_cancelled(future);
     bool                 has_budget = cancelled || weft_context_spend(cx);
     int64_t              answer;
@@ -117,7 +118,7 @@ static weft_poll changed_poll(weft_future *future, weft_context *cx)
         wf_wait_renew(wait);
         wait->n_ = 0;
     }
-    return wf_fanout_polled(&r->end, wait, answer);
+    return wf_fanout_polled(&r->end, wait, was_new, answer);
 }
 
 static const weft_future_ops changed_ops = {sizeof(weft_wait), WEFT_FUTURE_WITHDRAWS,

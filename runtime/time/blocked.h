@@ -14,8 +14,10 @@
 
 #include "rt.h"
 
-/* How many calls there are. */
+/* How many calls there are, also on a current-thread runtime. */
 uint32_t wf_blocked_users(weft_runtime *rt);
+/* Whether the calling thread is in one, if only around a call with another runtime. */
+bool wf_blocked_is_caller(weft_runtime *rt);
 /* Whether all these threads sleep, and none of them has been woken. */
 bool wf_blocked_are_asleep(weft_runtime *rt);
 

@@ -48,7 +48,9 @@ static inline bool wf_park_hang_bell(wf_park *p, int bell, uint32_t key)
  * rings in vain. */
 static inline void wf_park_take_bell(wf_park *p)
 {
-    wf_store(&p->bell, 0, RELAXED); /* the next sleep's SEQ_CST store comes after it */
+    /* RELAXED: before the next sleep comes hang_bell's SEQ_CST store, or FUTEX_WAIT, which is a
+     * full barrier before it looks at the epoch. */
+    wf_store(&p->bell, 0, RELAXED);
 }
 
 static inline void wf_park_wake(wf_park *p)

@@ -37,9 +37,10 @@ struct weft_runtime {
     struct wf_driver   *driver; /* the scheduler's view of the reactor */
     struct wf_reactor  *reactor;
     struct wf_pools    *pools;
-    struct wf_sleeper  *blocked; /* threads in weft_block_on, for a test's clock */
+    struct wf_sleeper  *blocked; /* threads in weft_block_on: see blocked.h */
     uint32_t            blocked_lock;
-    weft_config         config; /* defaults are filled in */
+    uint32_t            n_as_worker; /* the same, of a current-thread runtime */
+    weft_config         config;      /* defaults are filled in */
 };
 
 /* The runtime that the calling thread belongs to, and what it is there. */

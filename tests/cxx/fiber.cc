@@ -1,5 +1,5 @@
 // Fibers in C++: objects on their stacks, exceptions that are caught within them, one that is not.
-#include <weft.h>
+#include "panics.h"
 
 #include <cstdio>
 #include <cstring>
@@ -146,7 +146,21 @@ int run_catch_blocks(weft_runtime *rt)
     return 0;
 }
 
-// The fiber runs below the catch block of the thread.
+// A panic of C code leaves the catch block, too.
+int64_t awaits_what_panics(void *)
+{
+    weft_future future;
+
+    try {
+        throw std::runtime_error("of the fiber");
+    } catch (const std::runtime_error &) {
+        weft_fiber_yield();
+        weft_await(panicking(&future));
+    }
+    return 0;
+}
+
+// The fibers run below the catch block of the thread.
 int run_on_the_calling_thread()
 {
     weft_config   config = {};
@@ -156,11 +170,17 @@ int run_on_the_calling_thread()
 
     config.current_thread = 1;
     EXPECT(weft_runtime_start(&config, &rt) == 0);
-    EXPECT(weft_fiber_on(rt, &handle, awaits_in_catch_blocks, &number) == 0);
     try {
         throw std::runtime_error("of the thread");
     } catch (const std::runtime_error &) {
+        EXPECT(weft_fiber_on(rt, &handle, awaits_in_catch_blocks, &number) == 0);
         EXPECT(weft_block_on(rt, weft_join(&handle)) == 100);
+        EXPECT(handles("of the thread"));
+        EXPECT(weft_fiber_on(rt, &handle, panics, nullptr) == 0);
+        EXPECT(weft_block_on(rt, weft_join(&handle)) == -EOWNERDEAD);
+        EXPECT(handles("of the thread"));
+        EXPECT(weft_fiber_on(rt, &handle, awaits_what_panics, nullptr) == 0);
+        EXPECT(weft_block_on(rt, weft_join(&handle)) == -EOWNERDEAD);
         EXPECT(handles("of the thread"));
     }
     return weft_runtime_stop(rt, WEFT_S(5)) < 0;

@@ -221,3 +221,69 @@ Test(block_on, a_stop_waits_for_threads_in_it_and_names_them)
     stop(w.rt);
     pthread_join(t, NULL);
 }
+
+/* Stops the runtime of an outer call, from a call with another runtime. */
+typedef struct nested {
+    weft_future   future;
+    weft_runtime *outer, *inner;
+    int64_t       result;
+} nested;
+
+static weft_poll stop_outer_poll(weft_future *future, weft_context *cx)
+{
+    nested *n = weft_container(future, nested, future);
+
+    (void)cx;
+    n->result = weft_runtime_stop(n->outer, WEFT_FOREVER);
+    return weft_ready(future, 0);
+}
+
+static weft_poll block_inside_poll(weft_future *future, weft_context *cx)
+{
+    static const weft_future_ops ops = {
+        .size = sizeof(nested), .name = "stops outer", .poll = stop_outer_poll};
+    nested *n = weft_container(future, nested, future);
+    nested  below = {.outer = n->outer};
+
+    (void)cx;
+    weft_future_init(&below.future, &ops);
+    check_eq(weft_block_on(n->inner, &below.future), 0);
+    n->result = below.result;
+    return weft_ready(future, 0);
+}
+
+Test(block_on, a_stop_from_within_is_refused_also_behind_another_runtime)
+{
+    static const weft_future_ops ops = {
+        .size = sizeof(nested), .name = "blocks inside", .poll = block_inside_poll};
+    nested n = {.outer = start(1), .inner = start(1)};
+
+    weft_future_init(&n.future, &ops);
+    check_eq(weft_block_on(n.outer, &n.future), 0);
+    check_eq(n.result, -EDEADLK);
+    stop(n.outer);
+    stop(n.inner);
+}
+
+/* Such a call is a task, which the stop cancels. */
+static void *block_as_worker(void *arg)
+{
+    waits            *w = arg;
+    struct weft_sleep nap;
+
+    add(&w->n_polls, 1);
+    check_eq(weft_block_on(w->rt, weft_sleep(&nap, WEFT_S(1000))), -ECANCELED);
+    return NULL;
+}
+
+Test(block_on, a_stop_waits_for_the_thread_that_polls_a_current_thread_runtime)
+{
+    for (int i = 0; i < 20; i++) {
+        waits     w = {.rt = start_with(&(weft_config){.current_thread = 1})};
+        pthread_t t = thread(block_as_worker, &w);
+
+        EVENTUALLY(get(&w.n_polls) == 1 && counters(w.rt).timers_armed > 0);
+        stop(w.rt);
+        pthread_join(t, NULL);
+    }
+}

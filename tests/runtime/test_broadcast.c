@@ -60,6 +60,39 @@ TEST_ABORTS(broadcast, whose_receiver_is_closed_while_it_waits_aborts,
     weft_broadcast_receiver_close(receiver);
 }
 
+/* The other wait of the receiver has ended. */
+TEST_ABORTS(broadcast, whose_receiver_is_closed_while_one_of_two_waits_is_pending_aborts,
+            "weft_broadcast_receiver_close: a wait on this receiver is pending (the broadcast")
+{
+    weft_wait second;
+    int       also;
+
+    begin(1);
+    check(!hand_poll(&hand, receive()));
+    check(!hand_poll(&hand, weft_broadcast_receive(&second, receiver, &also)));
+    check_eq(put(7), 0);
+    check_eq(hand_run(&hand, &second.future), 0);
+    weft_broadcast_receiver_close(receiver);
+}
+
+Test(broadcast, receiver_may_be_closed_once_its_waits_have_ended)
+{
+    weft_wait second;
+    int       also;
+
+    begin(2);
+    check(!hand_poll(&hand, receive()));
+    check(!hand_poll(&hand, weft_broadcast_receive(&second, receiver, &also)));
+    check_eq(hand_cancel(&hand, &wait.future), -ECANCELED);
+    check_eq(put(7), 0);
+    check_eq(hand_run(&hand, &second.future), 0);
+    check_eq(also, 7);
+    check_eq(put(8), 0);
+    check_eq(hand_run(&hand, receive()), 0); /* ready at its first poll */
+    weft_broadcast_receiver_close(receiver);
+    weft_broadcast_sender_close(sender);
+}
+
 /* ---- messages ---- */
 
 Test(broadcast, gives_each_receiver_each_message_in_order)

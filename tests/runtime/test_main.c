@@ -1,5 +1,5 @@
 /*
- * test_main.c - weft_main: its status, its configuration, and the jobs that it does not wait for
+ * test_main.c - weft_main: its status, its configuration, and what it does not wait for
  */
 #include "../helpers.h"
 
@@ -146,24 +146,35 @@ Test(main, jobs_that_were_given_up_may_end_at_any_moment)
 
 /* ---- threads that serve until the process ends ---- */
 
-static atomic_int n_blocked;
+static atomic_int n_naps;
 
-static weft_poll blocked_poll(weft_future *future, weft_context *cx)
+/* Sleeps again and again, and never ends. */
+struct serves {
+    weft_future       future;
+    struct weft_sleep nap;
+};
+
+static weft_poll serves_poll(weft_future *future, weft_context *cx)
 {
-    (void)future;
-    (void)cx;
-    n_blocked++;
+    struct serves *s = weft_container(future, struct serves, future);
+
+    while (weft_poll_is_ready(weft_future_poll(&s->nap.future, cx))) {
+        check_eq(s->nap.future.result, 0);
+        n_naps++;
+        weft_sleep(&s->nap, WEFT_US(100));
+    }
     return WEFT_PENDING;
 }
 
-static void *block_for_ever(void *rt)
+static void *serve(void *rt)
 {
     static const weft_future_ops ops = {
-        .size = sizeof(weft_future), .name = "blocked", .poll = blocked_poll};
-    weft_future blocked;
+        .size = sizeof(struct serves), .name = "serves", .poll = serves_poll};
+    struct serves s;
 
-    weft_future_init(&blocked, &ops);
-    weft_block_on(rt, &blocked);
+    weft_future_init(&s.future, &ops);
+    weft_sleep(&s.nap, 0);
+    weft_block_on(rt, &s.future);
     return NULL;
 }
 
@@ -176,15 +187,18 @@ struct leaves_a_thread {
 WEFT_ASYNC(leaves_a_thread)
 {
     WEFT_BEGIN();
-    pthread_detach(thread(block_for_ever, cx->runtime));
-    while (n_blocked == 0)
+    pthread_detach(thread(serve, cx->runtime));
+    while (n_naps == 0)
         WEFT_YIELD();
     WEFT_END(0);
 }
 
-Test(main, a_thread_in_block_on_does_not_keep_the_process)
+Test(main, a_thread_in_block_on_does_not_keep_the_process_and_goes_on)
 {
     weft_config config = {.stop_ms = 3600000};
+    int         before;
 
     check_eq(weft_main_with(&config, leaves_a_thread, .unused = 0), 0);
+    before = n_naps;
+    EVENTUALLY(n_naps > before + 10);
 }

@@ -85,6 +85,14 @@ static void stop_and_receive_all(void)
     receive_all(0);
 }
 
+/* The receiver is open until another thread has been told of the stop. */
+static void stop_and_await_passed(void)
+{
+    weft_mpmc_receiver_stop(receiver[0]);
+    await_passed();
+    receive_all(0);
+}
+
 static void receive_1(void)
 {
     receive_all(1);
@@ -235,6 +243,48 @@ static void outlast_2(void)
     close_sender(2);
 }
 
+static void send_1_and_tell(void)
+{
+    send_as(1, 1);
+    tell_passed();
+    close_sender(1);
+}
+
+static void close_sender_1(void)
+{
+    close_sender(1);
+}
+
+static void close_sender_2(void)
+{
+    close_sender(2);
+}
+
+static void outlast_2_and_tell(void)
+{
+    weft_mpmc_closed(&of[2].wait, sender[2]);
+    check_eq(run(2), 0);
+    tell_passed();
+    close_sender(2);
+}
+
+/* No sender is closed before. */
+static void receive_the_end_1_and_tell(void)
+{
+    int message;
+
+    weft_mpmc_receive(&of[1].wait, receiver[1], &message);
+    check_eq(run(1), WEFT_EOF);
+    tell_passed();
+    close_receiver(1);
+}
+
+static void await_passed_and_close_2(void)
+{
+    await_passed();
+    close_sender(2);
+}
+
 /* ---- the claims ---- */
 
 static void both_messages_came(void)
@@ -258,6 +308,11 @@ static void what_was_sent_came_too(void)
 {
     sum -= 4;
     what_was_sent_or_refused_came();
+}
+
+static void the_message_that_was_there_came(void)
+{
+    check_came(1, 4);
 }
 
 /* The message that was there came first. */
@@ -342,8 +397,23 @@ Test(mpmc_orders, a_stopped_channel_gives_what_was_sent_to_all_and_then_the_end)
                     outlast_2);
 }
 
+Test(mpmc_orders, a_stop_tells_a_sender_that_waits)
+{
+    explore_senders(set_up_full, what_was_sent_before_the_stop_came, stop_and_await_passed,
+                    send_1_and_tell, close_sender_2);
+}
+
+Test(mpmc_orders, a_stop_tells_a_sender_that_waits_for_the_end_of_the_receivers)
+{
+    explore_senders(set_up_full, the_message_that_was_there_came, stop_and_await_passed,
+                    close_sender_1, outlast_2_and_tell);
+}
+
 Test(mpmc_orders, a_stop_tells_another_receiver_that_waits)
 {
+    explore(2, 1, set_up_receivers, what_was_sent_came, 3,
+            (void (*const[])(void)){stop_and_await_passed, receive_the_end_1_and_tell,
+                                    await_passed_and_close_2});
     explore(2, 1, set_up_receivers, what_was_sent_came, 3,
             (void (*const[])(void)){stop_and_receive_all, receive_1, send_2});
 }

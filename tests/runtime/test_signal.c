@@ -342,6 +342,25 @@ Test(signal, a_forked_child_may_wait_for_signals_of_its_own)
     stop(rt);
 }
 
+/* The child says itself which signals it keeps. */
+Test(signal, a_forked_child_with_signals_of_its_own_is_ended_by_those_of_its_parent)
+{
+    weft_runtime *rt = begin(WEFT_SIGNAL(SIGTERM));
+    int           status;
+    pid_t         pid;
+
+    skip_under_sanitizers();
+    pid = fork();
+    if (pid == 0) {
+        check_eq(weft_signal_block(USR1), 0);
+        raise(SIGTERM);
+        _exit(0);
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    stop(rt);
+}
+
 /* The child polls a wait that the parent has begun, and that is in the parent's list only. */
 static void check_wait_in_child(bool blocks)
 {

@@ -431,8 +431,8 @@ static void expect_said(struct hand *hand, struct lines *lines, weft_future *fut
 
 static void start_to_be_stopped(struct hand *hand, struct lines *lines)
 {
-    lines_clear(lines);
     hand_init(hand, start_with(&(weft_config){.workers = 1, .log = lines_add, .log_arg = lines}));
+    lines_clear(lines); /* a start without a ring has said so */
 }
 
 Test(stop, without_a_time_limit_says_after_a_second_what_of_other_executors_it_waits_for)

@@ -57,6 +57,20 @@ TEST_ABORTS(watch, whose_receiver_is_closed_while_it_waits_aborts,
     weft_watch_receiver_close(receiver);
 }
 
+/* The other wait of the receiver has ended. */
+TEST_ABORTS(watch, whose_receiver_is_closed_while_one_of_two_waits_is_pending_aborts,
+            "weft_watch_receiver_close: a wait on this receiver is pending (the watch at")
+{
+    weft_wait second;
+
+    begin(1);
+    check(!hand_poll(&hand, changed()));
+    check(!hand_poll(&hand, weft_watch_changed(&second, receiver)));
+    check_eq(put(7), 0);
+    check_eq(hand_run(&hand, &second.future), 0);
+    weft_watch_receiver_close(receiver);
+}
+
 static weft_watch_receiver *subscribe(void)
 {
     weft_watch_receiver *r = NULL;

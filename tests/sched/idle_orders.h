@@ -101,7 +101,7 @@ static inline void work(wf_worker *w)
         } else if ((t = wf_pick_task_owner(w))) {
             took(w, t);
             idle_rounds = 0;
-        } else if (!yield(w)) {
+        } else if (!yield_once(w)) {
             park(w, INT64_MAX);
         }
         if (idle_rounds == 2) { /* it goes round while another is at the work */

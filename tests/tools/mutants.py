@@ -220,7 +220,7 @@ MUTANTS = {
         ("a joiner does not look once more under the lock", "sched/join.c:join_locked",
          "return was & WF_TASK_COMPLETE;", "return false;"),
         ("JOINER does not release the waker", "sched/join.c:wf_join_await",
-         "0, WF_TASK_JOINER, 0, ACQ_REL)", "0, WF_TASK_JOINER, 0, RELAXED)"),
+         "0, WF_TASK_JOINER, 0, SEQ_CST)", "0, WF_TASK_JOINER, 0, RELAXED)"),
         ("a join that is given up leaves JOINER", "sched/join.c:wf_join_withdraw",
          "WF_TASK_JLOCK | (was & WF_TASK_JOINER), 0, 0,", "WF_TASK_JLOCK, 0, 0,"),
         ("a join that is given up leaves the waker", "sched/join.c:wf_join_withdraw",
