@@ -113,6 +113,8 @@ int wf_accept_ring_accept(wf_accept_ring *ring, int fd, struct sockaddr *peer, s
 {
     int r = -EAGAIN, error = -ENOSYS;
 
+    /* Held during a system call that does not wait, since a ring has one submitter. Only listeners
+     * that other programs share come here. */
     wf_lock(&ring->lock);
     if (is_usable_locked(ring)) {
         error = accept_locked(ring, fd, peer, size, flags, &r);

@@ -24,7 +24,7 @@
 
 /* Reads 0 bytes by the system call. The ring would wait for a terminal, and would not refuse a
  * directory. read(2) refuses one, but may wait for a device, and does so for an inotify descriptor.
- * A vector without pieces does neither. */
+ * So devices are read by a vector, which does neither. */
 static int64_t read_nothing(const weft_io *io)
 {
     const wf_place *place = WF_ARGS(io, wf_place);
@@ -161,10 +161,19 @@ static bool is_empty(const wf_pieces *args)
     return args->n >= 0 && args->n <= WF_PIECES_MOST && wf_pieces_size(args) == 0;
 }
 
+/* Unlike read(2), readv(2) of no bytes refuses no directory, and never waits. */
 int64_t wf_transfer_read_nothing(weft_io *io, weft_context *cx)
 {
+    const wf_pieces *args = WF_ARGS(io, wf_pieces);
+    int64_t          at = args->place.offset;
+    ssize_t          n;
+
     (void)cx;
-    return is_empty(WF_ARGS(io, wf_pieces)) ? read_nothing(io) : WF_IO_MORE;
+    if (!is_empty(args))
+        return WF_IO_MORE;
+    n = at == WF_NO_OFFSET ? readv(wf_transfer_fd(io), args->first, args->n)
+                           : preadv(wf_transfer_fd(io), args->first, args->n, at);
+    return n < 0 ? -errno : n;
 }
 
 int64_t wf_transfer_write_nothing(weft_io *io, weft_context *cx)

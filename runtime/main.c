@@ -3,8 +3,8 @@
  *
  * Purpose     What a program's main() needs and nothing else.
  * Threads     The main thread.
- * Invariants  The runtime's environment knobs apply. Blocking jobs that were given up do not keep
- *             the process alive. They end with it.
+ * Invariants  The runtime's environment knobs apply. Blocking jobs that were given up, and threads
+ *             in weft_block_on, do not keep the process alive. They end with it.
  * Ordering    None.
  * Failure     One line on standard error, through the runtime's log, and exit status 1.
  */

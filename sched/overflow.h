@@ -3,11 +3,12 @@
  *
  * Purpose     Handles the fault that a guard page causes. The handler needs a stack of its own,
  *             which each worker gets at its start.
- * Threads     Any. Functions about the calling thread are called by that thread itself.
+ * Threads     catch: one thread at a time, before runtimes start. The others: the calling thread.
  * Invariants  V1 Nothing is done, and no thread has a second stack, unless the host has asked for
  *             it. V2 A fault that is no overflow reaches the handler that was there before.
  * Ordering    [overflow-1] The threads of runtimes that are started later see the request.
- * Failure     Without memory for its second stack a thread dies without a line.
+ * Failure     Without memory for its second stack a thread dies without a line. So does the thread
+ *             of a current-thread runtime, unless the host has given it a second stack.
  */
 #ifndef WF_OVERFLOW_H
 #define WF_OVERFLOW_H

@@ -2,6 +2,7 @@
  * lock.h - a lock in four bytes, and one in a bit of a state word
  *
  * Purpose     Guards a few fields for a few nanoseconds, inside structs that exist by the million.
+ *             One is held longer: see accept_ring.c.
  * Threads     Any.
  * Invariants  The word is 0: free, 1: held, 2: held and a thread sleeps. The holder never calls
  *             user code. Where invariants are checked (invariant.h) the locks that a thread holds
