@@ -107,7 +107,7 @@ static void end_permits(operation *o, actor *a, int64_t n, uint32_t r)
 {
     check_granted(n);
     if (n == 0) {
-        MCHECK((world.permits_out[o->i] += (int)o->n) <= PERMITS);
+        MCHECK(atomic_fetch_add(&world.permits_out[o->i], (int)o->n) + (int)o->n <= PERMITS);
         hold_for(a, (hold){release_permits, o->i, o->kind->rank + o->i, o->n, NULL}, r);
     }
 }
