@@ -193,9 +193,11 @@ Test(fiber_call, ends_when_its_runtime_stops)
 
 /* ---- calls that another executor polls ---- */
 
+/* The worker drops the waker after the wake. */
 static void await_wake(const struct hand *hand)
 {
-    while (!__atomic_load_n(&hand->woken, __ATOMIC_ACQUIRE))
+    while (!__atomic_load_n(&hand->woken, __ATOMIC_ACQUIRE) ||
+           __atomic_load_n(&hand->n_wakers, __ATOMIC_ACQUIRE) > 0)
         sched_yield();
 }
 
