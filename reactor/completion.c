@@ -102,8 +102,8 @@ static bool is_unseen(const wf_reactor *r, const struct io_uring_cqe *cqe)
 
 /* -EALREADY means that a thread of the kernel was busy with the operation. The cancel interrupts
  * that thread if it waits. But the operation may then wait for readiness, where this cancel does
- * not reach it. Before Linux 6.0, -ENOENT may mean that it was on its way there.
- * So the reactor cancels it again later, at growing intervals, if it is still in flight. */
+ * not reach it. Before Linux 6.0, -ENOENT may mean that it was on its way there. So the reactor
+ * cancels it again later, at growing intervals, if it is still in flight. */
 static void note_cancel(wf_reactor *r, int result)
 {
     bool may_be_there = result == -EALREADY || (result == -ENOENT && !wf_ring_is_6_0(&r->ring));

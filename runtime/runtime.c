@@ -195,7 +195,7 @@ static bool wait_operations(weft_runtime *rt, int64_t until)
 static bool wait_unused(weft_runtime *rt, int64_t until)
 {
     return wait_operations(rt, until) &&
-           wf_stop_wait(rt, wf_blocked_users, "threads are in weft_block_on with it",
+           wf_stop_wait(rt, wf_blocked_users, "threads are in weft_block_on with the runtime",
                         "end what they wait for", until) &&
            wait_operations(rt, until);
 }

@@ -2,8 +2,8 @@
  * owner.h - which task or thread holds a lock
  *
  * Purpose     A lock names its owner in the word that says that it is held. So dumps and the
- *             watchdog can tell what a task waits for, and what the owner of that waits
- *             for in turn.
+ *             watchdog can tell what a task waits for, and what the owner of that waits for in
+ *             turn.
  * Threads     Any.
  * Invariants  O1 an owner is the address of a task's slot, or the kernel's number of a thread with
  *             WF_OWNER_THREAD. Either leaves the bits of WF_OWNER_FLAGS to the lock, and 0 is no

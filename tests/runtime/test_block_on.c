@@ -216,7 +216,7 @@ Test(block_on, a_stop_waits_for_threads_in_it_and_names_them)
 
     EVENTUALLY(get(&w.n_polls) == 1);
     check_eq(weft_runtime_stop(w.rt, WEFT_MS(5)), -ETIMEDOUT);
-    check_str_contains(lines.text, "stop: threads are in weft_block_on with it: 1;");
+    check_str_contains(lines.text, "stop: threads are in weft_block_on with the runtime: 1;");
     check_eq(weft_promise_complete(&w.promise, 7), 0);
     stop(w.rt);
     pthread_join(t, NULL);

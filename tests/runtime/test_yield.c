@@ -13,18 +13,6 @@ static struct weft_worker_counters of_worker(weft_runtime *rt, uint32_t index)
     return c;
 }
 
-struct nothing {
-    WEFT_FRAME;
-    struct {
-        int64_t result;
-    } in;
-};
-WEFT_ASYNC(nothing)
-{
-    WEFT_BEGIN();
-    WEFT_END(self->in.result);
-}
-
 struct goes_round {
     WEFT_FRAME;
     struct {
@@ -66,7 +54,7 @@ static uint64_t run_bound(weft_runtime *rt)
     struct weft_worker_counters before = of_worker(rt, 1);
     weft_handle                 handle;
 
-    check_eq(weft_spawn_bound(rt, &handle, 1, nothing, 7), 0);
+    check_eq(weft_spawn_bound(rt, &handle, 1, returns, 7), 0);
     check_eq(join(rt, &handle), 7);
     EVENTUALLY(of_worker(rt, 1).parks > before.parks);
     return of_worker(rt, 1).yields - before.yields;
@@ -92,7 +80,7 @@ Test(yield, a_worker_does_not_yield_after_tasks_that_any_worker_may_run)
 
     begin(&p);
     for (int i = 0; i < N; i++)
-        check_eq(RUN(p.rt, nothing, i), i);
+        check_eq(RUN(p.rt, returns, i), i);
     EVENTUALLY(of_worker(p.rt, 0).polls > N);
     check_eq(of_worker(p.rt, 1).yields, 0);
     end(&p);
@@ -106,7 +94,7 @@ Test(yield, a_worker_that_is_alone_does_not_yield)
 
     for (int i = 0; i < N; i++) {
         parks = counters(rt).parks;
-        check_eq(weft_spawn_bound(rt, &handle, 0, nothing, i), 0);
+        check_eq(weft_spawn_bound(rt, &handle, 0, returns, i), 0);
         check_eq(join(rt, &handle), i);
         EVENTUALLY(counters(rt).parks > parks);
     }
